@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/buf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAP 256 /* bytes: most messages fit, so one allocation each */
+
+void buf_init(buf_t *self, size_t limit)
+{
+    *self = (buf_t){.limit = limit};
+}
+
+void buf_fini(buf_t *self)
+{
+    free(self->data);
+    *self = (buf_t){.limit = self->limit};
+}
+
+int buf_reserve(buf_t *self, size_t more)
+{
+    if (more <= self->cap - self->len) {
+        return 0;
+    }
+    if (more > self->limit - self->len) {
+        return -ENOBUFS;
+    }
+    size_t cap = self->cap ? self->cap : FIRST_CAP;
+    while (cap < self->len + more) {
+        cap *= 2;
+    }
+    if (cap > self->limit) {
+        cap = self->limit;
+    }
+    uint8_t *data = realloc(self->data, cap);
+    if (data == NULL) {
+        return -ENOMEM;
+    }
+    self->data = data;
+    self->cap = cap;
+    return 0;
+}
+
+int buf_put(buf_t *self, const void *bytes, size_t len)
+{
+    int rc = buf_reserve(self, len);
+    if (rc == 0 && len > 0) {
+        memcpy(self->data + self->len, bytes, len);
+        self->len += len;
+    }
+    return rc;
+}
+
+void buf_drop(buf_t *self, size_t len)
+{
+    self->len -= len;
+    if (len > 0 && self->len > 0) {
+        memmove(self->data, self->data + len, self->len);
+    }
+}
+
+void buf_reset(buf_t *self, size_t keep)
+{
+    self->len = 0;
+    if (self->cap > keep) {
+        buf_fini(self);
+    }
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A growable run of bytes with a ceiling.  Owned by whoever embeds it; one
+ * thread.  It is the only place where the project grows memory by a size that
+ * a peer chose, so the ceiling given at creation is the bound on that peer.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint8_t *data; /* owned; NULL while nothing was ever put */
+    size_t len;    /* bytes in use */
+    size_t cap;    /* bytes allocated */
+    size_t limit;  /* bytes, len never exceeds it */
+} buf_t;
+
+/* Start empty.  limit: bytes, > 0.  Allocates nothing. */
+void buf_init(buf_t *self, size_t limit);
+
+/* Free the bytes; *self is empty and usable afterwards. */
+void buf_fini(buf_t *self);
+
+/*
+ * Make room for `more` bytes behind len.
+ * Returns 0, -ENOBUFS past the limit, -ENOMEM.  On error nothing changed.
+ */
+__attribute__((warn_unused_result)) int buf_reserve(buf_t *self, size_t more);
+
+/* Append a copy of bytes.  Returns as buf_reserve. */
+__attribute__((warn_unused_result)) int buf_put(buf_t *self, const void *bytes,
+                                                size_t len);
+
+/* Drop the first len bytes (len <= self->len) and move the rest forward. */
+void buf_drop(buf_t *self, size_t len);
+
+/* Empty it and give memory above `keep` bytes back to the system. */
+void buf_reset(buf_t *self, size_t keep);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One event, one line, on standard error:
+ *
+ *   2026-01-31T12:00:00.000Z info GATEWAY-LISTENING address=127.0.0.1:8080
+ *
+ * The first argument is the event's stable name, the second a format of
+ * key=value pairs.  Logged once, where the event is handled.  Never payloads,
+ * tokens or other secrets.  Any thread; a line is written by one write(2), so
+ * lines of threads do not mix.  errno is kept.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG } log_level_t;
+
+/* Lines above this level are dropped.  Default LOG_INFO.  Set at start-up. */
+void log_set_level(log_level_t level);
+
+/* Returns 0 with *level set, or -EINVAL for an unknown name. */
+int log_level_parse(const char *name, log_level_t *level);
+
+void log_line(log_level_t level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define log_err(event, ...)   log_line(LOG_ERR, event, __VA_ARGS__)
+#define log_warn(event, ...)  log_line(LOG_WARN, event, __VA_ARGS__)
+#define log_info(event, ...)  log_line(LOG_INFO, event, __VA_ARGS__)
+#define log_debug(event, ...) log_line(LOG_DEBUG, event, __VA_ARGS__)
+
+/*
+ * A brake for events that a peer can cause: at most `burst` lines a second;
+ * what was held back is told in the next line that passes.
+ */
+typedef struct {
+    int64_t second;      /* wall clock second that `lines` counts */
+    uint32_t lines;      /* passed in that second */
+    uint32_t suppressed; /* held back since the last line that passed */
+} log_brake_t;
+
+#define LOG_BRAKE_BURST 10
+
+/* true: log it, and say *suppressed lines were held back before it. */
+bool log_brake_pass(log_brake_t *self, uint32_t *suppressed);
+
+#define log_braked(brake, level, event, format, ...)                           \
+    do {                                                                       \
+        uint32_t suppressed_;                                                  \
+        if (log_brake_pass((brake), &suppressed_)) {                           \
+            log_line((level), (event), format " suppressed=%u", __VA_ARGS__,   \
+                     suppressed_);                                             \
+        }                                                                      \
+    } while (0)
+
+#endif

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One get_ and one put_ function a kind, each reading or writing the fields
+ * in the order of PROTOCOL.md.  The generic parts (array head, kind, trailing
+ * elements of a newer version) stand once, around them.
+ */
+#include "proto/message.h"
+
+#include <errno.h>
+
+#define STATUS_MIN     100
+#define STATUS_MAX     599
+#define CLOSE_CODE_MIN 1000
+#define CLOSE_CODE_MAX 4999
+
+/* --- decoding ---------------------------------------------------------- */
+
+/* A map, or nil for none; *map is empty for nil. */
+static int get_map_or_nil(wire_cursor_t *in, size_t max, wire_bytes_t *map)
+{
+    *map = (wire_bytes_t){NULL, 0};
+    if (wire_get_nil(in) == 0) {
+        return 0;
+    }
+    int rc = wire_get_raw_map(in, map);
+    return rc == 0 && map->len > max ? -EPROTO : rc;
+}
+
+/* The map that may stand at the end; absent reads as empty. */
+static int get_last_map(wire_cursor_t *in, uint32_t *fields, wire_bytes_t *map)
+{
+    *map = (wire_bytes_t){NULL, 0};
+    if (*fields == 0) {
+        return 0;
+    }
+    (*fields)--;
+    return get_map_or_nil(in, DETAILS_MAX, map);
+}
+
+static int get_last_uint(wire_cursor_t *in, uint32_t *fields, uint64_t *value)
+{
+    *value = 0;
+    if (*fields == 0) {
+        return 0;
+    }
+    (*fields)--;
+    return wire_get_uint(in, value);
+}
+
+static int get_conn(wire_cursor_t *in, wire_bytes_t *conn)
+{
+    int rc = wire_get_str(in, conn);
+    return rc == 0 && conn->len != CONN_ID_TEXT ? -EPROTO : rc;
+}
+
+/* How many fields a kind has at least; fewer is malformed. */
+static bool take_fields(uint32_t *fields, uint32_t wanted)
+{
+    if (*fields < wanted) {
+        return false;
+    }
+    *fields -= wanted;
+    return true;
+}
+
+static int get_hello(wire_cursor_t *in, uint32_t *fields,
+                     message_hello_t *hello)
+{
+    if (!take_fields(fields, 4) || wire_get_uint(in, &hello->version) < 0 ||
+        wire_get_str_max(in, PEER_NAME_MAX, &hello->role) < 0 ||
+        wire_get_str_max(in, BOOT_ID_MAX, &hello->boot) < 0 ||
+        wire_get_str_max(in, PEER_NAME_MAX, &hello->name) < 0 ||
+        hello->boot.len == 0) {
+        return -EPROTO;
+    }
+    return get_last_map(in, fields, &hello->options);
+}
+
+static int get_welcome(wire_cursor_t *in, uint32_t *fields,
+                       message_welcome_t *welcome)
+{
+    if (!take_fields(fields, 5) || wire_get_uint(in, &welcome->version) < 0 ||
+        wire_get_str_max(in, BOOT_ID_MAX, &welcome->boot) < 0 ||
+        wire_get_str_max(in, PEER_NAME_MAX, &welcome->name) < 0 ||
+        wire_get_uint_max(in, INT32_MAX, &welcome->heartbeat_ms) < 0 ||
+        wire_get_uint_max(in, INT32_MAX, &welcome->liveness_ms) < 0) {
+        return -EPROTO;
+    }
+    return get_last_map(in, fields, &welcome->options);
+}
+
+static int get_ready(wire_cursor_t *in, uint32_t *fields,
+                     message_ready_t *ready)
+{
+    if (!take_fields(fields, 3) || wire_get_raw_array(in, &ready->routes) < 0 ||
+        wire_get_uint(in, &ready->window) < 0 ||
+        wire_get_uint(in, &ready->window_bytes) < 0) {
+        return -EPROTO;
+    }
+    return 0;
+}
+
+static int get_request(wire_cursor_t *in, uint32_t *fields,
+                       message_request_t *request)
+{
+    if (!take_fields(fields, 8) || wire_get_uint(in, &request->id) < 0 ||
+        wire_get_uint_max(in, EVENT_DISCONNECT, &request->event) < 0 ||
+        request->event < EVENT_CONNECT || get_conn(in, &request->conn) < 0 ||
+        wire_get_str_max(in, ROUTE_KEY_MAX, &request->route) < 0 ||
+        request->route.len == 0 || wire_get_body(in, &request->body) < 0 ||
+        wire_get_uint_max(in, INT32_MAX, &request->deadline_ms) < 0 ||
+        get_map_or_nil(in, CONTEXT_MAX, &request->context) < 0 ||
+        get_map_or_nil(in, DETAILS_MAX, &request->details) < 0) {
+        return -EPROTO;
+    }
+    return get_last_uint(in, fields, &request->number);
+}
+
+static int get_reply(wire_cursor_t *in, uint32_t *fields,
+                     message_reply_t *reply)
+{
+    if (!take_fields(fields, 3) || wire_get_uint(in, &reply->id) < 0 ||
+        wire_get_uint_max(in, STATUS_MAX, &reply->status) < 0 ||
+        reply->status < STATUS_MIN || wire_get_body(in, &reply->body) < 0) {
+        return -EPROTO;
+    }
+    return get_last_map(in, fields, &reply->options);
+}
+
+static int get_push(wire_cursor_t *in, uint32_t *fields, message_push_t *push)
+{
+    if (!take_fields(fields, 2) || wire_get_raw_array(in, &push->target) < 0 ||
+        wire_get_body(in, &push->body) < 0 || push->body.type == BODY_NONE) {
+        return -EPROTO;
+    }
+    return get_last_map(in, fields, &push->options);
+}
+
+static int get_close(wire_cursor_t *in, uint32_t *fields,
+                     message_close_t *close)
+{
+    if (!take_fields(fields, 3) || get_conn(in, &close->conn) < 0 ||
+        wire_get_uint_max(in, CLOSE_CODE_MAX, &close->code) < 0 ||
+        close->code < CLOSE_CODE_MIN ||
+        wire_get_str_max(in, REASON_MAX, &close->reason) < 0) {
+        return -EPROTO;
+    }
+    return get_last_uint(in, fields, &close->from);
+}
+
+static int get_gone(wire_cursor_t *in, uint32_t *fields, message_gone_t *gone)
+{
+    if (!take_fields(fields, 1) || get_conn(in, &gone->conn) < 0) {
+        return -EPROTO;
+    }
+    return get_last_uint(in, fields, &gone->from);
+}
+
+static int get_credit(wire_cursor_t *in, uint32_t *fields,
+                      message_credit_t *credit)
+{
+    if (!take_fields(fields, 2) || wire_get_uint(in, &credit->messages) < 0 ||
+        wire_get_uint(in, &credit->bytes) < 0) {
+        return -EPROTO;
+    }
+    return 0;
+}
+
+static int get_ping(wire_cursor_t *in, uint32_t *fields, message_ping_t *ping)
+{
+    if (get_last_uint(in, fields, &ping->in_flight) < 0 ||
+        get_last_uint(in, fields, &ping->oldest_ms) < 0) {
+        return -EPROTO;
+    }
+    return 0;
+}
+
+static int get_sync(wire_cursor_t *in, uint32_t *fields, message_sync_t *sync)
+{
+    if (!take_fields(fields, 2) ||
+        wire_get_raw_array(in, &sync->connections) < 0 ||
+        wire_get_bool(in, &sync->more) < 0) {
+        return -EPROTO;
+    }
+    return 0;
+}
+
+static int get_error(wire_cursor_t *in, uint32_t *fields,
+                     message_error_t *error)
+{
+    if (!take_fields(fields, 2) ||
+        wire_get_str_max(in, PEER_NAME_MAX, &error->code) < 0 ||
+        wire_get_str_max(in, ERROR_TEXT_MAX, &error->text) < 0) {
+        return -EPROTO;
+    }
+    return 0;
+}
+
+static int get_fields(wire_cursor_t *in, uint32_t *fields, message_t *message)
+{
+    switch (message->kind) {
+    case KIND_HELLO:
+        return get_hello(in, fields, &message->hello);
+    case KIND_WELCOME:
+        return get_welcome(in, fields, &message->welcome);
+    case KIND_READY:
+        return get_ready(in, fields, &message->ready);
+    case KIND_REQUEST:
+        return get_request(in, fields, &message->request);
+    case KIND_REPLY:
+        return get_reply(in, fields, &message->reply);
+    case KIND_PUSH:
+        return get_push(in, fields, &message->push);
+    case KIND_CLOSE:
+        return get_close(in, fields, &message->close);
+    case KIND_GONE:
+        return get_gone(in, fields, &message->gone);
+    case KIND_CREDIT:
+        return get_credit(in, fields, &message->credit);
+    case KIND_PING:
+        return get_ping(in, fields, &message->ping);
+    case KIND_SYNC:
+        return get_sync(in, fields, &message->sync);
+    case KIND_ERROR:
+        return get_error(in, fields, &message->error);
+    case KIND_PONG:
+    case KIND_DRAIN:
+    case KIND_BYE:
+    case KIND_WHO:
+        return 0;
+    }
+    return -ENOTSUP;
+}
+
+static int decode(wire_cursor_t *in, message_t *message)
+{
+    uint32_t fields;
+    uint64_t kind;
+    wire_bytes_t skipped;
+
+    if (wire_get_array(in, &fields) < 0 || fields == 0 ||
+        wire_get_uint_max(in, UINT8_MAX, &kind) < 0) {
+        return -EPROTO;
+    }
+    fields--;
+    message->kind = (message_kind_t)kind;
+    int rc = get_fields(in, &fields, message);
+    if (rc == -EPROTO) {
+        return rc;
+    }
+    /* What a newer version added behind the fields that we know. */
+    while (fields-- > 0) {
+        if (wire_get_raw(in, &skipped) < 0) {
+            return -EPROTO;
+        }
+    }
+    return rc == 0 ? 1 : rc;
+}
+
+int message_decode(wire_cursor_t *frame, message_t *message)
+{
+    const uint8_t *start = frame->at;
+
+    if (wire_at_end(frame)) {
+        return 0;
+    }
+    int rc = decode(frame, message);
+    if (rc == -EPROTO) {
+        frame->at = frame->end;
+    }
+    message->size = (size_t)(frame->at - start);
+    return rc;
+}
+
+const char *message_kind_name(message_kind_t kind)
+{
+    switch (kind) {
+    case KIND_HELLO:
+        return "HELLO";
+    case KIND_WELCOME:
+        return "WELCOME";
+    case KIND_READY:
+        return "READY";
+    case KIND_REQUEST:
+        return "REQUEST";
+    case KIND_REPLY:
+        return "REPLY";
+    case KIND_PUSH:
+        return "PUSH";
+    case KIND_CLOSE:
+        return "CLOSE";
+    case KIND_GONE:
+        return "GONE";
+    case KIND_CREDIT:
+        return "CREDIT";
+    case KIND_PING:
+        return "PING";
+    case KIND_PONG:
+        return "PONG";
+    case KIND_SYNC:
+        return "SYNC";
+    case KIND_DRAIN:
+        return "DRAIN";
+    case KIND_BYE:
+        return "BYE";
+    case KIND_WHO:
+        return "WHO";
+    case KIND_ERROR:
+        return "ERROR";
+    }
+    return "?";
+}
+
+/* --- encoding ---------------------------------------------------------- */
+
+/* The first error of a row of writes wins; later ones do nothing. */
+typedef struct {
+    buf_t *out;
+    size_t start; /* length of *out before this message */
+    int rc;
+} put_t;
+
+#define PUT(put, call)                                                         \
+    do {                                                                       \
+        if ((put)->rc == 0) {                                                  \
+            (put)->rc = (call);                                                \
+        }                                                                      \
+    } while (0)
+
+static put_t begin(buf_t *out, message_kind_t kind, uint32_t fields)
+{
+    put_t put = {out, out->len, 0};
+
+    PUT(&put, wire_put_array(out, fields + 1));
+    PUT(&put, wire_put_uint(out, kind));
+    return put;
+}
+
+static int finish(const put_t *put)
+{
+    if (put->rc < 0) {
+        put->out->len = put->start;
+    }
+    return put->rc;
+}
+
+static int put_raw_or_nil(buf_t *out, wire_bytes_t raw)
+{
+    return raw.len > 0 ? wire_put_raw(out, raw) : wire_put_nil(out);
+}
+
+static int put_raw_or_empty_map(buf_t *out, wire_bytes_t raw)
+{
+    return raw.len > 0 ? wire_put_raw(out, raw) : wire_put_map(out, 0);
+}
+
+static int put_raw_or_empty_array(buf_t *out, wire_bytes_t raw)
+{
+    return raw.len > 0 ? wire_put_raw(out, raw) : wire_put_array(out, 0);
+}
+
+int message_put_hello(buf_t *out, const message_hello_t *hello)
+{
+    put_t put = begin(out, KIND_HELLO, 5);
+
+    PUT(&put, wire_put_uint(out, hello->version));
+    PUT(&put, wire_put_str(out, hello->role));
+    PUT(&put, wire_put_str(out, hello->boot));
+    PUT(&put, wire_put_str(out, hello->name));
+    PUT(&put, put_raw_or_empty_map(out, hello->options));
+    return finish(&put);
+}
+
+int message_put_welcome(buf_t *out, const message_welcome_t *welcome)
+{
+    put_t put = begin(out, KIND_WELCOME, 6);
+
+    PUT(&put, wire_put_uint(out, welcome->version));
+    PUT(&put, wire_put_str(out, welcome->boot));
+    PUT(&put, wire_put_str(out, welcome->name));
+    PUT(&put, wire_put_uint(out, welcome->heartbeat_ms));
+    PUT(&put, wire_put_uint(out, welcome->liveness_ms));
+    PUT(&put, put_raw_or_empty_map(out, welcome->options));
+    return finish(&put);
+}
+
+int message_put_ready(buf_t *out, const message_ready_t *ready)
+{
+    put_t put = begin(out, KIND_READY, 3);
+
+    PUT(&put, put_raw_or_empty_array(out, ready->routes));
+    PUT(&put, wire_put_uint(out, ready->window));
+    PUT(&put, wire_put_uint(out, ready->window_bytes));
+    return finish(&put);
+}
+
+int message_put_request(buf_t *out, const message_request_t *request)
+{
+    put_t put = begin(out, KIND_REQUEST, 9);
+
+    PUT(&put, wire_put_uint(out, request->id));
+    PUT(&put, wire_put_uint(out, request->event));
+    PUT(&put, wire_put_str(out, request->conn));
+    PUT(&put, wire_put_str(out, request->route));
+    PUT(&put, wire_put_body(out, &request->body));
+    PUT(&put, wire_put_uint(out, request->deadline_ms));
+    PUT(&put, put_raw_or_nil(out, request->context));
+    PUT(&put, put_raw_or_nil(out, request->details));
+    PUT(&put, wire_put_uint(out, request->number));
+    return finish(&put);
+}
+
+int message_put_reply(buf_t *out, const message_reply_t *reply)
+{
+    bool has_options = reply->options.len > 0;
+    put_t put = begin(out, KIND_REPLY, has_options ? 4 : 3);
+
+    PUT(&put, wire_put_uint(out, reply->id));
+    PUT(&put, wire_put_uint(out, reply->status));
+    PUT(&put, wire_put_body(out, &reply->body));
+    if (has_options) {
+        PUT(&put, wire_put_raw(out, reply->options));
+    }
+    return finish(&put);
+}
+
+int message_put_push(buf_t *out, const message_push_t *push)
+{
+    bool has_options = push->options.len > 0;
+    put_t put = begin(out, KIND_PUSH, has_options ? 3 : 2);
+
+    PUT(&put, wire_put_raw(out, push->target));
+    PUT(&put, wire_put_body(out, &push->body));
+    if (has_options) {
+        PUT(&put, wire_put_raw(out, push->options));
+    }
+    return finish(&put);
+}
+
+int message_put_close(buf_t *out, const message_close_t *close)
+{
+    put_t put = begin(out, KIND_CLOSE, 4);
+
+    PUT(&put, wire_put_str(out, close->conn));
+    PUT(&put, wire_put_uint(out, close->code));
+    PUT(&put, wire_put_str(out, close->reason));
+    PUT(&put, wire_put_uint(out, close->from));
+    return finish(&put);
+}
+
+int message_put_gone(buf_t *out, const message_gone_t *gone)
+{
+    put_t put = begin(out, KIND_GONE, 2);
+
+    PUT(&put, wire_put_str(out, gone->conn));
+    PUT(&put, wire_put_uint(out, gone->from));
+    return finish(&put);
+}
+
+int message_put_credit(buf_t *out, const message_credit_t *credit)
+{
+    put_t put = begin(out, KIND_CREDIT, 2);
+
+    PUT(&put, wire_put_uint(out, credit->messages));
+    PUT(&put, wire_put_uint(out, credit->bytes));
+    return finish(&put);
+}
+
+int message_put_ping(buf_t *out, const message_ping_t *ping)
+{
+    put_t put = begin(out, KIND_PING, 2);
+
+    PUT(&put, wire_put_uint(out, ping->in_flight));
+    PUT(&put, wire_put_uint(out, ping->oldest_ms));
+    return finish(&put);
+}
+
+int message_put_sync(buf_t *out, const message_sync_t *sync)
+{
+    put_t put = begin(out, KIND_SYNC, 2);
+
+    PUT(&put, put_raw_or_empty_array(out, sync->connections));
+    PUT(&put, wire_put_bool(out, sync->more));
+    return finish(&put);
+}
+
+static int put_error(buf_t *out, const message_error_t *error)
+{
+    put_t put = begin(out, KIND_ERROR, 2);
+
+    PUT(&put, wire_put_str(out, error->code));
+    PUT(&put, wire_put_str(out, error->text));
+    return finish(&put);
+}
+
+int message_put_error(buf_t *out, const char *code, const char *text)
+{
+    message_error_t error = {wire_bytes(code), wire_bytes(text)};
+    return put_error(out, &error);
+}
+
+int message_put_bare(buf_t *out, message_kind_t kind)
+{
+    put_t put = begin(out, kind, 0);
+    return finish(&put);
+}
+
+int message_put(buf_t *out, const message_t *message)
+{
+    switch (message->kind) {
+    case KIND_HELLO:
+        return message_put_hello(out, &message->hello);
+    case KIND_WELCOME:
+        return message_put_welcome(out, &message->welcome);
+    case KIND_READY:
+        return message_put_ready(out, &message->ready);
+    case KIND_REQUEST:
+        return message_put_request(out, &message->request);
+    case KIND_REPLY:
+        return message_put_reply(out, &message->reply);
+    case KIND_PUSH:
+        return message_put_push(out, &message->push);
+    case KIND_CLOSE:
+        return message_put_close(out, &message->close);
+    case KIND_GONE:
+        return message_put_gone(out, &message->gone);
+    case KIND_CREDIT:
+        return message_put_credit(out, &message->credit);
+    case KIND_PING:
+        return message_put_ping(out, &message->ping);
+    case KIND_SYNC:
+        return message_put_sync(out, &message->sync);
+    case KIND_ERROR:
+        return put_error(out, &message->error);
+    case KIND_PONG:
+    case KIND_DRAIN:
+    case KIND_BYE:
+    case KIND_WHO:
+        return message_put_bare(out, message->kind);
+    }
+    return -EINVAL;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The messages of PROTOCOL.md as C structs, and their codec.
+ *
+ * A frame is zero or more messages back to back; each is a MessagePack array
+ * [kind, fields…].  Decoding lends: every wire_bytes_t and body_t in a
+ * message points into the frame and lives as long as it.  Encoding appends to
+ * a buf_t, whole messages only: on error the buffer is as it was.  Pure; any
+ * thread.
+ */
+#ifndef PROTO_MESSAGE_H
+#define PROTO_MESSAGE_H
+
+#include "proto/conn_id.h"
+#include "proto/wire.h"
+
+#define PROTOCOL_VERSION 1
+
+/* Limits of single fields, in bytes or elements.  PROTOCOL.md, "Limits". */
+#define BOOT_ID_MAX    32
+#define PEER_NAME_MAX  64
+#define ROUTE_KEY_MAX  128
+#define ROUTES_MAX     1024
+#define USER_MAX       256
+#define TENANT_MAX     256
+#define ATTRIBUTES_MAX 4096
+#define CONTEXT_MAX    8192
+#define DETAILS_MAX    65536
+#define REASON_MAX     123
+#define TARGETS_MAX    65536
+#define ERROR_TEXT_MAX 256
+
+typedef enum {
+    KIND_HELLO = 1,
+    KIND_WELCOME = 2,
+    KIND_READY = 3,
+    KIND_REQUEST = 4,
+    KIND_REPLY = 5,
+    KIND_PUSH = 6,
+    KIND_CLOSE = 10,
+    KIND_GONE = 11,
+    KIND_CREDIT = 15,
+    KIND_PING = 16,
+    KIND_PONG = 17,
+    KIND_SYNC = 18,
+    KIND_DRAIN = 19,
+    KIND_BYE = 20,
+    KIND_WHO = 21,
+    KIND_ERROR = 22,
+} message_kind_t;
+
+typedef enum {
+    EVENT_CONNECT = 1,
+    EVENT_MESSAGE = 2,
+    EVENT_DISCONNECT = 3
+} event_t;
+
+typedef struct {
+    uint64_t version;     /* highest protocol version the peer speaks */
+    wire_bytes_t role;    /* "gateway" or "worker" */
+    wire_bytes_t boot;    /* 1..BOOT_ID_MAX bytes, new at each start */
+    wire_bytes_t name;    /* 0..PEER_NAME_MAX bytes, for people */
+    wire_bytes_t options; /* map: "loop", "liveness" */
+} message_hello_t;
+
+typedef struct {
+    uint64_t version;      /* that both will speak */
+    wire_bytes_t boot;     /* of the broker */
+    wire_bytes_t name;     /* of the broker */
+    uint64_t heartbeat_ms; /* send something at least this often */
+    uint64_t liveness_ms;  /* after this silence the other side is lost */
+    wire_bytes_t options;  /* map: "window", "window_bytes", "push_window",
+                              "push_window_bytes", "max_message" */
+} message_welcome_t;
+
+typedef struct {
+    wire_bytes_t routes;   /* array of str or [str, map] */
+    uint64_t window;       /* requests that may be outstanding, >= 1 */
+    uint64_t window_bytes; /* their encoded size together, >= 1 */
+} message_ready_t;
+
+typedef struct {
+    uint64_t id;          /* of this hop; comes back in the REPLY */
+    uint64_t event;       /* event_t */
+    wire_bytes_t conn;    /* CONN_ID_TEXT characters */
+    wire_bytes_t route;   /* route key, 1..ROUTE_KEY_MAX bytes */
+    body_t body;          /* of a MESSAGE, else BODY_NONE */
+    uint64_t deadline_ms; /* left, from the moment of sending */
+    wire_bytes_t context; /* map about the connection, or nil */
+    wire_bytes_t details; /* map about this event, or nil */
+    uint64_t number;      /* end to end; names the request in error frames */
+} message_request_t;
+
+typedef struct {
+    uint64_t id;          /* of the REQUEST */
+    uint64_t status;      /* 100..599, as in HTTP */
+    body_t body;          /* to the client, or BODY_NONE */
+    wire_bytes_t options; /* map or nil: "subprotocol", "headers", "user",
+                             "tenant", "attributes" (on CONNECT) */
+} message_reply_t;
+
+typedef struct {
+    wire_bytes_t target;  /* array: ["connection", id, …] */
+    body_t body;          /* text or binary */
+    wire_bytes_t options; /* map or nil: "from" (broker to gateway) */
+} message_push_t;
+
+typedef struct {
+    wire_bytes_t conn;
+    uint64_t code;       /* 1000..4999, RFC 6455 section 7.4 */
+    wire_bytes_t reason; /* 0..REASON_MAX bytes, UTF-8 */
+    uint64_t from;       /* opaque to the gateway; comes back in a GONE */
+} message_close_t;
+
+typedef struct {
+    wire_bytes_t conn; /* that no longer (or never) stood */
+    uint64_t from;     /* of the PUSH or CLOSE; gateway to broker only */
+} message_gone_t;
+
+typedef struct {
+    uint64_t messages; /* pushes that may be sent again */
+    uint64_t bytes;    /* of their bodies */
+} message_credit_t;
+
+typedef struct {
+    uint64_t in_flight; /* requests held without a REPLY */
+    uint64_t oldest_ms; /* age of the oldest of them */
+} message_ping_t;
+
+typedef struct {
+    wire_bytes_t connections; /* array of [conn, context] */
+    bool more;                /* another SYNC continues the list */
+} message_sync_t;
+
+typedef struct {
+    wire_bytes_t code; /* stable word, PROTOCOL.md "Errors" */
+    wire_bytes_t text; /* 0..ERROR_TEXT_MAX bytes, for people */
+} message_error_t;
+
+typedef struct {
+    message_kind_t kind;
+    size_t size; /* bytes of the whole encoded message; what windows count */
+    union {
+        message_hello_t hello;
+        message_welcome_t welcome;
+        message_ready_t ready;
+        message_request_t request;
+        message_reply_t reply;
+        message_push_t push;
+        message_close_t close;
+        message_gone_t gone;
+        message_credit_t credit;
+        message_ping_t ping;
+        message_sync_t sync;
+        message_error_t error;
+    };
+} message_t;
+
+/*
+ * Decode the next message of a frame and move the cursor behind it.
+ * Returns 1 with *message filled; 0 at the end of the frame; -ENOTSUP for an
+ * array of an unknown kind, which is skipped; -EPROTO for anything else: the
+ * rest of the frame cannot be trusted and the cursor is at its end.
+ */
+int message_decode(wire_cursor_t *frame, message_t *message);
+
+/* The name of a kind as PROTOCOL.md writes it ("REQUEST"), or "?". */
+const char *message_kind_name(message_kind_t kind);
+
+/*
+ * Each appends one message.  An empty `context`, `details`, `options` or
+ * `connections` (len 0) is written as nil or as an empty map or array.
+ * Returns 0, -ENOBUFS past the buffer's limit, -ENOMEM; then out is unchanged.
+ */
+int message_put_hello(buf_t *out, const message_hello_t *hello);
+int message_put_welcome(buf_t *out, const message_welcome_t *welcome);
+int message_put_ready(buf_t *out, const message_ready_t *ready);
+int message_put_request(buf_t *out, const message_request_t *request);
+int message_put_reply(buf_t *out, const message_reply_t *reply);
+int message_put_push(buf_t *out, const message_push_t *push);
+int message_put_close(buf_t *out, const message_close_t *close);
+int message_put_gone(buf_t *out, const message_gone_t *gone);
+int message_put_credit(buf_t *out, const message_credit_t *credit);
+int message_put_ping(buf_t *out, const message_ping_t *ping);
+int message_put_sync(buf_t *out, const message_sync_t *sync);
+int message_put_error(buf_t *out, const char *code, const char *text);
+
+/* PONG, DRAIN, BYE and WHO have no fields. */
+int message_put_bare(buf_t *out, message_kind_t kind);
+
+/*
+ * Encode any message by its kind; used by tests, vectors and simulators.
+ * Returns as the above, -EINVAL for an unknown kind.
+ */
+int message_put(buf_t *out, const message_t *message);
+
+#endif
