@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * We accept ourselves and let libwebsockets adopt the descriptor: so the
+ * address that is bound is the one that was asked for (its `iface` listens on
+ * every address without an option that is easy to forget), accepting pauses
+ * when descriptors run out, and draining can close the listener alone.
+ *
+ * Held-back writes.  libwebsockets keeps what the kernel did not take and
+ * sends it first when the socket is writable.  While it holds something it
+ * does not read either, but leaves its read watcher armed, which spins the
+ * loop as soon as the client sends (4.1.6, ops-raw-skt.c).  So reading is
+ * paused while bytes are held.
+ */
+#include "gateway/transport.h"
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "gateway/compat_lws.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+#define ACCEPTS_PER_TURN 64
+#define ACCEPT_PAUSE_S 0.1   /* after EMFILE; descriptors may be free then */
+#define LIBRARY_TICK_S 1.0   /* its timers run only after I/O otherwise */
+#define SPARE_DESCRIPTORS 64 /* beside the clients' sockets */
+#define WRITE_CHUNK 65536    /* bytes the library copies at most when held */
+
+struct transport {
+    struct ev_loop *loop;       /* borrowed */
+    const transport_ops_t *ops; /* borrowed */
+    void *owner;                /* borrowed */
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    int listener; /* -1 after transport_stop_accepting */
+    bool is_tls;
+    ev_io accept_watcher;
+    ev_timer accept_pause;
+    ev_timer library_tick;
+    char address[64];
+    log_brake_t brake;
+    struct lws *in_callback; /* being served: must not be killed in place */
+    bool kill_wanted;        /* … but is to be killed when it returns */
+};
+
+/* Why a socket is not read, as bits of libwebsockets' own pause mask. */
+#define PAUSED_BY_USER 4
+#define PAUSED_BY_HELD 8
+
+static transport_t *transport_of(struct lws *wsi)
+{
+    return lws_context_user(lws_get_context(wsi));
+}
+
+static void set_flow(struct lws *wsi, int reason, bool may_read)
+{
+    lws_rx_flow_control(wsi, LWS_RXFLOW_REASON_APPLIES | reason |
+                                 (may_read
+                                      ? LWS_RXFLOW_REASON_APPLIES_ENABLE_BIT
+                                      : 0));
+}
+
+/* --- what libwebsockets calls ------------------------------------------ */
+
+static void tell_closed(transport_t *self, struct lws *wsi)
+{
+    void *user = lws_get_opaque_user_data(wsi);
+
+    if (user != NULL) {
+        lws_set_opaque_user_data(wsi, NULL);
+        self->ops->closed(user);
+    }
+}
+
+static int serve(transport_t *self, struct lws *wsi,
+                 enum lws_callback_reasons reason, void *in, size_t len)
+{
+    void *user = lws_get_opaque_user_data(wsi);
+
+    if (user == NULL) {
+        return -1;
+    }
+    self->in_callback = wsi;
+    self->kill_wanted = false;
+    if (reason == LWS_CALLBACK_RAW_RX) {
+        self->ops->received(user, in, len);
+    } else if (!lws_partial_buffered(wsi)) {
+        set_flow(wsi, PAUSED_BY_HELD, true);
+        self->ops->drained(user);
+    }
+    self->in_callback = NULL;
+    return self->kill_wanted ? -1 : 0;
+}
+
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason,
+                    void *library_user, void *in, size_t len)
+{
+    (void)library_user;
+    switch (reason) {
+    case LWS_CALLBACK_RAW_RX:
+    case LWS_CALLBACK_RAW_WRITEABLE:
+        return serve(transport_of(wsi), wsi, reason, in, len);
+    case LWS_CALLBACK_RAW_CLOSE:
+    case LWS_CALLBACK_WSI_DESTROY: /* all that a failed TLS handshake gets */
+        tell_closed(transport_of(wsi), wsi);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static const struct lws_protocols protocols[] = {
+    {.name = "client",
+     .callback = on_event,
+     .rx_buffer_size = TRANSPORT_READ_MAX,
+     .tx_packet_size = WRITE_CHUNK},
+    {.name = NULL},
+};
+
+/* --- accepting --------------------------------------------------------- */
+
+static void format_ip(const struct sockaddr_storage *from, char *ip,
+                      socklen_t size)
+{
+    const struct sockaddr_in *v4 = (const void *)from;
+    const struct sockaddr_in6 *v6 = (const void *)from;
+
+    if (from->ss_family == AF_INET) {
+        inet_ntop(AF_INET, &v4->sin_addr, ip, size);
+    } else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], ip, size);
+    } else {
+        inet_ntop(AF_INET6, &v6->sin6_addr, ip, size);
+    }
+}
+
+static void adopt(transport_t *self, int fd, const struct sockaddr_storage *from)
+{
+    char ip[INET6_ADDRSTRLEN] = "";
+    int on = 1;
+
+    format_ip(from, ip, sizeof ip);
+    void *user = self->ops->opened(self->owner, ip);
+    if (user == NULL) {
+        close(fd);
+        return;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    lws_adopt_desc_t how = {
+        .vh = self->vhost,
+        .type = self->is_tls ? LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL
+                             : LWS_ADOPT_SOCKET,
+        .fd.sockfd = fd,
+        .vh_prot_name = protocols[0].name,
+    };
+    struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&how);
+    if (wsi == NULL) { /* it closed the descriptor */
+        self->ops->closed(user);
+        return;
+    }
+    lws_set_opaque_user_data(wsi, user);
+    self->ops->bound(user, wsi);
+}
+
+static void pause_accepting(transport_t *self, int error)
+{
+    log_braked(&self->brake, LOG_WARN, "GATEWAY-ACCEPT-PAUSED", "error=\"%s\"",
+               strerror(error));
+    ev_io_stop(self->loop, &self->accept_watcher);
+    ev_timer_again(self->loop, &self->accept_pause);
+}
+
+static void on_accept_pause_over(struct ev_loop *loop, ev_timer *timer,
+                                 int events)
+{
+    transport_t *self = timer->data;
+    (void)events;
+
+    ev_timer_stop(loop, timer);
+    if (self->listener >= 0) {
+        ev_io_start(loop, &self->accept_watcher);
+    }
+}
+
+static void on_acceptable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    transport_t *self = watcher->data;
+    (void)loop;
+    (void)events;
+
+    for (int i = 0; i < ACCEPTS_PER_TURN && self->listener >= 0; i++) {
+        struct sockaddr_storage from;
+        socklen_t from_len = sizeof from;
+        int fd = accept4(self->listener, (struct sockaddr *)&from, &from_len,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            adopt(self, fd, &from);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                   errno == ENOMEM) {
+            pause_accepting(self, errno);
+            return;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } /* else: that client is gone already; the next may stand */
+    }
+}
+
+/* libwebsockets' timers (TLS handshake, close) fire only in its idle hook,
+ * which runs after I/O of its sockets: knock once in a while. */
+static void on_library_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    transport_t *self = timer->data;
+    (void)loop;
+    (void)events;
+
+    lws_cancel_service(self->context);
+}
+
+/* --- start and end ----------------------------------------------------- */
+
+/* Split ADDRESS:PORT or [ADDRESS]:PORT at the last colon. */
+static int split_address(const char *text, char *host, size_t size,
+                         const char **port)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || (size_t)(colon - text) >= size) {
+        return -EINVAL;
+    }
+    size_t len = (size_t)(colon - text);
+    memcpy(host, text, len);
+    host[len] = '\0';
+    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
+        memmove(host, host + 1, len - 2);
+        host[len - 2] = '\0';
+    }
+    *port = colon + 1;
+    return 0;
+}
+
+static int open_listener(const struct addrinfo *address)
+{
+    int on = 1;
+    int fd = socket(address->ai_family,
+                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, address->ai_addr, address->ai_addrlen) < 0 ||
+        listen(fd, BACKLOG) < 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+static void remember_address(transport_t *self)
+{
+    struct sockaddr_storage bound;
+    socklen_t len = sizeof bound;
+    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
+
+    if (getsockname(self->listener, (struct sockaddr *)&bound, &len) == 0) {
+        getnameinfo((struct sockaddr *)&bound, len, host, sizeof host, port,
+                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    }
+    bool is_v6 = strchr(host, ':') != NULL;
+    snprintf(self->address, sizeof self->address, "%s%.45s%s:%.8s",
+             is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
+}
+
+static int bind_listener(transport_t *self, const char *listen_on, char *error,
+                         size_t size)
+{
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char host[256];
+    const char *port;
+
+    if (split_address(listen_on, host, sizeof host, &port) < 0) {
+        snprintf(error, size, "%s is not ADDRESS:PORT", listen_on);
+        return -EINVAL;
+    }
+    int rc = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
+    if (rc != 0) {
+        snprintf(error, size, "cannot listen on %s: %s", listen_on,
+                 gai_strerror(rc));
+        return -EINVAL;
+    }
+    self->listener = open_listener(found);
+    freeaddrinfo(found);
+    if (self->listener < 0) {
+        snprintf(error, size, "cannot listen on %s: %s", listen_on,
+                 strerror(-self->listener));
+        return self->listener;
+    }
+    remember_address(self);
+    return 0;
+}
+
+/* The library sizes a table by this number, and containers often have a
+ * limit of a thousand million descriptors. */
+static unsigned int descriptor_limit(int64_t max_sockets)
+{
+    struct rlimit limit = {0};
+    rlim_t most = 1u << 20;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (max_sockets > 0 && max_sockets + SPARE_DESCRIPTORS < (int64_t)most) {
+        most = (rlim_t)max_sockets + SPARE_DESCRIPTORS;
+    }
+    /* Its table is indexed by descriptor, and others may hold low ones. */
+    most += 1024;
+    return (unsigned int)(limit.rlim_cur < most ? limit.rlim_cur : most);
+}
+
+static void log_library_line(int level, const char *line)
+{
+    (void)level;
+    log_debug("GATEWAY-LIBWEBSOCKETS", "line=\"%.*s\"",
+              (int)strcspn(line, "\n"), line);
+}
+
+static int make_context(transport_t *self, const transport_options_t *options)
+{
+    void *loops[1] = {self->loop};
+
+    lws_set_log_level(COMPAT_LWS_LOG_LEVELS, log_library_line);
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .protocols = protocols,
+        .options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .foreign_loops = loops,
+        .user = self,
+        .pt_serv_buf_size = TRANSPORT_READ_MAX + LWS_PRE,
+        .fd_limit_per_thread = descriptor_limit(options->max_sockets),
+        .alpn = "http/1.1",
+        .gid = -1,
+        .uid = -1,
+    };
+    if (self->is_tls) {
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+        info.ssl_cert_filepath = options->tls_cert;
+        info.ssl_private_key_filepath = options->tls_key;
+    }
+    self->context = lws_create_context(&info);
+    if (self->context == NULL) {
+        return -EINVAL;
+    }
+    self->vhost = lws_create_vhost(self->context, &info);
+    return self->vhost == NULL ? -EINVAL : 0;
+}
+
+static void start_watchers(transport_t *self)
+{
+    ev_io_init(&self->accept_watcher, on_acceptable, self->listener, EV_READ);
+    ev_timer_init(&self->accept_pause, on_accept_pause_over, ACCEPT_PAUSE_S,
+                  ACCEPT_PAUSE_S);
+    ev_timer_init(&self->library_tick, on_library_tick, LIBRARY_TICK_S,
+                  LIBRARY_TICK_S);
+    self->accept_watcher.data = self;
+    self->accept_pause.data = self;
+    self->library_tick.data = self;
+    ev_io_start(self->loop, &self->accept_watcher);
+    ev_timer_start(self->loop, &self->library_tick);
+}
+
+transport_t *transport_new(struct ev_loop *loop,
+                           const transport_options_t *options,
+                           const transport_ops_t *ops, void *owner,
+                           char *error, size_t error_size)
+{
+    transport_t *self = xcalloc(1, sizeof *self);
+
+    self->loop = loop;
+    self->ops = ops;
+    self->owner = owner;
+    self->listener = -1;
+    self->is_tls = options->tls_cert[0] != '\0';
+    if (bind_listener(self, options->listen, error, error_size) < 0) {
+        goto fail;
+    }
+    if (make_context(self, options) < 0) {
+        snprintf(error, error_size, "cannot start TLS with %s and %s",
+                 options->tls_cert, options->tls_key);
+        goto fail;
+    }
+    start_watchers(self);
+    return self;
+fail:
+    transport_destroy(&self);
+    return NULL;
+}
+
+void transport_destroy(transport_t **self_p)
+{
+    transport_t *self = *self_p;
+
+    if (self == NULL) {
+        return;
+    }
+    *self_p = NULL;
+    transport_stop_accepting(self);
+    ev_timer_stop(self->loop, &self->library_tick);
+    if (self->context != NULL) {
+        lws_context_destroy(self->context);
+    }
+    free(self);
+}
+
+const char *transport_address(const transport_t *self)
+{
+    return self->address;
+}
+
+void transport_stop_accepting(transport_t *self)
+{
+    if (self->listener >= 0) {
+        ev_io_stop(self->loop, &self->accept_watcher);
+        ev_timer_stop(self->loop, &self->accept_pause);
+        close(self->listener);
+        self->listener = -1;
+    }
+}
+
+/* --- one socket -------------------------------------------------------- */
+
+bool transport_write(transport_sock_t *sock, const uint8_t *bytes, size_t len)
+{
+    /* In the raw role the library neither writes in front of the bytes nor
+     * changes them, whatever its signature says. */
+    union {
+        const uint8_t *in;
+        uint8_t *out;
+    } data = {.in = bytes};
+
+    if (lws_write(sock, data.out, len, LWS_WRITE_RAW) < 0) {
+        transport_kill(sock);
+        return true;
+    }
+    if (!lws_partial_buffered(sock)) {
+        return true;
+    }
+    set_flow(sock, PAUSED_BY_HELD, false);
+    return false;
+}
+
+bool transport_is_drained(transport_sock_t *sock)
+{
+    return !lws_partial_buffered(sock);
+}
+
+void transport_pause(transport_sock_t *sock)
+{
+    set_flow(sock, PAUSED_BY_USER, false);
+}
+
+void transport_resume(transport_sock_t *sock)
+{
+    set_flow(sock, PAUSED_BY_USER, true);
+}
+
+void transport_shutdown(transport_sock_t *sock)
+{
+    if (!transport_of(sock)->is_tls) {
+        shutdown(lws_get_socket_fd(sock), SHUT_WR);
+    } /* TLS: close_notify follows when it is killed */
+}
+
+void transport_kill(transport_sock_t *sock)
+{
+    transport_t *self = transport_of(sock);
+
+    if (self->in_callback == sock) {
+        self->kill_wanted = true;
+        return;
+    }
+    lws_set_timeout(sock, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Client sockets: accept, TLS, read, write, close.  A thin layer over
+ * libwebsockets in its raw-socket role on a libev loop that we own; what the
+ * bytes mean is the hub's business.
+ *
+ * libwebsockets is not asked to speak WebSocket, because it can neither hold a
+ * handshake open while a worker decides about it nor let the worker name the
+ * subprotocol (ARCHITECTURE.md, "Rejected").
+ *
+ * Loop thread only.
+ */
+#ifndef GATEWAY_TRANSPORT_H
+#define GATEWAY_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ev.h>
+
+typedef struct transport transport_t;
+
+/* One client socket; in libwebsockets' words a wsi. */
+typedef struct lws transport_sock_t;
+
+/* Bytes that one call of `received` may bring at most. */
+#define TRANSPORT_READ_MAX 16384
+
+/*
+ * What the transport tells its user.  Every socket gets one `closed`, after
+ * which neither side may use it.
+ */
+typedef struct {
+    /*
+     * A client connected from ip (text, lent).  Returns the user pointer for
+     * this socket, or NULL to refuse it.
+     */
+    void *(*opened)(void *owner, const char *ip);
+
+    /* The socket of `user`, right after opened and before anything else. */
+    void (*bound)(void *user, transport_sock_t *sock);
+
+    /* Bytes arrived; they are lent and may be changed in place. */
+    void (*received)(void *user, uint8_t *bytes, size_t len);
+
+    /* All that was written is with the kernel; more may be written. */
+    void (*drained)(void *user);
+
+    /* The socket is gone, whoever closed it. */
+    void (*closed)(void *user);
+} transport_ops_t;
+
+typedef struct {
+    const char *listen;   /* ADDRESS:PORT, [ADDRESS]:PORT */
+    const char *tls_cert; /* PEM file, or "" for plain TCP */
+    const char *tls_key;
+    int64_t max_sockets; /* bounds the descriptor table; 0: rlimit decides */
+} transport_options_t;
+
+/*
+ * Bind, listen and start accepting on loop.  ops and owner are borrowed and
+ * must outlive it.
+ *
+ * Returns the transport, or NULL with a one-line reason in error.
+ */
+transport_t *transport_new(struct ev_loop *loop,
+                           const transport_options_t *options,
+                           const transport_ops_t *ops, void *owner,
+                           char *error, size_t error_size);
+
+/* Kill what is open (each gets `closed`) and free all. */
+void transport_destroy(transport_t **self_p);
+
+/* The bound address as ADDRESS:PORT; lent. */
+const char *transport_address(const transport_t *self);
+
+/* Close the listening socket; open sockets stand.  Harmless twice. */
+void transport_stop_accepting(transport_t *self);
+
+/*
+ * Write all bytes, now or (copied) when the socket takes them.
+ * Returns true when all went to the kernel, false when some are held: write
+ * nothing more before `drained`.  A broken socket counts as written; `closed`
+ * follows.
+ */
+bool transport_write(transport_sock_t *sock, const uint8_t *bytes, size_t len);
+
+/* false while `drained` is owed. */
+bool transport_is_drained(transport_sock_t *sock);
+
+/* Stop and resume `received`: TCP then pushes back to the client. */
+void transport_pause(transport_sock_t *sock);
+void transport_resume(transport_sock_t *sock);
+
+/* Say "no more" to the client (FIN) once drained; reading goes on. */
+void transport_shutdown(transport_sock_t *sock);
+
+/* End it at once.  `closed` comes before or after this returns. */
+void transport_kill(transport_sock_t *sock);
+
+#endif
