@@ -24,19 +24,20 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
-#define ACCEPTS_PER_TURN 64
-#define ACCEPT_PAUSE_S 0.1   /* after EMFILE; descriptors may be free then */
-#define LIBRARY_TICK_S 1.0   /* its timers run only after I/O otherwise */
-#define SPARE_DESCRIPTORS 64 /* beside the clients' sockets */
-#define WRITE_CHUNK 65536    /* bytes the library copies at most when held */
+#include <netdb.h>
+
+#define BACKLOG           1024
+#define ACCEPTS_PER_TURN  64
+#define ACCEPT_PAUSE_S    0.1   /* after EMFILE; descriptors may be free then */
+#define LIBRARY_TICK_S    1.0   /* its timers run only after I/O otherwise */
+#define SPARE_DESCRIPTORS 64    /* beside the clients' sockets */
+#define WRITE_CHUNK       65536 /* bytes the library copies at most when held */
 
 struct transport {
     struct ev_loop *loop;       /* borrowed */
@@ -66,10 +67,9 @@ static transport_t *transport_of(struct lws *wsi)
 
 static void set_flow(struct lws *wsi, int reason, bool may_read)
 {
-    lws_rx_flow_control(wsi, LWS_RXFLOW_REASON_APPLIES | reason |
-                                 (may_read
-                                      ? LWS_RXFLOW_REASON_APPLIES_ENABLE_BIT
-                                      : 0));
+    lws_rx_flow_control(
+        wsi, LWS_RXFLOW_REASON_APPLIES | reason |
+                 (may_read ? LWS_RXFLOW_REASON_APPLIES_ENABLE_BIT : 0));
 }
 
 /* --- what libwebsockets calls ------------------------------------------ */
@@ -146,7 +146,8 @@ static void format_ip(const struct sockaddr_storage *from, char *ip,
     }
 }
 
-static void adopt(transport_t *self, int fd, const struct sockaddr_storage *from)
+static void adopt(transport_t *self, int fd,
+                  const struct sockaddr_storage *from)
 {
     char ip[INET6_ADDRSTRLEN] = "";
     int on = 1;
@@ -381,8 +382,8 @@ static void start_watchers(transport_t *self)
 
 transport_t *transport_new(struct ev_loop *loop,
                            const transport_options_t *options,
-                           const transport_ops_t *ops, void *owner,
-                           char *error, size_t error_size)
+                           const transport_ops_t *ops, void *owner, char *error,
+                           size_t error_size)
 {
     transport_t *self = xcalloc(1, sizeof *self);
 

@@ -66,8 +66,8 @@ typedef struct {
  */
 transport_t *transport_new(struct ev_loop *loop,
                            const transport_options_t *options,
-                           const transport_ops_t *ops, void *owner,
-                           char *error, size_t error_size);
+                           const transport_ops_t *ops, void *owner, char *error,
+                           size_t error_size);
 
 /* Kill what is open (each gets `closed`) and free all. */
 void transport_destroy(transport_t **self_p);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A request's number is loop(24) index(20) generation(20): unique among
+ * gateways, and it finds its entry without a search.
+ */
+#include "gateway/link.h"
+
+#include "base/xalloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUT_MAX        ((size_t)63 << 20) /* bytes; below the frame limit */
+#define FIRST_CAPACITY 64
+#define PART_MASK      0xfffffu /* 20 bits */
+
+/* Until the broker says otherwise. */
+#define DEFAULT_HEARTBEAT_MS 1000
+#define DEFAULT_LIVENESS_MS  3500
+
+void link_init(link_t *self, uint32_t loop, uint64_t reserve)
+{
+    memset(self, 0, sizeof *self);
+    buf_init(&self->out, OUT_MAX);
+    list_init(&self->waiting);
+    self->loop = loop;
+    self->reserve = reserve;
+    self->heartbeat_ms = DEFAULT_HEARTBEAT_MS;
+    self->liveness_ms = DEFAULT_LIVENESS_MS;
+}
+
+void link_fini(link_t *self)
+{
+    buf_fini(&self->out);
+    free(self->requests);
+    self->requests = NULL;
+}
+
+static int put_options(buf_t *options, uint32_t loop, bool require_connect)
+{
+    int rc = wire_put_map(options, 2);
+    if (rc == 0 && (rc = wire_put_text(options, "loop")) == 0 &&
+        (rc = wire_put_uint(options, loop)) == 0 &&
+        (rc = wire_put_text(options, "require_connect")) == 0) {
+        rc = wire_put_bool(options, require_connect);
+    }
+    return rc;
+}
+
+void link_greet(link_t *self, int64_t now_ms, const char *boot,
+                const char *name, bool require_connect)
+{
+    buf_t options;
+
+    buf_init(&options, 256);
+    must(put_options(&options, self->loop, require_connect) == 0);
+    message_hello_t hello = {
+        .version = PROTOCOL_VERSION,
+        .role = wire_bytes("gateway"),
+        .boot = wire_bytes(boot),
+        .name = wire_bytes(name),
+        .options = {options.data, options.len},
+    };
+    self->out.len = 0; /* what stood there was for a broker that is gone */
+    must(message_put_hello(&self->out, &hello) == 0);
+    buf_fini(&options);
+    self->state = LINK_GREETING;
+    self->last_greeted_ms = now_ms;
+}
+
+link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
+{
+    bool is_same =
+        strlen(self->boot) == welcome->boot.len &&
+        memcmp(self->boot, welcome->boot.data, welcome->boot.len) == 0;
+    link_welcome_t meaning = !is_same                 ? LINK_FIRST
+                             : self->was_asked        ? LINK_GIVEN_UP
+                             : self->state == LINK_UP ? LINK_UNCHANGED
+                                                      : LINK_RESUMED;
+
+    memcpy(self->boot, welcome->boot.data, welcome->boot.len);
+    self->boot[welcome->boot.len] = '\0';
+    self->was_asked = false;
+    self->state = LINK_UP;
+    self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
+    self->liveness_ms = (int64_t)welcome->liveness_ms;
+    self->window = wire_map_uint(welcome->options, "window", 1);
+    self->window_bytes = wire_map_uint(welcome->options, "window_bytes", 1);
+    return meaning;
+}
+
+bool link_has_room(const link_t *self)
+{
+    return self->state == LINK_UP && self->in_flight < self->window &&
+           self->in_flight < LINK_REQUESTS_MAX &&
+           (self->in_flight == 0 ||
+            self->in_flight_bytes + self->reserve <= self->window_bytes);
+}
+
+/* --- the table of requests --------------------------------------------- */
+
+static int grow(link_t *self)
+{
+    uint32_t capacity =
+        self->capacity > 0 ? self->capacity * 2 : FIRST_CAPACITY;
+    link_request_t *requests =
+        realloc(self->requests, capacity * sizeof *requests);
+    if (requests == NULL) {
+        return -ENOMEM;
+    }
+    memset(requests + self->capacity, 0,
+           (capacity - self->capacity) * sizeof *requests);
+    self->requests = requests;
+    self->capacity = capacity;
+    return 0;
+}
+
+/* The index of a free entry, which is left where it is. */
+static int peek_free(link_t *self, uint32_t *index)
+{
+    if (self->free_head > 0) {
+        *index = self->free_head - 1;
+        return 0;
+    }
+    if (self->used == self->capacity && grow(self) < 0) {
+        return -ENOMEM;
+    }
+    *index = self->used;
+    return 0;
+}
+
+static void occupy(link_t *self, uint32_t index)
+{
+    if (self->free_head > 0) {
+        self->free_head = self->requests[index].next_free;
+    } else {
+        self->used++;
+    }
+}
+
+static uint64_t number_of(const link_t *self, uint32_t index)
+{
+    return (uint64_t)self->loop << 40 | (uint64_t)index << 20 |
+           (self->requests[index].generation & PART_MASK);
+}
+
+int link_put(link_t *self, message_request_t *request, uint32_t slot,
+             uint16_t conn_generation)
+{
+    size_t before = self->out.len;
+    uint32_t index;
+
+    if (!link_has_room(self)) {
+        return -EAGAIN;
+    }
+    int rc = peek_free(self, &index);
+    if (rc < 0) {
+        return rc;
+    }
+    request->id = number_of(self, index);
+    request->number = request->id;
+    rc = message_put_request(&self->out, request);
+    if (rc < 0) {
+        return rc;
+    }
+    occupy(self, index);
+    link_request_t *entry = &self->requests[index];
+    entry->slot = slot;
+    entry->conn_generation = conn_generation;
+    entry->event = (uint8_t)request->event;
+    entry->size = (uint32_t)(self->out.len - before);
+    self->in_flight++;
+    self->in_flight_bytes += entry->size;
+    return 0;
+}
+
+static void release(link_t *self, uint32_t index, link_request_t *request)
+{
+    link_request_t *entry = &self->requests[index];
+
+    *request = *entry;
+    self->in_flight--;
+    self->in_flight_bytes -= entry->size;
+    entry->event = 0;
+    entry->generation++;
+    entry->next_free = self->free_head;
+    self->free_head = index + 1;
+}
+
+int link_take(link_t *self, uint64_t id, link_request_t *request)
+{
+    uint32_t index = (uint32_t)(id >> 20) & PART_MASK;
+
+    if (index >= self->used || self->requests[index].event == 0 ||
+        number_of(self, index) != id) {
+        return -ENOENT;
+    }
+    release(self, index, request);
+    return 0;
+}
+
+int link_take_next(link_t *self, uint32_t *from, uint64_t *id,
+                   link_request_t *request)
+{
+    for (; *from < self->used; (*from)++) {
+        if (self->requests[*from].event != 0) {
+            *id = number_of(self, *from);
+            release(self, *from, request);
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+/* --- end of turn ------------------------------------------------------- */
+
+void link_credit(link_t *self, uint64_t bytes)
+{
+    self->credit_messages++;
+    self->credit_bytes += bytes;
+}
+
+void link_settle(link_t *self, int64_t now_ms)
+{
+    if (self->state != LINK_UP) {
+        return;
+    }
+    if (self->credit_messages > 0) {
+        message_credit_t credit = {self->credit_messages, self->credit_bytes};
+        if (message_put_credit(&self->out, &credit) < 0) {
+            return; /* the next turn finds it still due */
+        }
+        self->credit_messages = 0;
+        self->credit_bytes = 0;
+    }
+    if (self->out.len == 0 &&
+        now_ms - self->last_sent_ms >= self->heartbeat_ms) {
+        message_ping_t ping = {.in_flight = self->in_flight};
+        must(message_put_ping(&self->out, &ping) == 0);
+    }
+}

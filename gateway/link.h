@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A gateway loop's link to one broker: greeting, windows, and the requests
+ * that are on their way.  No I/O: what is to be sent gathers in `out`, which
+ * the loop sends as one frame a turn.  Loop thread only.
+ *
+ *   DOWN --greet--> GREETING --WELCOME--> UP
+ *    ^                  ^                  |
+ *    +---- silence, BYE-+------- WHO ------+
+ */
+#ifndef GATEWAY_LINK_H
+#define GATEWAY_LINK_H
+
+#include "base/list.h"
+#include "proto/message.h"
+
+typedef enum { LINK_DOWN, LINK_GREETING, LINK_UP } link_state_t;
+
+/* What a WELCOME means for the connections placed on this broker. */
+typedef enum {
+    LINK_FIRST,     /* the first broker on this link, or one restarted: it
+                       takes the connections over from SYNC */
+    LINK_GIVEN_UP,  /* the same broker had counted us lost and ended them */
+    LINK_RESUMED,   /* the same broker, and it kept them */
+    LINK_UNCHANGED, /* a second WELCOME while up */
+} link_welcome_t;
+
+/* A request on its way, or a free slot. */
+typedef struct {
+    uint32_t generation; /* of this entry; 20 bits are in the number */
+    uint32_t next_free;  /* index + 1 in the free list */
+    uint32_t slot;       /* of the connection */
+    uint16_t conn_generation;
+    uint8_t event; /* event_t; 0 marks a free entry */
+    uint32_t size; /* bytes of the encoded REQUEST */
+} link_request_t;
+
+typedef struct {
+    link_state_t state;
+    buf_t out;      /* messages of this turn */
+    list_t waiting; /* sessions that wait for room */
+    uint32_t loop;  /* our number in connection ids and request numbers */
+
+    char boot[BOOT_ID_MAX + 1]; /* of the broker, "" before the first WELCOME */
+    bool was_asked;             /* WHO came since the last WELCOME */
+
+    int64_t heartbeat_ms, liveness_ms;
+    int64_t last_heard_ms, last_sent_ms, last_greeted_ms;
+
+    uint64_t window, window_bytes; /* granted */
+    uint64_t in_flight, in_flight_bytes;
+    uint64_t reserve; /* bytes: the largest REQUEST that we make */
+
+    link_request_t *requests; /* owned */
+    uint32_t capacity, used;  /* entries allocated; ever used */
+    uint32_t free_head;       /* index + 1, 0: none */
+
+    uint64_t credit_messages, credit_bytes; /* pushes taken this turn */
+} link_t;
+
+#define LINK_REQUESTS_MAX (1u << 20) /* entries; the number has 20 bits */
+
+/* loop: our number; reserve: bytes, the largest REQUEST that will be put. */
+void link_init(link_t *self, uint32_t loop, uint64_t reserve);
+void link_fini(link_t *self);
+
+/* Say HELLO (again).  name and boot are ours. */
+void link_greet(link_t *self, int64_t now_ms, const char *boot,
+                const char *name, bool require_connect);
+
+/* Take a WELCOME over.  Requests that were under way are the caller's. */
+link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome);
+
+/* May one more REQUEST be put? */
+bool link_has_room(const link_t *self);
+
+/*
+ * Put a REQUEST; fills request->id.  The connection is named by slot and
+ * generation for link_take.
+ * Returns 0; -EAGAIN without room; -ENOBUFS, -ENOMEM.
+ */
+int link_put(link_t *self, message_request_t *request, uint32_t slot,
+             uint16_t conn_generation);
+
+/*
+ * The request `id` is over: give its share of the window back.
+ * Returns 0 with *request set, or -ENOENT for an id that is not under way.
+ */
+int link_take(link_t *self, uint64_t id, link_request_t *request);
+
+/*
+ * Take the requests of a lost broker one after the other; *from is where to go
+ * on, 0 at first.
+ * Returns 0, or -ENOENT when there is none left; *id is its number.
+ */
+int link_take_next(link_t *self, uint32_t *from, uint64_t *id,
+                   link_request_t *request);
+
+/* Count a PUSH as taken; the CREDIT goes out with link_settle. */
+void link_credit(link_t *self, uint64_t bytes);
+
+/* End of turn: append the CREDIT due and, when idle too long, a PING. */
+void link_settle(link_t *self, int64_t now_ms);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every counter and gauge of a gateway loop, with unit and meaning; the docs
+ * and the log line GATEWAY-STATS are held against this table by tests.
+ * Counters only grow; gauges say how many there are now.
+ */
+#ifndef GATEWAY_STATS_H
+#define GATEWAY_STATS_H
+
+#include <stdint.h>
+
+/* X(name, kind, unit, meaning) */
+#define GATEWAY_STATS(X)                                                       \
+    X(sockets, gauge, sockets, "client sockets that stand")                    \
+    X(connections, gauge, connections, "WebSockets that are open")             \
+    X(sockets_accepted, counter, sockets, "sockets accepted")                  \
+    X(sockets_refused, counter, sockets, "refused: max-connections reached")   \
+    X(handshakes_refused, counter, handshakes, "refused: max-handshakes")      \
+    X(handshakes_failed, counter, handshakes, "answered with an HTTP error")   \
+    X(connects, counter, connections, "handshakes that became WebSockets")     \
+    X(disconnects, counter, events, "DISCONNECT events acknowledged")          \
+    X(messages_in, counter, messages, "whole messages from clients")           \
+    X(messages_out, counter, messages, "messages put to clients")              \
+    X(bytes_in, counter, bytes, "bytes read from clients")                     \
+    X(bytes_out, counter, bytes, "bytes written to clients")                   \
+    X(error_frames, counter, messages, "error frames put to clients")          \
+    X(pushes, counter, messages, "PUSH messages taken from brokers")           \
+    X(gone, counter, connections, "push or close to a connection that is gone")\
+    X(protocol_errors, counter, connections, "closed: client broke RFC 6455")  \
+    X(too_big, counter, connections, "closed 1009: frame or message too big")  \
+    X(slow_closed, counter, connections, "closed 1013: client reads too slowly")\
+    X(dead_closed, counter, connections, "closed: no answer to a ping")        \
+    X(idle_closed, counter, connections, "closed 1001: idle too long")         \
+    X(paused, counter, times, "reading paused: window spent")                  \
+    X(broker_lost, counter, times, "broker counted lost")                      \
+    X(broker_malformed, counter, frames, "malformed frames from a broker")     \
+    X(replies_unknown, counter, messages, "REPLY to no request under way")
+
+typedef struct {
+#define X(name, kind, unit, meaning) uint64_t name;
+    GATEWAY_STATS(X)
+#undef X
+} gateway_stats_t;
+
+#endif
