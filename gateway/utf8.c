@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/utf8.h"
+
+#include <string.h>
+
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+/* What a lead byte asks of the bytes behind it (RFC 3629, section 4). */
+static bool begin(utf8_t *self, uint8_t lead)
+{
+    self->low = 0x80;
+    self->high = 0xbf;
+    if (lead < 0x80) {
+        self->left = 0;
+        return true;
+    }
+    if (lead < 0xc2 || lead > 0xf4) {
+        return false;
+    }
+    if (lead < 0xe0) {
+        self->left = 1;
+        return true;
+    }
+    if (lead < 0xf0) {
+        self->left = 2;
+        self->low = lead == 0xe0 ? 0xa0 : 0x80;
+        self->high = lead == 0xed ? 0x9f : 0xbf;
+        return true;
+    }
+    self->left = 3;
+    self->low = lead == 0xf0 ? 0x90 : 0x80;
+    self->high = lead == 0xf4 ? 0x8f : 0xbf;
+    return true;
+}
+
+static bool go_on(utf8_t *self, uint8_t byte)
+{
+    if (byte < self->low || byte > self->high) {
+        return false;
+    }
+    self->left--;
+    self->low = 0x80;
+    self->high = 0xbf;
+    return true;
+}
+
+/* How many bytes from the start are plain ASCII, in steps of eight. */
+static size_t skip_ascii(const uint8_t *bytes, size_t len)
+{
+    size_t at = 0;
+
+    while (len - at >= 8) {
+        uint64_t word;
+        memcpy(&word, bytes + at, sizeof word);
+        if ((word & HIGH_BITS) != 0) {
+            break;
+        }
+        at += 8;
+    }
+    return at;
+}
+
+bool utf8_check(utf8_t *self, const uint8_t *bytes, size_t len)
+{
+    for (size_t at = 0; at < len; at++) {
+        if (self->left > 0) {
+            if (!go_on(self, bytes[at])) {
+                return false;
+            }
+            continue;
+        }
+        at += skip_ascii(bytes + at, len - at);
+        if (at < len && !begin(self, bytes[at])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+size_t utf8_cut(const uint8_t *bytes, size_t len, size_t max)
+{
+    if (len <= max) {
+        return len;
+    }
+    while (max > 0 && (bytes[max] & 0xc0) == 0x80) {
+        max--;
+    }
+    return max;
+}
