@@ -25,10 +25,12 @@
     X(bytes_out, counter, bytes, "bytes written to clients")                   \
     X(error_frames, counter, messages, "error frames put to clients")          \
     X(pushes, counter, messages, "PUSH messages taken from brokers")           \
-    X(gone, counter, connections, "push or close to a connection that is gone")\
+    X(gone, counter, connections,                                              \
+      "push or close to a connection that is gone")                            \
     X(protocol_errors, counter, connections, "closed: client broke RFC 6455")  \
     X(too_big, counter, connections, "closed 1009: frame or message too big")  \
-    X(slow_closed, counter, connections, "closed 1013: client reads too slowly")\
+    X(slow_closed, counter, connections,                                       \
+      "closed 1013: client reads too slowly")                                  \
     X(dead_closed, counter, connections, "closed: no answer to a ping")        \
     X(idle_closed, counter, connections, "closed 1001: idle too long")         \
     X(paused, counter, times, "reading paused: window spent")                  \

@@ -212,7 +212,7 @@ static void on_acceptable(struct ev_loop *loop, ev_io *watcher, int events)
                    errno == ENOMEM) {
             pause_accepting(self, errno);
             return;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        } else if (errno == EAGAIN) {
             return;
         } /* else: that client is gone already; the next may stand */
     }
