@@ -140,7 +140,7 @@ static bool is_reserved(wire_bytes_t name)
 }
 
 /* A header that may not be sent is left out: the connection is worth more. */
-static int put_worker_headers(buf_t *out, wire_bytes_t headers)
+int handshake_put_headers(buf_t *out, wire_bytes_t headers)
 {
     wire_cursor_t in = wire_cursor(headers);
     uint32_t count = 0;
@@ -179,7 +179,7 @@ int handshake_accept(buf_t *out, const http_request_t *request,
         rc = http_put_header(out, wire_bytes("Sec-WebSocket-Protocol"),
                              subprotocol);
     }
-    if (rc == 0 && (rc = put_worker_headers(out, headers)) == 0) {
+    if (rc == 0 && (rc = handshake_put_headers(out, headers)) == 0) {
         rc = buf_put(out, "\r\n", 2);
     }
     if (rc < 0) {

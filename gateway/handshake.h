@@ -27,6 +27,12 @@ unsigned handshake_check(const http_request_t *request, const char *origins);
 int handshake_accept(buf_t *out, const http_request_t *request,
                      wire_bytes_t subprotocol, wire_bytes_t headers);
 
+/*
+ * Append a worker's headers, an encoded array of [name, value]; those that
+ * belong to the handshake or the framing, or must not be sent, are left out.
+ */
+int handshake_put_headers(buf_t *out, wire_bytes_t headers);
+
 /* Iterate the offered subprotocols over all headers: *at starts at 0. */
 bool handshake_next_subprotocol(const http_request_t *request, size_t *at,
                                 wire_bytes_t *list, wire_bytes_t *name);
