@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "proto/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define REPLACED_MAX 4 /* bytes of UTF-8 that one escape can become */
+
+static int hex4(const uint8_t *at, const uint8_t *end, uint32_t *value)
+{
+    *value = 0;
+    if (end - at < 4) {
+        return -EPROTO;
+    }
+    for (int i = 0; i < 4; i++) {
+        uint8_t c = at[i];
+        uint32_t digit = c >= '0' && c <= '9'   ? c - (uint32_t)'0'
+                         : c >= 'a' && c <= 'f' ? c - (uint32_t)'a' + 10
+                         : c >= 'A' && c <= 'F' ? c - (uint32_t)'A' + 10
+                                                : 16;
+        if (digit == 16) {
+            return -EPROTO;
+        }
+        *value = *value << 4 | digit;
+    }
+    return 0;
+}
+
+/* The code point of \uXXXX, of a pair where it takes two; *at is behind 'u'
+ * and moves behind the last digit.  A lone surrogate is no character. */
+static int take_code_point(const uint8_t **at, const uint8_t *end,
+                           uint32_t *code)
+{
+    uint32_t low;
+
+    if (hex4(*at, end, code) < 0) {
+        return -EPROTO;
+    }
+    *at += 4;
+    if (*code < 0xd800 || *code > 0xdfff) {
+        return 0;
+    }
+    if (*code > 0xdbff || end - *at < 6 || (*at)[0] != '\\' ||
+        (*at)[1] != 'u' || hex4(*at + 2, end, &low) < 0 || low < 0xdc00 ||
+        low > 0xdfff) {
+        return -EPROTO;
+    }
+    *at += 6;
+    *code = 0x10000 + ((*code - 0xd800) << 10) + (low - 0xdc00);
+    return 0;
+}
+
+static size_t put_utf8(uint32_t code, uint8_t out[REPLACED_MAX])
+{
+    if (code < 0x80) {
+        out[0] = (uint8_t)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (uint8_t)(0xc0 | code >> 6);
+        out[1] = (uint8_t)(0x80 | (code & 63));
+        return 2;
+    }
+    if (code < 0x10000) {
+        out[0] = (uint8_t)(0xe0 | code >> 12);
+        out[1] = (uint8_t)(0x80 | (code >> 6 & 63));
+        out[2] = (uint8_t)(0x80 | (code & 63));
+        return 3;
+    }
+    out[0] = (uint8_t)(0xf0 | code >> 18);
+    out[1] = (uint8_t)(0x80 | (code >> 12 & 63));
+    out[2] = (uint8_t)(0x80 | (code >> 6 & 63));
+    out[3] = (uint8_t)(0x80 | (code & 63));
+    return 4;
+}
+
+/* What the escape at *at (behind the backslash) stands for; its length, or
+ * -EPROTO.  *at moves behind it. */
+static int take_escape(const uint8_t **at, const uint8_t *end,
+                       uint8_t out[REPLACED_MAX])
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    uint32_t code;
+
+    if (*at == end) {
+        return -EPROTO;
+    }
+    uint8_t c = *(*at)++;
+    if (c == 'u') {
+        return take_code_point(at, end, &code) < 0 ? -EPROTO
+                                                   : (int)put_utf8(code, out);
+    }
+    const char *known = c != '\0' ? strchr(from, c) : NULL;
+    if (known == NULL) {
+        return -EPROTO;
+    }
+    out[0] = (uint8_t)to[known - from];
+    return 1;
+}
+
+int json_skip_string(wire_cursor_t *in, wire_bytes_t *inside)
+{
+    const uint8_t *at = in->at, *end = in->end;
+    uint8_t unused[REPLACED_MAX];
+
+    if (at == end || *at++ != '"') {
+        return -EPROTO;
+    }
+    const uint8_t *start = at;
+    while (at < end && *at != '"') {
+        if (*at < ' ') {
+            return -EPROTO;
+        }
+        if (*at++ == '\\' && take_escape(&at, end, unused) < 0) {
+            return -EPROTO;
+        }
+    }
+    if (at == end) {
+        return -EPROTO;
+    }
+    *inside = (wire_bytes_t){start, (size_t)(at - start)};
+    in->at = at + 1;
+    return 0;
+}
+
+static const uint8_t *skip_digits(const uint8_t *at, const uint8_t *end)
+{
+    while (at < end && *at >= '0' && *at <= '9') {
+        at++;
+    }
+    return at;
+}
+
+/* Behind the digits at `at`, or NULL when there is none. */
+static const uint8_t *need_digits(const uint8_t *at, const uint8_t *end)
+{
+    const uint8_t *behind = skip_digits(at, end);
+    return behind > at ? behind : NULL;
+}
+
+static int skip_number(wire_cursor_t *in)
+{
+    const uint8_t *at = in->at, *end = in->end;
+
+    if (*at == '-') {
+        at++;
+    }
+    if (at < end && *at == '0') {
+        at++; /* nothing may follow a leading zero */
+    } else if ((at = need_digits(at, end)) == NULL) {
+        return -EPROTO;
+    }
+    if (at < end && *at == '.' && (at = need_digits(at + 1, end)) == NULL) {
+        return -EPROTO;
+    }
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        if (at < end && (*at == '+' || *at == '-')) {
+            at++;
+        }
+        if ((at = need_digits(at, end)) == NULL) {
+            return -EPROTO;
+        }
+    }
+    in->at = at;
+    return 0;
+}
+
+int json_skip_scalar(wire_cursor_t *in)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    size_t left = (size_t)(in->end - in->at);
+
+    if (left == 0) {
+        return -EPROTO;
+    }
+    if (*in->at == '-' || (*in->at >= '0' && *in->at <= '9')) {
+        return skip_number(in);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        size_t len = strlen(words[i]);
+        if (left >= len && memcmp(in->at, words[i], len) == 0) {
+            in->at += len;
+            return 0;
+        }
+    }
+    return -EPROTO;
+}
+
+/* The next decoded bytes of a checked string; their count. */
+static size_t take_piece(const uint8_t **at, const uint8_t *end,
+                         uint8_t out[REPLACED_MAX])
+{
+    if (**at != '\\') {
+        out[0] = *(*at)++;
+        return 1;
+    }
+    (*at)++;
+    int len = take_escape(at, end, out);
+    return len > 0 ? (size_t)len : 0;
+}
+
+bool json_string_is(wire_bytes_t inside, wire_bytes_t text)
+{
+    const uint8_t *at = inside.data, *end = inside.data + inside.len;
+    uint8_t piece[REPLACED_MAX];
+    size_t matched = 0;
+
+    if (inside.len == text.len && memcmp(at, text.data, text.len) == 0) {
+        return memchr(text.data, '\\', text.len) == NULL;
+    }
+    if (inside.len <= text.len || memchr(at, '\\', inside.len) == NULL) {
+        return false; /* only escapes make it longer than what it means */
+    }
+    while (at < end) {
+        size_t len = take_piece(&at, end, piece);
+        if (len > text.len - matched ||
+            memcmp(text.data + matched, piece, len) != 0) {
+            return false;
+        }
+        matched += len;
+    }
+    return matched == text.len;
+}
+
+int json_decode_string(wire_bytes_t inside, char *out, size_t max)
+{
+    const uint8_t *at = inside.data, *end = inside.data + inside.len;
+    uint8_t piece[REPLACED_MAX];
+    size_t used = 0;
+
+    while (at < end) {
+        size_t len = take_piece(&at, end, piece);
+        if (len > max - used) {
+            return -ENOBUFS;
+        }
+        memcpy(out + used, piece, len);
+        used += len;
+    }
+    return (int)used;
+}

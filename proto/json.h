@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tokens of JSON (RFC 8259), checked strictly and never copied: scalars
+ * are skipped and their bytes lent.  Nesting is the caller's business.  The
+ * text must be valid UTF-8 already (a WebSocket text frame is).  Pure.
+ */
+#ifndef PROTO_JSON_H
+#define PROTO_JSON_H
+
+#include "proto/wire.h"
+
+/*
+ * Each expects its token under the cursor and moves behind it.
+ * Returns 0, or -EPROTO; then the cursor is anywhere.
+ */
+int json_skip_string(wire_cursor_t *in, wire_bytes_t *inside); /* no quotes */
+int json_skip_scalar(wire_cursor_t *in); /* number, true, false, null */
+
+static inline void json_skip_space(wire_cursor_t *in)
+{
+    while (in->at < in->end && (*in->at == ' ' || *in->at == '\n' ||
+                                *in->at == '\r' || *in->at == '\t')) {
+        in->at++;
+    }
+}
+
+/* Is the inside of a string, once decoded, exactly text? */
+bool json_string_is(wire_bytes_t inside, wire_bytes_t text);
+
+/*
+ * Decode the inside of a string that json_skip_string passed into out, which
+ * has room for max bytes.
+ * Returns the length, or -ENOBUFS.
+ */
+int json_decode_string(wire_bytes_t inside, char *out, size_t max);
+
+#endif
