@@ -15,13 +15,13 @@
 #define LINE_MAX_BYTES                                                         \
     2048 /* longer lines are cut: PIPE_BUF keeps them whole */
 
-static _Atomic int threshold = LOG_INFO;
+static _Atomic int threshold = LEVEL_INFO;
 
 static const char *const level_names[] = {
-    [LOG_ERR] = "error",
-    [LOG_WARN] = "warn",
-    [LOG_INFO] = "info",
-    [LOG_DEBUG] = "debug",
+    [LEVEL_ERROR] = "error",
+    [LEVEL_WARN] = "warn",
+    [LEVEL_INFO] = "info",
+    [LEVEL_DEBUG] = "debug",
 };
 
 void log_set_level(log_level_t level)
@@ -31,7 +31,7 @@ void log_set_level(log_level_t level)
 
 int log_level_parse(const char *name, log_level_t *level)
 {
-    for (int i = LOG_ERR; i <= LOG_DEBUG; i++) {
+    for (int i = LEVEL_ERROR; i <= LEVEL_DEBUG; i++) {
         if (strcmp(name, level_names[i]) == 0) {
             *level = (log_level_t)i;
             return 0;

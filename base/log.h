@@ -15,9 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG } log_level_t;
+typedef enum { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG } log_level_t;
 
-/* Lines above this level are dropped.  Default LOG_INFO.  Set at start-up. */
+/* Lines above this level are dropped.  Default LEVEL_INFO.  Set at start-up. */
 void log_set_level(log_level_t level);
 
 /* Returns 0 with *level set, or -EINVAL for an unknown name. */
@@ -26,10 +26,10 @@ int log_level_parse(const char *name, log_level_t *level);
 void log_line(log_level_t level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-#define log_err(event, ...)   log_line(LOG_ERR, event, __VA_ARGS__)
-#define log_warn(event, ...)  log_line(LOG_WARN, event, __VA_ARGS__)
-#define log_info(event, ...)  log_line(LOG_INFO, event, __VA_ARGS__)
-#define log_debug(event, ...) log_line(LOG_DEBUG, event, __VA_ARGS__)
+#define log_err(event, ...)   log_line(LEVEL_ERROR, event, __VA_ARGS__)
+#define log_warn(event, ...)  log_line(LEVEL_WARN, event, __VA_ARGS__)
+#define log_info(event, ...)  log_line(LEVEL_INFO, event, __VA_ARGS__)
+#define log_debug(event, ...) log_line(LEVEL_DEBUG, event, __VA_ARGS__)
 
 /*
  * A brake for events that a peer can cause: at most `burst` lines a second;

@@ -166,7 +166,7 @@ static int read_whole(int fd, uint8_t *bytes, size_t len)
 
     while (at < len) {
         ssize_t got = read(fd, bytes + at, len - at);
-        if (got <= 0 && errno != EINTR) {
+        if (got == 0 || (got < 0 && errno != EINTR)) {
             return -EIO; /* it shrank, or the disk is gone */
         }
         at += got > 0 ? (size_t)got : 0;

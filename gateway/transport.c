@@ -177,8 +177,8 @@ static void adopt(transport_t *self, int fd,
 
 static void pause_accepting(transport_t *self, int error)
 {
-    log_braked(&self->brake, LOG_WARN, "GATEWAY-ACCEPT-PAUSED", "error=\"%s\"",
-               strerror(error));
+    log_braked(&self->brake, LEVEL_WARN, "GATEWAY-ACCEPT-PAUSED",
+               "error=\"%s\"", strerror(error));
     ev_io_stop(self->loop, &self->accept_watcher);
     ev_timer_again(self->loop, &self->accept_pause);
 }

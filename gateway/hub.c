@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/hub.h"
+
+#include "base/rand.h"
+#include "base/xalloc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAPACITY   256
+#define SLOTS_MAX        (CONN_ID_SLOT_MAX + 1)
+#define REQUEST_OVERHEAD 512  /* bytes of a REQUEST beside body and details */
+#define RESUMES_PER_TURN 1024 /* sessions woken when room comes back */
+#define SYNC_BYTES       (1u << 20) /* of the list in one SYNC */
+#define GREET_AGAIN_MS   1000       /* while no WELCOME comes */
+
+static const char lost_text[] = "gateway was counted lost";
+
+/* --- the table --------------------------------------------------------- */
+
+static int grow(hub_t *self)
+{
+    uint32_t capacity =
+        self->capacity > 0 ? self->capacity * 2 : FIRST_CAPACITY;
+    if (capacity > SLOTS_MAX) {
+        return -ENOBUFS;
+    }
+    session_t **table = realloc(self->table, capacity * sizeof(session_t *));
+    if (table == NULL) {
+        return -ENOMEM;
+    }
+    self->table = table;
+    uint16_t *generation =
+        realloc(self->generation, capacity * sizeof *generation);
+    if (generation == NULL) {
+        return -ENOMEM;
+    }
+    self->generation = generation;
+    uint32_t *slots = realloc(self->free_slots, capacity * sizeof *slots);
+    if (slots == NULL) {
+        return -ENOMEM;
+    }
+    self->free_slots = slots;
+    for (uint32_t i = self->capacity; i < capacity; i++) {
+        table[i] = NULL;
+        generation[i] = 0;
+    }
+    self->capacity = capacity;
+    return 0;
+}
+
+static int take_slot(hub_t *self, uint32_t *slot)
+{
+    if (self->free_count > 0) {
+        *slot = self->free_slots[--self->free_count];
+        return 0;
+    }
+    if (self->used == self->capacity) {
+        int rc = grow(self);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    *slot = self->used++;
+    return 0;
+}
+
+static session_t *find_slot(const hub_t *self, uint32_t slot,
+                            uint16_t generation)
+{
+    session_t *session = slot < self->used ? self->table[slot] : NULL;
+
+    return session != NULL && session->id.generation == generation ? session
+                                                                   : NULL;
+}
+
+/* The session of a connection id as text, or NULL. */
+static session_t *find_conn(const hub_t *self, wire_bytes_t conn)
+{
+    conn_id_t id;
+
+    if (conn_id_parse(conn.data, conn.len, &id) < 0 ||
+        id.loop != self->link.loop) {
+        return NULL;
+    }
+    session_t *session = find_slot(self, id.slot, id.generation);
+    return session != NULL && session->id.random == id.random ? session : NULL;
+}
+
+void hub_release(hub_t *self, session_t *session)
+{
+    uint32_t slot = session->id.slot;
+
+    must(self->table[slot] == session);
+    session_fini(session);
+    free(session);
+    self->table[slot] = NULL;
+    self->free_slots[self->free_count++] = slot;
+    self->sessions--;
+}
+
+void hub_touch(hub_t *self, session_t *session)
+{
+    if (session->sock != NULL && list_is_empty(&session->dirty)) {
+        list_append(&self->dirty, &session->dirty);
+    }
+}
+
+/* --- from the transport ------------------------------------------------ */
+
+static bool is_over(uint64_t count, int64_t limit)
+{
+    return limit > 0 && count >= (uint64_t)limit;
+}
+
+static void *on_opened(void *owner, const char *ip)
+{
+    hub_t *self = owner;
+    uint32_t slot;
+
+    if (is_over(self->handshakes, self->options.max_handshakes) ||
+        take_slot(self, &slot) < 0) {
+        self->stats.handshakes_refused++;
+        log_braked(&self->brake, LEVEL_WARN, "GATEWAY-HANDSHAKES-FULL", "ip=%s",
+                   ip);
+        return NULL;
+    }
+    session_t *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        self->free_slots[self->free_count++] = slot;
+        return NULL;
+    }
+    self->table[slot] = session;
+    self->sessions++;
+    self->handshakes++;
+    self->stats.sockets++;
+    self->stats.sockets_accepted++;
+    session->hub = self;
+    session->id = (conn_id_t){.loop = self->link.loop,
+                              .slot = slot,
+                              .generation = ++self->generation[slot],
+                              .random = rand_u32()};
+    session_init(session, ip);
+    return session;
+}
+
+static void on_bound(void *user, transport_sock_t *sock)
+{
+    session_t *session = user;
+    session->sock = sock;
+}
+
+static void on_received(void *user, uint8_t *bytes, size_t len)
+{
+    session_received(user, bytes, len);
+}
+
+static void on_drained(void *user)
+{
+    session_drained(user);
+}
+
+static void on_closed(void *user)
+{
+    session_closed(user);
+}
+
+const transport_ops_t hub_transport_ops = {
+    .opened = on_opened,
+    .bound = on_bound,
+    .received = on_received,
+    .drained = on_drained,
+    .closed = on_closed,
+};
+
+/* --- from the broker --------------------------------------------------- */
+
+static void take_reply(hub_t *self, const message_reply_t *reply)
+{
+    link_request_t request;
+
+    if (link_take(&self->link, reply->id, &request) < 0) {
+        self->stats.replies_unknown++;
+        return;
+    }
+    session_t *session = find_slot(self, request.slot, request.conn_generation);
+    if (session == NULL) {
+        return; /* it ended meanwhile; nobody is there to be told */
+    }
+    switch (request.event) {
+    case EVENT_CONNECT:
+        session_connect_reply(session, reply);
+        return;
+    case EVENT_MESSAGE:
+        session_message_reply(session, reply, reply->id, request.size);
+        return;
+    default:
+        session_disconnect_reply(session);
+        return;
+    }
+}
+
+static void put_gone(hub_t *self, wire_bytes_t conn, uint64_t from)
+{
+    message_gone_t gone = {conn, from};
+
+    self->stats.gone++;
+    (void)message_put_gone(&self->link.out, &gone);
+}
+
+static void take_push(hub_t *self, const message_push_t *push)
+{
+    wire_cursor_t target = wire_cursor(push->target);
+    uint64_t from = wire_map_uint(push->options, "from", 0);
+    wire_bytes_t type, conn;
+    uint32_t count;
+
+    self->stats.pushes++;
+    link_credit(&self->link, push->body.bytes.len);
+    if (wire_get_array(&target, &count) < 0 || count == 0 ||
+        wire_get_str(&target, &type) < 0 || !wire_is(type, "connection")) {
+        self->stats.broker_malformed++;
+        return;
+    }
+    while (--count > 0 && wire_get_str(&target, &conn) == 0) {
+        session_t *session = find_conn(self, conn);
+        if (session == NULL || session_put(session, &push->body) < 0) {
+            put_gone(self, conn, from);
+        }
+    }
+}
+
+static void take_close(hub_t *self, const message_close_t *close)
+{
+    session_t *session = find_conn(self, close->conn);
+
+    if (session == NULL || session->state != SESSION_OPEN) {
+        put_gone(self, close->conn, close->from);
+        return;
+    }
+    session_close(session, (uint16_t)close->code, close->reason);
+}
+
+/* --- the link's life --------------------------------------------------- */
+
+static void greet(hub_t *self)
+{
+    link_greet(&self->link, self->now_ms, self->boot, self->options.name,
+               self->options.require_connect);
+}
+
+/*
+ * The outcome of what was on its way to a broker that is lost.  DISCONNECTs
+ * are sent again when a broker is there.
+ */
+static void fail_requests(hub_t *self)
+{
+    link_request_t request;
+    uint32_t from = 0;
+    uint64_t id;
+
+    while (link_take_next(&self->link, &from, &id, &request) == 0) {
+        message_reply_t failed = {
+            .id = id, .status = request.event == EVENT_CONNECT ? 502 : 500};
+        session_t *session =
+            find_slot(self, request.slot, request.conn_generation);
+        if (session == NULL) {
+            continue;
+        }
+        if (request.event == EVENT_CONNECT) {
+            session_connect_reply(session, &failed);
+        } else if (request.event == EVENT_MESSAGE) {
+            session_message_reply(session, &failed, id, request.size);
+        } else {
+            session->is_disconnecting = false;
+        }
+    }
+}
+
+static void lose_broker(hub_t *self, const char *why)
+{
+    log_warn("GATEWAY-BROKER-LOST", "broker=%s why=\"%s\" requests=%llu",
+             self->options.broker, why,
+             (unsigned long long)self->link.in_flight);
+    self->stats.broker_lost++;
+    self->link.state = LINK_DOWN;
+    self->link.out.len = 0;
+    fail_requests(self);
+    greet(self);
+}
+
+static void put_sync_part(hub_t *self, const buf_t *entries, uint32_t count,
+                          bool more)
+{
+    buf_t array;
+
+    buf_init(&array, entries->limit + 8);
+    must(wire_put_array(&array, count) == 0 &&
+         wire_put_raw(&array, (wire_bytes_t){entries->data, entries->len}) ==
+             0);
+    message_sync_t sync = {{array.data, array.len}, more};
+    if (message_put_sync(&self->link.out, &sync) < 0) {
+        log_err("GATEWAY-SYNC-FAILED", "connections=%u", count);
+    }
+    buf_fini(&array);
+}
+
+/* Every connection that the broker knows, or is to learn the end of. */
+static void put_sync(hub_t *self, bool is_empty)
+{
+    buf_t list;
+    uint32_t slot = 0;
+    bool more = true;
+
+    buf_init(&list, SYNC_BYTES + CONTEXT_MAX + 64);
+    while (more) {
+        uint32_t count = 0;
+        list.len = 0;
+        for (; slot < self->used && list.len < SYNC_BYTES; slot++) {
+            session_t *session = is_empty ? NULL : self->table[slot];
+            if (session == NULL || !session->is_known) {
+                continue;
+            }
+            char conn[CONN_ID_TEXT];
+            wire_bytes_t id = {(uint8_t *)conn, sizeof conn};
+            wire_bytes_t context = {session->context, session->context_len};
+            conn_id_format(&session->id, conn);
+            must(wire_put_array(&list, 2) == 0 &&
+                 wire_put_str(&list, id) == 0 &&
+                 wire_put_raw(&list, context) == 0);
+            count++;
+        }
+        more = slot < self->used;
+        put_sync_part(self, &list, count, more);
+    }
+    buf_fini(&list);
+}
+
+static void resume_all(hub_t *self)
+{
+    for (uint32_t slot = 0; slot < self->used; slot++) {
+        session_t *session = self->table[slot];
+        if (session != NULL) {
+            session_resume(session);
+        }
+    }
+}
+
+static void forget_all(hub_t *self)
+{
+    for (uint32_t slot = 0; slot < self->used; slot++) {
+        session_t *session = self->table[slot];
+        if (session != NULL && session->is_known) {
+            session_forget(session, 1012, lost_text);
+        }
+    }
+}
+
+static void take_welcome(hub_t *self, const message_welcome_t *welcome)
+{
+    link_welcome_t meaning = link_welcome(&self->link, welcome);
+
+    if (meaning == LINK_UNCHANGED) {
+        return;
+    }
+    log_info("GATEWAY-BROKER-FOUND", "broker=%s boot=%s", self->options.broker,
+             self->link.boot);
+    fail_requests(self);
+    if (meaning == LINK_GIVEN_UP) {
+        forget_all(self);
+    }
+    put_sync(self, meaning == LINK_GIVEN_UP);
+    resume_all(self);
+}
+
+static void take_error(hub_t *self, const message_error_t *error)
+{
+    log_braked(&self->brake, LEVEL_WARN, "GATEWAY-BROKER-ERROR",
+               "code=%.*s text=\"%.*s\"", (int)error->code.len,
+               (const char *)error->code.data, (int)error->text.len,
+               (const char *)error->text.data);
+    if (wire_is(error->code, "loop")) {
+        self->link.loop = rand_u32() & CONN_ID_LOOP_MAX;
+        greet(self);
+    }
+}
+
+static void take_message(hub_t *self, const message_t *message)
+{
+    switch (message->kind) {
+    case KIND_REPLY:
+        take_reply(self, &message->reply);
+        return;
+    case KIND_PUSH:
+        take_push(self, &message->push);
+        return;
+    case KIND_CLOSE:
+        take_close(self, &message->close);
+        return;
+    case KIND_WELCOME:
+        take_welcome(self, &message->welcome);
+        return;
+    case KIND_WHO:
+        self->link.was_asked = true;
+        greet(self);
+        return;
+    case KIND_BYE:
+        lose_broker(self, "it said BYE");
+        return;
+    case KIND_ERROR:
+        take_error(self, &message->error);
+        return;
+    default: /* PONG: hearing it was what mattered */
+        return;
+    }
+}
+
+void hub_frame(hub_t *self, const uint8_t *bytes, size_t len)
+{
+    wire_cursor_t frame = wire_cursor((wire_bytes_t){bytes, len});
+    message_t message;
+    int rc;
+
+    self->link.last_heard_ms = self->now_ms;
+    while ((rc = message_decode(&frame, &message)) != 0) {
+        if (rc == 1) {
+            take_message(self, &message);
+        } else if (rc == -EPROTO) {
+            self->stats.broker_malformed++;
+            log_braked(&self->brake, LEVEL_WARN, "GATEWAY-BROKER-MALFORMED",
+                       "bytes=%zu", len);
+        }
+    }
+}
+
+/* --- turns ------------------------------------------------------------- */
+
+void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms)
+{
+    self->now_ms = now_ms;
+    self->now_wall_ms = now_wall_ms;
+}
+
+static void tick_link(hub_t *self)
+{
+    link_t *link = &self->link;
+
+    if (link->state == LINK_UP &&
+        self->now_ms - link->last_heard_ms >= link->liveness_ms) {
+        lose_broker(self, "silence");
+    } else if (link->state != LINK_UP && link->out.len == 0 &&
+               self->now_ms - link->last_greeted_ms >= GREET_AGAIN_MS) {
+        greet(self);
+    }
+}
+
+static void run_timers(hub_t *self)
+{
+    for (wheel_node_t *node;
+         (node = wheel_take(&self->wheel, self->now_ms)) != NULL;) {
+        session_tick(list_entry(node, session_t, timer));
+    }
+}
+
+/* Wake those that wait for room, in the order they came, while there is. */
+static void resume_waiting(hub_t *self)
+{
+    for (int i = 0; i < RESUMES_PER_TURN && link_has_room(&self->link); i++) {
+        list_t *node = list_take(&self->link.waiting);
+        if (node == NULL) {
+            return;
+        }
+        session_resume(list_entry(node, session_t, wait));
+    }
+}
+
+static void flush(hub_t *self)
+{
+    for (list_t *node; (node = list_take(&self->dirty)) != NULL;) {
+        session_flush(list_entry(node, session_t, dirty));
+    }
+}
+
+void hub_end(hub_t *self)
+{
+    tick_link(self);
+    run_timers(self);
+    resume_waiting(self);
+    flush(self);
+    link_settle(&self->link, self->now_ms);
+}
+
+void hub_drain(hub_t *self)
+{
+    self->is_draining = true;
+    for (uint32_t slot = 0; slot < self->used; slot++) {
+        session_t *session = self->table[slot];
+        if (session != NULL && session->state <= SESSION_OPEN) {
+            session_close(session, 1012, wire_bytes("service restart"));
+        }
+    }
+}
+
+bool hub_is_empty(const hub_t *self)
+{
+    return self->sessions == 0;
+}
+
+/* --- start and end ----------------------------------------------------- */
+
+static uint64_t largest_request(const gateway_options_t *options)
+{
+    uint64_t message =
+        options->max_message > 0 && options->max_message < WS_MESSAGE_CEILING
+            ? (uint64_t)options->max_message
+            : WS_MESSAGE_CEILING;
+    uint64_t connect = CONTEXT_MAX + DETAILS_MAX;
+    return REQUEST_OVERHEAD + (message > connect ? message : connect);
+}
+
+static void make_boot(char boot[BOOT_ID_MAX + 1])
+{
+    uint8_t bytes[8];
+
+    rand_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        snprintf(boot + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
+               size_t error_size)
+{
+    hub_t *self = xcalloc(1, sizeof *self);
+
+    self->options = *options;
+    self->now_ms = now_ms;
+    list_init(&self->dirty);
+    wheel_init(&self->wheel, now_ms);
+    link_init(&self->link, rand_u32() & CONN_ID_LOOP_MAX,
+              largest_request(options));
+    make_boot(self->boot);
+    if (route_expr_compile(options->route_selection_expression,
+                           &self->route_expr, error, error_size) < 0) {
+        goto fail;
+    }
+    if (options->static_dir[0] != '\0') {
+        self->files = static_files_new(options->static_dir);
+        if (self->files == NULL) {
+            snprintf(error, error_size, "cannot open the directory %s: %s",
+                     options->static_dir, strerror(errno));
+            goto fail;
+        }
+    }
+    greet(self);
+    return self;
+fail:
+    hub_destroy(&self);
+    return NULL;
+}
+
+void hub_destroy(hub_t **self_p)
+{
+    hub_t *self = *self_p;
+
+    if (self == NULL) {
+        return;
+    }
+    *self_p = NULL;
+    for (uint32_t slot = 0; slot < self->used; slot++) {
+        if (self->table[slot] != NULL) {
+            hub_release(self, self->table[slot]);
+        }
+    }
+    free(self->table);
+    free(self->generation);
+    free(self->free_slots);
+    static_files_destroy(&self->files);
+    route_expr_destroy(&self->route_expr);
+    link_fini(&self->link);
+    free(self);
+}
+
+void hub_log_stats(const hub_t *self)
+{
+    char line[1800];
+    size_t len = 0;
+
+#define X(name, kind, unit, meaning)                                           \
+    len += (size_t)snprintf(line + len, sizeof line - len, "%s" #name "=%llu", \
+                            len > 0 ? " " : "",                                \
+                            (unsigned long long)self->stats.name);
+    GATEWAY_STATS(X)
+#undef X
+    log_info("GATEWAY-STATS", "%s", line);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The gateway's core: the table of sessions, the link to the broker, the
+ * timers, and the rules between them.  No clocks, no loop, no ZeroMQ: the
+ * actor (gateway.c) hands in time and frames, and carries out what gathers.
+ * Loop thread only.
+ *
+ * A turn: hub_begin (time) -> sockets and frames -> hub_end (timers, writes,
+ * CREDIT and PING), then the actor sends link.out.
+ */
+#ifndef GATEWAY_HUB_H
+#define GATEWAY_HUB_H
+
+#include "base/log.h"
+#include "gateway/gateway.h"
+#include "gateway/link.h"
+#include "gateway/session.h"
+#include "gateway/static_files.h"
+#include "gateway/stats.h"
+#include "proto/route_expr.h"
+
+struct hub {
+    gateway_options_t options; /* its texts are owned by the actor */
+    route_expr_t *route_expr;  /* owned */
+    static_files_t *files;     /* owned; NULL without --static */
+    char boot[BOOT_ID_MAX + 1];
+
+    link_t link;
+    gateway_stats_t stats;
+    log_brake_t brake;
+
+    session_t **table;    /* owned; by slot, NULL where free */
+    uint16_t *generation; /* owned; by slot, of its next use */
+    uint32_t *free_slots; /* owned; a stack */
+    uint32_t capacity;    /* slots allocated */
+    uint32_t used;        /* slots ever used */
+    uint32_t free_count;
+    uint64_t sessions; /* in the table */
+
+    list_t dirty; /* sessions with bytes for the end of turn */
+    wheel_t wheel;
+    int64_t now_ms;      /* monotonic; of this turn */
+    int64_t now_wall_ms; /* Unix; of this turn */
+    uint64_t handshakes; /* sessions before OPEN */
+    bool is_draining;
+};
+
+/*
+ * Returns the hub, or NULL with a one-line reason in error.  The texts in
+ * options must outlive it.
+ */
+hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
+               size_t error_size);
+void hub_destroy(hub_t **self_p);
+
+/* A turn begins. */
+void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms);
+
+/* A frame from the broker; lent. */
+void hub_frame(hub_t *self, const uint8_t *bytes, size_t len);
+
+/* Timers, then the writes of this turn. */
+void hub_end(hub_t *self);
+
+/* Start closing everything (1012); hub_is_empty tells when it is done. */
+void hub_drain(hub_t *self);
+bool hub_is_empty(const hub_t *self);
+
+/* For transport_new; owner is the hub. */
+extern const transport_ops_t hub_transport_ops;
+
+/* --- for sessions ------------------------------------------------------ */
+
+/* Both lives of the session are over: free it. */
+void hub_release(hub_t *self, session_t *session);
+
+/* `out` has bytes: write them at the end of turn. */
+void hub_touch(hub_t *self, session_t *session);
+
+/* Log the counters as event GATEWAY-STATS. */
+void hub_log_stats(const hub_t *self);
+
+#endif

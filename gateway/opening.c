@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The request head stays in `in` until the handshake is answered and is
+ * parsed again then: a second parse is cheaper than keeping its parts in
+ * every session.
+ */
+#include "gateway/opening.h"
+
+#include "base/xalloc.h"
+#include "gateway/handshake.h"
+#include "gateway/hub.h"
+#include "proto/context.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD_MAX      65536 /* bytes, when max_head is off */
+#define GATE_GRACE_MS 1000  /* behind the broker's own deadline */
+
+size_t opening_head_max(const gateway_options_t *options)
+{
+    return options->max_head > 0 && options->max_head < HEAD_MAX
+               ? (size_t)options->max_head
+               : HEAD_MAX;
+}
+
+/* The head that opening_received found to be whole. */
+static void parse_again(session_t *self, http_request_t *request)
+{
+    must(http_parse(self->in.data, self->in.len, self->in.len, request) == 0);
+}
+
+/* --- refusals and plain HTTP ------------------------------------------- */
+
+static int put_answer(session_t *self, unsigned status, wire_bytes_t body,
+                      const char *type)
+{
+    buf_t *out = &self->out;
+    int rc = http_put_status(out, status);
+
+    if (rc == 0 && status == 426 &&
+        (rc = http_put_text_header(out, "Upgrade", "websocket")) == 0) {
+        rc = http_put_text_header(out, "Sec-WebSocket-Version", "13");
+    }
+    if (rc == 0 && status == 405) {
+        rc = http_put_text_header(out, "Allow", "GET, HEAD");
+    }
+    if (rc == 0 &&
+        (rc = http_put_text_header(out, "Connection", "close")) == 0 &&
+        (rc = http_put_text_header(out, "Content-Type", type)) == 0) {
+        rc = http_put_body(out, body.data, body.len, true);
+    }
+    return rc;
+}
+
+void opening_refuse(session_t *self, unsigned status, const char *body)
+{
+    const char *text = body != NULL ? body : http_reason(status);
+
+    self->hub->stats.handshakes_failed++;
+    if (put_answer(self, status, wire_bytes(text),
+                   "text/plain; charset=utf-8") < 0) {
+        transport_kill(self->sock);
+        return;
+    }
+    session_linger(self);
+}
+
+/* The worker's own answer: its status, headers and body. */
+static void refuse_as_worker(session_t *self, const message_reply_t *reply)
+{
+    unsigned status = reply->status < 300 ? 502 : (unsigned)reply->status;
+    wire_bytes_t body = reply->body.type != BODY_NONE
+                            ? reply->body.bytes
+                            : wire_bytes(http_reason(status));
+    wire_bytes_t headers = {NULL, 0};
+    wire_cursor_t value;
+    buf_t *out = &self->out;
+
+    if (wire_map_find(reply->options, "headers", &value)) {
+        (void)wire_get_raw_array(&value, &headers);
+    }
+    self->hub->stats.handshakes_failed++;
+    int rc = http_put_status(out, status);
+    if (rc == 0 &&
+        (rc = http_put_text_header(out, "Connection", "close")) == 0 &&
+        (rc = handshake_put_headers(out, headers)) == 0) {
+        rc = http_put_body(out, body.data, body.len, true);
+    }
+    if (rc < 0) {
+        transport_kill(self->sock);
+        return;
+    }
+    session_linger(self);
+}
+
+void opening_timeout(session_t *self)
+{
+    switch (self->state) {
+    case SESSION_HEAD:
+        if (self->in.len == 0) {
+            transport_kill(self->sock); /* nothing was asked */
+        } else {
+            opening_refuse(self, 408, NULL);
+        }
+        return;
+    case SESSION_WAITING:
+        opening_refuse(self, 503, NULL);
+        return;
+    default:
+        opening_refuse(self, 504, NULL);
+        return;
+    }
+}
+
+static void serve_file(session_t *self, const http_request_t *request)
+{
+    hub_t *hub = self->hub;
+    bool has_body = request->content_length > 0 || request->is_chunked;
+    bool stays = request->keeps_alive && !has_body;
+
+    if (static_files_answer(hub->files, request, stays, &self->out) < 0) {
+        transport_kill(self->sock);
+        return;
+    }
+    if (!stays) {
+        session_linger(self);
+        return;
+    }
+    buf_drop(&self->in, request->head_len);
+    hub_touch(hub, self);
+    if (hub->options.handshake_ms > 0) {
+        wheel_arm(&hub->wheel, &self->timer,
+                  hub->now_ms + hub->options.handshake_ms);
+    }
+}
+
+/* --- CONNECT ----------------------------------------------------------- */
+
+static int put_pair(buf_t *out, wire_bytes_t name, wire_bytes_t value)
+{
+    int rc = wire_put_array(out, 2);
+    if (rc == 0 && (rc = wire_put_str(out, name)) == 0) {
+        rc = wire_put_str(out, value);
+    }
+    return rc;
+}
+
+static int put_headers(buf_t *out, const http_request_t *request)
+{
+    uint8_t lower[256];
+    int rc = wire_put_array(out, (uint32_t)request->header_count);
+
+    for (size_t i = 0; rc == 0 && i < request->header_count; i++) {
+        wire_bytes_t name = request->headers[i].name;
+        size_t len = name.len < sizeof lower ? name.len : sizeof lower;
+        for (size_t j = 0; j < len; j++) {
+            uint8_t c = name.data[j];
+            lower[j] = c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+        }
+        rc = put_pair(out, (wire_bytes_t){lower, len},
+                      request->headers[i].value);
+    }
+    return rc;
+}
+
+static uint32_t count_pairs(wire_bytes_t query)
+{
+    wire_bytes_t name, value;
+    uint32_t count = 0;
+
+    while (http_next_pair(&query, &name, &value)) {
+        count++;
+    }
+    return count;
+}
+
+/* -EPROTO for a query whose escapes are broken. */
+static int put_query(buf_t *out, wire_bytes_t query)
+{
+    wire_bytes_t name, value;
+    buf_t text;
+
+    buf_init(&text, HEAD_MAX);
+    int rc = wire_put_array(out, count_pairs(query));
+    while (rc == 0 && http_next_pair(&query, &name, &value)) {
+        text.len = 0;
+        rc = http_decode(name, true, &text);
+        size_t name_len = text.len;
+        if (rc == 0) {
+            rc = http_decode(value, true, &text);
+        }
+        if (rc == 0) {
+            rc = put_pair(
+                out, (wire_bytes_t){text.data, name_len},
+                (wire_bytes_t){text.data + name_len, text.len - name_len});
+        }
+    }
+    buf_fini(&text);
+    return rc;
+}
+
+static int put_subprotocols(buf_t *out, const http_request_t *request)
+{
+    wire_bytes_t list = {NULL, 0}, name;
+    uint32_t count = 0;
+    size_t at = 0;
+
+    while (handshake_next_subprotocol(request, &at, &list, &name)) {
+        count++;
+    }
+    int rc = wire_put_array(out, count);
+    at = 0;
+    while (rc == 0 && handshake_next_subprotocol(request, &at, &list, &name)) {
+        rc = wire_put_str(out, name);
+    }
+    return rc;
+}
+
+static int put_details(buf_t *out, const http_request_t *request)
+{
+    buf_t path;
+
+    buf_init(&path, HEAD_MAX);
+    int rc = http_decode(request->path, false, &path);
+    if (rc == 0 && (rc = wire_put_map(out, 4)) == 0 &&
+        (rc = wire_put_text(out, "path")) == 0 &&
+        (rc = wire_put_str(out, (wire_bytes_t){path.data, path.len})) == 0 &&
+        (rc = wire_put_text(out, "query")) == 0 &&
+        (rc = put_query(out, request->query)) == 0 &&
+        (rc = wire_put_text(out, "headers")) == 0 &&
+        (rc = put_headers(out, request)) == 0 &&
+        (rc = wire_put_text(out, "subprotocols")) == 0) {
+        rc = put_subprotocols(out, request);
+    }
+    buf_fini(&path);
+    return rc;
+}
+
+static int put_entry(buf_t *out, const char *key, wire_bytes_t text)
+{
+    int rc = wire_put_text(out, key);
+    return rc < 0 ? rc : wire_put_str(out, text);
+}
+
+static wire_bytes_t header_value(const http_request_t *request,
+                                 const char *name, size_t max)
+{
+    const http_header_t *header = http_header(request, name);
+    wire_bytes_t none = {NULL, 0};
+
+    return header != NULL && header->value.len <= max ? header->value : none;
+}
+
+static int put_context(buf_t *out, const session_t *self,
+                       const http_request_t *request)
+{
+    int rc = wire_put_map(out, 5);
+
+    if (rc == 0 && (rc = put_entry(out, "ip", wire_bytes(self->ip))) == 0 &&
+        (rc = wire_put_text(out, "connected_at")) == 0 &&
+        (rc = wire_put_uint(out, (uint64_t)self->hub->now_wall_ms)) == 0 &&
+        (rc = put_entry(out, "user_agent",
+                        header_value(request, "user-agent", 512))) == 0 &&
+        (rc = put_entry(out, "domain", header_value(request, "host", 261))) ==
+            0) {
+        rc = put_entry(out, "stage", wire_bytes(self->hub->options.stage));
+    }
+    return rc;
+}
+
+/* Keep a copy of an encoded map; replaces the one before. */
+static int keep_context(session_t *self, const buf_t *map)
+{
+    uint8_t *copy = malloc(map->len);
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(copy, map->data, map->len);
+    free(self->context);
+    self->context = copy;
+    self->context_len = (uint32_t)map->len;
+    return 0;
+}
+
+/* Encode context and details, and put the CONNECT. */
+static int put_connect(session_t *self, const http_request_t *request,
+                       buf_t *context, buf_t *details)
+{
+    hub_t *hub = self->hub;
+    char conn[CONN_ID_TEXT];
+
+    int rc = put_context(context, self, request);
+    if (rc < 0 || (rc = put_details(details, request)) < 0 ||
+        (rc = keep_context(self, context)) < 0) {
+        return rc;
+    }
+    conn_id_format(&self->id, conn);
+    message_request_t connect = {
+        .event = EVENT_CONNECT,
+        .conn = {(const uint8_t *)conn, sizeof conn},
+        .route = wire_bytes("$connect"),
+        .deadline_ms = (uint64_t)hub->options.request_ms,
+        .context = {context->data, context->len},
+        .details = {details->data, details->len},
+    };
+    return link_put(&hub->link, &connect, self->id.slot, self->id.generation);
+}
+
+void opening_connect(session_t *self)
+{
+    hub_t *hub = self->hub;
+    http_request_t request;
+    buf_t context, details;
+
+    if (!link_has_room(&hub->link)) {
+        if (list_is_empty(&self->wait)) {
+            list_append(&hub->link.waiting, &self->wait);
+        }
+        return;
+    }
+    parse_again(self, &request);
+    buf_init(&context, CONTEXT_MAX);
+    buf_init(&details, DETAILS_MAX);
+    int rc = put_connect(self, &request, &context, &details);
+    buf_fini(&context);
+    buf_fini(&details);
+    if (rc < 0) {
+        opening_refuse(self,
+                       rc == -EPROTO    ? 400
+                       : rc == -ENOBUFS ? 431
+                                        : 503,
+                       NULL);
+        return;
+    }
+    self->is_connecting = true;
+    self->state = SESSION_GATED;
+    wheel_arm(&hub->wheel, &self->timer,
+              hub->now_ms + hub->options.request_ms + GATE_GRACE_MS);
+}
+
+/* --- the request head -------------------------------------------------- */
+
+/* With a stage, clients connect to /STAGE and nowhere else. */
+static bool is_at_stage(const session_t *self, const http_request_t *request)
+{
+    const char *stage = self->hub->options.stage;
+    wire_bytes_t path = request->path;
+    size_t len = strlen(stage);
+
+    if (len == 0) {
+        return true;
+    }
+    if (path.len > 1 && path.data[path.len - 1] == '/') {
+        path.len--;
+    }
+    return path.len == len + 1 && memcmp(path.data + 1, stage, len) == 0;
+}
+
+static bool is_full(const hub_t *hub)
+{
+    int64_t max = hub->options.max_connections;
+    return max > 0 && hub->stats.connections >= (uint64_t)max;
+}
+
+static void take_upgrade(session_t *self, const http_request_t *request)
+{
+    hub_t *hub = self->hub;
+    unsigned status = handshake_check(request, hub->options.origins);
+
+    if (status == 0 && !is_at_stage(self, request)) {
+        status = 403;
+    }
+    if (status == 0 && (hub->is_draining || is_full(hub))) {
+        status = 503;
+    }
+    if (status != 0) {
+        opening_refuse(self, status, NULL);
+        return;
+    }
+    self->state = SESSION_WAITING;
+    opening_connect(self);
+}
+
+static void take_request(session_t *self, const http_request_t *request)
+{
+    bool is_endpoint =
+        self->hub->files == NULL ||
+        (self->hub->options.stage[0] != '\0' && is_at_stage(self, request));
+
+    if (handshake_is_wanted(request)) {
+        take_upgrade(self, request);
+    } else if (is_endpoint) {
+        opening_refuse(self, 426, NULL);
+    } else {
+        serve_file(self, request);
+    }
+}
+
+void opening_received(session_t *self, const uint8_t *bytes, size_t len)
+{
+    http_request_t request;
+
+    if (buf_put(&self->in, bytes, len) < 0) {
+        opening_refuse(self, 431, NULL);
+        return;
+    }
+    while (self->state == SESSION_HEAD && self->in.len > 0) {
+        int rc = http_parse(self->in.data, self->in.len,
+                            opening_head_max(&self->hub->options), &request);
+        if (rc == -EAGAIN) {
+            return;
+        }
+        if (rc < 0) {
+            opening_refuse(self, rc == -EMSGSIZE ? 431 : 400, NULL);
+            return;
+        }
+        take_request(self, &request);
+    }
+}
+
+/* --- the answer -------------------------------------------------------- */
+
+static int put_101(session_t *self, const message_reply_t *reply,
+                   http_request_t *request)
+{
+    wire_bytes_t base = {self->context, self->context_len};
+    wire_bytes_t headers = {NULL, 0};
+    wire_cursor_t value;
+    buf_t merged;
+
+    parse_again(self, request);
+    if (wire_map_find(reply->options, "headers", &value)) {
+        (void)wire_get_raw_array(&value, &headers);
+    }
+    buf_init(&merged, CONTEXT_MAX + ATTRIBUTES_MAX);
+    int rc = context_merge(&merged, base, reply->options);
+    if (rc == 0) {
+        rc = keep_context(self, &merged);
+    }
+    buf_fini(&merged);
+    if (rc == 0) {
+        rc = handshake_accept(&self->out, request,
+                              wire_map_str(reply->options, "subprotocol"),
+                              headers);
+    }
+    return rc;
+}
+
+static void accept_client(session_t *self, const message_reply_t *reply)
+{
+    http_request_t request;
+
+    if (put_101(self, reply, &request) < 0) {
+        opening_refuse(self, 502, NULL);
+        session_end(self, 1011, "handshake failed");
+        return;
+    }
+    hub_touch(self->hub, self);
+    buf_drop(&self->in, request.head_len);
+    session_open(self);
+}
+
+void session_connect_reply(session_t *self, const message_reply_t *reply)
+{
+    bool is_accepted = reply->status >= 200 && reply->status < 300;
+
+    self->is_connecting = false;
+    self->is_known = is_accepted;
+    if (self->state != SESSION_GATED) { /* the client, or its time, is gone */
+        session_end(self, 1006, "");
+        session_settle(self);
+    } else if (is_accepted) {
+        accept_client(self, reply);
+    } else {
+        refuse_as_worker(self, reply);
+    }
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A session before its 101: the request head, plain HTTP, the CONNECT that
+ * gates the handshake, and its answers.  Part of session.h; the same thread.
+ */
+#ifndef GATEWAY_OPENING_H
+#define GATEWAY_OPENING_H
+
+#include "gateway/gateway.h"
+#include "gateway/session.h"
+
+/* Bytes that a request head may have; never unbounded. */
+size_t opening_head_max(const gateway_options_t *options);
+
+/* Bytes for a session in HEAD, WAITING or GATED. */
+void opening_received(session_t *self, const uint8_t *bytes, size_t len);
+
+/* Send the CONNECT of a session in WAITING, or leave it in the line. */
+void opening_connect(session_t *self);
+
+/* Answer with an HTTP status, body NULL for the status's own words, and end
+ * the socket. */
+void opening_refuse(session_t *self, unsigned status, const char *body);
+
+/* The session took too long. */
+void opening_timeout(session_t *self);
+
+#endif

@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The open WebSocket: messages to the broker, replies and pushes to the
+ * client, windows, pings, closing.  What comes before 101 is in opening.c.
+ *
+ * Back-pressure.  Before each message is read from the bytes at hand the
+ * windows are looked at; when one is spent the rest of the bytes stays in
+ * `in`, the socket is not read, and TCP pushes back to the client.
+ */
+#include "gateway/session.h"
+
+#include "base/xalloc.h"
+#include "gateway/error_frame.h"
+#include "gateway/hub.h"
+#include "gateway/opening.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINGER_MS        3000              /* for the client's last bytes */
+#define OUT_MAX          ((size_t)1 << 30) /* bytes; out_hard is checked before */
+#define CLOSE_GOING_AWAY 1001
+#define CLOSE_ABNORMAL   1006
+#define CLOSE_TRY_LATER  1013
+
+static const char default_route[] = "$default";
+
+/* --- life -------------------------------------------------------------- */
+
+void session_init(session_t *self, const char *ip)
+{
+    const gateway_options_t *options = &self->hub->options;
+    int64_t now_ms = self->hub->now_ms;
+
+    self->state = SESSION_HEAD;
+    list_init(&self->dirty);
+    list_init(&self->wait);
+    wheel_node_init(&self->timer);
+    buf_init(&self->in, opening_head_max(options) + 2 * TRANSPORT_READ_MAX);
+    buf_init(&self->out, OUT_MAX);
+    ws_reader_init(&self->reader, options->max_frame, options->max_message);
+    self->opened_ms = self->heard_ms = self->message_ms = now_ms;
+    snprintf(self->ip, sizeof self->ip, "%s", ip);
+    if (options->handshake_ms > 0) {
+        wheel_arm(&self->hub->wheel, &self->timer,
+                  now_ms + options->handshake_ms);
+    }
+}
+
+void session_fini(session_t *self)
+{
+    list_remove(&self->dirty);
+    list_remove(&self->wait);
+    wheel_cancel(&self->hub->wheel, &self->timer);
+    ws_reader_fini(&self->reader);
+    buf_fini(&self->in);
+    buf_fini(&self->out);
+    free(self->end_reason);
+    free(self->context);
+}
+
+void session_settle(session_t *self)
+{
+    if (self->is_known && self->is_ending) {
+        session_resume(self);
+    } else if (self->sock == NULL && !self->is_connecting && !self->is_known) {
+        hub_release(self->hub, self);
+    }
+}
+
+/* Leave OPEN or the handshake; gauges follow the state in this one place. */
+static void leave(session_t *self, session_state_t state)
+{
+    if (self->state == SESSION_OPEN) {
+        self->hub->stats.connections--;
+    } else if (self->state < SESSION_OPEN) {
+        self->hub->handshakes--;
+    }
+    self->state = state;
+    list_remove(&self->wait);
+    buf_reset(&self->in, 0);
+}
+
+/* The broker is to learn how it ended; once. */
+static void end(session_t *self, uint16_t code, wire_bytes_t reason)
+{
+    if (self->is_ending) {
+        return;
+    }
+    self->is_ending = true;
+    self->end_code = code;
+    if (reason.len > 0) {
+        self->end_reason = strndup((const char *)reason.data, reason.len);
+    }
+    if (self->is_known) {
+        session_resume(self);
+    }
+}
+
+void session_end(session_t *self, uint16_t code, const char *reason)
+{
+    end(self, code, wire_bytes(reason));
+}
+
+void session_closed(session_t *self)
+{
+    self->sock = NULL;
+    self->hub->stats.sockets--;
+    list_remove(&self->dirty);
+    wheel_cancel(&self->hub->wheel, &self->timer);
+    if (self->state != SESSION_LINGERING) {
+        end(self, CLOSE_ABNORMAL, (wire_bytes_t){NULL, 0});
+    }
+    leave(self, SESSION_GONE);
+    session_settle(self);
+}
+
+/* Finish: what is in `out` goes first, then FIN, then the client has a
+ * moment to read and to end from its side. */
+void session_linger(session_t *self)
+{
+    leave(self, SESSION_LINGERING);
+    self->finishes = true;
+    wheel_arm(&self->hub->wheel, &self->timer, self->hub->now_ms + LINGER_MS);
+    if (self->is_paused) {
+        self->is_paused = false;
+        transport_resume(self->sock);
+    }
+    hub_touch(self->hub, self);
+}
+
+/* --- to the client ----------------------------------------------------- */
+
+static void put_close(session_t *self, uint16_t code, wire_bytes_t reason)
+{
+    if (!self->is_close_sent) {
+        self->is_close_sent = true;
+        (void)ws_put_close(&self->out, code, reason.data, reason.len);
+    }
+}
+
+void session_close(session_t *self, uint16_t code, wire_bytes_t reason)
+{
+    if (self->state < SESSION_OPEN) {
+        opening_refuse(self, 503, NULL);
+    } else if (self->state == SESSION_OPEN) {
+        put_close(self, code, reason);
+        end(self, code, reason);
+        session_linger(self);
+    }
+}
+
+static void close_with(session_t *self, uint16_t code, const char *reason)
+{
+    session_close(self, code, wire_bytes(reason));
+}
+
+void session_forget(session_t *self, uint16_t code, const char *reason)
+{
+    self->is_known = false;
+    self->is_connecting = false;
+    self->is_ending = true;
+    if (self->sock != NULL) {
+        close_with(self, code, reason);
+    }
+    session_settle(self);
+}
+
+/* Nothing is dropped in silence: a client that does not read is closed. */
+static int close_slow(session_t *self)
+{
+    self->hub->stats.slow_closed++;
+    log_braked(&self->hub->brake, LEVEL_INFO, "CONN-SLOW-CLOSED",
+               "ip=%s queued=%zu", self->ip, self->out.len);
+    self->out.len = 0; /* it would not read this either */
+    close_with(self, CLOSE_TRY_LATER, "client reads too slowly");
+    return -ENOBUFS;
+}
+
+int session_put(session_t *self, const body_t *body)
+{
+    hub_t *hub = self->hub;
+    int64_t hard = hub->options.out_hard;
+
+    if (self->state != SESSION_OPEN) {
+        return -ENOTCONN;
+    }
+    if (hard > 0 && self->out.len + body->bytes.len > (size_t)hard) {
+        return close_slow(self);
+    }
+    ws_opcode_t opcode = body->type == BODY_TEXT ? WS_TEXT : WS_BINARY;
+    if (ws_put_frame(&self->out, opcode, body->bytes.data, body->bytes.len) <
+        0) {
+        return close_slow(self);
+    }
+    self->message_ms = hub->now_ms;
+    hub->stats.messages_out++;
+    hub_touch(hub, self);
+    return 0;
+}
+
+void session_flush(session_t *self)
+{
+    hub_t *hub = self->hub;
+
+    if (self->sock == NULL || !transport_is_drained(self->sock)) {
+        return;
+    }
+    if (self->out.len > 0) {
+        size_t len = self->out.len;
+        hub->stats.bytes_out += len;
+        self->out.len = 0; /* before the write, which may end the session */
+        transport_write(self->sock, self->out.data, len);
+    }
+    if (self->sock != NULL && self->finishes &&
+        transport_is_drained(self->sock)) {
+        self->finishes = false;
+        transport_shutdown(self->sock);
+    }
+}
+
+void session_drained(session_t *self)
+{
+    self->stuck_ms = 0;
+    session_flush(self);
+}
+
+/* --- from the client --------------------------------------------------- */
+
+static bool may_take(const session_t *self)
+{
+    const gateway_options_t *options = &self->hub->options;
+
+    return link_has_room(&self->hub->link) &&
+           (options->conn_window == 0 ||
+            self->in_flight < options->conn_window) &&
+           (options->conn_window_bytes == 0 ||
+            self->in_flight_bytes < options->conn_window_bytes);
+}
+
+static void pause_reading(session_t *self)
+{
+    if (!self->is_paused) {
+        self->is_paused = true;
+        self->hub->stats.paused++;
+        transport_pause(self->sock);
+    }
+    if (!link_has_room(&self->hub->link) && list_is_empty(&self->wait)) {
+        list_append(&self->hub->link.waiting, &self->wait);
+    }
+}
+
+static wire_bytes_t choose_route(session_t *self, const ws_event_t *event,
+                                 char route[ROUTE_KEY_MAX])
+{
+    wire_bytes_t body = {event->data, event->len};
+    size_t len;
+
+    if (event->type == WS_TEXT &&
+        route_expr_eval(self->hub->route_expr, body, route, &len) == 0) {
+        return (wire_bytes_t){(const uint8_t *)route, len};
+    }
+    return wire_bytes(default_route);
+}
+
+static void take_message(session_t *self, const ws_event_t *event)
+{
+    hub_t *hub = self->hub;
+    char route[ROUTE_KEY_MAX], conn[CONN_ID_TEXT];
+
+    conn_id_format(&self->id, conn);
+    message_request_t request = {
+        .event = EVENT_MESSAGE,
+        .conn = {(const uint8_t *)conn, sizeof conn},
+        .route = choose_route(self, event, route),
+        .body = {event->type == WS_TEXT ? BODY_TEXT : BODY_BINARY,
+                 {event->data, event->len}},
+        .deadline_ms = (uint64_t)hub->options.request_ms,
+    };
+    hub->stats.messages_in++;
+    self->message_ms = hub->now_ms;
+    size_t before = hub->link.out.len;
+    int rc = link_put(&hub->link, &request, self->id.slot, self->id.generation);
+    if (rc < 0) { /* out of memory: the one outcome is an error frame */
+        message_reply_t failed = {.status = 500};
+        session_message_reply(self, &failed, 0, 0);
+        return;
+    }
+    self->in_flight++;
+    self->in_flight_bytes += (uint32_t)(hub->link.out.len - before);
+}
+
+static void take_close(session_t *self, const ws_event_t *event)
+{
+    wire_bytes_t reason = {event->data, event->len};
+
+    put_close(self, event->code, reason);
+    if (event->code == WS_NO_STATUS) {
+        reason = wire_bytes("Client-side close frame status not set");
+    }
+    end(self, event->code, reason);
+    session_linger(self);
+}
+
+static void take_event(session_t *self, const ws_event_t *event)
+{
+    switch (event->type) {
+    case WS_TEXT:
+    case WS_BINARY:
+        take_message(self, event);
+        return;
+    case WS_PING:
+        if (ws_put_frame(&self->out, WS_PONG, event->data, event->len) < 0) {
+            (void)close_slow(self);
+            return;
+        }
+        hub_touch(self->hub, self);
+        return;
+    case WS_CLOSE:
+        take_close(self, event);
+        return;
+    default: /* PONG: hearing from the client was what mattered */
+        return;
+    }
+}
+
+static void refuse_frame(session_t *self, const ws_event_t *event)
+{
+    gateway_stats_t *stats = &self->hub->stats;
+
+    if (event->code == 1009) {
+        stats->too_big++;
+    } else {
+        stats->protocol_errors++;
+    }
+    close_with(self, event->code, event->reason);
+}
+
+/* Take what can be taken; returns how many bytes were. */
+static size_t take_bytes(session_t *self, uint8_t *bytes, size_t len)
+{
+    uint8_t *at = bytes;
+    size_t left = len;
+
+    while (self->state == SESSION_OPEN && left > 0) {
+        ws_event_t event;
+        if (!may_take(self)) {
+            pause_reading(self);
+            break;
+        }
+        int rc = ws_read(&self->reader, &at, &left, &event);
+        if (rc < 0) {
+            refuse_frame(self, &event);
+        } else if (rc > 0) {
+            take_event(self, &event);
+        }
+    }
+    return len - left;
+}
+
+static void keep(session_t *self, const uint8_t *bytes, size_t len)
+{
+    if (buf_put(&self->in, bytes, len) < 0) {
+        transport_kill(self->sock); /* out of memory */
+    }
+}
+
+void session_received(session_t *self, uint8_t *bytes, size_t len)
+{
+    self->heard_ms = self->hub->now_ms;
+    self->is_pinged = false;
+    self->hub->stats.bytes_in += len;
+    if (self->state < SESSION_OPEN) {
+        opening_received(self, bytes, len);
+    } else if (self->state == SESSION_OPEN && self->in.len > 0) {
+        keep(self, bytes, len); /* behind what waits already */
+    } else if (self->state == SESSION_OPEN) {
+        size_t taken = take_bytes(self, bytes, len);
+        if (taken < len && self->state == SESSION_OPEN) {
+            keep(self, bytes + taken, len - taken);
+        }
+    } /* LINGERING: read and forgotten, so that the client sees our close */
+}
+
+/* --- from the broker --------------------------------------------------- */
+
+static void put_disconnect(session_t *self)
+{
+    hub_t *hub = self->hub;
+    char conn[CONN_ID_TEXT];
+    buf_t details;
+
+    conn_id_format(&self->id, conn);
+    buf_init(&details, DETAILS_MAX);
+    int rc = wire_put_map(&details, 2);
+    if (rc == 0 && (rc = wire_put_text(&details, "code")) == 0 &&
+        (rc = wire_put_uint(&details, self->end_code)) == 0 &&
+        (rc = wire_put_text(&details, "reason")) == 0) {
+        rc = wire_put_text(&details, self->end_reason ? self->end_reason : "");
+    }
+    message_request_t request = {
+        .event = EVENT_DISCONNECT,
+        .conn = {(const uint8_t *)conn, sizeof conn},
+        .route = wire_bytes("$disconnect"),
+        .deadline_ms = (uint64_t)hub->options.request_ms,
+        .details = {details.data, details.len},
+    };
+    if (rc == 0) {
+        rc = link_put(&hub->link, &request, self->id.slot, self->id.generation);
+    }
+    buf_fini(&details);
+    self->is_disconnecting = rc == 0;
+    if (rc < 0 && list_is_empty(&self->wait)) {
+        list_append(&hub->link.waiting, &self->wait);
+    }
+}
+
+void session_resume(session_t *self)
+{
+    list_remove(&self->wait);
+    if (self->is_known && self->is_ending && !self->is_disconnecting) {
+        put_disconnect(self);
+        return;
+    }
+    if (self->state == SESSION_WAITING) {
+        opening_connect(self);
+    }
+    if (self->state != SESSION_OPEN || !self->is_paused) {
+        return;
+    }
+    size_t taken = take_bytes(self, self->in.data, self->in.len);
+    if (self->state != SESSION_OPEN) {
+        return;
+    }
+    buf_drop(&self->in, taken);
+    if (self->in.len == 0 && may_take(self)) {
+        buf_reset(&self->in, 0);
+        self->is_paused = false;
+        transport_resume(self->sock);
+    } else {
+        pause_reading(self);
+    }
+}
+
+static void put_error_frame(session_t *self, uint64_t status, uint64_t number)
+{
+    char text[ERROR_FRAME_MAX];
+    size_t len = error_frame_format(text, status, &self->id, number);
+    body_t body = {BODY_TEXT, {(const uint8_t *)text, len}};
+
+    self->hub->stats.error_frames++;
+    (void)session_put(self, &body);
+}
+
+void session_message_reply(session_t *self, const message_reply_t *reply,
+                           uint64_t number, uint32_t size)
+{
+    if (number != 0) {
+        self->in_flight--;
+        self->in_flight_bytes -= size;
+    }
+    if (reply->body.type != BODY_NONE) {
+        (void)session_put(self, &reply->body);
+    } else if (reply->status >= 400) {
+        put_error_frame(self, reply->status, number);
+    }
+    if (self->is_paused && self->state == SESSION_OPEN) {
+        session_resume(self);
+    }
+}
+
+void session_disconnect_reply(session_t *self)
+{
+    self->is_known = false;
+    self->is_disconnecting = false;
+    self->hub->stats.disconnects++;
+    session_settle(self);
+}
+
+/* --- time -------------------------------------------------------------- */
+
+static int64_t earlier(int64_t due, int64_t start_ms, int64_t span_ms)
+{
+    return span_ms > 0 && start_ms + span_ms < due ? start_ms + span_ms : due;
+}
+
+static bool is_stuck(session_t *self)
+{
+    const gateway_options_t *options = &self->hub->options;
+    int64_t now = self->hub->now_ms;
+
+    if (transport_is_drained(self->sock) || options->out_soft == 0 ||
+        self->out.len < (size_t)options->out_soft) {
+        self->stuck_ms = 0;
+        return false;
+    }
+    if (self->stuck_ms == 0) {
+        self->stuck_ms = now;
+    }
+    return now - self->stuck_ms >= options->out_soft_ms;
+}
+
+static void arm(session_t *self)
+{
+    const gateway_options_t *options = &self->hub->options;
+    int64_t due = self->hub->now_ms + SESSION_TICK_MAX_MS;
+    int64_t ping_ms = options->ping_ms;
+
+    due = earlier(due, self->message_ms, options->idle_ms);
+    due = earlier(due, self->heard_ms,
+                  self->is_pinged ? ping_ms + options->pong_ms : ping_ms);
+    if (self->stuck_ms > 0) {
+        due = earlier(due, self->stuck_ms, options->out_soft_ms);
+    }
+    wheel_arm(&self->hub->wheel, &self->timer, due);
+}
+
+/* Close or ping what is due; re-arm for the next thing that may be. */
+static void tick_open(session_t *self)
+{
+    hub_t *hub = self->hub;
+    const gateway_options_t *options = &hub->options;
+    int64_t now = hub->now_ms;
+    int64_t ping_ms = options->ping_ms, idle_ms = options->idle_ms;
+
+    if (is_stuck(self)) {
+        (void)close_slow(self);
+        return;
+    }
+    if (idle_ms > 0 && now - self->message_ms >= idle_ms) {
+        hub->stats.idle_closed++;
+        close_with(self, CLOSE_GOING_AWAY, "Going away");
+        return;
+    }
+    if (self->is_pinged && now - self->heard_ms >= ping_ms + options->pong_ms) {
+        hub->stats.dead_closed++;
+        end(self, CLOSE_ABNORMAL, wire_bytes("ping timeout"));
+        transport_kill(self->sock);
+        return;
+    }
+    if (ping_ms > 0 && !self->is_pinged && now - self->heard_ms >= ping_ms) {
+        self->is_pinged = true;
+        (void)ws_put_frame(&self->out, WS_PING, NULL, 0);
+        hub_touch(hub, self);
+    }
+    if (self->out.len == 0) {
+        buf_fini(&self->out); /* an idle connection holds no buffers */
+    }
+    ws_reader_trim(&self->reader);
+    arm(self);
+}
+
+void session_open(session_t *self)
+{
+    self->hub->handshakes--;
+    self->hub->stats.connections++;
+    self->hub->stats.connects++;
+    self->state = SESSION_OPEN;
+    self->opened_ms = self->heard_ms = self->message_ms = self->hub->now_ms;
+    arm(self);
+    if (self->in.len > 0) { /* frames right behind the request head */
+        size_t taken = take_bytes(self, self->in.data, self->in.len);
+        if (self->state == SESSION_OPEN) {
+            buf_drop(&self->in, taken);
+        }
+    }
+    if (self->in.len == 0) {
+        buf_fini(&self->in);
+    }
+}
+
+void session_tick(session_t *self)
+{
+    switch (self->state) {
+    case SESSION_HEAD:
+    case SESSION_WAITING:
+    case SESSION_GATED:
+        opening_timeout(self);
+        return;
+    case SESSION_OPEN:
+        tick_open(self);
+        return;
+    case SESSION_LINGERING:
+        transport_kill(self->sock);
+        return;
+    case SESSION_GONE:
+        return;
+    }
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One client: from the accepted socket through the handshake to the open
+ * WebSocket and its end.  Owned by the hub's table; no I/O of its own, the
+ * socket is behind transport.h.  Loop thread only.
+ *
+ *   HEAD --whole head--> WAITING --room at the broker--> GATED
+ *    |                      |                              |
+ *    | not an upgrade       |                  2xx         | refused
+ *    v                      v                   |          v
+ *   LINGERING <-------------+----------- OPEN <-+      LINGERING
+ *
+ * A session has two lives that end apart: its socket (sock) and what the
+ * broker knows of it (is_known until the DISCONNECT is acknowledged).  It is
+ * freed when both are over.
+ */
+#ifndef GATEWAY_SESSION_H
+#define GATEWAY_SESSION_H
+
+#include "base/list.h"
+#include "base/wheel.h"
+#include "gateway/transport.h"
+#include "gateway/ws.h"
+#include "proto/message.h"
+
+typedef struct hub hub_t;
+
+typedef enum {
+    SESSION_HEAD,      /* collecting the request head */
+    SESSION_WAITING,   /* head is whole; CONNECT waits for room */
+    SESSION_GATED,     /* CONNECT is with the broker */
+    SESSION_OPEN,      /* WebSocket stands */
+    SESSION_LINGERING, /* last bytes are out; waiting for the client's end */
+    SESSION_GONE,      /* no socket; the broker is still to be told */
+} session_state_t;
+
+typedef struct {
+    hub_t *hub;             /* borrowed */
+    transport_sock_t *sock; /* borrowed; NULL when closed */
+    conn_id_t id;
+    session_state_t state;
+
+    bool is_known;         /* the broker has it: DISCONNECT is owed */
+    bool is_connecting;    /* CONNECT under way */
+    bool is_ending;        /* how it ended is settled */
+    bool is_disconnecting; /* DISCONNECT under way */
+    bool is_paused;        /* reading stopped: window or room spent */
+    bool is_pinged;        /* a ping waits for any sign of life */
+    bool is_close_sent;    /* our close frame is out */
+    bool finishes;         /* shut down when drained */
+    uint16_t end_code;     /* of the DISCONNECT */
+    char *end_reason;      /* owned; NULL reads as "" */
+
+    list_t dirty; /* in hub->dirty while `out` waits for the end of turn */
+    list_t wait;  /* in the link's waiting list */
+    wheel_node_t timer;
+
+    ws_reader_t reader;
+    buf_t in;  /* request head, or bytes read but not yet taken */
+    buf_t out; /* frames to be written at the end of turn */
+
+    uint32_t in_flight;       /* MESSAGEs without a REPLY */
+    uint32_t in_flight_bytes; /* of their REQUESTs */
+    int64_t opened_ms;        /* monotonic; of the socket or the WebSocket */
+    int64_t heard_ms;         /* last bytes from the client */
+    int64_t message_ms;       /* last message in either direction */
+    int64_t stuck_ms;         /* since when `out` is above the soft limit */
+
+    uint8_t *context; /* owned; the map for SYNC, NULL before OPEN */
+    uint32_t context_len;
+    char ip[46];
+} session_t;
+
+/* Start in HEAD; the hub has filled in `hub` and `id`. */
+void session_init(session_t *self, const char *ip);
+void session_fini(session_t *self);
+
+/* From the transport. */
+void session_received(session_t *self, uint8_t *bytes, size_t len);
+void session_drained(session_t *self);
+void session_closed(session_t *self);
+
+/* The timer fired. */
+void session_tick(session_t *self);
+
+/* The link may have room again, or is up again: go on. */
+void session_resume(session_t *self);
+
+/* The outcome of a request of this session. */
+void session_connect_reply(session_t *self, const message_reply_t *reply);
+void session_message_reply(session_t *self, const message_reply_t *reply,
+                           uint64_t number, uint32_t size);
+void session_disconnect_reply(session_t *self);
+
+/*
+ * Put one message to the client.
+ * Returns 0; -ENOTCONN when it is not open; -ENOBUFS when it was closed for
+ * being too slow.
+ */
+int session_put(session_t *self, const body_t *body);
+
+/*
+ * Close from our side with a WebSocket close code.  In the handshake: with an
+ * HTTP status instead (503).  Harmless when closing already.
+ */
+void session_close(session_t *self, uint16_t code, wire_bytes_t reason);
+
+/* The broker has ended it already: close, and owe no DISCONNECT. */
+void session_forget(session_t *self, uint16_t code, const char *reason);
+
+/* Write what gathered in `out`; called at the end of turn. */
+void session_flush(session_t *self);
+
+/* --- for opening.c ----------------------------------------------------- */
+
+/* Longest time between two looks at an open session. */
+#define SESSION_TICK_MAX_MS 60000
+
+/* The handshake is over: 101 is in `out`, frames may follow in `in`. */
+void session_open(session_t *self);
+
+/* Settle how it ended for the DISCONNECT; the first call counts. */
+void session_end(session_t *self, uint16_t code, const char *reason);
+
+/* Send the DISCONNECT that may be owed, or free what is over. */
+void session_settle(session_t *self);
+
+/* What is in `out` is the last: send it, say FIN, wait for the client's. */
+void session_linger(session_t *self);
+
+#endif
