@@ -13,6 +13,7 @@
 #ifndef PROTO_CONN_ID_H
 #define PROTO_CONN_ID_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,12 @@ typedef struct {
     uint16_t generation; /* of the slot; wraps */
     uint32_t random;
 } conn_id_t;
+
+static inline bool conn_id_equal(const conn_id_t *a, const conn_id_t *b)
+{
+    return a->loop == b->loop && a->slot == b->slot &&
+           a->generation == b->generation && a->random == b->random;
+}
 
 /* Write the 16 characters; no NUL behind them. */
 void conn_id_format(const conn_id_t *id, char text[CONN_ID_TEXT]);

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/conns.h"
+
+#include "base/xalloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* --- the gateways -------------------------------------------------------- */
+
+gateway_t *gateway_of_loop(const core_t *core, uint32_t loop)
+{
+    /* A handful of loops; the one asked for last comes first. */
+    list_foreach(link, &core->gateways) {
+        gateway_t *gateway = list_entry(link, gateway_t, linked);
+        if (gateway->loop == loop && gateway->peer != NULL) {
+            return gateway;
+        }
+    }
+    return NULL;
+}
+
+void gateway_reap(core_t *core, gateway_t *gateway)
+{
+    (void)core;
+    if (gateway->peer != NULL || gateway->conns != 0) {
+        return;
+    }
+    must(gateway->pushes_len == 0);
+    list_remove(&gateway->linked);
+    list_remove(&gateway->targeted);
+    for (uint32_t i = 0; i < gateway->page_count; i++) {
+        free(gateway->pages[i]);
+    }
+    free(gateway->pages);
+    free(gateway->pushes);
+    buf_fini(&gateway->targets);
+    free(gateway);
+}
+
+/* --- the table ----------------------------------------------------------- */
+
+/* Where a slot's connection is kept, or NULL when the page is not there. */
+static conn_t **place_of(const gateway_t *gateway, uint32_t slot)
+{
+    uint32_t page = slot / CONNS_A_PAGE;
+
+    if (page >= gateway->page_count || gateway->pages[page] == NULL) {
+        return NULL;
+    }
+    return &gateway->pages[page][slot % CONNS_A_PAGE];
+}
+
+static int add_page(gateway_t *gateway, uint32_t page)
+{
+    if (page >= gateway->page_count) {
+        uint32_t count = page + 1;
+        conn_t ***pages = realloc(gateway->pages, count * sizeof *pages);
+        if (pages == NULL) {
+            return -ENOMEM;
+        }
+        for (uint32_t i = gateway->page_count; i < count; i++) {
+            pages[i] = NULL;
+        }
+        gateway->pages = pages;
+        gateway->page_count = count;
+    }
+    if (gateway->pages[page] == NULL) {
+        gateway->pages[page] = calloc(CONNS_A_PAGE, sizeof(conn_t *));
+    }
+    return gateway->pages[page] == NULL ? -ENOMEM : 0;
+}
+
+int conns_add(core_t *core, gateway_t *gateway, const conn_id_t *id,
+              wire_bytes_t context, conn_t **conn_p)
+{
+    if (add_page(gateway, id->slot / CONNS_A_PAGE) < 0) {
+        return -ENOMEM;
+    }
+    conn_t **place = place_of(gateway, id->slot);
+    if (*place != NULL) {
+        return -EEXIST;
+    }
+    conn_t *conn = calloc(1, sizeof *conn);
+    record_t *record = record_new(id, context);
+    if (conn == NULL || record == NULL) {
+        free(conn);
+        record_drop(record);
+        return -ENOMEM;
+    }
+    conn->gateway = gateway;
+    conn->id = *id;
+    conn->state = CONN_OPENING;
+    conn->is_listed = true;
+    conn->round = gateway->next_round;
+    conn->record = record;
+    list_init(&conn->waiting);
+    list_init(&conn->queued);
+    *place = conn;
+    gateway->conns++;
+    core->stats.connections++;
+    *conn_p = conn;
+    return 0;
+}
+
+conn_t *conns_find_in(const gateway_t *gateway, const conn_id_t *id)
+{
+    conn_t **place = place_of(gateway, id->slot);
+
+    if (place == NULL || *place == NULL || !conn_id_equal(&(*place)->id, id)) {
+        return NULL;
+    }
+    return *place;
+}
+
+conn_t *conns_find(const core_t *core, const conn_id_t *id)
+{
+    gateway_t *gateway = gateway_of_loop(core, id->loop);
+
+    return gateway == NULL ? NULL : conns_find_in(gateway, id);
+}
+
+conn_t *conns_find_text(const core_t *core, wire_bytes_t text)
+{
+    conn_id_t id;
+
+    return conn_id_parse(text.data, text.len, &id) < 0 ? NULL
+                                                       : conns_find(core, &id);
+}
+
+void conns_unlist(core_t *core, conn_t *conn)
+{
+    if (!conn->is_listed) {
+        return;
+    }
+    conn->is_listed = false;
+    *place_of(conn->gateway, conn->id.slot) = NULL;
+    core->stats.connections--;
+    (void)core->store->ops->remove(core->store, &conn->id);
+}
+
+void conns_reap(core_t *core, conn_t *conn)
+{
+    if (conn->is_listed || conn->is_busy || conn->in_flight != 0 ||
+        !list_is_empty(&conn->waiting)) {
+        return;
+    }
+    gateway_t *gateway = conn->gateway;
+    must(list_is_empty(&conn->queued));
+    record_drop(conn->record);
+    free(conn);
+    gateway->conns--;
+    gateway_reap(core, gateway);
+}
+
+int conns_set_context(conn_t *conn, wire_bytes_t context)
+{
+    record_t *record = record_new(&conn->id, context);
+
+    if (record == NULL) {
+        return -ENOMEM;
+    }
+    record_drop(conn->record);
+    conn->record = record;
+    return 0;
+}
+
+void conns_each(core_t *core, gateway_t *gateway,
+                void (*fn)(core_t *core, conn_t *conn))
+{
+    for (uint32_t page = 0; page < gateway->page_count; page++) {
+        for (uint32_t i = 0; i < CONNS_A_PAGE; i++) {
+            conn_t **conns = gateway->pages[page];
+            if (conns != NULL && conns[i] != NULL) {
+                fn(core, conns[i]);
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Connections, found by their id through the gateway that owns them.
+ */
+#ifndef BROKER_CONNS_H
+#define BROKER_CONNS_H
+
+#include "broker/state.h"
+
+#define CONNS_A_PAGE 256u
+
+/*
+ * A connection in the gateway's table, its state CONN_OPENING.
+ * Returns 0 with *conn_p set; -EEXIST when the slot is taken; -ENOMEM.
+ */
+int conns_add(core_t *core, gateway_t *gateway, const conn_id_t *id,
+              wire_bytes_t context, conn_t **conn_p);
+
+/* Of this gateway, or NULL. */
+conn_t *conns_find_in(const gateway_t *gateway, const conn_id_t *id);
+
+/* Of the live gateway that has the id's loop number, or NULL. */
+conn_t *conns_find(const core_t *core, const conn_id_t *id);
+
+/* As conns_find, for the text of an id. */
+conn_t *conns_find_text(const core_t *core, wire_bytes_t text);
+
+/*
+ * From now on nobody finds it, and its slot is free.  It lives until its
+ * requests are over; conns_reap frees it.
+ */
+void conns_unlist(core_t *core, conn_t *conn);
+
+/* Free it when it is unlisted and has no requests. */
+void conns_reap(core_t *core, conn_t *conn);
+
+/* Give its mailbox another context.  0, -ENOMEM. */
+int conns_set_context(conn_t *conn, wire_bytes_t context);
+
+/* Call fn for each listed connection; fn may unlist it. */
+void conns_each(core_t *core, gateway_t *gateway,
+                void (*fn)(core_t *core, conn_t *conn));
+
+/* The live gateway with this loop number, or NULL. */
+gateway_t *gateway_of_loop(const core_t *core, uint32_t loop);
+
+/* Free it when it is lost and its last connection is. */
+void gateway_reap(core_t *core, gateway_t *gateway);
+
+#endif

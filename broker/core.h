@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The broker's decisions, without sockets, clocks or threads: it is fed time
+ * and frames and hands out frames, so a test or a simulator can drive it step
+ * by step.  PROTOCOL.md is what it implements.  One thread.
+ *
+ * A turn:
+ *
+ *     core_begin(core, now);
+ *     core_frame(core, …);     as many as have come
+ *     core_end(core);          deadlines, liveness; one frame to each peer
+ */
+#ifndef BROKER_CORE_H
+#define BROKER_CORE_H
+
+#include "broker/options.h"
+#include "broker/stats.h"
+#include "broker/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct core core_t;
+
+/* The two sockets. */
+typedef enum { SIDE_WORKERS, SIDE_GATEWAYS } side_t;
+
+typedef struct {
+    /*
+     * Send one frame (lent) to the peer that the ROUTER calls id.
+     * Returns 0; -EAGAIN when it cannot be taken now: the frame is offered
+     * again at the next core_end; anything else: the peer is lost.
+     */
+    int (*send)(void *user, side_t side, const uint8_t *id, size_t id_len,
+                const uint8_t *frame, size_t len);
+} core_ops_t;
+
+/*
+ * boot: our boot id.  options' texts, store and user are borrowed for the
+ * core's life.  Never NULL.
+ */
+core_t *core_new(const broker_options_t *options, const char *boot,
+                 const core_ops_t *ops, void *user, store_t *store,
+                 int64_t now_ms);
+
+/* Free it and set *self_p to NULL; sends nothing. */
+void core_destroy(core_t **self_p);
+
+void core_begin(core_t *self, int64_t now_ms);
+
+/* One frame of the peer that the ROUTER calls id; both lent. */
+void core_frame(core_t *self, side_t side, const void *id, size_t id_len,
+                const void *frame, size_t len);
+
+/* As core_frame, for what is no frame: a message of several parts. */
+void core_malformed(core_t *self, side_t side, const void *id, size_t id_len);
+
+void core_end(core_t *self);
+
+/* Does a frame wait for its peer's socket? */
+bool core_is_parked(const core_t *self);
+
+/*
+ * Send each peer an empty frame, which finds those that are gone.  When a
+ * transport broke, and now and then.
+ */
+void core_probe(core_t *self);
+
+/* Say BYE to every peer. */
+void core_stop(core_t *self);
+
+const broker_stats_t *core_stats(core_t *self);
+
+#endif

@@ -1,0 +1,643 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/dispatch.h"
+
+#include "base/xalloc.h"
+#include "broker/conns.h"
+#include "broker/peers.h"
+#include "broker/requests.h"
+#include "broker/routing.h"
+#include "proto/context.h"
+
+#include <errno.h>
+
+#define DISCONNECT_MS 29000 /* time for a DISCONNECT that nobody waits for */
+#define HEAD_BYTES    64    /* of a REQUEST, beside its variable parts */
+
+/* What is to become of the first request of a mailbox. */
+typedef enum {
+    GO,          /* to the worker, now */
+    WAIT_WORKER, /* until the worker that holds its forerunners has room */
+    WAIT_ROUTE,  /* until some worker of the route has room */
+    WAIT_TURN,   /* until its forerunners are answered */
+    NOWHERE,     /* no worker serves its route */
+} verdict_t;
+
+typedef struct {
+    verdict_t verdict;
+    route_t *route;
+    worker_t *worker;
+} place_t;
+
+static void schedule(core_t *core, conn_t *conn);
+
+/* --- where to ------------------------------------------------------------ */
+
+static route_t *resolve(const core_t *core, uint8_t event, wire_bytes_t key)
+{
+    route_t *route = routing_find(core, key);
+
+    if (route == NULL && event == EVENT_MESSAGE) {
+        route = routing_find(core, wire_bytes("$default"));
+    }
+    return route;
+}
+
+/* What it will take of a worker's window, near enough. */
+static uint64_t cost_of(const conn_t *conn, const parts_t *parts)
+{
+    return HEAD_BYTES + parts->route.len + parts->body.bytes.len +
+           parts->details.len + conn->record->context_len;
+}
+
+static place_t place_bound(const conn_t *conn, route_t *route, uint64_t cost)
+{
+    worker_t *worker = conn->worker;
+    place_t place = {.verdict = WAIT_TURN, .route = route, .worker = worker};
+
+    if (route != NULL && worker->crew != NULL &&
+        routing_serves(worker->crew, route)) {
+        bool is_first = list_is_empty(&worker->waiters);
+        place.verdict =
+            is_first && worker_has_room(worker, cost) ? GO : WAIT_WORKER;
+    }
+    return place;
+}
+
+static place_t place_of(const core_t *core, const conn_t *conn, uint8_t event,
+                        const parts_t *parts)
+{
+    uint64_t cost = cost_of(conn, parts);
+    place_t place = {.route = resolve(core, event, parts->route)};
+
+    if (conn->worker != NULL) {
+        return place_bound(conn, place.route, cost);
+    }
+    if (place.route == NULL) {
+        place.verdict = NOWHERE;
+        return place;
+    }
+    if (list_is_empty(&place.route->waiters)) { /* else: first come */
+        place.worker = routing_pick(place.route, cost);
+    }
+    place.verdict = place.worker != NULL ? GO : WAIT_ROUTE;
+    return place;
+}
+
+/* --- to the worker ------------------------------------------------------- */
+
+static uint64_t time_left(const core_t *core, const request_t *request)
+{
+    int64_t left = request->due_ms - core->now_ms;
+
+    if (left <= 0) {
+        return request->event == EVENT_DISCONNECT ? DISCONNECT_MS : 0;
+    }
+    return (uint64_t)left;
+}
+
+static size_t put_request(core_t *core, const request_t *request,
+                          const route_t *route, worker_t *worker,
+                          const parts_t *parts)
+{
+    char id[CONN_ID_TEXT];
+    message_request_t message = {
+        .id = request_id(request),
+        .event = request->event,
+        .conn = {(const uint8_t *)id, CONN_ID_TEXT},
+        .route = {route->key, route->key_len},
+        .body = parts->body,
+        .deadline_ms = time_left(core, request),
+        .context = record_context(request->conn->record),
+        .details = parts->details,
+        .number = request->number,
+    };
+
+    conn_id_format(&request->conn->id, id);
+    buf_t *out = peer_out(core, worker->peer);
+    size_t before = out->len;
+    peer_sent(core, worker->peer, message_put_request(out, &message));
+    return out->len - before;
+}
+
+/* Parts may be lent by the request itself. */
+static void hand_over(core_t *core, request_t *request, worker_t *worker,
+                      const route_t *route, const parts_t *parts)
+{
+    size_t size = put_request(core, request, route, worker, parts);
+
+    /* A DISCONNECT goes to another worker when this one dies. */
+    if (request->event != EVENT_DISCONNECT ||
+        request_hold(request, parts) < 0) {
+        request_release_parts(request);
+    }
+    request->worker = worker;
+    request->worker_size = (uint32_t)size;
+    list_append(&worker->in_flight, &request->link);
+    worker->held++;
+    worker->held_bytes += size;
+    routing_level(worker);
+    request->conn->worker = worker;
+    request->conn->in_flight++;
+}
+
+/* The worker holds it no longer. */
+static void let_go(request_t *request)
+{
+    worker_t *worker = request->worker;
+    conn_t *conn = request->conn;
+
+    list_remove(&request->link);
+    request->worker = NULL;
+    worker->held--;
+    worker->held_bytes -= request->worker_size;
+    if (--conn->in_flight == 0) {
+        conn->worker = NULL;
+    }
+}
+
+/* --- outcomes ------------------------------------------------------------ */
+
+static void answer(core_t *core, request_t *request,
+                   const message_reply_t *reply)
+{
+    gateway_t *gateway = request->conn->gateway;
+    message_reply_t mine = *reply;
+
+    wheel_cancel(&core->wheel, &request->deadline);
+    if (request->is_answered) {
+        return;
+    }
+    request->is_answered = true;
+    gateway->held--;
+    gateway->held_bytes -= request->size;
+    if (gateway->peer != NULL) {
+        mine.id = request->gateway_id;
+        peer_sent(core, gateway->peer,
+                  message_put_reply(peer_out(core, gateway->peer), &mine));
+    }
+}
+
+static void answer_status(core_t *core, request_t *request, uint64_t status)
+{
+    answer(core, request, &(message_reply_t){.status = status});
+}
+
+/* An outcome that no worker made; the connection's state follows from it. */
+static void fail(core_t *core, request_t *request, uint64_t status)
+{
+    answer_status(core, request, status);
+    if (request->event != EVENT_MESSAGE) {
+        request->conn->state = CONN_CLOSING;
+        conns_unlist(core, request->conn);
+    }
+}
+
+static void finish(core_t *core, request_t *request)
+{
+    conn_t *conn = request->conn;
+
+    wheel_cancel(&core->wheel, &request->deadline);
+    requests_give(&core->requests, request);
+    core->stats.requests--;
+    conns_reap(core, conn);
+}
+
+/* Remember what the handler said about the connection.  0 or an HTTP status. */
+static uint64_t remember(core_t *core, conn_t *conn, wire_bytes_t options)
+{
+    buf_reset(&core->scratch, CONTEXT_MAX);
+    int merged =
+        context_merge(&core->scratch, record_context(conn->record), options);
+    if (merged < 0) {
+        return merged == -EPROTO ? 502 : 500;
+    }
+    wire_bytes_t context = {core->scratch.data, core->scratch.len};
+    if (conns_set_context(conn, context) < 0 ||
+        core->store->ops->save(core->store, conn->record) < 0) {
+        return 500;
+    }
+    return 0;
+}
+
+static bool is_success(uint64_t status)
+{
+    return status >= 200 && status <= 299;
+}
+
+static void answer_connect(core_t *core, request_t *request,
+                           const message_reply_t *reply)
+{
+    conn_t *conn = request->conn;
+
+    if (!is_success(reply->status)) {
+        answer(core, request, reply);
+        conn->state = CONN_CLOSING;
+        conns_unlist(core, conn);
+        return;
+    }
+    if (!conn->is_listed) { /* the handler let in who is no longer there */
+        conn->state = CONN_OPEN;
+        answer_status(core, request, 504);
+        dispatch_end(core, conn, 1006, "left before it was connected");
+        return;
+    }
+    uint64_t failure = remember(core, conn, reply->options);
+    if (failure != 0) {
+        conn->state = CONN_OPEN;
+        answer_status(core, request, failure);
+        dispatch_end(core, conn, 1011, "context refused");
+        return;
+    }
+    conn->state = CONN_OPEN;
+    answer(core, request, reply);
+}
+
+/* No worker serves its route. */
+static void answer_nowhere(core_t *core, request_t *request)
+{
+    static const message_reply_t yes = {.status = 200};
+
+    if (request->event == EVENT_CONNECT &&
+        !request->conn->gateway->requires_connect) {
+        answer_connect(core, request, &yes);
+    } else if (request->event == EVENT_DISCONNECT) {
+        fail(core, request, 200);
+    } else {
+        core->stats.no_worker++;
+        fail(core, request, request->event == EVENT_CONNECT ? 503 : 403);
+    }
+}
+
+/* --- the mailbox --------------------------------------------------------- */
+
+static request_t *first_waiting(const conn_t *conn)
+{
+    list_t *link = list_peek(&conn->waiting);
+
+    return link == NULL ? NULL : list_entry(link, request_t, link);
+}
+
+static void start_waiting(core_t *core, request_t *request)
+{
+    list_append(&request->conn->waiting, &request->link);
+    core->stats.waiting++;
+}
+
+static void stop_waiting(core_t *core, request_t *request)
+{
+    list_remove(&request->link);
+    core->stats.waiting--;
+}
+
+static void enqueue(conn_t *conn, const place_t *place)
+{
+    if (place->verdict == WAIT_ROUTE) {
+        routing_wait(conn, place->route);
+    } else if (place->verdict == WAIT_WORKER) {
+        conn->queue = QUEUE_WORKER;
+        list_append(&place->worker->waiters, &conn->queued);
+    }
+}
+
+/* Send the first request of the mailbox, which is in no queue. */
+static void send_first(core_t *core, conn_t *conn, worker_t *worker,
+                       const route_t *route)
+{
+    request_t *request = first_waiting(conn);
+    parts_t parts = request_parts(request);
+
+    stop_waiting(core, request);
+    hand_over(core, request, worker, route, &parts);
+}
+
+/* Send what can be sent of a mailbox that is in no queue; queue the rest. */
+static void schedule(core_t *core, conn_t *conn)
+{
+    request_t *request;
+
+    conn->is_busy = true;
+    while (conn->queue == QUEUE_NONE &&
+           (request = first_waiting(conn)) != NULL) {
+        parts_t parts = request_parts(request);
+        place_t place = place_of(core, conn, request->event, &parts);
+        if (place.verdict == GO) {
+            send_first(core, conn, place.worker, place.route);
+        } else if (place.verdict == NOWHERE) {
+            stop_waiting(core, request);
+            answer_nowhere(core, request);
+            finish(core, request);
+        } else {
+            enqueue(conn, &place);
+            break;
+        }
+    }
+    conn->is_busy = false;
+    conns_reap(core, conn);
+}
+
+/* Its place in a queue is void: find it a new one. */
+static void reschedule(core_t *core, conn_t *conn)
+{
+    routing_unqueue(conn);
+    schedule(core, conn);
+}
+
+/* It goes to a worker, comes to its end, or joins its mailbox. */
+static void admit(core_t *core, request_t *request, const parts_t *parts)
+{
+    conn_t *conn = request->conn;
+    place_t place = {.verdict = WAIT_TURN};
+
+    if (list_is_empty(&conn->waiting)) {
+        place = place_of(core, conn, request->event, parts);
+    }
+    if (place.verdict == GO) {
+        hand_over(core, request, place.worker, place.route, parts);
+    } else if (place.verdict == NOWHERE) {
+        answer_nowhere(core, request);
+        finish(core, request);
+    } else if (request_hold(request, parts) < 0) {
+        fail(core, request, 500);
+        finish(core, request);
+    } else {
+        start_waiting(core, request);
+        enqueue(conn, &place);
+    }
+}
+
+void dispatch_request(core_t *core, request_t *request, const parts_t *parts)
+{
+    conn_t *conn = request->conn;
+    bool was_busy = conn->is_busy;
+
+    core->stats.requests++;
+    if (!request->is_answered) {
+        wheel_arm(&core->wheel, &request->deadline, request->due_ms);
+    }
+    conn->is_busy = true;
+    admit(core, request, parts);
+    conn->is_busy = was_busy;
+    conns_reap(core, conn);
+}
+
+        hand_over(core, request, place.worker, place.route, parts);
+    }
+
+/* --- ends ---------------------------------------------------------------- */
+
+static int put_end(buf_t *out, uint64_t code, const char *reason)
+{
+    return wire_put_map(out, 2) < 0 || wire_put_text(out, "code") < 0 ||
+                   wire_put_uint(out, code) < 0 ||
+                   wire_put_text(out, "reason") < 0 ||
+                   wire_put_text(out, reason) < 0
+               ? -ENOMEM
+               : 0;
+}
+
+static void queue_disconnect(core_t *core, conn_t *conn, uint64_t code,
+                             const char *reason)
+{
+    request_t *request = requests_take(&core->requests);
+
+    buf_reset(&core->scratch, CONTEXT_MAX);
+    if (request == NULL || put_end(&core->scratch, code, reason) < 0) {
+        log_err("BROKER-MEMORY", "a DISCONNECT was lost");
+        return;
+    }
+    parts_t parts = {
+        .route = wire_bytes("$disconnect"),
+        .details = {core->scratch.data, core->scratch.len},
+    };
+    request->conn = conn;
+    request->event = EVENT_DISCONNECT;
+    request->is_answered = true;
+    request->number = 0;
+    request->due_ms = core->now_ms + DISCONNECT_MS;
+    core->stats.disconnects_made++;
+    dispatch_request(core, request, &parts);
+}
+
+/* A CONNECT that no worker has seen need not be. */
+static void forget_connect(core_t *core, conn_t *conn)
+{
+    request_t *request = first_waiting(conn);
+
+    if (request != NULL && request->event == EVENT_CONNECT) {
+        routing_unqueue(conn);
+        stop_waiting(core, request);
+        answer_status(core, request, 504);
+        finish(core, request);
+    }
+}
+
+void dispatch_end(core_t *core, conn_t *conn, uint64_t code,
+                  const char *reason)
+{
+    bool was_busy = conn->is_busy;
+
+    conn->is_busy = true;
+    conns_unlist(core, conn);
+    if (conn->state == CONN_OPENING) {
+        forget_connect(core, conn);
+    } else if (conn->state == CONN_OPEN) {
+        conn->state = CONN_CLOSING;
+        queue_disconnect(core, conn, code, reason);
+    }
+    conn->is_busy = was_busy;
+    conns_reap(core, conn);
+}
+
+void dispatch_timeout(core_t *core, request_t *request)
+{
+    conn_t *conn = request->conn;
+    bool is_first = first_waiting(conn) == request;
+
+    core->stats.timeouts++;
+    fail(core, request, 504);
+    if (request->worker != NULL || request->event == EVENT_DISCONNECT) {
+        return; /* the worker may be at it; a DISCONNECT must reach one */
+    }
+    conn->is_busy = true;
+    stop_waiting(core, request);
+    finish(core, request);
+    conn->is_busy = false;
+    if (is_first) {
+        reschedule(core, conn);
+    }
+}
+
+/* --- workers ------------------------------------------------------------- */
+
+static void take_reply(core_t *core, request_t *request,
+                       const message_reply_t *reply)
+{
+    if (request->is_answered && request->event != EVENT_DISCONNECT) {
+        core->stats.replies_late++;
+    } else {
+        core->stats.replies++;
+    }
+    switch (request->event) {
+    case EVENT_CONNECT:
+        answer_connect(core, request, reply);
+        break;
+    case EVENT_DISCONNECT:
+        fail(core, request, 200);
+        break;
+    default:
+        answer(core, request, reply);
+    }
+}
+
+void dispatch_reply(core_t *core, worker_t *worker,
+                    const message_reply_t *reply)
+{
+    request_t *request = requests_find(&core->requests, reply->id);
+
+    if (request == NULL || request->worker != worker) {
+        core->stats.replies_unknown++;
+        return;
+    }
+    conn_t *conn = request->conn;
+    let_go(request);
+    if (worker->opened < worker->window) {
+        worker->opened++;
+    }
+    routing_level(worker);
+    conn->is_busy = true;
+    take_reply(core, request, reply);
+    finish(core, request);
+    if (conn->worker == NULL && conn->queue == QUEUE_WORKER) {
+        routing_unqueue(conn); /* free to go to a less busy one */
+    }
+    schedule(core, conn);
+    dispatch_feed(core, worker);
+}
+
+/* Give it the first of those that are bound to it.  Did it take it? */
+static bool feed_bound(core_t *core, worker_t *worker)
+{
+    list_t *link = list_peek(&worker->waiters);
+
+    if (link == NULL) {
+        return false;
+    }
+    conn_t *conn = list_entry(link, conn_t, queued);
+    request_t *request = first_waiting(conn);
+    parts_t parts = request_parts(request);
+    if (!worker_has_room(worker, cost_of(conn, &parts))) {
+        return false;
+    }
+    routing_unqueue(conn);
+    /* Its route may be announced by others by now, and no longer be ours. */
+    place_t place = place_bound(
+        conn, resolve(core, request->event, parts.route), 0);
+    if (place.verdict != WAIT_TURN) {
+        send_first(core, conn, worker, place.route);
+    }
+    schedule(core, conn);
+    return true;
+}
+
+/* Give it the first of those that wait for one of its routes. */
+static bool feed_route(core_t *core, worker_t *worker)
+{
+    list_t *link = list_peek(&worker->crew->hungry);
+
+    if (link == NULL) {
+        return false;
+    }
+    serves_t *serves = list_entry(link, serves_t, hungry);
+    route_t *route = serves->route;
+    conn_t *conn = list_entry(list_peek(&route->waiters), conn_t, queued);
+    parts_t parts = request_parts(first_waiting(conn));
+    if (!worker_has_room(worker, cost_of(conn, &parts))) {
+        return false;
+    }
+    list_remove(link); /* its routes take turns */
+    list_append(&worker->crew->hungry, link);
+    routing_unqueue(conn);
+    send_first(core, conn, worker, route);
+    schedule(core, conn);
+    return true;
+}
+
+void dispatch_feed(core_t *core, worker_t *worker)
+{
+    while (worker->crew != NULL && worker_has_room(worker, 0)) {
+        bool is_route_turn = worker->is_route_turn;
+        worker->is_route_turn = !is_route_turn;
+        bool was_fed =
+            is_route_turn
+                ? feed_route(core, worker) || feed_bound(core, worker)
+                : feed_bound(core, worker) || feed_route(core, worker);
+        if (!was_fed) {
+            return;
+        }
+    }
+}
+
+static void schedule_all(core_t *core, list_t *conns)
+{
+    list_t *link;
+
+    while ((link = list_take(conns)) != NULL) {
+        schedule(core, list_entry(link, conn_t, queued));
+    }
+}
+
+static void unqueue_waiters(worker_t *worker, list_t *to)
+{
+    list_t *link;
+
+    while ((link = list_peek(&worker->waiters)) != NULL) {
+        conn_t *conn = list_entry(link, conn_t, queued);
+        routing_unqueue(conn);
+        list_append(to, &conn->queued);
+    }
+}
+
+void dispatch_drain(core_t *core, worker_t *worker)
+{
+    list_t homeless;
+
+    list_init(&homeless);
+    unqueue_waiters(worker, &homeless);
+    routing_leave(core, worker, &homeless);
+    schedule_all(core, &homeless);
+}
+
+/* One request of a dead worker.  Its connection is in somebody's hands. */
+static void bury(core_t *core, request_t *request)
+{
+    conn_t *conn = request->conn;
+
+    let_go(request);
+    core->stats.worker_died++;
+    if (request->event == EVENT_DISCONNECT && request->held != NULL) {
+        list_prepend(&conn->waiting, &request->link);
+        core->stats.waiting++;
+        return;
+    }
+    fail(core, request, request->event == EVENT_CONNECT ? 502 : 500);
+    finish(core, request);
+}
+
+void dispatch_worker_lost(core_t *core, worker_t *worker)
+{
+    list_t homeless, *link;
+
+    list_init(&homeless);
+    unqueue_waiters(worker, &homeless);
+    routing_leave(core, worker, &homeless);
+    while ((link = list_peek(&worker->in_flight)) != NULL) {
+        request_t *request = list_entry(link, request_t, link);
+        conn_t *conn = request->conn;
+        conn->is_busy = true;
+        if (list_is_empty(&conn->queued)) {
+            list_append(&homeless, &conn->queued);
+        }
+        bury(core, request);
+    }
+    schedule_all(core, &homeless);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests on their way: from a connection's mailbox to a worker, and from
+ * the worker (or a deadline, or its death) to their one outcome.
+ *
+ * Each of these may end a connection, and with it its lost gateway: callers
+ * keep no pointer to either across a call.
+ */
+#ifndef BROKER_DISPATCH_H
+#define BROKER_DISPATCH_H
+
+#include "broker/state.h"
+
+/*
+ * Take a request (conn, event, gateway_id, number, size and due_ms set) into
+ * its connection's mailbox; it goes to a worker as soon as its turn comes.
+ */
+void dispatch_request(core_t *core, request_t *request, const parts_t *parts);
+
+/*
+ * The connection has ended and its gateway will not say so: unlist it, and
+ * queue the DISCONNECT if a worker knows of it.
+ */
+void dispatch_end(core_t *core, conn_t *conn, uint64_t code,
+                  const char *reason);
+
+/* A worker's REPLY. */
+void dispatch_reply(core_t *core, worker_t *worker,
+                    const message_reply_t *reply);
+
+/* The deadline of a request has passed. */
+void dispatch_timeout(core_t *core, request_t *request);
+
+/* The worker has more room than before: give it what waits. */
+void dispatch_feed(core_t *core, worker_t *worker);
+
+/* It takes no more requests; what waited for it goes elsewhere. */
+void dispatch_drain(core_t *core, worker_t *worker);
+
+/* It is gone: each request that it held gets its outcome. */
+void dispatch_worker_lost(core_t *core, worker_t *worker);
+
+#endif

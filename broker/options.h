@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a broker can be told (docs/settings.md has the table).
+ */
+#ifndef BROKER_OPTIONS_H
+#define BROKER_OPTIONS_H
+
+#include <stdint.h>
+
+typedef struct {
+    const char *name;     /* for people; at most PEER_NAME_MAX bytes */
+    const char *workers;  /* endpoint to bind for workers */
+    const char *gateways; /* endpoint to bind for gateways */
+
+    int64_t heartbeat_ms; /* peers send something at least this often */
+    int64_t liveness_ms;  /* silence after which a peer is lost */
+
+    int64_t gateway_window;       /* requests of one gateway without a REPLY */
+    int64_t gateway_window_bytes; /* their encoded size */
+    int64_t push_window;          /* pushes of one worker on their way */
+    int64_t push_window_bytes;    /* their bodies */
+
+    int64_t max_workers;  /* peers on the workers' socket; more are refused */
+    int64_t max_gateways; /* peers on the gateways' socket */
+} broker_options_t;
+
+/* Set every field to its documented default. */
+void broker_options_init(broker_options_t *options);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/peers.h"
+
+#include "base/hash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUT_MAX       (48u << 20) /* bytes for one peer; a frame may have 64 MiB */
+#define OUT_FLUSH     (256u << 10) /* bytes after which it is sent at once */
+#define OUT_KEEP      (64u << 10)  /* bytes kept between turns */
+#define FAULTS_MAX    16
+#define FAULTS_MS     10000
+#define PEERS_DOUBLED 2 /* strangers and peers together, to a limit's one */
+
+static list_t *bucket_of(const core_t *core, side_t side, const void *id,
+                         size_t len)
+{
+    uint64_t hash = hash_bytes(id, len) + (uint64_t)side;
+
+    return (list_t *)&core->peer_buckets[hash % PEER_BUCKETS];
+}
+
+peer_t *peers_find(const core_t *core, side_t side, const void *id, size_t len)
+{
+    list_foreach(link, bucket_of(core, side, id, len)) {
+        peer_t *peer = list_entry(link, peer_t, hashed);
+        if (peer->side == side && peer->id_len == len &&
+            memcmp(peer->id, id, len) == 0) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+peer_t *peers_find_boot(const core_t *core, const peer_t *but,
+                        wire_bytes_t boot)
+{
+    list_foreach(link, &core->peers) {
+        peer_t *peer = list_entry(link, peer_t, linked);
+        if (peer != but && peer->side == but->side && peer->boot[0] != '\0' &&
+            wire_is(boot, peer->boot)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+static size_t limit_of(const core_t *core, side_t side)
+{
+    int64_t limit = side == SIDE_WORKERS ? core->options.max_workers
+                                         : core->options.max_gateways;
+    return (size_t)limit * PEERS_DOUBLED;
+}
+
+peer_t *peers_add(core_t *core, side_t side, const void *id, size_t len)
+{
+    if (core->peer_count[side] >= limit_of(core, side)) {
+        core->stats.refused++;
+        return NULL;
+    }
+    peer_t *peer = calloc(1, sizeof *peer);
+    uint8_t *copy = malloc(len == 0 ? 1 : len);
+    if (peer == NULL || copy == NULL) {
+        free(peer);
+        free(copy);
+        return NULL;
+    }
+    memcpy(copy, id, len);
+    peer->id = copy;
+    peer->id_len = len;
+    peer->side = side;
+    peer->last_heard_ms = core->now_ms;
+    peer->last_asked_ms = INT64_MIN / 2;
+    peer->liveness_ms = core->options.liveness_ms;
+    buf_init(&peer->out, OUT_MAX);
+    list_init(&peer->dirty);
+    list_init(&peer->doomed);
+    list_append(&core->peers, &peer->linked);
+    list_append(bucket_of(core, side, id, len), &peer->hashed);
+    core->peer_count[side]++;
+    return peer;
+}
+
+void peers_remove(core_t *core, peer_t *peer)
+{
+    list_remove(&peer->hashed);
+    list_remove(&peer->linked);
+    list_remove(&peer->dirty);
+    list_remove(&peer->doomed);
+    core->peer_count[peer->side]--;
+    buf_fini(&peer->out);
+    free(peer->id);
+    free(peer);
+}
+
+void peer_doom(core_t *core, peer_t *peer, const char *why)
+{
+    if (!peer_is_doomed(peer)) {
+        peer->doom = why;
+        list_append(&core->doomed, &peer->doomed);
+    }
+}
+
+/* --- sending ------------------------------------------------------------- */
+
+void peer_flush(core_t *core, peer_t *peer)
+{
+    if (peer->out.len == 0) {
+        list_remove(&peer->dirty);
+        return;
+    }
+    int sent = core->ops.send(core->user, peer->side, peer->id, peer->id_len,
+                              peer->out.data, peer->out.len);
+    if (sent == 0) {
+        buf_reset(&peer->out, OUT_KEEP);
+        peer->last_sent_ms = core->now_ms;
+        list_remove(&peer->dirty);
+    } else if (sent != -EAGAIN) {
+        list_remove(&peer->dirty);
+        peer_doom(core, peer, "unreachable");
+    }
+}
+
+buf_t *peer_out(core_t *core, peer_t *peer)
+{
+    if (peer->out.len >= OUT_FLUSH) {
+        peer_flush(core, peer);
+    }
+    if (list_is_empty(&peer->dirty)) {
+        list_append(&core->dirty, &peer->dirty);
+    }
+    return &peer->out;
+}
+
+void peer_sent(core_t *core, peer_t *peer, int result)
+{
+    if (result < 0) {
+        peer_doom(core, peer, "does not read");
+    }
+}
+
+void peer_error(core_t *core, peer_t *peer, const char *code, const char *text)
+{
+    peer_sent(core, peer, message_put_error(peer_out(core, peer), code, text));
+}
+
+void peer_fault(core_t *core, peer_t *peer, const char *code, const char *text)
+{
+    if (core->now_ms - peer->faults_since_ms > FAULTS_MS) {
+        peer->faults_since_ms = core->now_ms;
+        peer->faults = 0;
+    }
+    log_braked(&core->brake, LEVEL_WARN, "PEER-FAULT", "name=%s code=%s %s",
+               peer->name, code, text);
+    peer_error(core, peer, code, text);
+    if (++peer->faults >= FAULTS_MAX) {
+        peer_sent(core, peer,
+                  message_put_bare(peer_out(core, peer), KIND_BYE));
+        peer_doom(core, peer, "too many faults");
+    }
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of requests.  An id is an index and a generation, so that a REPLY
+ * to a request that is over finds nothing, not its successor.
+ */
+#ifndef BROKER_REQUESTS_H
+#define BROKER_REQUESTS_H
+
+#include "broker/state.h"
+
+#define REQUESTS_A_PAGE 1024u
+#define REQUESTS_MAX    (1u << 24) /* the index has 24 bits of an id */
+
+void requests_init(requests_t *self);
+void requests_fini(requests_t *self);
+
+/* A request in no list, or NULL when the table is full or memory is out. */
+request_t *requests_take(requests_t *self);
+
+/* Give it back; it must be in no list. */
+void requests_give(requests_t *self, request_t *request);
+
+uint64_t request_id(const request_t *request);
+
+/* The request of this id, or NULL. */
+request_t *requests_find(const requests_t *self, uint64_t id);
+
+/* Keep a copy of the parts.  0 or -ENOMEM; harmless when it has one. */
+int request_hold(request_t *self, const parts_t *parts);
+
+/* The copy; the request has one. */
+parts_t request_parts(const request_t *self);
+
+void request_release_parts(request_t *self);
+
+#endif

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/routing.h"
+
+#include "base/hash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- keys ---------------------------------------------------------------- */
+
+/* The next route key of an announced array: a str, or [str, map]. */
+static int next_key(wire_cursor_t *in, wire_bytes_t *key)
+{
+    uint32_t count;
+    wire_bytes_t skipped;
+
+    if (wire_get_array(in, &count) < 0) {
+        return wire_get_str(in, key);
+    }
+    if (count < 1 || wire_get_str(in, key) < 0) {
+        return -EPROTO;
+    }
+    for (uint32_t i = 1; i < count; i++) {
+        if (wire_get_raw(in, &skipped) < 0) {
+            return -EPROTO;
+        }
+    }
+    return 0;
+}
+
+static bool is_reserved(wire_bytes_t key)
+{
+    return key.data[0] == '$' && !wire_is(key, "$connect") &&
+           !wire_is(key, "$disconnect") && !wire_is(key, "$default");
+}
+
+const char *routing_check(wire_bytes_t routes)
+{
+    wire_cursor_t in = wire_cursor(routes);
+    uint32_t count;
+    wire_bytes_t key;
+
+    if (wire_get_array(&in, &count) < 0 || count < 1) {
+        return "no routes";
+    }
+    if (count > ROUTES_MAX) {
+        return "more than 1024 routes";
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (next_key(&in, &key) < 0) {
+            return "a route is neither a str nor [str, map]";
+        }
+        if (key.len < 1 || key.len > ROUTE_KEY_MAX) {
+            return "a route key is not 1 to 128 bytes long";
+        }
+        if (is_reserved(key)) {
+            return "a route key begins with $ and is none of $connect, "
+                   "$disconnect, $default";
+        }
+    }
+    return NULL;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const wire_bytes_t *left = a, *right = b;
+    size_t common = left->len < right->len ? left->len : right->len;
+    int order = memcmp(left->data, right->data, common);
+
+    return order != 0 ? order : (left->len > right->len) -
+                                    (left->len < right->len);
+}
+
+/* The distinct keys, sorted.  Returns how many; `keys` has ROUTES_MAX. */
+static uint32_t sorted_keys(wire_bytes_t routes, wire_bytes_t *keys)
+{
+    wire_cursor_t in = wire_cursor(routes);
+    uint32_t count = 0, distinct = 0;
+
+    (void)wire_get_array(&in, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        (void)next_key(&in, &keys[i]);
+    }
+    qsort(keys, count, sizeof *keys, compare_keys);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == 0 || compare_keys(&keys[i], &keys[distinct - 1]) != 0) {
+            keys[distinct++] = keys[i];
+        }
+    }
+    return distinct;
+}
+
+/* --- routes -------------------------------------------------------------- */
+
+static list_t *bucket_of(const core_t *core, wire_bytes_t key)
+{
+    uint64_t hash = hash_bytes(key.data, key.len);
+
+    return (list_t *)&core->route_buckets[hash % ROUTE_BUCKETS];
+}
+
+route_t *routing_find(const core_t *core, wire_bytes_t key)
+{
+    list_foreach(link, bucket_of(core, key)) {
+        route_t *route = list_entry(link, route_t, hashed);
+        if (route->key_len == key.len &&
+            memcmp(route->key, key.data, key.len) == 0) {
+            return route;
+        }
+    }
+    return NULL;
+}
+
+static route_t *find_or_add(core_t *core, wire_bytes_t key)
+{
+    route_t *route = routing_find(core, key);
+
+    if (route != NULL) {
+        return route;
+    }
+    route = calloc(1, sizeof *route);
+    if (route != NULL) {
+        route->key_len = key.len;
+        memcpy(route->key, key.data, key.len);
+        list_init(&route->crews);
+        list_init(&route->waiters);
+        list_append(bucket_of(core, key), &route->hashed);
+    }
+    return route;
+}
+
+/* Free a route that no crew serves; who waited for it is an orphan now. */
+static void close_route(route_t *route, list_t *orphans)
+{
+    if (!list_is_empty(&route->crews)) {
+        return;
+    }
+    list_t *link;
+    while ((link = list_take(&route->waiters)) != NULL) {
+        conn_t *conn = list_entry(link, conn_t, queued);
+        conn->queue = QUEUE_NONE;
+        conn->route = NULL;
+        list_append(orphans, link);
+    }
+    list_remove(&route->hashed);
+    free(route);
+}
+
+bool routing_serves(const crew_t *crew, const route_t *route)
+{
+    list_foreach(link, &route->crews) {
+        if (list_entry(link, serves_t, in_route)->crew == crew) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- crews --------------------------------------------------------------- */
+
+static void crew_disband(crew_t *crew, list_t *orphans)
+{
+    list_t *link;
+
+    while ((link = list_take(&crew->serves)) != NULL) {
+        serves_t *serves = list_entry(link, serves_t, in_crew);
+        list_remove(&serves->in_route);
+        list_remove(&serves->hungry);
+        close_route(serves->route, orphans);
+        free(serves);
+    }
+    list_remove(&crew->linked);
+    free(crew);
+}
+
+static int crew_serve(core_t *core, crew_t *crew, wire_bytes_t key)
+{
+    serves_t *serves = calloc(1, sizeof *serves);
+    route_t *route = serves == NULL ? NULL : find_or_add(core, key);
+
+    if (route == NULL) {
+        free(serves);
+        return -ENOMEM;
+    }
+    serves->crew = crew;
+    serves->route = route;
+    list_init(&serves->hungry);
+    list_append(&crew->serves, &serves->in_crew);
+    list_append(&route->crews, &serves->in_route);
+    if (!list_is_empty(&route->waiters)) {
+        list_append(&crew->hungry, &serves->hungry);
+    }
+    return 0;
+}
+
+/* The keys as one run of bytes, by which crews are told apart. */
+static size_t put_keys(uint8_t *to, const wire_bytes_t *keys, uint32_t count)
+{
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (to != NULL) {
+            to[len] = (uint8_t)keys[i].len;
+            memcpy(to + len + 1, keys[i].data, keys[i].len);
+        }
+        len += 1 + keys[i].len;
+    }
+    return len;
+}
+
+static crew_t *crew_find(const core_t *core, const crew_t *like)
+{
+    list_foreach(link, &core->crews) {
+        crew_t *crew = list_entry(link, crew_t, linked);
+        if (crew->keys_len == like->keys_len &&
+            memcmp(crew->keys, like->keys, crew->keys_len) == 0) {
+            return crew;
+        }
+    }
+    return NULL;
+}
+
+static crew_t *crew_new(core_t *core, const wire_bytes_t *keys, uint32_t count)
+{
+    size_t keys_len = put_keys(NULL, keys, count);
+    crew_t *crew = calloc(1, sizeof *crew + keys_len);
+
+    if (crew == NULL) {
+        return NULL;
+    }
+    crew->keys_len = put_keys(crew->keys, keys, count);
+    crew_t *same = crew_find(core, crew);
+    if (same != NULL) {
+        free(crew);
+        return same;
+    }
+    for (int i = 0; i < LOAD_LEVELS; i++) {
+        list_init(&crew->level[i]);
+    }
+    list_init(&crew->serves);
+    list_init(&crew->hungry);
+    list_append(&core->crews, &crew->linked);
+    for (uint32_t i = 0; i < count; i++) {
+        if (crew_serve(core, crew, keys[i]) < 0) {
+            list_t none; /* a crew without workers: nobody waits for it yet */
+            list_init(&none);
+            crew_disband(crew, &none);
+            return NULL;
+        }
+    }
+    return crew;
+}
+
+int routing_join(core_t *core, worker_t *worker, wire_bytes_t routes)
+{
+    wire_bytes_t *keys = malloc(ROUTES_MAX * sizeof *keys);
+    crew_t *crew = NULL;
+
+    if (keys != NULL) {
+        crew = crew_new(core, keys, sorted_keys(routes, keys));
+        free(keys);
+    }
+    if (crew == NULL) {
+        return -ENOMEM;
+    }
+    crew->workers++;
+    worker->crew = crew;
+    routing_level(worker);
+    return 0;
+}
+
+/* --- load ---------------------------------------------------------------- */
+
+bool worker_has_room(const worker_t *worker, uint64_t size)
+{
+    if (worker->held == 0) {
+        return true; /* one is always taken, however large */
+    }
+    return worker->held < worker->opened &&
+           worker->held_bytes + size <= worker->window_bytes;
+}
+
+/* 0 for a worker with nothing to do, up to LOAD_LEVELS - 1. */
+static unsigned load_of(const worker_t *worker)
+{
+    uint64_t by_count = worker->held * (LOAD_LEVELS - 1) / worker->opened;
+    uint64_t by_bytes =
+        worker->held_bytes * (LOAD_LEVELS - 1) / worker->window_bytes;
+    uint64_t load = by_count > by_bytes ? by_count : by_bytes;
+
+    if (load == 0 && worker->held != 0) {
+        load = 1;
+    }
+    return load < LOAD_LEVELS ? (unsigned)load : LOAD_LEVELS - 1;
+}
+
+static void drop_unused_level(crew_t *crew, const list_t *neighbour)
+{
+    /* A node whose neighbours are one and the same is alone with its head. */
+    if (neighbour->next == neighbour) {
+        size_t level = (size_t)(neighbour - crew->level);
+        crew->levels_used &= ~(UINT64_C(1) << level);
+    }
+}
+
+static void leave_level(worker_t *worker)
+{
+    if (!list_is_empty(&worker->in_crew)) {
+        list_t *neighbour = worker->in_crew.prev;
+        list_remove(&worker->in_crew);
+        drop_unused_level(worker->crew, neighbour);
+    }
+}
+
+void routing_level(worker_t *worker)
+{
+    crew_t *crew = worker->crew;
+
+    if (crew == NULL) {
+        return;
+    }
+    leave_level(worker);
+    if (worker_has_room(worker, 0)) {
+        unsigned level = load_of(worker);
+        list_append(&crew->level[level], &worker->in_crew);
+        crew->levels_used |= UINT64_C(1) << level;
+    }
+}
+
+static unsigned lowest_level(const crew_t *crew)
+{
+    return crew->levels_used == 0 ? LOAD_LEVELS
+                                  : (unsigned)__builtin_ctzll(crew->levels_used);
+}
+
+worker_t *routing_pick(route_t *route, uint64_t size)
+{
+    serves_t *best = NULL;
+    unsigned best_level = LOAD_LEVELS;
+
+    list_foreach(link, &route->crews) {
+        serves_t *serves = list_entry(link, serves_t, in_route);
+        unsigned level = lowest_level(serves->crew);
+        if (level < best_level) {
+            best = serves;
+            best_level = level;
+        }
+    }
+    if (best == NULL) {
+        return NULL;
+    }
+    if (best->in_route.next != &route->crews) { /* crews take turns */
+        list_remove(&best->in_route);
+        list_append(&route->crews, &best->in_route);
+    }
+    worker_t *worker = list_entry(best->crew->level[best_level].next, worker_t,
+                                  in_crew);
+    return worker_has_room(worker, size) ? worker : NULL;
+}
+
+void routing_leave(core_t *core, worker_t *worker, list_t *orphans)
+{
+    crew_t *crew = worker->crew;
+    (void)core;
+
+    if (crew == NULL) {
+        return;
+    }
+    leave_level(worker);
+    worker->crew = NULL;
+    if (--crew->workers == 0) {
+        crew_disband(crew, orphans);
+    }
+}
+
+/* --- waiting ------------------------------------------------------------- */
+
+void routing_wait(conn_t *conn, route_t *route)
+{
+    if (list_is_empty(&route->waiters)) {
+        list_foreach(link, &route->crews) {
+            serves_t *serves = list_entry(link, serves_t, in_route);
+            list_append(&serves->crew->hungry, &serves->hungry);
+        }
+    }
+    conn->queue = QUEUE_ROUTE;
+    conn->route = route;
+    list_append(&route->waiters, &conn->queued);
+}
+
+void routing_unqueue(conn_t *conn)
+{
+    route_t *route = conn->route;
+
+    list_remove(&conn->queued);
+    conn->queue = QUEUE_NONE;
+    conn->route = NULL;
+    if (route == NULL || !list_is_empty(&route->waiters)) {
+        return;
+    }
+    list_foreach(link, &route->crews) {
+        list_remove(&list_entry(link, serves_t, in_route)->hungry);
+    }
+}

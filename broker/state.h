@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the broker's core is made of.  Private to broker/core*.c and its
+ * modules; nobody else includes it.
+ *
+ *   peer ── worker ── crew ── serves ── route ── conns that wait for it
+ *     └──── gateway ── conns ── requests (waiting here, or at a worker)
+ *
+ * A crew is the set of workers that announced the same routes, so that a
+ * route knows a few crews instead of many workers.  A connection's mailbox
+ * is its list of waiting requests; while it has requests in flight it is bound
+ * to the worker that holds them, which is what keeps its events in order.
+ */
+#ifndef BROKER_STATE_H
+#define BROKER_STATE_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/wheel.h"
+#include "broker/core.h"
+#include "broker/stats.h"
+#include "broker/store.h"
+#include "proto/message.h"
+
+typedef struct peer peer_t;
+typedef struct worker worker_t;
+typedef struct gateway gateway_t;
+typedef struct conn conn_t;
+typedef struct request request_t;
+typedef struct crew crew_t;
+typedef struct route route_t;
+
+/* --- peers -------------------------------------------------------------- */
+
+/* Whoever has sent something: a stranger until its HELLO. */
+struct peer {
+    list_t hashed; /* in a bucket of the peer table */
+    list_t linked; /* among all peers */
+    list_t dirty;  /* among those with something to send, or alone */
+    list_t doomed; /* among those to be given up, or alone */
+    const char *doom;
+
+    side_t side;
+    size_t id_len;
+    uint8_t *id; /* owned: the ROUTER's name for it */
+    buf_t out;   /* messages that leave at the end of the turn */
+
+    char boot[BOOT_ID_MAX + 1];
+    char name[PEER_NAME_MAX + 1];
+    worker_t *worker;   /* owned; NULL: not one, or a stranger */
+    gateway_t *gateway; /* lives on until its connections are done */
+
+    int64_t last_heard_ms, last_sent_ms, last_asked_ms;
+    int64_t liveness_ms;
+    int64_t faults_since_ms;
+    uint32_t faults; /* malformed and unexpected messages since then */
+};
+
+struct worker {
+    peer_t *peer;
+    crew_t *crew;     /* NULL: drains, or has not said READY */
+    list_t in_crew;   /* on its load level, or alone when full */
+    list_t in_flight; /* requests that it holds */
+    list_t waiters;   /* connections bound to it that wait for room */
+    uint64_t handle;  /* stands for it in PUSH and CLOSE */
+    bool is_route_turn;
+
+    uint64_t window, window_bytes;
+    uint64_t opened; /* slow start: what it may hold now, <= window */
+    uint64_t held, held_bytes;
+
+    uint64_t pushes, push_bytes;          /* on their way */
+    uint64_t credit_pushes, credit_bytes; /* to be given back this turn */
+    list_t credited; /* among those with such credit, or alone */
+};
+
+/* A PUSH on its way to one or more gateways. */
+typedef struct push {
+    struct push *next; /* free list */
+    uint64_t worker;   /* handle */
+    uint64_t bytes;
+    uint32_t gateways; /* that have not taken it */
+} push_t;
+
+struct gateway {
+    peer_t *peer; /* NULL once lost */
+    list_t linked;
+    uint32_t loop;
+    bool requires_connect;
+    uint64_t held, held_bytes; /* requests without a REPLY */
+
+    conn_t ***pages; /* [slot / CONNS_A_PAGE][slot % CONNS_A_PAGE]; owned */
+    uint32_t page_count;
+    size_t conns; /* those whose struct points here */
+    uint32_t sync_round;
+    uint32_t next_round; /* what conns made from now on belong to */
+
+    push_t **pushes; /* ring of those that it has not taken, oldest first */
+    size_t pushes_head, pushes_len, pushes_cap;
+
+    buf_t targets; /* ids for it in the PUSH at hand */
+    uint32_t target_count;
+    list_t targeted;
+};
+
+/* --- connections and requests ------------------------------------------- */
+
+typedef enum {
+    CONN_OPENING, /* CONNECT is under way */
+    CONN_OPEN,
+    CONN_CLOSING, /* DISCONNECT is under way, or CONNECT was refused */
+} conn_state_t;
+
+typedef enum { QUEUE_NONE, QUEUE_ROUTE, QUEUE_WORKER } queue_t;
+
+struct conn {
+    gateway_t *gateway;
+    conn_id_t id;
+    uint8_t state; /* conn_state_t */
+    uint8_t queue; /* queue_t: which list `queued` is in */
+    bool is_listed; /* found by its id */
+    bool is_busy;   /* in somebody's hands: not to be freed */
+    uint32_t round; /* of the SYNC that named it */
+    uint32_t in_flight;
+    record_t *record; /* one reference */
+    worker_t *worker; /* that holds its requests in flight */
+    route_t *route;   /* that it waits for, when QUEUE_ROUTE */
+    list_t waiting;   /* requests: the mailbox */
+    list_t queued;
+};
+
+/* The parts of a request that a worker needs; lent. */
+typedef struct {
+    wire_bytes_t route;
+    body_t body;
+    wire_bytes_t details;
+} parts_t;
+
+/* A copy of them. */
+typedef struct {
+    uint32_t route_len, body_len, details_len;
+    body_type_t body_type;
+    uint8_t bytes[];
+} held_t;
+
+struct request {
+    list_t link; /* in conn->waiting or worker->in_flight */
+    wheel_node_t deadline;
+    conn_t *conn;
+    worker_t *worker; /* that holds it, or NULL */
+    held_t *held;     /* owned; while waiting, and always of a DISCONNECT */
+    uint64_t gateway_id;
+    uint64_t number;
+    int64_t due_ms;
+    uint32_t size;        /* its share of the gateway's window, bytes */
+    uint32_t worker_size; /* of the worker's */
+    uint32_t index;       /* in the table */
+    uint16_t generation;
+    uint8_t event;
+    bool is_answered; /* the gateway has its REPLY, or wants none */
+};
+
+/* --- routes ------------------------------------------------------------- */
+
+#define LOAD_LEVELS 64 /* one bit each in crew->levels_used */
+
+struct crew {
+    list_t linked;
+    list_t level[LOAD_LEVELS]; /* workers with room, by relative load */
+    uint64_t levels_used;
+    list_t serves; /* serves.in_crew */
+    list_t hungry; /* serves.hungry: its routes that have waiters */
+    size_t workers;
+    size_t keys_len;
+    uint8_t keys[]; /* the announced array, sorted: what makes it this crew */
+};
+
+/* A crew serves a route. */
+typedef struct {
+    list_t in_crew, in_route, hungry;
+    crew_t *crew;
+    route_t *route;
+} serves_t;
+
+struct route {
+    list_t hashed;
+    list_t crews;   /* serves.in_route; never empty */
+    list_t waiters; /* connections whose first request waits for it */
+    size_t key_len;
+    uint8_t key[ROUTE_KEY_MAX];
+};
+
+/* --- the whole ---------------------------------------------------------- */
+
+#define PEER_BUCKETS  1024
+#define ROUTE_BUCKETS 1024
+
+typedef struct {
+    request_t **pages; /* owned */
+    uint32_t page_count;
+    uint32_t used;  /* entries ever used */
+    list_t unused;  /* request.link */
+} requests_t;
+
+struct core {
+    broker_options_t options;
+    core_ops_t ops;
+    void *user;
+    store_t *store; /* borrowed */
+    broker_stats_t stats;
+    char boot[BOOT_ID_MAX + 1];
+    int64_t now_ms;
+    int64_t swept_ms;
+    wheel_t wheel;
+
+    list_t peers, dirty, doomed, gateways, credited;
+    list_t peer_buckets[PEER_BUCKETS];
+    size_t peer_count[2]; /* by side_t */
+    worker_t **workers;   /* by handle % max_workers; owned */
+    uint64_t next_handle;
+
+    list_t crews;
+    list_t route_buckets[ROUTE_BUCKETS];
+    requests_t requests;
+    push_t *free_pushes;
+    buf_t scratch;
+    log_brake_t brake;
+};
+
+#endif

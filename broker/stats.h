@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every counter and gauge of a broker, with unit and meaning; the docs and the
+ * log line BROKER-STATS are held against this table by tests.  Counters only
+ * grow; gauges say how many there are now.
+ */
+#ifndef BROKER_STATS_H
+#define BROKER_STATS_H
+
+#include <stdint.h>
+
+/* X(name, kind, unit, meaning) */
+#define BROKER_STATS(X)                                                        \
+    X(workers, gauge, peers, "workers that have greeted")                      \
+    X(gateways, gauge, peers, "gateways that have greeted")                    \
+    X(connections, gauge, connections, "connections that stand")               \
+    X(requests, gauge, requests, "requests waiting or at a worker")            \
+    X(waiting, gauge, requests, "requests waiting for a worker")               \
+    X(requests_in, counter, requests, "requests taken from gateways")          \
+    X(replies, counter, replies, "replies that answered their request")        \
+    X(no_worker, counter, requests, "no worker serves the route")              \
+    X(over_window, counter, requests, "refused: gateway window spent")         \
+    X(timeouts, counter, requests, "deadline passed")                          \
+    X(worker_died, counter, requests, "worker lost while it held it")          \
+    X(disconnects_made, counter, events, "DISCONNECTs made by the broker")     \
+    X(replies_unknown, counter, replies, "REPLY to a request not held")        \
+    X(replies_late, counter, replies, "REPLY after the deadline")              \
+    X(pushes, counter, messages, "PUSH messages taken from workers")           \
+    X(push_targets, counter, connections, "ids in them that stood")            \
+    X(push_window, counter, messages, "refused: push window spent")            \
+    X(gone, counter, connections, "push or close to no connection")            \
+    X(closes, counter, messages, "CLOSE messages passed on")                   \
+    X(malformed, counter, frames, "frames with a malformed message")           \
+    X(unexpected, counter, messages, "messages of a wrong kind or time")       \
+    X(strangers, counter, times, "asked WHO")                                  \
+    X(refused, counter, peers, "frames of peers beyond the limit")             \
+    X(peers_lost, counter, peers, "given up: silent, unreachable or banned")
+
+typedef struct {
+#define X(name, kind, unit, meaning) uint64_t name;
+    BROKER_STATS(X)
+#undef X
+} broker_stats_t;
+
+#endif
