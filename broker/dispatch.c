@@ -32,7 +32,7 @@ static void schedule(core_t *core, conn_t *conn);
 
 /* --- where to ------------------------------------------------------------ */
 
-static route_t *resolve(const core_t *core, uint8_t event, wire_bytes_t key)
+static route_t *resolve(core_t *core, uint8_t event, wire_bytes_t key)
 {
     route_t *route = routing_find(core, key);
 
@@ -63,7 +63,7 @@ static place_t place_bound(const conn_t *conn, route_t *route, uint64_t cost)
     return place;
 }
 
-static place_t place_of(const core_t *core, const conn_t *conn, uint8_t event,
+static place_t place_of(core_t *core, const conn_t *conn, uint8_t event,
                         const parts_t *parts)
 {
     uint64_t cost = cost_of(conn, parts);
@@ -85,7 +85,7 @@ static place_t place_of(const core_t *core, const conn_t *conn, uint8_t event,
 
 /* --- to the worker ------------------------------------------------------- */
 
-static uint64_t time_left(const core_t *core, const request_t *request)
+static uint64_t time_left(core_t *core, const request_t *request)
 {
     int64_t left = request->due_ms - core->now_ms;
 
@@ -380,9 +380,6 @@ void dispatch_request(core_t *core, request_t *request, const parts_t *parts)
     conns_reap(core, conn);
 }
 
-        hand_over(core, request, place.worker, place.route, parts);
-    }
-
 /* --- ends ---------------------------------------------------------------- */
 
 static int put_end(buf_t *out, uint64_t code, const char *reason)
@@ -431,8 +428,7 @@ static void forget_connect(core_t *core, conn_t *conn)
     }
 }
 
-void dispatch_end(core_t *core, conn_t *conn, uint64_t code,
-                  const char *reason)
+void dispatch_end(core_t *core, conn_t *conn, uint64_t code, const char *reason)
 {
     bool was_busy = conn->is_busy;
 
@@ -530,8 +526,8 @@ static bool feed_bound(core_t *core, worker_t *worker)
     }
     routing_unqueue(conn);
     /* Its route may be announced by others by now, and no longer be ours. */
-    place_t place = place_bound(
-        conn, resolve(core, request->event, parts.route), 0);
+    place_t place =
+        place_bound(conn, resolve(core, request->event, parts.route), 0);
     if (place.verdict != WAIT_TURN) {
         send_first(core, conn, worker, place.route);
     }

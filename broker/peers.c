@@ -14,15 +14,15 @@
 #define FAULTS_MS     10000
 #define PEERS_DOUBLED 2 /* strangers and peers together, to a limit's one */
 
-static list_t *bucket_of(const core_t *core, side_t side, const void *id,
+static list_t *bucket_of(core_t *core, side_t side, const void *id,
                          size_t len)
 {
     uint64_t hash = hash_bytes(id, len) + (uint64_t)side;
 
-    return (list_t *)&core->peer_buckets[hash % PEER_BUCKETS];
+    return &core->peer_buckets[hash % PEER_BUCKETS];
 }
 
-peer_t *peers_find(const core_t *core, side_t side, const void *id, size_t len)
+peer_t *peers_find(core_t *core, side_t side, const void *id, size_t len)
 {
     list_foreach(link, bucket_of(core, side, id, len)) {
         peer_t *peer = list_entry(link, peer_t, hashed);
@@ -34,7 +34,7 @@ peer_t *peers_find(const core_t *core, side_t side, const void *id, size_t len)
     return NULL;
 }
 
-peer_t *peers_find_boot(const core_t *core, const peer_t *but,
+peer_t *peers_find_boot(core_t *core, const peer_t *but,
                         wire_bytes_t boot)
 {
     list_foreach(link, &core->peers) {
@@ -47,7 +47,7 @@ peer_t *peers_find_boot(const core_t *core, const peer_t *but,
     return NULL;
 }
 
-static size_t limit_of(const core_t *core, side_t side)
+static size_t limit_of(core_t *core, side_t side)
 {
     int64_t limit = side == SIDE_WORKERS ? core->options.max_workers
                                          : core->options.max_gateways;
@@ -156,8 +156,7 @@ void peer_fault(core_t *core, peer_t *peer, const char *code, const char *text)
                peer->name, code, text);
     peer_error(core, peer, code, text);
     if (++peer->faults >= FAULTS_MAX) {
-        peer_sent(core, peer,
-                  message_put_bare(peer_out(core, peer), KIND_BYE));
+        peer_sent(core, peer, message_put_bare(peer_out(core, peer), KIND_BYE));
         peer_doom(core, peer, "too many faults");
     }
 }

@@ -10,10 +10,10 @@
 #include "broker/state.h"
 
 /* The peer that the ROUTER of this side calls id, or NULL. */
-peer_t *peers_find(const core_t *core, side_t side, const void *id, size_t len);
+peer_t *peers_find(core_t *core, side_t side, const void *id, size_t len);
 
 /* Another live peer that greeted with this boot id on this side, or NULL. */
-peer_t *peers_find_boot(const core_t *core, const peer_t *but,
+peer_t *peers_find_boot(core_t *core, const peer_t *but,
                         wire_bytes_t boot);
 
 /* A stranger.  NULL past the side's limit or without memory. */

@@ -36,8 +36,7 @@ void pushes_settle(core_t *core)
 
     while ((link = list_take(&core->credited)) != NULL) {
         worker_t *worker = list_entry(link, worker_t, credited);
-        message_credit_t credit = {worker->credit_pushes,
-                                   worker->credit_bytes};
+        message_credit_t credit = {worker->credit_pushes, worker->credit_bytes};
         worker->credit_pushes = 0;
         worker->credit_bytes = 0;
         peer_sent(core, worker->peer,
@@ -95,8 +94,8 @@ static int ring_grow(gateway_t *gateway)
         return -ENOMEM;
     }
     for (size_t i = 0; i < gateway->pushes_len; i++) {
-        ring[i] = gateway->pushes[(gateway->pushes_head + i) %
-                                  gateway->pushes_cap];
+        ring[i] =
+            gateway->pushes[(gateway->pushes_head + i) % gateway->pushes_cap];
     }
     free(gateway->pushes);
     gateway->pushes = ring;
@@ -110,8 +109,8 @@ static int ring_add(gateway_t *gateway, push_t *push)
     if (gateway->pushes_len == gateway->pushes_cap && ring_grow(gateway) < 0) {
         return -ENOMEM;
     }
-    size_t at = (gateway->pushes_head + gateway->pushes_len) %
-                gateway->pushes_cap;
+    size_t at =
+        (gateway->pushes_head + gateway->pushes_len) % gateway->pushes_cap;
     gateway->pushes[at] = push;
     gateway->pushes_len++;
     push->gateways++;

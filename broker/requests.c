@@ -61,8 +61,8 @@ static request_t *take_fresh(requests_t *self)
 request_t *requests_take(requests_t *self)
 {
     list_t *link = list_take(&self->unused);
-    request_t *request = link != NULL ? list_entry(link, request_t, link)
-                                      : take_fresh(self);
+    request_t *request =
+        link != NULL ? list_entry(link, request_t, link) : take_fresh(self);
 
     if (request != NULL) {
         request->conn = NULL;

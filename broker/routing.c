@@ -68,8 +68,8 @@ static int compare_keys(const void *a, const void *b)
     size_t common = left->len < right->len ? left->len : right->len;
     int order = memcmp(left->data, right->data, common);
 
-    return order != 0 ? order : (left->len > right->len) -
-                                    (left->len < right->len);
+    return order != 0 ? order
+                      : (left->len > right->len) - (left->len < right->len);
 }
 
 /* The distinct keys, sorted.  Returns how many; `keys` has ROUTES_MAX. */
@@ -93,14 +93,14 @@ static uint32_t sorted_keys(wire_bytes_t routes, wire_bytes_t *keys)
 
 /* --- routes -------------------------------------------------------------- */
 
-static list_t *bucket_of(const core_t *core, wire_bytes_t key)
+static list_t *bucket_of(core_t *core, wire_bytes_t key)
 {
     uint64_t hash = hash_bytes(key.data, key.len);
 
-    return (list_t *)&core->route_buckets[hash % ROUTE_BUCKETS];
+    return &core->route_buckets[hash % ROUTE_BUCKETS];
 }
 
-route_t *routing_find(const core_t *core, wire_bytes_t key)
+route_t *routing_find(core_t *core, wire_bytes_t key)
 {
     list_foreach(link, bucket_of(core, key)) {
         route_t *route = list_entry(link, route_t, hashed);
@@ -209,7 +209,7 @@ static size_t put_keys(uint8_t *to, const wire_bytes_t *keys, uint32_t count)
     return len;
 }
 
-static crew_t *crew_find(const core_t *core, const crew_t *like)
+static crew_t *crew_find(core_t *core, const crew_t *like)
 {
     list_foreach(link, &core->crews) {
         crew_t *crew = list_entry(link, crew_t, linked);
@@ -330,8 +330,9 @@ void routing_level(worker_t *worker)
 
 static unsigned lowest_level(const crew_t *crew)
 {
-    return crew->levels_used == 0 ? LOAD_LEVELS
-                                  : (unsigned)__builtin_ctzll(crew->levels_used);
+    return crew->levels_used == 0
+               ? LOAD_LEVELS
+               : (unsigned)__builtin_ctzll(crew->levels_used);
 }
 
 worker_t *routing_pick(route_t *route, uint64_t size)
@@ -354,8 +355,8 @@ worker_t *routing_pick(route_t *route, uint64_t size)
         list_remove(&best->in_route);
         list_append(&route->crews, &best->in_route);
     }
-    worker_t *worker = list_entry(best->crew->level[best_level].next, worker_t,
-                                  in_crew);
+    worker_t *worker =
+        list_entry(best->crew->level[best_level].next, worker_t, in_crew);
     return worker_has_room(worker, size) ? worker : NULL;
 }
 

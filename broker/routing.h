@@ -33,7 +33,7 @@ int routing_join(core_t *core, worker_t *worker, wire_bytes_t routes);
 void routing_leave(core_t *core, worker_t *worker, list_t *orphans);
 
 /* The route of this key, or NULL: some crew serves it. */
-route_t *routing_find(const core_t *core, wire_bytes_t key);
+route_t *routing_find(core_t *core, wire_bytes_t key);
 
 bool routing_serves(const crew_t *crew, const route_t *route);
 

@@ -91,9 +91,8 @@ struct gateway {
 
     conn_t ***pages; /* [slot / CONNS_A_PAGE][slot % CONNS_A_PAGE]; owned */
     uint32_t page_count;
-    size_t conns; /* those whose struct points here */
-    uint32_t sync_round;
-    uint32_t next_round; /* what conns made from now on belong to */
+    size_t conns;        /* those whose struct points here */
+    uint32_t next_round; /* of HELLOs; what is new or named since bears it */
 
     push_t **pushes; /* ring of those that it has not taken, oldest first */
     size_t pushes_head, pushes_len, pushes_cap;
@@ -116,8 +115,8 @@ typedef enum { QUEUE_NONE, QUEUE_ROUTE, QUEUE_WORKER } queue_t;
 struct conn {
     gateway_t *gateway;
     conn_id_t id;
-    uint8_t state; /* conn_state_t */
-    uint8_t queue; /* queue_t: which list `queued` is in */
+    uint8_t state;  /* conn_state_t */
+    uint8_t queue;  /* queue_t: which list `queued` is in */
     bool is_listed; /* found by its id */
     bool is_busy;   /* in somebody's hands: not to be freed */
     uint32_t round; /* of the SYNC that named it */
@@ -198,8 +197,8 @@ struct route {
 typedef struct {
     request_t **pages; /* owned */
     uint32_t page_count;
-    uint32_t used;  /* entries ever used */
-    list_t unused;  /* request.link */
+    uint32_t used; /* entries ever used */
+    list_t unused; /* request.link */
 } requests_t;
 
 struct core {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "broker/store.h"
-
 #include "base/hash.h"
 #include "base/xalloc.h"
+#include "broker/store.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The actor around the core: loop, clock, two ROUTERs, the pipe.
+ *
+ *   check    read the clock; a bounded batch of frames from each socket
+ *   prepare  deadlines, liveness, one frame to each peer
+ */
+#include "broker/broker.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "base/xalloc.h"
+#include "base/zwatch.h"
+#include "broker/core.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ev.h>
+#include <zmq.h>
+
+#define FRAMES_PER_TURN   64
+#define TICK_S            0.05       /* resolution of the timers */
+#define PARKED_S          0.005      /* until a full socket is tried again */
+#define FRAME_MAX         (64 << 20) /* bytes; PROTOCOL.md section 2 */
+#define HIGH_WATER_FRAMES 10000 /* above what the windows allow; see DESIGN */
+#define LINGER_MS         500   /* for the last frames, the BYEs */
+#define FIRST_PRIORITY    1     /* before zwatch's */
+#define SIDES             2
+
+typedef struct broker {
+    zsock_t *pipe; /* borrowed */
+    struct ev_loop *loop;
+    core_t *core;
+    store_t *store;
+    void *socket[SIDES]; /* libzmq ROUTERs, by side_t */
+    void *monitor[SIDES];
+    zwatch_t watch[SIDES], monitor_watch[SIDES], pipe_watch;
+    struct side {
+        struct broker *broker;
+        side_t side;
+    } side[SIDES]; /* what the watchers' callbacks are given */
+    ev_check begin;
+    ev_prepare end;
+    ev_timer tick, parked;
+    int64_t probe_ms, probed_ms;
+    bool is_probe_due;
+    char *texts[3]; /* owned copies of the options' texts */
+} broker_t;
+
+void broker_options_init(broker_options_t *options)
+{
+    *options = (broker_options_t){
+        .name = "",
+        .workers = "tcp://127.0.0.1:5555",
+        .gateways = "tcp://127.0.0.1:5556",
+        .heartbeat_ms = 1000,
+        .liveness_ms = 3500,
+        .gateway_window = 10000,
+        .gateway_window_bytes = 32 << 20,
+        .push_window = 10000,
+        .push_window_bytes = 32 << 20,
+        .max_workers = 1000,
+        .max_gateways = 1000,
+    };
+}
+
+/* --- the sockets --------------------------------------------------------- */
+
+static int send_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
+                      const uint8_t *frame, size_t len)
+{
+    broker_t *self = user;
+    void *socket = self->socket[side];
+
+    if (zmq_send(socket, id, id_len, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
+        zmq_send(socket, frame, len, ZMQ_DONTWAIT) < 0) {
+        return -zmq_errno();
+    }
+    return 0;
+}
+
+static bool has_more(zmq_msg_t *part)
+{
+    return zmq_msg_more(part) != 0;
+}
+
+/* Read the parts behind the first two and throw them away. */
+static void skip_rest(void *socket, zmq_msg_t *part)
+{
+    while (has_more(part)) {
+        if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) < 0) {
+            return; /* a message arrives whole; not reached */
+        }
+    }
+}
+
+/* Returns false when there is nothing to read. */
+static bool read_message(broker_t *self, side_t side)
+{
+    void *socket = self->socket[side];
+    zmq_msg_t id, frame;
+
+    zmq_msg_init(&id);
+    zmq_msg_init(&frame);
+    bool got = zmq_msg_recv(&id, socket, ZMQ_DONTWAIT) >= 0;
+    if (got && has_more(&id) &&
+        zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0) {
+        if (has_more(&frame)) {
+            skip_rest(socket, &frame);
+            core_malformed(self->core, side, zmq_msg_data(&id),
+                           zmq_msg_size(&id));
+        } else {
+            core_frame(self->core, side, zmq_msg_data(&id), zmq_msg_size(&id),
+                       zmq_msg_data(&frame), zmq_msg_size(&frame));
+        }
+    }
+    zmq_msg_close(&id);
+    zmq_msg_close(&frame);
+    return got;
+}
+
+static void on_frames(void *user)
+{
+    struct side *side = user;
+
+    for (int i = 0; i < FRAMES_PER_TURN; i++) {
+        if (!read_message(side->broker, side->side)) {
+            return;
+        }
+    }
+}
+
+/* Some transport broke: which peer it was shows when we send to it. */
+static void on_monitor(void *user)
+{
+    struct side *side = user;
+    void *monitor = side->broker->monitor[side->side];
+    zmq_msg_t part;
+
+    zmq_msg_init(&part);
+    while (zmq_msg_recv(&part, monitor, ZMQ_DONTWAIT) >= 0) {
+        side->broker->is_probe_due = true;
+    }
+    zmq_msg_close(&part);
+}
+
+/* --- the loop ------------------------------------------------------------ */
+
+static void on_begin(struct ev_loop *loop, ev_check *check, int events)
+{
+    broker_t *self = check->data;
+    (void)loop;
+    (void)events;
+
+    core_begin(self->core, clock_mono_ms());
+}
+
+static void probe_when_due(broker_t *self)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (self->is_probe_due || now_ms - self->probed_ms >= self->probe_ms) {
+        self->is_probe_due = false;
+        self->probed_ms = now_ms;
+        core_probe(self->core);
+    }
+}
+
+static void on_end(struct ev_loop *loop, ev_prepare *prepare, int events)
+{
+    broker_t *self = prepare->data;
+    (void)events;
+
+    probe_when_due(self);
+    core_end(self->core);
+    if (core_is_parked(self->core) && !ev_is_active(&self->parked)) {
+        ev_timer_set(&self->parked, PARKED_S, 0);
+        ev_timer_start(loop, &self->parked);
+    }
+}
+
+/* Its only purpose is that the loop turns. */
+static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+}
+
+static void log_stats(broker_t *self)
+{
+    const broker_stats_t *stats = core_stats(self->core);
+    char line[1536];
+    size_t len = 0;
+
+#define X(name, kind, unit, meaning)                                           \
+    len += (size_t)snprintf(line + len, sizeof line - len, "%s" #name "=%llu", \
+                            len == 0 ? "" : " ",                               \
+                            (unsigned long long)stats->name);
+    BROKER_STATS(X)
+#undef X
+    log_info("BROKER-STATS", "%s", line);
+}
+
+static void on_commands(void *user)
+{
+    broker_t *self = user;
+    char *command = zstr_recv_nowait(self->pipe);
+
+    if (command == NULL) {
+        return;
+    }
+    if (streq(command, "$TERM")) {
+        core_stop(self->core);
+        ev_break(self->loop, EVBREAK_ALL);
+    } else if (streq(command, "STATS")) {
+        log_stats(self);
+    }
+    zstr_free(&command);
+}
+
+static void start_watchers(broker_t *self)
+{
+    ev_check_init(&self->begin, on_begin);
+    ev_prepare_init(&self->end, on_end);
+    ev_timer_init(&self->tick, on_tick, TICK_S, TICK_S);
+    ev_timer_init(&self->parked, on_tick, PARKED_S, 0);
+    ev_set_priority(&self->begin, FIRST_PRIORITY);
+    ev_set_priority(&self->end, FIRST_PRIORITY);
+    self->begin.data = self;
+    self->end.data = self;
+    ev_check_start(self->loop, &self->begin);
+    ev_prepare_start(self->loop, &self->end);
+    ev_timer_start(self->loop, &self->tick);
+    for (int i = 0; i < SIDES; i++) {
+        self->side[i].broker = self;
+        self->side[i].side = (side_t)i;
+        zwatch_start(&self->watch[i], self->loop, self->socket[i], on_frames,
+                     &self->side[i]);
+        zwatch_start(&self->monitor_watch[i], self->loop, self->monitor[i],
+                     on_monitor, &self->side[i]);
+    }
+    zwatch_start(&self->pipe_watch, self->loop, zsock_resolve(self->pipe),
+                 on_commands, self);
+}
+
+/* --- start and end ------------------------------------------------------- */
+
+static void set_int(void *socket, int option, int value)
+{
+    must(zmq_setsockopt(socket, option, &value, sizeof value) == 0);
+}
+
+static void watch_transport(broker_t *self, side_t side)
+{
+    char endpoint[64];
+
+    snprintf(endpoint, sizeof endpoint, "inproc://hoist-monitor-%p-%d",
+             (void *)self, (int)side);
+    must(zmq_socket_monitor(self->socket[side], endpoint,
+                            ZMQ_EVENT_DISCONNECTED) == 0);
+    self->monitor[side] = zmq_socket(zsys_init(), ZMQ_PAIR);
+    must(self->monitor[side] != NULL);
+    must(zmq_connect(self->monitor[side], endpoint) == 0);
+}
+
+static int bind_side(broker_t *self, side_t side, const char *endpoint,
+                     char *error, size_t error_size)
+{
+    int64_t frame_max = FRAME_MAX;
+    void *socket = zmq_socket(zsys_init(), ZMQ_ROUTER);
+
+    must(socket != NULL);
+    self->socket[side] = socket;
+    set_int(socket, ZMQ_LINGER, LINGER_MS);
+    set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
+    set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
+    set_int(socket, ZMQ_SNDHWM, HIGH_WATER_FRAMES);
+    set_int(socket, ZMQ_RCVHWM, HIGH_WATER_FRAMES);
+    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max);
+    watch_transport(self, side);
+    if (zmq_bind(socket, endpoint) < 0) {
+        snprintf(error, error_size, "cannot bind %s: %s", endpoint,
+                 zmq_strerror(zmq_errno()));
+        return -EADDRINUSE;
+    }
+    return 0;
+}
+
+/* The owner may free its texts as soon as it has our READY. */
+static void copy_texts(broker_t *self, broker_options_t *options)
+{
+    const char **fields[] = {&options->name, &options->workers,
+                             &options->gateways};
+
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        self->texts[i] = xstrdup(*fields[i]);
+        *fields[i] = self->texts[i];
+    }
+}
+
+static void new_boot_id(char *text, size_t size)
+{
+    uint8_t bytes[8];
+
+    rand_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        snprintf(text + 2 * i, size - 2 * i, "%02x", bytes[i]);
+    }
+}
+
+static int start(broker_t *self, const broker_options_t *given, char *error,
+                 size_t error_size)
+{
+    static const core_ops_t ops = {.send = send_frame};
+    broker_options_t options = *given;
+    char boot[17];
+
+    copy_texts(self, &options);
+    new_boot_id(boot, sizeof boot);
+    self->probe_ms = options.heartbeat_ms;
+    self->store = store_memory_new();
+    self->core =
+        core_new(&options, boot, &ops, self, self->store, clock_mono_ms());
+    self->loop = ev_loop_new(EVFLAG_AUTO);
+    must(self->loop != NULL);
+    if (bind_side(self, SIDE_WORKERS, options.workers, error, error_size) < 0) {
+        return -EADDRINUSE;
+    }
+    return bind_side(self, SIDE_GATEWAYS, options.gateways, error, error_size);
+}
+
+static void stop(broker_t *self)
+{
+    core_destroy(&self->core); /* its peers' last frames are sent by then */
+    zwatch_stop(&self->pipe_watch);
+    for (int i = 0; i < SIDES; i++) {
+        zwatch_stop(&self->watch[i]);
+        zwatch_stop(&self->monitor_watch[i]);
+        if (self->socket[i] != NULL) {
+            zmq_socket_monitor(self->socket[i], NULL, 0);
+            zmq_close(self->monitor[i]);
+            zmq_close(self->socket[i]);
+        }
+    }
+    if (self->store != NULL) {
+        self->store->ops->destroy(self->store);
+    }
+    if (self->loop != NULL) {
+        ev_loop_destroy(self->loop);
+    }
+    for (size_t i = 0; i < sizeof self->texts / sizeof self->texts[0]; i++) {
+        free(self->texts[i]);
+    }
+}
+
+static void say_ready(broker_t *self)
+{
+    char bound[SIDES][256];
+
+    for (int i = 0; i < SIDES; i++) {
+        size_t size = sizeof bound[i];
+        must(zmq_getsockopt(self->socket[i], ZMQ_LAST_ENDPOINT, bound[i],
+                            &size) == 0);
+    }
+    zstr_sendx(self->pipe, "READY", bound[SIDE_WORKERS], bound[SIDE_GATEWAYS],
+               NULL);
+}
+
+void broker_actor(zsock_t *pipe, void *options)
+{
+    broker_t self = {.pipe = pipe};
+    char error[512] = "";
+
+    zsock_signal(pipe, 0);
+    if (start(&self, options, error, sizeof error) < 0) {
+        zstr_sendx(pipe, "FAILED", error, NULL);
+        stop(&self);
+        return;
+    }
+    start_watchers(&self);
+    say_ready(&self);
+    ev_run(self.loop, 0);
+    log_stats(&self);
+    stop(&self);
+    zstr_send(pipe, "STOPPED");
+}

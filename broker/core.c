@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/xalloc.h"
+#include "broker/conns.h"
+#include "broker/core_internal.h"
+#include "broker/dispatch.h"
+#include "broker/peers.h"
+#include "broker/pushes.h"
+#include "broker/requests.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SWEEP_MS        100    /* between two looks for silent peers */
+#define ASK_AGAIN_MS    100    /* between two WHOs to one stranger */
+#define LIVENESS_MAX_MS 120000 /* that a worker may ask for */
+#define SCRATCH_MAX     ((size_t)2 << 20) /* a target of TARGETS_MAX ids */
+
+/* --- greeting ------------------------------------------------------------ */
+
+static void ask_who(core_t *core, peer_t *peer)
+{
+    if (core->now_ms - peer->last_asked_ms < ASK_AGAIN_MS) {
+        return;
+    }
+    peer->last_asked_ms = core->now_ms;
+    core->stats.strangers++;
+    peer_sent(core, peer, message_put_bare(peer_out(core, peer), KIND_WHO));
+}
+
+static void end_role(core_t *core, peer_t *peer)
+{
+    if (peer->worker != NULL) {
+        worker_end(core, peer);
+    }
+    if (peer->gateway != NULL) {
+        gateway_end(core, peer);
+    }
+    peer->boot[0] = '\0';
+}
+
+static bool has_role(const peer_t *peer)
+{
+    return peer->worker != NULL || peer->gateway != NULL;
+}
+
+static int put_options(const core_t *core, side_t side, buf_t *out)
+{
+    const broker_options_t *options = &core->options;
+    bool is_worker = side == SIDE_WORKERS;
+
+    return wire_put_map(out, 2) < 0 ||
+                   wire_put_text(out, is_worker ? "push_window" : "window") <
+                       0 ||
+                   wire_put_uint(
+                       out, (uint64_t)(is_worker ? options->push_window
+                                                 : options->gateway_window)) <
+                       0 ||
+                   wire_put_text(out, is_worker ? "push_window_bytes"
+                                                : "window_bytes") < 0 ||
+                   wire_put_uint(
+                       out, (uint64_t)(is_worker
+                                           ? options->push_window_bytes
+                                           : options->gateway_window_bytes)) < 0
+               ? -ENOMEM
+               : 0;
+}
+
+static void welcome(core_t *core, peer_t *peer)
+{
+    message_welcome_t welcome = {
+        .version = PROTOCOL_VERSION,
+        .boot = wire_bytes(core->boot),
+        .name = wire_bytes(core->options.name),
+        .heartbeat_ms = (uint64_t)core->options.heartbeat_ms,
+        .liveness_ms = (uint64_t)core->options.liveness_ms,
+    };
+
+    buf_reset(&core->scratch, CONTEXT_MAX);
+    if (put_options(core, peer->side, &core->scratch) == 0) {
+        welcome.options = (wire_bytes_t){core->scratch.data, core->scratch.len};
+    }
+    peer_sent(core, peer, message_put_welcome(peer_out(core, peer), &welcome));
+}
+
+/* Returns NULL, or the error code with *text set. */
+static const char *check_hello(const core_t *core, const peer_t *peer,
+                               const message_hello_t *hello, const char **text)
+{
+    bool is_gateway = peer->side == SIDE_GATEWAYS;
+    uint64_t loop = wire_map_uint(hello->options, "loop", UINT64_MAX);
+
+    if (hello->version < PROTOCOL_VERSION) {
+        *text = "version 1 is spoken here";
+        return "version";
+    }
+    if (!wire_is(hello->role, is_gateway ? "gateway" : "worker")) {
+        *text = is_gateway ? "this socket is for gateways"
+                           : "this socket is for workers";
+        return "role";
+    }
+    if (!is_gateway) {
+        return NULL;
+    }
+    const gateway_t *holder =
+        loop <= CONN_ID_LOOP_MAX ? gateway_of_loop(core, (uint32_t)loop) : NULL;
+    if (loop > CONN_ID_LOOP_MAX ||
+        (holder != NULL && !wire_is(hello->boot, holder->peer->boot))) {
+        *text = "the loop number is missing, too large or taken";
+        return "loop";
+    }
+    return NULL;
+}
+
+static int64_t liveness_of(const core_t *core, const peer_t *peer,
+                           const message_hello_t *hello)
+{
+    int64_t ours = core->options.liveness_ms;
+
+    if (peer->side == SIDE_GATEWAYS) {
+        return ours;
+    }
+    uint64_t wish = wire_map_uint(hello->options, "liveness", (uint64_t)ours);
+    if (wish > LIVENESS_MAX_MS) {
+        wish = LIVENESS_MAX_MS;
+    }
+    return (int64_t)wish > ours ? (int64_t)wish : ours;
+}
+
+static void copy_text(char *to, wire_bytes_t from)
+{
+    memcpy(to, from.data, from.len); /* lengths were checked by the codec */
+    to[from.len] = '\0';
+}
+
+static int start_role(core_t *core, peer_t *peer, const message_hello_t *hello)
+{
+    int started =
+        peer->side == SIDE_WORKERS
+            ? worker_start(core, peer)
+            : gateway_start(
+                  core, peer,
+                  (uint32_t)wire_map_uint(hello->options, "loop", 0),
+                  wire_map_bool(hello->options, "require_connect", false));
+    if (started < 0) {
+        core->stats.refused++;
+        peer_error(core, peer, "role", "too many peers");
+        return started;
+    }
+    copy_text(peer->boot, hello->boot);
+    log_info("PEER-UP", "role=%s name=%s",
+             peer->side == SIDE_WORKERS ? "worker" : "gateway", peer->name);
+    return 0;
+}
+
+static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
+{
+    const char *text = "";
+    const char *fault = check_hello(core, peer, hello, &text);
+
+    if (fault != NULL) {
+        peer_fault(core, peer, fault, text);
+        return;
+    }
+    peer_t *former = peers_find_boot(core, peer, hello->boot);
+    if (former != NULL) { /* it has come back on another connection */
+        end_role(core, former);
+        peer_doom(core, former, "greeted anew");
+    }
+    if (has_role(peer) && !wire_is(hello->boot, peer->boot)) {
+        end_role(core, peer);
+    }
+    copy_text(peer->name, hello->name);
+    peer->liveness_ms = liveness_of(core, peer, hello);
+    if (!has_role(peer) && start_role(core, peer, hello) < 0) {
+        return;
+    }
+    if (peer->gateway != NULL) {
+        peer->gateway->next_round++;
+    }
+    welcome(core, peer);
+}
+
+/* --- messages ------------------------------------------------------------ */
+
+static void on_message(core_t *core, peer_t *peer, const message_t *message)
+{
+    if (message->kind == KIND_HELLO) {
+        on_hello(core, peer, &message->hello);
+        return;
+    }
+    if (!has_role(peer)) {
+        ask_who(core, peer);
+        return;
+    }
+    if (message->kind == KIND_PING) {
+        peer_sent(core, peer,
+                  message_put_bare(peer_out(core, peer), KIND_PONG));
+        return;
+    }
+    bool was_expected = peer->worker != NULL
+                            ? worker_message(core, peer, message)
+                            : gateway_message(core, peer, message);
+    if (!was_expected) {
+        core->stats.unexpected++;
+        peer_fault(core, peer, "unexpected", message_kind_name(message->kind));
+    }
+}
+
+static void on_malformed(core_t *core, peer_t *peer, const char *text)
+{
+    core->stats.malformed++;
+    peer_fault(core, peer, "malformed", text);
+}
+
+static void read_frame(core_t *core, peer_t *peer, wire_bytes_t frame)
+{
+    wire_cursor_t in = wire_cursor(frame);
+    message_t message;
+    int got;
+
+    while (!peer_is_doomed(peer) &&
+           (got = message_decode(&in, &message)) != 0) {
+        if (got > 0) {
+            on_message(core, peer, &message);
+        } else if (got == -ENOTSUP) {
+            core->stats.unexpected++;
+            peer_fault(core, peer, "unknown-kind", "the message was skipped");
+        } else {
+            on_malformed(core, peer, "the rest of the frame was ignored");
+        }
+    }
+}
+
+static void reap_doomed(core_t *core)
+{
+    list_t *link;
+
+    while ((link = list_take(&core->doomed)) != NULL) {
+        peer_t *peer = list_entry(link, peer_t, doomed);
+        bool had_role = has_role(peer);
+        if (had_role) {
+            log_info("PEER-LOST", "role=%s name=%s reason=%s",
+                     peer->worker != NULL ? "worker" : "gateway", peer->name,
+                     peer->doom);
+            core->stats.peers_lost += strcmp(peer->doom, "bye") != 0;
+        }
+        end_role(core, peer);
+        peer_flush(core, peer); /* a BYE or ERROR that it should still get */
+        peers_remove(core, peer);
+    }
+}
+
+static peer_t *find_or_add(core_t *core, side_t side, const void *id,
+                           size_t id_len)
+{
+    peer_t *peer = peers_find(core, side, id, id_len);
+
+    return peer != NULL ? peer : peers_add(core, side, id, id_len);
+}
+
+void core_frame(core_t *core, side_t side, const void *id, size_t id_len,
+                const void *frame, size_t len)
+{
+    peer_t *peer = find_or_add(core, side, id, id_len);
+
+    if (peer == NULL) {
+        return;
+    }
+    peer->last_heard_ms = core->now_ms;
+    if (len != 0) {
+        read_frame(core, peer, (wire_bytes_t){frame, len});
+    }
+    reap_doomed(core);
+}
+
+void core_malformed(core_t *core, side_t side, const void *id, size_t id_len)
+{
+    peer_t *peer = find_or_add(core, side, id, id_len);
+
+    if (peer != NULL) {
+        on_malformed(core, peer, "a message of this protocol has one part");
+        reap_doomed(core);
+    }
+}
+
+/* --- turns --------------------------------------------------------------- */
+
+void core_begin(core_t *core, int64_t now_ms)
+{
+    core->now_ms = now_ms;
+}
+
+static void expire_requests(core_t *core)
+{
+    wheel_node_t *node;
+
+    while ((node = wheel_take(&core->wheel, core->now_ms)) != NULL) {
+        dispatch_timeout(core, list_entry(node, request_t, deadline));
+    }
+}
+
+static void sweep_silent(core_t *core)
+{
+    if (core->now_ms - core->swept_ms < SWEEP_MS) {
+        return;
+    }
+    core->swept_ms = core->now_ms;
+    list_foreach(link, &core->peers) {
+        peer_t *peer = list_entry(link, peer_t, linked);
+        if (core->now_ms - peer->last_heard_ms > peer->liveness_ms) {
+            peer_doom(core, peer, "silent");
+        }
+    }
+    reap_doomed(core);
+}
+
+static void flush_all(core_t *core)
+{
+    list_foreach_safe(link, &core->dirty) {
+        peer_flush(core, list_entry(link, peer_t, dirty));
+    }
+}
+
+void core_end(core_t *core)
+{
+    expire_requests(core);
+    sweep_silent(core);
+    pushes_settle(core);
+    flush_all(core);
+    /* What the end of an unreachable peer makes leaves in the same turn. */
+    while (!list_is_empty(&core->doomed)) {
+        reap_doomed(core);
+        pushes_settle(core);
+        flush_all(core);
+    }
+}
+
+bool core_is_parked(const core_t *core)
+{
+    return !list_is_empty(&core->dirty);
+}
+
+void core_probe(core_t *core)
+{
+    list_foreach(link, &core->peers) {
+        peer_t *peer = list_entry(link, peer_t, linked);
+        int sent = core->ops.send(core->user, peer->side, peer->id,
+                                  peer->id_len, NULL, 0);
+        if (sent < 0 && sent != -EAGAIN) {
+            peer_doom(core, peer, "unreachable");
+        }
+    }
+    reap_doomed(core);
+}
+
+void core_stop(core_t *core)
+{
+    list_foreach(link, &core->peers) {
+        peer_t *peer = list_entry(link, peer_t, linked);
+        peer_sent(core, peer, message_put_bare(peer_out(core, peer), KIND_BYE));
+    }
+    flush_all(core);
+}
+
+const broker_stats_t *core_stats(core_t *core)
+{
+    return &core->stats;
+}
+
+/* --- start and end ------------------------------------------------------- */
+
+core_t *core_new(const broker_options_t *options, const char *boot,
+                 const core_ops_t *ops, void *user, store_t *store,
+                 int64_t now_ms)
+{
+    core_t *self = xcalloc(1, sizeof *self);
+
+    self->options = *options;
+    self->ops = *ops;
+    self->user = user;
+    self->store = store;
+    self->now_ms = now_ms;
+    self->swept_ms = now_ms;
+    memcpy(self->boot, boot, strnlen(boot, BOOT_ID_MAX));
+    self->workers = xcalloc((size_t)options->max_workers, sizeof(worker_t *));
+    wheel_init(&self->wheel, now_ms);
+    requests_init(&self->requests);
+    buf_init(&self->scratch, SCRATCH_MAX);
+    list_t *heads[] = {&self->peers,    &self->dirty,    &self->doomed,
+                       &self->gateways, &self->credited, &self->crews};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        list_init(heads[i]);
+    }
+    for (int i = 0; i < PEER_BUCKETS; i++) {
+        list_init(&self->peer_buckets[i]);
+    }
+    for (int i = 0; i < ROUTE_BUCKETS; i++) {
+        list_init(&self->route_buckets[i]);
+    }
+    return self;
+}
+
+static int drop_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
+                      const uint8_t *frame, size_t len)
+{
+    (void)user;
+    (void)side;
+    (void)id;
+    (void)id_len;
+    (void)frame;
+    (void)len;
+    return 0;
+}
+
+/* Gateways first: then workers' deaths are the end of the last requests. */
+static void end_side(core_t *core, side_t side)
+{
+    list_foreach(link, &core->peers) {
+        peer_t *peer = list_entry(link, peer_t, linked);
+        if (peer->side == side) {
+            peer_doom(core, peer, "the broker ends");
+        }
+    }
+    reap_doomed(core);
+}
+
+void core_destroy(core_t **self_p)
+{
+    core_t *self = *self_p;
+
+    if (self == NULL) {
+        return;
+    }
+    self->ops.send = drop_frame;
+    end_side(self, SIDE_GATEWAYS);
+    end_side(self, SIDE_WORKERS);
+    pushes_fini(self);
+    requests_fini(&self->requests);
+    buf_fini(&self->scratch);
+    free(self->workers);
+    free(self);
+    *self_p = NULL;
+}

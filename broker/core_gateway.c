@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/xalloc.h"
+#include "broker/conns.h"
+#include "broker/core_internal.h"
+#include "broker/dispatch.h"
+#include "broker/peers.h"
+#include "broker/pushes.h"
+#include "broker/requests.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define TARGETS_BYTES ((size_t)TARGETS_MAX * (CONN_ID_TEXT + 1))
+#define DEADLINE_MAX  3600000 /* ms; a longer one is cut to it */
+
+int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
+                  bool requires_connect)
+{
+    if (core->stats.gateways >= (uint64_t)core->options.max_gateways) {
+        return -EUSERS;
+    }
+    gateway_t *gateway = calloc(1, sizeof *gateway);
+    if (gateway == NULL) {
+        return -ENOMEM;
+    }
+    gateway->peer = peer;
+    gateway->loop = loop;
+    gateway->requires_connect = requires_connect;
+    buf_init(&gateway->targets, TARGETS_BYTES);
+    list_init(&gateway->targeted);
+    list_append(&core->gateways, &gateway->linked);
+    peer->gateway = gateway;
+    core->stats.gateways++;
+    return 0;
+}
+
+static void end_lost(core_t *core, conn_t *conn)
+{
+    dispatch_end(core, conn, 1006, "gateway lost");
+}
+
+void gateway_end(core_t *core, peer_t *peer)
+{
+    gateway_t *gateway = peer->gateway;
+
+    gateway->peer = NULL;
+    peer->gateway = NULL;
+    core->stats.gateways--;
+    gateway->conns++; /* ours, so that it outlives its last connection */
+    conns_each(core, gateway, end_lost);
+    pushes_taken(core, gateway, UINT64_MAX);
+    gateway->conns--;
+    gateway_reap(core, gateway);
+}
+
+/* --- requests ------------------------------------------------------------ */
+
+static void refuse(core_t *core, gateway_t *gateway, uint64_t id,
+                   uint64_t status)
+{
+    message_reply_t reply = {.id = id, .status = status};
+
+    peer_sent(core, gateway->peer,
+              message_put_reply(peer_out(core, gateway->peer), &reply));
+}
+
+static bool is_over_window(const core_t *core, const gateway_t *gateway,
+                           const message_t *message)
+{
+    const broker_options_t *options = &core->options;
+
+    return message->request.event != EVENT_DISCONNECT && gateway->held > 0 &&
+           (gateway->held >= (uint64_t)options->gateway_window ||
+            gateway->held_bytes + message->size >
+                (uint64_t)options->gateway_window_bytes);
+}
+
+/*
+ * The connection that the request is of; a CONNECT makes it.
+ * Returns 0 with *conn_p set, or the status of the refusal.
+ */
+static uint64_t find_conn(core_t *core, gateway_t *gateway,
+                          const message_request_t *request, conn_t **conn_p)
+{
+    conn_id_t id;
+
+    if (conn_id_parse(request->conn.data, request->conn.len, &id) < 0 ||
+        id.loop != gateway->loop) {
+        return 400;
+    }
+    if (request->event == EVENT_CONNECT) {
+        return conns_add(core, gateway, &id, request->context, conn_p) < 0 ? 500
+                                                                           : 0;
+    }
+    *conn_p = conns_find_in(gateway, &id);
+    if (request->event == EVENT_DISCONNECT) { /* twice, or ended by us */
+        return *conn_p == NULL || (*conn_p)->state == CONN_CLOSING ? 200 : 0;
+    }
+    return *conn_p == NULL || (*conn_p)->state != CONN_OPEN ? 500 : 0;
+}
+
+static int64_t due_of(const core_t *core, const message_request_t *request)
+{
+    uint64_t left = request->deadline_ms;
+
+    return core->now_ms +
+           (int64_t)(left < DEADLINE_MAX ? left : (uint64_t)DEADLINE_MAX);
+}
+
+static void on_request(core_t *core, gateway_t *gateway,
+                       const message_t *message)
+{
+    const message_request_t *given = &message->request;
+    conn_t *conn = NULL;
+
+    core->stats.requests_in++;
+    if (is_over_window(core, gateway, message)) {
+        core->stats.over_window++;
+        refuse(core, gateway, given->id, 429);
+        return;
+    }
+    uint64_t status = find_conn(core, gateway, given, &conn);
+    request_t *request = status == 0 ? requests_take(&core->requests) : NULL;
+    if (request == NULL) {
+        refuse(core, gateway, given->id, status == 0 ? 500 : status);
+        return;
+    }
+    if (given->event == EVENT_DISCONNECT) {
+        conn->state = CONN_CLOSING;
+    }
+    request->conn = conn;
+    request->event = (uint8_t)given->event;
+    request->gateway_id = given->id;
+    request->number = given->number;
+    request->size = (uint32_t)message->size;
+    request->due_ms = due_of(core, given);
+    gateway->held++;
+    gateway->held_bytes += message->size;
+    dispatch_request(core, request,
+                     &(parts_t){given->route, given->body, given->details});
+}
+
+/* --- SYNC ---------------------------------------------------------------- */
+
+static int sync_one(core_t *core, gateway_t *gateway, wire_cursor_t *in)
+{
+    uint32_t count;
+    wire_bytes_t text, context;
+    conn_id_t id;
+    conn_t *conn;
+
+    if (wire_get_array(in, &count) < 0 || count < 2 ||
+        wire_get_str(in, &text) < 0 || wire_get_raw_map(in, &context) < 0 ||
+        context.len > CONTEXT_MAX ||
+        conn_id_parse(text.data, text.len, &id) < 0 ||
+        id.loop != gateway->loop) {
+        return -EPROTO;
+    }
+    for (uint32_t i = 2; i < count; i++) {
+        if (wire_get_raw(in, &text) < 0) {
+            return -EPROTO;
+        }
+    }
+    conn = conns_find_in(gateway, &id);
+    if (conn == NULL) {
+        if (conns_add(core, gateway, &id, context, &conn) < 0) {
+            return -EPROTO; /* two connections in one slot */
+        }
+        conn->state = CONN_OPEN;
+        (void)core->store->ops->save(core->store, conn->record);
+    }
+    conn->round = gateway->next_round;
+    return 0;
+}
+
+/* Not in the list, and older than it. */
+static void end_unlisted(core_t *core, conn_t *conn)
+{
+    if (conn->round != conn->gateway->next_round) {
+        dispatch_end(core, conn, 1006, "unknown to its gateway");
+    }
+}
+
+static void on_sync(core_t *core, gateway_t *gateway,
+                    const message_sync_t *sync)
+{
+    wire_cursor_t in = wire_cursor(sync->connections);
+    uint32_t count = 0;
+
+    (void)wire_get_array(&in, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (sync_one(core, gateway, &in) < 0) {
+            peer_fault(core, gateway->peer, "malformed",
+                       "a connection of the SYNC");
+            return;
+        }
+    }
+    if (!sync->more) {
+        conns_each(core, gateway, end_unlisted);
+    }
+}
+
+bool gateway_message(core_t *core, peer_t *peer, const message_t *message)
+{
+    gateway_t *gateway = peer->gateway;
+
+    switch (message->kind) {
+    case KIND_REQUEST:
+        on_request(core, gateway, message);
+        return true;
+    case KIND_SYNC:
+        on_sync(core, gateway, &message->sync);
+        return true;
+    case KIND_CREDIT:
+        pushes_taken(core, gateway, message->credit.messages);
+        return true;
+    case KIND_GONE:
+        pushes_gone(core, &message->gone);
+        return true;
+    case KIND_BYE:
+        peer_doom(core, peer, "bye");
+        return true;
+    default:
+        return false;
+    }
+}

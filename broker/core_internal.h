@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The three files of the core among themselves: core.c greets, measures
+ * liveness and hands each message to the side that it is for.
+ */
+#ifndef BROKER_CORE_INTERNAL_H
+#define BROKER_CORE_INTERNAL_H
+
+#include "broker/state.h"
+
+/* A HELLO has been accepted: make the peer a worker or a gateway.  0, -ENOMEM,
+ * -EUSERS when there are too many. */
+int worker_start(core_t *core, peer_t *peer);
+int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
+                  bool requires_connect);
+
+/* It is lost: end what it was. */
+void worker_end(core_t *core, peer_t *peer);
+void gateway_end(core_t *core, peer_t *peer);
+
+/* A message other than HELLO and PING.  false: not expected from it. */
+bool worker_message(core_t *core, peer_t *peer, const message_t *message);
+bool gateway_message(core_t *core, peer_t *peer, const message_t *message);
+
+#endif
