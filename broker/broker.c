@@ -29,6 +29,8 @@
 #define HIGH_WATER_FRAMES 10000 /* above what the windows allow; see DESIGN */
 #define LINGER_MS         500   /* for the last frames, the BYEs */
 #define FIRST_PRIORITY    1     /* before zwatch's */
+#define PROBES            4     /* the ROUTER may know later than its monitor */
+#define PROBE_SOON_MS     20    /* between them */
 #define SIDES             2
 
 typedef struct broker {
@@ -47,7 +49,7 @@ typedef struct broker {
     ev_prepare end;
     ev_timer tick, parked;
     int64_t probe_ms, probed_ms;
-    bool is_probe_due;
+    int probes_due; /* soon, because a transport broke */
     char *texts[3]; /* owned copies of the options' texts */
 } broker_t;
 
@@ -143,7 +145,7 @@ static void on_monitor(void *user)
 
     zmq_msg_init(&part);
     while (zmq_msg_recv(&part, monitor, ZMQ_DONTWAIT) >= 0) {
-        side->broker->is_probe_due = true;
+        side->broker->probes_due = PROBES;
     }
     zmq_msg_close(&part);
 }
@@ -163,8 +165,10 @@ static void probe_when_due(broker_t *self)
 {
     int64_t now_ms = clock_mono_ms();
 
-    if (self->is_probe_due || now_ms - self->probed_ms >= self->probe_ms) {
-        self->is_probe_due = false;
+    int64_t wait_ms = self->probes_due > 0 ? PROBE_SOON_MS : self->probe_ms;
+
+    if (now_ms - self->probed_ms >= wait_ms) {
+        self->probes_due -= self->probes_due > 0;
         self->probed_ms = now_ms;
         core_probe(self->core);
     }
