@@ -107,8 +107,8 @@ typedef enum {
  *
  * Returns 0 when it has replied, or has nothing to say: without a reply,
  * status 200 without a body is sent, which accepts a CONNECT and sends a
- * client nothing.  A negative result is a failure and always becomes one,
- * even if a reply had been given before: the status of hoist_fail, or
+ * client nothing.  A negative result is a failure and always becomes one: a
+ * reply given before is taken back, and the status is that of hoist_fail, or
  *
  *     -EINVAL -EBADMSG -EPROTO -EILSEQ      400
  *     -EACCES -EPERM                        403
@@ -202,8 +202,8 @@ void *hoist_app_data(const hoist_app *app);
  *     window        requests that brokers may have outstanding here, together;
  *                   1 to 1000000, split between the brokers.  Default 256.
  *     window-bytes  the same as a sum of their encoded sizes, 1 to 2^30; also
- *                   the unsent output above which no further request is begun.
- *                   Default 8388608.
+ *                   the unsent output (at most 32 MiB for each broker) above
+ *                   which no further request is begun.  Default 8388608.
  *     liveness      ms of silence that brokers shall bear (handlers that
  *                   block), 0 to 120000; 0: the broker's own.  Default 0.
  *     drain         ms that a stopping worker may take to finish, 0 to 3600000.
@@ -234,9 +234,9 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv);
 /*
  * Connect to the brokers, announce the routes and handle events until
  * hoist_stop, SIGTERM or SIGINT.  Then drain: take no new requests, finish
- * those that are here, say goodbye.  A second signal, or the time of the
- * drain option, ends it at once.  Brokers that are not there, or go and come
- * back, are waited for.  Logs to standard error.
+ * those that are here, say goodbye.  Another signal or hoist_stop a second or
+ * more later, or the time of the drain option, ends it at once.  Brokers that
+ * are not there, or go and come back, are waited for.  Logs to standard error.
  *
  * Returns 0 after a stop; -EINVAL or what hoist_on and hoist_use failed with
  * when the app cannot run so (no route, say), which is logged; other errors
@@ -365,7 +365,7 @@ int hoist_replied(const hoist_ctx *ctx);
 
 /*
  * Fail the event with a typed error: `return hoist_fail(ctx, 409, "name-taken",
- * "There is an Ada already");`.  It takes the place of a reply given before.
+ * "There is an Ada already");`.  A reply given before is taken back.
  * A refused CONNECT carries {"code":"…","message":"…"} as its content; a
  * MESSAGE gets the error frame of the status.
  *
@@ -442,7 +442,7 @@ int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
 
 /*
  * Run what stands inside: the next middleware, or the handler.  May be called
- * again (to retry) as long as there is no reply.
+ * again, to retry, when it failed: there is no reply then.
  * Returns the result of that, as a handler's.
  */
 int hoist_next(hoist_ctx *ctx);
