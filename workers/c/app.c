@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers/c/app.h"
+
+#include "base/xalloc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+hoist_app *hoist_app_new(void)
+{
+    hoist_app *app = xcalloc(1, sizeof *app);
+
+    routes_init(&app->routes);
+    settings_init(&app->settings);
+    app->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (app->stop_fd < 0) {
+        app->first_error = -errno; /* hoist_run says so */
+    }
+    return app;
+}
+
+void hoist_app_destroy(hoist_app **app_p)
+{
+    hoist_app *app = *app_p;
+
+    if (app == NULL) {
+        return;
+    }
+    must(!app->running);
+    routes_fini(&app->routes);
+    settings_fini(&app->settings);
+    if (app->stop_fd >= 0) {
+        close(app->stop_fd);
+    }
+    free(app);
+    *app_p = NULL;
+}
+
+/* Remember the first registration that failed. */
+static int keep_error(hoist_app *app, int rc)
+{
+    if (rc < 0 && app->first_error == 0) {
+        app->first_error = rc;
+    }
+    return rc;
+}
+
+int hoist_on(hoist_app *app, const char *route, hoist_handler *handler)
+{
+    if (app->running) {
+        return -EBUSY;
+    }
+    return keep_error(app, routes_add(&app->routes, route, handler));
+}
+
+/* The route key of a method and path, or NULL. */
+static const char *key_of(const char *method, const char *path)
+{
+    if (method == NULL || path == NULL) {
+        return NULL;
+    }
+    if (strcmp(method, "CONNECT") == 0) {
+        return strcmp(path, "/connect") == 0 ? "$connect" : NULL;
+    }
+    if (strcmp(method, "DISCONNECT") == 0) {
+        return strcmp(path, "/disconnect") == 0 ? "$disconnect" : NULL;
+    }
+    /* "/$connect" would be a second way to say CONNECT. */
+    if (strcmp(method, "MESSAGE") != 0 || path[0] != '/' || path[1] == '$') {
+        return NULL;
+    }
+    return strcmp(path, "/message") == 0 ? "$default" : path + 1;
+}
+
+int hoist_handle(hoist_app *app, const char *method, const char *path,
+                 hoist_handler *handler)
+{
+    return hoist_on(app, key_of(method, path), handler);
+}
+
+int hoist_use(hoist_app *app, hoist_middleware *middleware, void *config)
+{
+    if (app->running) {
+        return -EBUSY;
+    }
+    if (middleware == NULL) {
+        return keep_error(app, -EINVAL);
+    }
+    if (app->layer_count == MIDDLEWARE_MAX) {
+        return keep_error(app, -ENOSPC);
+    }
+    app->layers[app->layer_count++] = (layer_t){middleware, config};
+    return 0;
+}
+
+void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler)
+{
+    app->gone = handler;
+}
+
+void hoist_app_set_data(hoist_app *app, void *data)
+{
+    app->data = data;
+}
+
+void *hoist_app_data(const hoist_app *app)
+{
+    return app->data;
+}
+
+void hoist_stop(hoist_app *app)
+{
+    int saved = errno; /* signal handlers come here */
+    uint64_t one = 1;
+
+    /* Fails only when it is as good as set already. */
+    if (write(app->stop_fd, &one, sizeof one) < 0) {
+        errno = saved;
+    }
+}
+
+int hoist_main(hoist_app *app, int argc, char **argv)
+{
+    int rc = hoist_options_from_args(app, argc, argv);
+    int status = 0;
+
+    if (rc < 0) {
+        status = 2;
+    } else if (rc > 0 && rc < argc) {
+        fprintf(stderr,
+                "%s: argument %s: there is no such option; try --help\n",
+                argv[0], argv[rc]);
+        status = 2;
+    } else if (rc > 0 && hoist_run(app) < 0) {
+        status = 1;
+    }
+    hoist_app_destroy(&app);
+    return status;
+}

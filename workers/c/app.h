@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An app: what a program has registered and set.  Filled by the program's
+ * thread, read-only while it runs, save for `stop`.
+ */
+#ifndef WORKERS_C_APP_H
+#define WORKERS_C_APP_H
+
+#include "proto/message.h"
+#include "workers/c/routes.h"
+
+#define MIDDLEWARE_MAX 64
+#define BROKERS_MAX    16
+#define WINDOW_MAX     1000000
+#define LIVENESS_MAX   120000  /* ms; PROTOCOL.md section 4 */
+#define DRAIN_MAX      3600000 /* ms */
+
+typedef struct {
+    hoist_middleware *run; /* borrowed: the program's code */
+    void *config;          /* borrowed: the program's */
+} layer_t;
+
+typedef struct {
+    char *brokers[BROKERS_MAX];   /* owned: endpoints */
+    size_t broker_count;          /* >= 1 */
+    char name[PEER_NAME_MAX + 1]; /* "": the program's */
+    uint64_t window;              /* requests, of all brokers together */
+    uint64_t window_bytes;        /* their encoded size */
+    int64_t liveness_ms;          /* 0: the broker's own */
+    int64_t drain_ms;             /* a stop takes no longer */
+    bool signals;                 /* SIGTERM and SIGINT stop it */
+} settings_t;
+
+struct hoist_app {
+    routes_t routes;
+    layer_t layers[MIDDLEWARE_MAX]; /* outermost first */
+    size_t layer_count;
+    settings_t settings;
+    hoist_gone_handler *gone; /* borrowed, or NULL */
+    void *data;               /* borrowed: the program's */
+    int first_error;          /* of a registration, or 0 */
+    bool running;             /* nothing may be registered or set */
+    int stop_fd;              /* eventfd: readable when asked to stop */
+};
+
+/* --- settings.c -------------------------------------------------------- */
+
+void settings_init(settings_t *self);
+void settings_fini(settings_t *self);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a handler may ask its context.  Nothing is looked up before it is
+ * asked for: context and details stay as they came and are scanned in place.
+ */
+#include "base/clock.h"
+#include "workers/c/core.h"
+
+#include <strings.h>
+
+hoist_event hoist_event_of(const hoist_ctx *ctx)
+{
+    return (hoist_event)ctx->request->event;
+}
+
+hoist_text hoist_route(const hoist_ctx *ctx)
+{
+    return lend(ctx->request->route);
+}
+
+hoist_type hoist_body_type(const hoist_ctx *ctx)
+{
+    return (hoist_type)ctx->request->body.type;
+}
+
+hoist_text hoist_body(const hoist_ctx *ctx)
+{
+    return lend(ctx->request->body.bytes);
+}
+
+uint64_t hoist_request_number(const hoist_ctx *ctx)
+{
+    return ctx->request->number;
+}
+
+int64_t hoist_deadline_left_ms(const hoist_ctx *ctx)
+{
+    return ctx->due_ms - clock_mono_ms();
+}
+
+hoist_app *hoist_ctx_app(const hoist_ctx *ctx)
+{
+    return ctx->app;
+}
+
+/* --- who it is --------------------------------------------------------- */
+
+hoist_text hoist_connection(const hoist_ctx *ctx)
+{
+    return lend(ctx->request->conn);
+}
+
+static hoist_text context_str(const hoist_ctx *ctx, const char *key)
+{
+    return lend(wire_map_str(ctx->request->context, key));
+}
+
+hoist_text hoist_user(const hoist_ctx *ctx)
+{
+    return context_str(ctx, "user");
+}
+
+hoist_text hoist_tenant(const hoist_ctx *ctx)
+{
+    return context_str(ctx, "tenant");
+}
+
+hoist_text hoist_ip(const hoist_ctx *ctx)
+{
+    return context_str(ctx, "ip");
+}
+
+hoist_text hoist_attribute(const hoist_ctx *ctx, const char *name)
+{
+    wire_cursor_t value;
+    wire_bytes_t attributes;
+
+    if (!wire_map_find(ctx->request->context, "attributes", &value) ||
+        wire_get_raw_map(&value, &attributes) < 0) {
+        return hoist_str(NULL);
+    }
+    return lend(wire_map_str(attributes, name));
+}
+
+hoist_text hoist_path(const hoist_ctx *ctx)
+{
+    return lend(wire_map_str(ctx->request->details, "path"));
+}
+
+typedef bool same_name_t(wire_bytes_t name, const char *wanted);
+
+static bool same_name_without_case(wire_bytes_t name, const char *wanted)
+{
+    return name.len == strlen(wanted) &&
+           strncasecmp((const char *)name.data, wanted, name.len) == 0;
+}
+
+/* The value of the first pair [name, value] under key of the details. */
+static hoist_text find_pair(const hoist_ctx *ctx, const char *key,
+                            const char *wanted, same_name_t *same)
+{
+    wire_cursor_t at;
+    uint32_t pairs, fields;
+
+    if (!wire_map_find(ctx->request->details, key, &at) ||
+        wire_get_array(&at, &pairs) < 0) {
+        return hoist_str(NULL);
+    }
+    while (pairs-- > 0) {
+        wire_bytes_t name, value;
+        if (wire_get_array(&at, &fields) < 0 || fields != 2 ||
+            wire_get_str(&at, &name) < 0 || wire_get_str(&at, &value) < 0) {
+            break;
+        }
+        if (same(name, wanted)) {
+            return lend(value);
+        }
+    }
+    return hoist_str(NULL);
+}
+
+hoist_text hoist_header(const hoist_ctx *ctx, const char *name)
+{
+    return find_pair(ctx, "headers", name, same_name_without_case);
+}
+
+hoist_text hoist_query(const hoist_ctx *ctx, const char *name)
+{
+    return find_pair(ctx, "query", name, wire_is);
+}
+
+hoist_text hoist_subprotocol(const hoist_ctx *ctx, size_t index)
+{
+    wire_cursor_t at;
+    wire_bytes_t name = {NULL, 0};
+    uint32_t count;
+
+    if (!wire_map_find(ctx->request->details, "subprotocols", &at) ||
+        wire_get_array(&at, &count) < 0 || index >= count) {
+        return hoist_str(NULL);
+    }
+    for (size_t i = 0; i <= index; i++) {
+        if (wire_get_str(&at, &name) < 0) {
+            return hoist_str(NULL);
+        }
+    }
+    return lend(name);
+}
+
+unsigned hoist_close_code(const hoist_ctx *ctx)
+{
+    return (unsigned)wire_map_uint(ctx->request->details, "code", 0);
+}
+
+hoist_text hoist_close_reason(const hoist_ctx *ctx)
+{
+    return lend(wire_map_str(ctx->request->details, "reason"));
+}
+
+/* --- the WebSocket view ------------------------------------------------ */
+
+hoist_text hoist_ws_connection(const hoist_websocket *ws)
+{
+    return hoist_connection(ws->ctx);
+}
+
+hoist_text hoist_ws_user_agent(const hoist_websocket *ws)
+{
+    return context_str(ws->ctx, "user_agent");
+}
+
+hoist_text hoist_ws_domain(const hoist_websocket *ws)
+{
+    return context_str(ws->ctx, "domain");
+}
+
+hoist_text hoist_ws_stage(const hoist_websocket *ws)
+{
+    return context_str(ws->ctx, "stage");
+}
+
+int64_t hoist_ws_connected_at_ms(const hoist_websocket *ws)
+{
+    return (int64_t)wire_map_uint(ws->ctx->request->context, "connected_at", 0);
+}
+
+int hoist_ws_push(hoist_websocket *ws, hoist_type type, hoist_text body)
+{
+    return hoist_push_one(ws->ctx, hoist_ws_connection(ws), type, body);
+}
+
+int hoist_ws_close(hoist_websocket *ws, unsigned code, const char *reason)
+{
+    return hoist_close(ws->ctx, hoist_ws_connection(ws), code, reason);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a decoded REQUEST to the bytes of its REPLY: the context, the chain of
+ * middleware and handler, and the outcome.  No sockets, no clock, no
+ * allocation once the buffers have their working size: it can be tested and
+ * measured in process.
+ *
+ *     core_init(&core, app);
+ *     while (message_decode(&frame, &message) == 1)
+ *         core_handle(&core, &message.request, now_ms, &outbox);
+ *     … outbox.ready holds the bytes to send …
+ *
+ * One core runs one event at a time; another thread would have its own.
+ */
+#ifndef WORKERS_C_CORE_H
+#define WORKERS_C_CORE_H
+
+#include "workers/c/app.h"
+#include "workers/c/outbox.h"
+
+#define ERROR_CODE_MAX    64   /* bytes of hoist_fail's code */
+#define ERROR_MESSAGE_MAX 256  /* bytes of hoist_fail's message */
+#define KEYS_MAX          16   /* of hoist_set */
+#define HEADERS_MAX       8192 /* bytes of encoded hoist_accept_header */
+
+struct hoist_websocket {
+    hoist_ctx *ctx; /* borrowed: whose view this is */
+};
+
+/* What a CONNECT's reply will carry; each empty when not set. */
+typedef struct {
+    char user[USER_MAX];
+    char tenant[TENANT_MAX];
+    size_t user_len, tenant_len; /* bytes */
+    bool has_user, has_tenant;   /* "" is a value too */
+    wire_bytes_t subprotocol;    /* borrowed: one of the request's offers */
+    buf_t attributes, headers;   /* owned: encoded pairs */
+    uint32_t attribute_count, header_count;
+} accept_t;
+
+struct hoist_ctx {
+    struct hoist_ctx_head head; /* first: hoist_ws reads it */
+    hoist_websocket ws;
+    hoist_app *app;                   /* borrowed */
+    outbox_t *outbox;                 /* borrowed: of the event's broker */
+    const message_request_t *request; /* borrowed: the event */
+    hoist_handler *handler;           /* borrowed: of the event's route */
+    int64_t due_ms;                   /* monotonic: the request's deadline */
+    size_t layer;                     /* the next middleware to run */
+    int status;                       /* of the reply given, or 0 */
+    outbox_mark_t reply;              /* where it is, when status is not 0 */
+    int error_status;                 /* of hoist_fail, or 0 */
+    char error_code[ERROR_CODE_MAX + 1];
+    char error_message[ERROR_MESSAGE_MAX + 1];
+    size_t key_count;
+    struct {
+        const void *key; /* borrowed: compared, never read */
+        void *value;     /* borrowed */
+    } keys[KEYS_MAX];
+    accept_t accept; /* clean unless the event is a CONNECT */
+    buf_t scratch;   /* owned: options, targets and error bodies */
+};
+
+typedef struct {
+    hoist_ctx ctx;
+} core_t;
+
+/* Ready for the app's events; freezes its routes.  app outlives it. */
+void core_init(core_t *self, hoist_app *app);
+void core_fini(core_t *self);
+
+/*
+ * Run the event through middleware and handler.  Exactly one REPLY is
+ * appended to out, among what the handlers pushed.
+ *
+ * now_ms  monotonic, when the request came.
+ */
+void core_handle(core_t *self, const message_request_t *request, int64_t now_ms,
+                 outbox_t *out);
+
+/*
+ * The handler for an event: that of its route, or of "$default" for a
+ * MESSAGE; NULL when there is none.
+ */
+hoist_handler *core_route(const hoist_app *app,
+                          const message_request_t *request);
+
+/* --- between the SDK's files ------------------------------------------- */
+
+/* Empty what a CONNECT's reply will carry (reply.c). */
+void accept_reset(accept_t *self);
+
+/* Take the event's reply back: it has none now (reply.c). */
+void reply_withdraw(hoist_ctx *ctx);
+
+/* Reply to an event that has no reply what a negative result means
+ * (reply.c). */
+void reply_failure(hoist_ctx *ctx, int error);
+
+/* hoist_text of bytes on the wire. */
+static inline hoist_text lend(wire_bytes_t bytes)
+{
+    return hoist_bytes(bytes.data, bytes.len);
+}
+
+static inline wire_bytes_t wire_of(hoist_text text)
+{
+    return (wire_bytes_t){(const uint8_t *)text.data, text.len};
+}
+
+#endif

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libhoist: write a hoist worker in C.
+ *
+ *     static int echo(hoist_ctx *ctx)
+ *     {
+ *         return hoist_reply(ctx, 200, hoist_body_type(ctx), hoist_body(ctx));
+ *     }
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         hoist_app *app = hoist_app_new();
+ *         hoist_on(app, "echo", echo);
+ *         return hoist_main(app, argc, argv);
+ *     }
+ *
+ * What holds for everything below, unless a function says otherwise:
+ *
+ * Errors    An int result is 0 (or what the function says) when all is well
+ *           and a negative errno (-EINVAL, …) when not; nothing has changed
+ *           then.  No function here sets errno or prints, except where said.
+ * Lending   Every hoist_text that a context hands out is lent: it lives until
+ *           the handler returns.  Copy what you keep.  Bytes handed in are
+ *           copied before the function returns.
+ * Threads   An app and its contexts belong to the thread that calls
+ *           hoist_run, which also runs every handler, one at a time: the
+ *           events of a connection come in order, and handlers need no locks.
+ *           hoist_stop alone may be called from anywhere.  Several apps may
+ *           run in several threads.
+ * Blocking  Nothing here blocks but hoist_run and hoist_main.  A handler that
+ *           blocks holds up the worker; past the liveness time (see
+ *           --liveness) the broker takes the worker for dead.
+ * Units     Lengths are bytes, without a final NUL.  Times end in _ms.
+ */
+#ifndef HOIST_H
+#define HOIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- types ------------------------------------------------------------- */
+
+/* A worker: its routes, its middleware, its settings.  Opaque. */
+typedef struct hoist_app hoist_app;
+
+/* One event on its way through middleware and handler.  Opaque. */
+typedef struct hoist_ctx hoist_ctx;
+
+/* The WebSocket view of a context.  Opaque. */
+typedef struct hoist_websocket hoist_websocket;
+
+/*
+ * Text or bytes that live elsewhere.  data is NULL when there is none (an
+ * absent header, a user never set), and may hold any byte, NUL included; it
+ * is not NUL-terminated.  Text from the network claims to be UTF-8.
+ */
+typedef struct {
+    const char *data; /* borrowed */
+    size_t len;       /* bytes */
+} hoist_text;
+
+/* The hoist_text of a C string; {NULL, 0} for NULL. */
+static inline hoist_text hoist_str(const char *text)
+{
+    hoist_text result = {text, text != NULL ? strlen(text) : 0};
+    return result;
+}
+
+/* The hoist_text of len bytes. */
+static inline hoist_text hoist_bytes(const void *bytes, size_t len)
+{
+    hoist_text result = {(const char *)bytes, len};
+    return result;
+}
+
+static inline bool hoist_equal(hoist_text a, hoist_text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool hoist_is(hoist_text text, const char *other)
+{
+    return hoist_equal(text, hoist_str(other));
+}
+
+/* What a body is, and so what kind of WebSocket frame it came or goes as. */
+typedef enum {
+    HOIST_NONE = 0,   /* there is no body */
+    HOIST_TEXT = 1,   /* a text frame; the bytes must be UTF-8 */
+    HOIST_BINARY = 2, /* a binary frame */
+} hoist_type;
+
+typedef enum {
+    HOIST_CONNECT = 1,    /* a client wants to connect; the reply decides */
+    HOIST_MESSAGE = 2,    /* a client sent a message */
+    HOIST_DISCONNECT = 3, /* a connection has ended; always the last event */
+} hoist_event;
+
+/*
+ * A handler deals with one event.
+ *
+ * Returns 0 when it has replied, or has nothing to say: without a reply,
+ * status 200 without a body is sent, which accepts a CONNECT and sends a
+ * client nothing.  A negative result is a failure and always becomes one: a
+ * reply given before is taken back, and the status is that of hoist_fail, or
+ *
+ *     -EINVAL -EBADMSG -EPROTO -EILSEQ      400
+ *     -EACCES -EPERM                        403
+ *     -ENOENT                               404
+ *     -EEXIST                               409
+ *     -EMSGSIZE                             413
+ *     -EAGAIN                               429
+ *     -EBUSY -ENOBUFS                       503
+ *     -ETIMEDOUT                            504
+ *     any other                             500
+ *
+ * so `return rc;` from whatever failed does the right thing.
+ */
+typedef int hoist_handler(hoist_ctx *ctx);
+
+/*
+ * A middleware stands around the handlers.  It does what comes before, calls
+ * hoist_next, does what comes after, and returns the result of hoist_next or
+ * one of its own; results read as those of a handler.  One that does not call
+ * hoist_next has decided: what it replied is the answer, a refusal included.
+ *
+ * config: the pointer given to hoist_use; borrowed for the life of the app.
+ */
+typedef int hoist_middleware(hoist_ctx *ctx, void *config);
+
+/* --- application ------------------------------------------------------- */
+
+/*
+ * A new app with default settings and no routes.  Never NULL: it aborts when
+ * there is no memory.  The caller owns it until hoist_app_destroy, or gives
+ * it to hoist_main.
+ */
+hoist_app *hoist_app_new(void);
+
+/* Free an app that is not running and set *app_p to NULL; NULL is harmless. */
+void hoist_app_destroy(hoist_app **app_p);
+
+/*
+ * Run handler for events of this route key: "$connect", "$disconnect",
+ * "$default", or 1 to 128 bytes that do not begin with '$'.  What has no
+ * handler of its own goes to that of "$default", except CONNECT and
+ * DISCONNECT.  The broker sends only what is registered here.
+ *
+ * route is copied.  At most 1024 routes.
+ * Returns 0; -EINVAL for a bad key or no handler; -EEXIST when the key has a
+ * handler; -ENOSPC; -EBUSY while the app runs.  The first failure of hoist_on,
+ * hoist_handle and hoist_use is also kept and makes hoist_run fail, so that a
+ * program may leave these results unchecked.
+ */
+int hoist_on(hoist_app *app, const char *route, hoist_handler *handler);
+
+/*
+ * The same table in the manner of HTTP: ("CONNECT", "/connect") is
+ * "$connect", ("DISCONNECT", "/disconnect") "$disconnect", ("MESSAGE",
+ * "/message") "$default" and ("MESSAGE", "/name") the route "name".
+ * Returns as hoist_on; -EINVAL for any other method or path.
+ */
+int hoist_handle(hoist_app *app, const char *method, const char *path,
+                 hoist_handler *handler);
+
+/*
+ * Put a middleware around all handlers.  The first one registered is the
+ * outermost.  At most 64.
+ *
+ * config: handed to the middleware as it is; not copied, may be NULL.
+ * Returns 0; -EINVAL without middleware; -ENOSPC; -EBUSY while the app runs.
+ */
+int hoist_use(hoist_app *app, hoist_middleware *middleware, void *config);
+
+/*
+ * Be told of connections that a push or close could not reach, because they
+ * have ended.  Called between handlers, on the app's thread; connection is
+ * lent for the call.  NULL for none.
+ */
+typedef void hoist_gone_handler(hoist_app *app, hoist_text connection);
+void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler);
+
+/* A pointer of the program's own, for its handlers; never looked at here. */
+void hoist_app_set_data(hoist_app *app, void *data);
+void *hoist_app_data(const hoist_app *app);
+
+/* --- settings ---------------------------------------------------------- */
+
+/*
+ * Set one option by its name, without the dashes:
+ *
+ *     broker        endpoints, with commas between them, 1 to 16; one DEALER
+ *                   each.  Default tcp://127.0.0.1:5555.
+ *     name          for people, in logs and status; at most 64 bytes.
+ *                   Default: the program's name.
+ *     window        requests that brokers may have outstanding here, together;
+ *                   1 to 1000000, split between the brokers.  Default 256.
+ *     window-bytes  the same as a sum of their encoded sizes, 1 to 2^30; also
+ *                   the unsent output (at most 32 MiB for each broker) above
+ *                   which no further request is begun.  Default 8388608.
+ *     liveness      ms of silence that brokers shall bear (handlers that
+ *                   block), 0 to 120000; 0: the broker's own.  Default 0.
+ *     drain         ms that a stopping worker may take to finish, 0 to 3600000.
+ *                   Default 30000.
+ *     signals       "on": SIGTERM and SIGINT stop hoist_run; "off": they are
+ *                   left alone.  Default on.
+ *
+ * name, value: copied.
+ * Returns 0; -ENOENT for an unknown name; -EINVAL for a bad value; -EBUSY
+ * while the app runs.
+ */
+int hoist_option(hoist_app *app, const char *name, const char *value);
+
+/*
+ * Set the options from the environment (HOIST_BROKER, HOIST_WINDOW_BYTES, …)
+ * and from arguments (--broker ENDPOINT or --broker=ENDPOINT, …), which win.
+ * Reading ends at the first argument that is no option, or behind "--".
+ *
+ * Returns the index of the first argument left, 1 to argc; 0 when --help was
+ * given and has been printed to standard output (end with status 0); -EINVAL
+ * when something is wrong and one line on standard error has named it (end
+ * with status 2).
+ */
+int hoist_options_from_args(hoist_app *app, int argc, char **argv);
+
+/* --- running ----------------------------------------------------------- */
+
+/*
+ * Connect to the brokers, announce the routes and handle events until
+ * hoist_stop, SIGTERM or SIGINT.  Then drain: take no new requests, finish
+ * those that are here, say goodbye.  Another signal or hoist_stop a second or
+ * more later, or the time of the drain option, ends it at once.  Brokers that
+ * are not there, or go and come back, are waited for.  Logs to standard error.
+ *
+ * Returns 0 after a stop; -EINVAL or what hoist_on and hoist_use failed with
+ * when the app cannot run so (no route, say), which is logged; other errors
+ * of the operating system.  An app may be run again.
+ */
+int hoist_run(hoist_app *app);
+
+/*
+ * Make hoist_run drain and return.  Called before it, it ends that run as
+ * soon as it begins.  Any thread, and signal handlers too.
+ */
+void hoist_stop(hoist_app *app);
+
+/*
+ * A whole main(): hoist_options_from_args, hoist_run, hoist_app_destroy.
+ * Takes ownership of app.
+ * Returns the exit status: 0 after a clean stop or --help, 1 when running
+ * failed, 2 for a wrong setting.
+ */
+int hoist_main(hoist_app *app, int argc, char **argv);
+
+/* --- what happened ----------------------------------------------------- */
+
+hoist_event hoist_event_of(const hoist_ctx *ctx);
+
+/* The route key, as the broker sent it; "$default" handlers see the key that
+ * had no handler of its own. */
+hoist_text hoist_route(const hoist_ctx *ctx);
+
+/* What the client sent with a MESSAGE; none for other events. */
+hoist_type hoist_body_type(const hoist_ctx *ctx);
+hoist_text hoist_body(const hoist_ctx *ctx);
+
+/* The request end to end; the client sees it in error frames. */
+uint64_t hoist_request_number(const hoist_ctx *ctx);
+
+/* What is left of the request's time in ms; negative when it is over. */
+int64_t hoist_deadline_left_ms(const hoist_ctx *ctx);
+
+/* The app that runs this handler. */
+hoist_app *hoist_ctx_app(const hoist_ctx *ctx);
+
+/* --- who it is --------------------------------------------------------- */
+
+/* The connection's id, 16 characters: what pushes are addressed to. */
+hoist_text hoist_connection(const hoist_ctx *ctx);
+
+/* What $connect accepted the connection with; absent when it was not set. */
+hoist_text hoist_user(const hoist_ctx *ctx);
+hoist_text hoist_tenant(const hoist_ctx *ctx);
+hoist_text hoist_attribute(const hoist_ctx *ctx, const char *name);
+
+/* The client's address as the gateway sees it. */
+hoist_text hoist_ip(const hoist_ctx *ctx);
+
+/* On CONNECT; absent for other events.  The path has no query. */
+hoist_text hoist_path(const hoist_ctx *ctx);
+
+/* The first header (query parameter) of that name on CONNECT, or absent.
+ * Header names are compared without case, query names as they are. */
+hoist_text hoist_header(const hoist_ctx *ctx, const char *name);
+hoist_text hoist_query(const hoist_ctx *ctx, const char *name);
+
+/* The index-th subprotocol that the client offers on CONNECT, counted from
+ * 0, in its order of preference; absent behind the last. */
+hoist_text hoist_subprotocol(const hoist_ctx *ctx, size_t index);
+
+/* On DISCONNECT: WebSocket close code and reason; 0 and absent otherwise. */
+unsigned hoist_close_code(const hoist_ctx *ctx);
+hoist_text hoist_close_reason(const hoist_ctx *ctx);
+
+/* --- the WebSocket view ------------------------------------------------ */
+
+/* What every context begins with; for hoist_ws only. */
+struct hoist_ctx_head {
+    hoist_websocket *ws; /* NULL when no WebSocket stands behind the event */
+};
+
+/*
+ * The WebSocket behind an event, or NULL when there is none (a call from
+ * another worker).  Costs one load.  Lent, lives as long as ctx.
+ */
+static inline hoist_websocket *hoist_ws(hoist_ctx *ctx)
+{
+    return ((struct hoist_ctx_head *)(void *)ctx)->ws;
+}
+
+hoist_text hoist_ws_connection(const hoist_websocket *ws);
+hoist_text hoist_ws_user_agent(const hoist_websocket *ws);
+hoist_text hoist_ws_domain(const hoist_websocket *ws);
+hoist_text hoist_ws_stage(const hoist_websocket *ws);
+
+/* When it connected, Unix time in ms; 0 when unknown. */
+int64_t hoist_ws_connected_at_ms(const hoist_websocket *ws);
+
+/* hoist_push_one and hoist_close to this very connection. */
+int hoist_ws_push(hoist_websocket *ws, hoist_type type, hoist_text body);
+int hoist_ws_close(hoist_websocket *ws, unsigned code, const char *reason);
+
+/* --- reply ------------------------------------------------------------- */
+
+/*
+ * Answer the event, once.
+ *
+ * status  100 to 599, as in HTTP.  CONNECT: 200 to 299 accepts, any other is
+ *         the HTTP status of the refusal.  MESSAGE: a body goes to the client
+ *         whatever the status; without one, 400 and above sends the error
+ *         frame of that status, and below 400 nothing.  DISCONNECT: nothing.
+ * type    HOIST_NONE ignores body.
+ * body    at most 32 MiB.
+ *
+ * Returns 0; -EALREADY when there is a reply; -EINVAL for a bad status or
+ * type; -EMSGSIZE; -ENOBUFS when too much waits to be sent; -ENOMEM.
+ */
+int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body);
+
+/* hoist_reply with status 200 and a C string, bytes, JSON that is already
+ * text, or with a status alone. */
+int hoist_reply_text(hoist_ctx *ctx, const char *text);
+int hoist_reply_binary(hoist_ctx *ctx, const void *bytes, size_t len);
+int hoist_reply_json(hoist_ctx *ctx, const char *json);
+int hoist_reply_status(hoist_ctx *ctx, int status);
+
+/* Is there a reply?  Then its status, else 0.  For middleware. */
+int hoist_replied(const hoist_ctx *ctx);
+
+/*
+ * Fail the event with a typed error: `return hoist_fail(ctx, 409, "name-taken",
+ * "There is an Ada already");`.  A reply given before is taken back.
+ * A refused CONNECT carries {"code":"…","message":"…"} as its content; a
+ * MESSAGE gets the error frame of the status.
+ *
+ * status   400 to 599; another counts as 500.
+ * code     a stable word for programs; copied up to 64 bytes.
+ * message  for people; copied up to 256 bytes.  Either may be NULL.
+ *
+ * Returns -ECANCELED, always.
+ */
+int hoist_fail(hoist_ctx *ctx, int status, const char *code,
+               const char *message);
+
+/* The code and message of hoist_fail, NUL-terminated and lent, or "".  For
+ * middleware that logs or counts what comes back from hoist_next. */
+const char *hoist_error_code(const hoist_ctx *ctx);
+const char *hoist_error_message(const hoist_ctx *ctx);
+
+/*
+ * On CONNECT, before the reply: what the accepted connection shall carry.
+ * user (at most 256 bytes), tenant (256) and attributes (together 4096 as
+ * encoded) come back with every later event; subprotocol (128 bytes; one of
+ * those offered) and headers (together 8192) go into the 101 response.  A
+ * value set twice has the latter value, except headers, which add up.
+ *
+ * Returns 0; -EINVAL when it is no CONNECT, the name is empty, the subprotocol
+ * was not offered, or a header holds CR, LF or NUL; -EALREADY after the reply;
+ * -EMSGSIZE.
+ */
+int hoist_accept_user(hoist_ctx *ctx, hoist_text user);
+int hoist_accept_tenant(hoist_ctx *ctx, hoist_text tenant);
+int hoist_accept_attribute(hoist_ctx *ctx, const char *name, hoist_text value);
+int hoist_accept_subprotocol(hoist_ctx *ctx, hoist_text subprotocol);
+int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value);
+
+/* --- push and close ---------------------------------------------------- */
+
+/*
+ * Send a message to connections, whether or not they have to do with this
+ * event.  Pushes and replies made while handling one connection's events
+ * arrive in the order made, also at other connections.
+ *
+ * A push is taken at once and waits here while the broker's push window is
+ * spent.  A worker with much waiting begins no new requests, so the pressure
+ * goes back to those who cause it; a handler that pushes past the hard bound
+ * (64 MiB waiting) gets an error.
+ *
+ * connections  count ids, 1 to 65536, of 16 characters each.  One that has
+ *              ended is no error: see hoist_on_gone.
+ * type         HOIST_TEXT or HOIST_BINARY.
+ * body         at most 32 MiB.
+ *
+ * Returns 0; -EINVAL for a bad id, count or type; -EMSGSIZE; -ENOBUFS past
+ * the hard bound; -ENOMEM.
+ */
+int hoist_push(hoist_ctx *ctx, const hoist_text *connections, size_t count,
+               hoist_type type, hoist_text body);
+
+/* To one. */
+int hoist_push_one(hoist_ctx *ctx, hoist_text connection, hoist_type type,
+                   hoist_text body);
+
+/*
+ * Close a connection, behind what was pushed to it.  Its DISCONNECT follows.
+ *
+ * code    1000, 1001, 1003, 1007 to 1013 or 3000 to 4999.
+ * reason  at most 123 bytes of UTF-8; NULL for none.
+ *
+ * Returns 0; -EINVAL for a bad id, code or reason; -ENOBUFS; -ENOMEM.
+ */
+int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
+                const char *reason);
+
+/* --- middleware -------------------------------------------------------- */
+
+/*
+ * Run what stands inside: the next middleware, or the handler.  May be called
+ * again, to retry, when it failed: there is no reply then.
+ * Returns the result of that, as a handler's.
+ */
+int hoist_next(hoist_ctx *ctx);
+
+/*
+ * Hand something to those further in, or out, for this event.  The key is an
+ * address, not a text: use that of a static variable of yours, and no other
+ * can collide with it.  The value is borrowed.  At most 16 keys.
+ *
+ * hoist_set returns 0 or -ENOBUFS; hoist_get the value, or NULL when it was
+ * never set.
+ */
+int hoist_set(hoist_ctx *ctx, const void *key, void *value);
+void *hoist_get(const hoist_ctx *ctx, const void *key);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

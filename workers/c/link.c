@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers/c/link.h"
+
+#include "base/xalloc.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define FIRST_HEARTBEAT_MS 1000 /* until a WELCOME says better */
+#define FIRST_LIVENESS_MS  10000
+#define BUSY_MAX           (OUTBOX_HARD_MAX / 2) /* output that stops new requests */
+#define FRAME_MAX_         ((size_t)64 << 20) /* one request may be that large */
+#define INBOX_KEEP         ((size_t)1 << 20) /* memory an empty inbox may keep */
+
+/* --- greeting ---------------------------------------------------------- */
+
+/* The routes of READY: an array of str. */
+static int put_routes(buf_t *out, const routes_t *routes)
+{
+    int rc = wire_put_array(out, (uint32_t)routes->count);
+
+    for (size_t i = 0; rc == 0 && i < routes->count; i++) {
+        rc = wire_put_text(out, routes->routes[i].key);
+    }
+    return rc;
+}
+
+static int put_hello(link_t *self, buf_t *scratch)
+{
+    int64_t liveness_ms = self->core->ctx.app->settings.liveness_ms;
+    message_hello_t hello = {
+        .version = PROTOCOL_VERSION,
+        .role = wire_bytes("worker"),
+        .boot = wire_bytes(self->boot),
+        .name = wire_bytes(self->name),
+    };
+
+    scratch->len = 0;
+    if (liveness_ms > 0) {
+        must(wire_put_map(scratch, 1) == 0);
+        must(wire_put_text(scratch, "liveness") == 0);
+        must(wire_put_uint(scratch, (uint64_t)liveness_ms) == 0);
+        hello.options = (wire_bytes_t){scratch->data, scratch->len};
+    }
+    return message_put_hello(&self->outbox.ready, &hello);
+}
+
+static int put_ready(link_t *self, buf_t *scratch)
+{
+    scratch->len = 0;
+    int rc = put_routes(scratch, &self->core->ctx.app->routes);
+    if (rc < 0) {
+        return rc;
+    }
+    message_ready_t ready = {
+        .routes = {scratch->data, scratch->len},
+        .window = self->window,
+        .window_bytes = self->window_bytes,
+    };
+    return message_put_ready(&self->outbox.ready, &ready);
+}
+
+static void drop_inbox(link_t *self)
+{
+    buf_reset(&self->inbox, INBOX_KEEP);
+    self->inbox_at = 0;
+    self->inbox_count = 0;
+}
+
+/* The broker knows nothing of us any more, nor we of what it sent. */
+static void forget(link_t *self)
+{
+    drop_inbox(self);
+    outbox_reset(&self->outbox, UINT64_MAX, UINT64_MAX);
+    self->pings = 0;
+    self->pongs = 0;
+    self->fence = 0;
+}
+
+static void greet(link_t *self, int64_t now_ms)
+{
+    buf_t *scratch = &self->core->ctx.scratch;
+
+    forget(self);
+    self->state = LINK_GREETING;
+    self->greeted_ms = now_ms;
+    /* The outbox was emptied just now, so only memory can be missing. */
+    must(put_hello(self, scratch) == 0 && put_ready(self, scratch) == 0);
+}
+
+static void lose(link_t *self, const char *why)
+{
+    log_warn("WORKER-BROKER-LOST", "broker=%s reason=%s", self->endpoint, why);
+    forget(self);
+    self->state = LINK_LOST;
+}
+
+void link_init(link_t *self, const link_options_t *options, int64_t now_ms)
+{
+    *self = (link_t){
+        .core = options->core,
+        .endpoint = options->endpoint,
+        .boot = options->boot,
+        .name = options->name,
+        .window = options->window,
+        .window_bytes = options->window_bytes,
+        .heartbeat_ms = FIRST_HEARTBEAT_MS,
+        .liveness_ms = FIRST_LIVENESS_MS,
+        .heard_ms = now_ms,
+        .sent_ms = now_ms,
+        .pinged_ms = now_ms,
+    };
+    outbox_init(&self->outbox);
+    buf_init(&self->inbox, options->window_bytes * 2 + FRAME_MAX_);
+    greet(self, now_ms);
+}
+
+void link_fini(link_t *self)
+{
+    outbox_fini(&self->outbox);
+    buf_fini(&self->inbox);
+}
+
+/* --- requests ---------------------------------------------------------- */
+
+/* More output waits than this link may have: begin nothing new. */
+static bool is_busy(const link_t *self)
+{
+    size_t waiting = outbox_waiting(&self->outbox);
+
+    return waiting > BUSY_MAX || waiting > self->window_bytes;
+}
+
+static void refuse(link_t *self, const message_request_t *request)
+{
+    message_reply_t reply = {.id = request->id, .status = 503};
+    outbox_mark_t mark;
+
+    /* The hard bound of the outbox lies far behind what makes us busy. */
+    (void)outbox_reply(&self->outbox, &reply, &mark);
+    log_braked(&self->brake, LOG_WARN, "WORKER-OVERRUN",
+               "broker=%s window_bytes=%" PRIu64, self->endpoint,
+               self->window_bytes);
+}
+
+/* Keep a REQUEST for later: when it came, then its bytes. */
+static void keep(link_t *self, const message_request_t *request,
+                 wire_bytes_t raw, int64_t now_ms)
+{
+    size_t start = self->inbox.len;
+
+    if (wire_put_uint(&self->inbox, (uint64_t)now_ms) < 0 ||
+        wire_put_raw(&self->inbox, raw) < 0) {
+        self->inbox.len = start;
+        refuse(self, request);
+        return;
+    }
+    self->inbox_count++;
+}
+
+static void take_request(link_t *self, const message_t *message, int64_t now_ms)
+{
+    if (self->inbox_count == 0 && !is_busy(self)) {
+        core_handle(self->core, &message->request, now_ms, &self->outbox);
+        return;
+    }
+    wire_bytes_t raw = {self->frame.at - message->size, message->size};
+    keep(self, &message->request, raw, now_ms);
+}
+
+bool link_can_resume(const link_t *self)
+{
+    return self->inbox_count > 0 && !is_busy(self);
+}
+
+bool link_resume(link_t *self)
+{
+    message_t message;
+    uint64_t came_ms;
+
+    if (!link_can_resume(self)) {
+        return false;
+    }
+    wire_bytes_t rest = {self->inbox.data + self->inbox_at,
+                         self->inbox.len - self->inbox_at};
+    wire_cursor_t at = wire_cursor(rest);
+    must(wire_get_uint(&at, &came_ms) == 0);  /* we wrote it */
+    must(message_decode(&at, &message) == 1); /* it was decoded before */
+    core_handle(self->core, &message.request, (int64_t)came_ms, &self->outbox);
+    self->inbox_at += (size_t)(at.at - rest.data);
+    if (--self->inbox_count == 0) {
+        drop_inbox(self);
+    } else if (self->inbox_at > self->inbox.len / 2) {
+        buf_drop(&self->inbox, self->inbox_at);
+        self->inbox_at = 0;
+    }
+    return true;
+}
+
+/* --- what a broker says ------------------------------------------------ */
+
+static void put_bare(link_t *self, message_kind_t kind)
+{
+    /* ready keeps room behind its bounds for the few bytes of these. */
+    must(message_put_bare(&self->outbox.ready, kind) == 0);
+}
+
+static int64_t oldest_ms(const link_t *self, int64_t now_ms)
+{
+    wire_bytes_t rest = {self->inbox.data + self->inbox_at,
+                         self->inbox.len - self->inbox_at};
+    wire_cursor_t at = wire_cursor(rest);
+    uint64_t came_ms = (uint64_t)now_ms;
+
+    if (self->inbox_count > 0) {
+        must(wire_get_uint(&at, &came_ms) == 0);
+    }
+    return now_ms - (int64_t)came_ms;
+}
+
+static void ping(link_t *self, int64_t now_ms)
+{
+    message_ping_t ping = {
+        .in_flight = self->inbox_count,
+        .oldest_ms = (uint64_t)oldest_ms(self, now_ms),
+    };
+
+    must(message_put_ping(&self->outbox.ready, &ping) == 0);
+    self->pings++;
+}
+
+/*
+ * DRAIN, and a PING behind it: the broker answers in order, so once the PONG
+ * is here, so is every request that it sent before it saw the DRAIN.
+ */
+static void put_drain(link_t *self, int64_t now_ms)
+{
+    put_bare(self, KIND_DRAIN);
+    ping(self, now_ms);
+    self->fence = self->pings;
+}
+
+static void take_welcome(link_t *self, const message_welcome_t *welcome,
+                         int64_t now_ms)
+{
+    if (self->state != LINK_GREETING) {
+        return; /* the answer to a greeting that was said twice */
+    }
+    if (welcome->heartbeat_ms > 0) {
+        self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
+    }
+    if (welcome->liveness_ms > 0) {
+        self->liveness_ms = (int64_t)welcome->liveness_ms;
+    }
+    self->outbox.window =
+        wire_map_uint(welcome->options, "push_window", UINT64_MAX);
+    self->outbox.window_bytes =
+        wire_map_uint(welcome->options, "push_window_bytes", UINT64_MAX);
+    self->state = LINK_UP;
+    self->pings = 0; /* a PONG to an earlier life must not count */
+    self->pongs = 0;
+    log_info("WORKER-BROKER-UP", "broker=%s name=%.*s", self->endpoint,
+             (int)welcome->name.len, (const char *)welcome->name.data);
+    if (self->draining) {
+        put_drain(self, now_ms);
+    }
+}
+
+/*
+ * The broker does not know us.  It says so once for each thing that it heard
+ * before our greeting, so only the first WHO is news.
+ */
+static void take_who(link_t *self, int64_t now_ms)
+{
+    bool is_echo = self->state == LINK_GREETING &&
+                   now_ms - self->greeted_ms < self->heartbeat_ms;
+
+    if (is_echo) {
+        return;
+    }
+    if (self->draining) {
+        lose(self, "unknown"); /* whatever we held has had its outcome */
+        return;
+    }
+    greet(self, now_ms);
+}
+
+static void take_gone(link_t *self, const message_gone_t *gone)
+{
+    hoist_app *app = self->core->ctx.app;
+
+    if (app->gone != NULL) {
+        app->gone(app, lend(gone->conn));
+    }
+}
+
+static void take_error(link_t *self, const message_error_t *error)
+{
+    log_braked(&self->brake, LOG_WARN, "WORKER-BROKER-ERROR",
+               "broker=%s code=%.*s text=\"%.*s\"", self->endpoint,
+               (int)error->code.len, (const char *)error->code.data,
+               (int)error->text.len, (const char *)error->text.data);
+}
+
+static void take(link_t *self, const message_t *message, int64_t now_ms)
+{
+    switch (message->kind) {
+    case KIND_REQUEST:
+        take_request(self, message, now_ms);
+        break;
+    case KIND_WELCOME:
+        take_welcome(self, &message->welcome, now_ms);
+        break;
+    case KIND_CREDIT:
+        outbox_credit(&self->outbox, &message->credit);
+        break;
+    case KIND_GONE:
+        take_gone(self, &message->gone);
+        break;
+    case KIND_PONG:
+        self->pongs++;
+        break;
+    case KIND_WHO:
+        take_who(self, now_ms);
+        break;
+    case KIND_BYE:
+        if (self->state != LINK_LOST) {
+            lose(self, "bye");
+        }
+        break;
+    case KIND_ERROR:
+        take_error(self, &message->error);
+        break;
+    default:
+        log_braked(&self->brake, LOG_WARN, "WORKER-UNEXPECTED",
+                   "broker=%s kind=%s", self->endpoint,
+                   message_kind_name(message->kind));
+        break;
+    }
+}
+
+void link_feed(link_t *self, wire_bytes_t frame, int64_t now_ms)
+{
+    self->frame = wire_cursor(frame);
+    self->heard_ms = now_ms;
+    self->asked_ms = 0;
+    /* An empty frame only asks the transport whether we are there. */
+    if (self->state == LINK_LOST && frame.len > 0 && !self->draining) {
+        greet(self, now_ms);
+    }
+}
+
+bool link_step(link_t *self, int64_t now_ms)
+{
+    message_t message;
+    int rc = message_decode(&self->frame, &message);
+
+    if (rc == 1) {
+        take(self, &message, now_ms);
+    } else if (rc < 0) {
+        log_braked(&self->brake, LOG_WARN, "WORKER-BAD-FRAME",
+                   "broker=%s error=%d", self->endpoint, -rc);
+    }
+    return rc != 0;
+}
+
+/* --- time -------------------------------------------------------------- */
+
+/*
+ * A quarter early, so that a late turn is still in time.  Hearing nothing is
+ * a reason to ask as well: only an answer shows that the broker lives.
+ */
+static int64_t ping_due_ms(const link_t *self)
+{
+    int64_t quiet_ms =
+        self->sent_ms < self->heard_ms ? self->sent_ms : self->heard_ms;
+
+    if (quiet_ms < self->pinged_ms) {
+        quiet_ms = self->pinged_ms;
+    }
+    return quiet_ms + self->heartbeat_ms * 3 / 4;
+}
+
+/* Silence counts from the first question that was not answered: a handler
+ * that took long is no silence of the broker's. */
+static int64_t lost_due_ms(const link_t *self)
+{
+    return self->asked_ms > 0 ? self->asked_ms + self->liveness_ms : INT64_MAX;
+}
+
+int64_t link_due_ms(const link_t *self)
+{
+    switch (self->state) {
+    case LINK_GREETING:
+        return self->greeted_ms + self->heartbeat_ms;
+    case LINK_UP:
+        return ping_due_ms(self) < lost_due_ms(self) ? ping_due_ms(self)
+                                                     : lost_due_ms(self);
+    default:
+        return self->pinged_ms + self->heartbeat_ms;
+    }
+}
+
+/* PING, unless there is output that cannot leave: it asks the same. */
+static void ask(link_t *self, int64_t now_ms)
+{
+    if (self->outbox.ready.len == 0) {
+        ping(self, now_ms);
+    }
+    self->pinged_ms = now_ms;
+}
+
+void link_keep_alive(link_t *self, int64_t now_ms)
+{
+    if (self->state == LINK_UP && now_ms >= ping_due_ms(self)) {
+        ask(self, now_ms);
+    }
+}
+
+/* Greet again, since the answer is overdue; but never pile greetings up. */
+static void tick_greeting(link_t *self, int64_t now_ms)
+{
+    if (self->outbox.ready.len > 0) {
+        self->greeted_ms = now_ms; /* it has not even left */
+    } else if (self->draining) {
+        lose(self, "silent");
+    } else {
+        greet(self, now_ms);
+    }
+}
+
+void link_tick(link_t *self, int64_t now_ms)
+{
+    if (now_ms < link_due_ms(self)) {
+        return;
+    }
+    if (self->state == LINK_GREETING) {
+        tick_greeting(self, now_ms);
+        return;
+    }
+    if (self->state == LINK_UP && now_ms >= lost_due_ms(self)) {
+        lose(self, "silent");
+    }
+    ask(self, now_ms);
+    if (self->asked_ms == 0) {
+        self->asked_ms = now_ms;
+    }
+}
+
+void link_sent(link_t *self, size_t len, int64_t now_ms)
+{
+    outbox_sent(&self->outbox, len);
+    self->sent_ms = now_ms;
+}
+
+/* --- leaving ----------------------------------------------------------- */
+
+void link_drain(link_t *self, int64_t now_ms)
+{
+    self->draining = true;
+    if (self->state == LINK_UP) {
+        put_drain(self, now_ms);
+    }
+}
+
+bool link_is_drained(const link_t *self)
+{
+    switch (self->state) {
+    case LINK_UP:
+        return self->fence > 0 && self->pongs >= self->fence &&
+               self->inbox_count == 0 && outbox_waiting(&self->outbox) == 0;
+    case LINK_GREETING:
+        /* A greeting that never left has told nobody that we are here. */
+        return outbox_waiting(&self->outbox) > 0;
+    default:
+        return true;
+    }
+}
+
+void link_bye(link_t *self)
+{
+    if (self->state == LINK_UP) {
+        put_bare(self, KIND_BYE);
+    }
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One broker as a worker sees it: greeting, requests, push window, liveness,
+ * leaving.  The protocol without the socket: frames and times are fed in, and
+ * what is to be sent collects in the outbox.  Owner thread only.
+ *
+ *              HELLO, READY          WELCOME
+ *   GREETING ------------> GREETING ---------> UP
+ *      ^  ^                                    |
+ *      |  +-------------- WHO -----------------+
+ *      |                                       | silence, BYE
+ *      +---- anything is heard ---- LOST <-----+
+ *
+ * While it is LOST, a PING every heartbeat asks whether the broker is back.
+ */
+#ifndef WORKERS_C_LINK_H
+#define WORKERS_C_LINK_H
+
+#include "base/log.h"
+#include "workers/c/core.h"
+
+typedef enum { LINK_GREETING, LINK_UP, LINK_LOST } link_state_t;
+
+typedef struct {
+    core_t *core;          /* borrowed: runs the requests */
+    const char *endpoint;  /* borrowed: for logs */
+    const char *boot;      /* borrowed: this worker's boot id */
+    const char *name;      /* borrowed: this worker's name */
+    uint64_t window;       /* this broker's share of the settings' window */
+    uint64_t window_bytes; /* the same in bytes */
+
+    link_state_t state;
+    outbox_t outbox;     /* owned */
+    buf_t inbox;         /* owned: REQUESTs not begun, each behind its time */
+    size_t inbox_at;     /* bytes of inbox that are done */
+    size_t inbox_count;  /* REQUESTs in it */
+    wire_cursor_t frame; /* borrowed: what is left of the frame being read */
+    log_brake_t brake;   /* of what a broken broker can make us log */
+
+    int64_t heartbeat_ms; /* send something at least this often */
+    int64_t liveness_ms;  /* after this silence the broker is lost */
+    int64_t greeted_ms;   /* when HELLO was put into the outbox */
+    int64_t heard_ms;     /* last frame */
+    int64_t sent_ms;      /* last frame of ours */
+    int64_t pinged_ms;    /* last PING, or when one would only have piled up */
+    int64_t asked_ms;     /* first of those since heard_ms; 0: none */
+
+    bool draining;  /* no new requests are wanted */
+    uint64_t pings; /* since WELCOME */
+    uint64_t pongs; /* since WELCOME */
+    uint64_t fence; /* the PING behind DRAIN, counted as pings; 0: none */
+} link_t;
+
+/* What a link needs to know; borrowed for its life. */
+typedef struct {
+    core_t *core;
+    const char *endpoint;
+    const char *boot; /* 1..BOOT_ID_MAX bytes */
+    const char *name; /* 0..PEER_NAME_MAX bytes */
+    uint64_t window;
+    uint64_t window_bytes;
+} link_options_t;
+
+/* The greeting is in the outbox at once. */
+void link_init(link_t *self, const link_options_t *options, int64_t now_ms);
+void link_fini(link_t *self);
+
+/*
+ * Begin to read a frame; call link_step until it returns false before the
+ * frame's bytes go away.  The frame before must have been read to its end.
+ */
+void link_feed(link_t *self, wire_bytes_t frame, int64_t now_ms);
+
+/*
+ * Handle the frame's next message; a REQUEST runs its handler, unless too
+ * much waits to be sent: then it is kept for later.
+ * Returns false at the end of the frame.
+ */
+bool link_step(link_t *self, int64_t now_ms);
+
+/*
+ * Run the handler of the oldest REQUEST kept, if output has drained enough.
+ * Returns whether there was one.
+ */
+bool link_resume(link_t *self);
+
+/* Would link_resume run one? */
+bool link_can_resume(const link_t *self);
+
+/* Timers: PING, the greeting again, a broker that is lost. */
+void link_tick(link_t *self, int64_t now_ms);
+
+/*
+ * Between handlers of one turn: PING if it is time.  It does not judge the
+ * broker, whose frames of this turn have not all been read.
+ */
+void link_keep_alive(link_t *self, int64_t now_ms);
+
+/* When link_tick has something to do next. */
+int64_t link_due_ms(const link_t *self);
+
+/* A frame of len bytes, the front of outbox.ready, has been sent. */
+void link_sent(link_t *self, size_t len, int64_t now_ms);
+
+/* Ask for no more requests.  Once. */
+void link_drain(link_t *self, int64_t now_ms);
+
+/* Is every request answered that the broker ever sent, and said so? */
+bool link_is_drained(const link_t *self);
+
+/* Say goodbye, if somebody is there to hear it. */
+void link_bye(link_t *self);
+
+#endif

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hoist_run: one DEALER for each broker around its link, one thread, one loop.
+ * A turn:
+ *
+ *   wait    for frames, for room to send, for a stop, for the next timer
+ *   read    a bounded batch of frames from each broker, running handlers
+ *   resume  requests that were kept while too much waited to be sent
+ *   tick    timers; behind reading, for what was said while a handler ran
+ *           long is no silence
+ *   flush   one frame to each broker
+ *   leave   when stopping and all is done
+ */
+#include "base/clock.h"
+#include "base/rand.h"
+#include "base/xalloc.h"
+#include "workers/c/link.h"
+#include "workers/c/signals.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <unistd.h>
+
+#include <zmq.h>
+
+#define FRAMES_PER_TURN   64                  /* of one broker */
+#define RESUMES_PER_TURN  256                 /* of one broker */
+#define FRAME_BYTES       ((size_t)1 << 20)   /* a frame of ours, about */
+#define FRAME_BYTES_MAX   ((int64_t)64 << 20) /* of a broker's; section 2 */
+#define FLUSH_BYTES       ((size_t)64 << 10)  /* flush before the turn ends */
+#define HWM_SLACK         1024                /* frames that carry no request */
+#define LINGER_MS         1000 /* for what a stop leaves unsent */
+#define RECONNECT_MS      50   /* first pause, doubled up to … */
+#define RECONNECT_MAX_MS  2000
+#define TRANSPORT_PING_MS 5000 /* ZMTP: finds dead hosts */
+#define TRANSPORT_DEAD_MS 15000
+#define WAIT_MAX_MS       1000
+#define PATIENCE_MS       1000 /* a terminal and a supervisor may both signal */
+#define BOOT_BYTES        8
+
+typedef struct {
+    link_t link;
+    void *socket; /* owned: DEALER, or NULL */
+    bool blocked; /* the socket takes no more just now */
+} line_t;
+
+typedef struct {
+    hoist_app *app; /* borrowed */
+    core_t core;
+    void *zmq;     /* owned: context */
+    line_t *lines; /* owned: one for each broker */
+    size_t count;
+    zmq_pollitem_t *items; /* owned: stop_fd, then one for each line */
+    char boot[2 * BOOT_BYTES + 1];
+    const char *name; /* borrowed */
+    bool draining;
+    bool impatient;   /* another stop came later */
+    int64_t drain_ms; /* when draining began */
+    int64_t leave_ms; /* when it ends at the latest */
+} loop_t;
+
+/* --- start and end ----------------------------------------------------- */
+
+static int set_int(void *socket, int option, int64_t value)
+{
+    int number = value > INT32_MAX ? INT32_MAX : (int)value;
+    int rc = zmq_setsockopt(socket, option, &number, sizeof number);
+
+    return rc < 0 ? -zmq_errno() : 0;
+}
+
+/*
+ * IMMEDIATE: nothing is queued for a broker that is not there.  What it would
+ * get at its return would be answers to questions of another life.
+ */
+static int configure(void *socket, const link_t *link)
+{
+    const int64_t window = (int64_t)link->window + HWM_SLACK;
+    const int64_t options[][2] = {
+        {ZMQ_LINGER, LINGER_MS},
+        {ZMQ_IMMEDIATE, 1},
+        {ZMQ_SNDHWM, window},
+        {ZMQ_RCVHWM, window},
+        {ZMQ_RECONNECT_IVL, RECONNECT_MS},
+        {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS},
+        {ZMQ_HEARTBEAT_IVL, TRANSPORT_PING_MS},
+        {ZMQ_HEARTBEAT_TIMEOUT, TRANSPORT_DEAD_MS},
+    };
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof options / sizeof *options; i++) {
+        rc = set_int(socket, (int)options[i][0], options[i][1]);
+    }
+    int64_t most = FRAME_BYTES_MAX;
+    if (rc == 0 &&
+        zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most) < 0) {
+        rc = -zmq_errno();
+    }
+    return rc;
+}
+
+static int connect_line(loop_t *self, line_t *line)
+{
+    line->socket = zmq_socket(self->zmq, ZMQ_DEALER);
+    if (line->socket == NULL) {
+        return -zmq_errno();
+    }
+    int rc = configure(line->socket, &line->link);
+    if (rc == 0 && zmq_connect(line->socket, line->link.endpoint) < 0) {
+        rc = -zmq_errno();
+    }
+    if (rc < 0) {
+        log_err("WORKER-CONNECT", "broker=%s error=\"%s\"", line->link.endpoint,
+                zmq_strerror(-rc));
+    }
+    return rc;
+}
+
+/* A broker's share of a window; each gets at least one. */
+static uint64_t share(uint64_t window, size_t brokers)
+{
+    return window > brokers ? window / brokers : 1;
+}
+
+static void make_boot(char boot[2 * BOOT_BYTES + 1])
+{
+    uint8_t bytes[BOOT_BYTES];
+
+    rand_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        (void)snprintf(boot + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+static int open_loop(loop_t *self, hoist_app *app)
+{
+    const settings_t *settings = &app->settings;
+    int64_t now_ms = clock_mono_ms();
+    int rc = 0;
+
+    *self = (loop_t){.app = app, .count = settings->broker_count};
+    core_init(&self->core, app);
+    make_boot(self->boot);
+    self->name = *settings->name != '\0' ? settings->name
+                                         : program_invocation_short_name;
+    self->lines = xcalloc(self->count, sizeof *self->lines);
+    self->items = xcalloc(self->count + 1, sizeof *self->items);
+    for (size_t i = 0; i < self->count; i++) {
+        link_options_t options = {
+            .core = &self->core,
+            .endpoint = settings->brokers[i],
+            .boot = self->boot,
+            .name = self->name,
+            .window = share(settings->window, self->count),
+            .window_bytes = share(settings->window_bytes, self->count),
+        };
+        link_init(&self->lines[i].link, &options, now_ms);
+    }
+    self->zmq = zmq_ctx_new();
+    if (self->zmq == NULL) {
+        return -zmq_errno();
+    }
+    for (size_t i = 0; rc == 0 && i < self->count; i++) {
+        rc = connect_line(self, &self->lines[i]);
+    }
+    return rc;
+}
+
+static void close_loop(loop_t *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->lines[i].socket != NULL) {
+            zmq_close(self->lines[i].socket);
+        }
+        link_fini(&self->lines[i].link);
+    }
+    if (self->zmq != NULL) {
+        while (zmq_ctx_term(self->zmq) < 0 && zmq_errno() == EINTR) {
+        }
+    }
+    free(self->lines);
+    free(self->items);
+    core_fini(&self->core);
+}
+
+/* --- the turn ---------------------------------------------------------- */
+
+static long wait_ms(const loop_t *self, int64_t now_ms)
+{
+    int64_t due_ms = now_ms + WAIT_MAX_MS;
+
+    for (size_t i = 0; i < self->count; i++) {
+        int64_t line_ms = link_due_ms(&self->lines[i].link);
+        if (link_can_resume(&self->lines[i].link)) {
+            return 0;
+        }
+        due_ms = line_ms < due_ms ? line_ms : due_ms;
+    }
+    if (self->draining && self->leave_ms < due_ms) {
+        due_ms = self->leave_ms;
+    }
+    return due_ms > now_ms ? (long)(due_ms - now_ms) : 0;
+}
+
+static int wait_for_work(loop_t *self, int64_t now_ms)
+{
+    self->items[0] =
+        (zmq_pollitem_t){.fd = self->app->stop_fd, .events = ZMQ_POLLIN};
+    for (size_t i = 0; i < self->count; i++) {
+        short events = ZMQ_POLLIN;
+        if (self->lines[i].blocked) {
+            events |= ZMQ_POLLOUT;
+        }
+        self->items[i + 1] =
+            (zmq_pollitem_t){.socket = self->lines[i].socket, .events = events};
+    }
+    int rc = zmq_poll(self->items, (int)self->count + 1, wait_ms(self, now_ms));
+    if (rc < 0 && zmq_errno() != EINTR) {
+        return -zmq_errno();
+    }
+    if (rc <= 0) {
+        for (size_t i = 0; i <= self->count; i++) {
+            self->items[i].revents = 0;
+        }
+    }
+    return 0;
+}
+
+static int flush(line_t *line, int64_t now_ms)
+{
+    const buf_t *ready = &line->link.outbox.ready;
+
+    line->blocked = false;
+    while (ready->len > 0) {
+        size_t len = outbox_frame(&line->link.outbox, FRAME_BYTES);
+        if (zmq_send(line->socket, ready->data, len, ZMQ_DONTWAIT) < 0) {
+            line->blocked = zmq_errno() == EAGAIN;
+            return line->blocked || zmq_errno() == EINTR ? 0 : -zmq_errno();
+        }
+        link_sent(&line->link, len, now_ms);
+    }
+    return 0;
+}
+
+/*
+ * Handlers take their time: once it has moved on, or much has collected, what
+ * is ready goes out, so that one slow handler does not hold back the replies
+ * of those before it, nor our sign of life.
+ */
+static int after_handler(line_t *line, int64_t *now_ms)
+{
+    int64_t then_ms = *now_ms;
+
+    *now_ms = clock_mono_ms();
+    if (*now_ms == then_ms && line->link.outbox.ready.len < FLUSH_BYTES) {
+        return 0;
+    }
+    link_keep_alive(&line->link, *now_ms);
+    return flush(line, *now_ms);
+}
+
+static int read_frame(line_t *line, zmq_msg_t *frame, int64_t *now_ms)
+{
+    wire_bytes_t bytes = {zmq_msg_data(frame), zmq_msg_size(frame)};
+    int rc = 0;
+
+    link_feed(&line->link, bytes, *now_ms);
+    while (rc == 0 && link_step(&line->link, *now_ms)) {
+        rc = after_handler(line, now_ms);
+    }
+    return rc;
+}
+
+static int read_line(line_t *line, int64_t *now_ms)
+{
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < FRAMES_PER_TURN; i++) {
+        zmq_msg_t frame;
+        zmq_msg_init(&frame);
+        if (zmq_msg_recv(&frame, line->socket, ZMQ_DONTWAIT) < 0) {
+            int error = zmq_errno();
+            zmq_msg_close(&frame);
+            return error == EAGAIN || error == EINTR ? 0 : -error;
+        }
+        rc = read_frame(line, &frame, now_ms);
+        zmq_msg_close(&frame);
+    }
+    return rc;
+}
+
+static int resume(line_t *line, int64_t *now_ms)
+{
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < RESUMES_PER_TURN; i++) {
+        if (!link_resume(&line->link)) {
+            break;
+        }
+        rc = after_handler(line, now_ms);
+    }
+    return rc;
+}
+
+/* read, resume, tick and flush one line. */
+static int turn_line(line_t *line, short events, int64_t *now_ms)
+{
+    /* An answer may have come while another line's handlers ran. */
+    bool may_have_come = line->link.asked_ms > 0;
+    int rc = 0;
+
+    if ((events & ZMQ_POLLIN) != 0 || may_have_come) {
+        rc = read_line(line, now_ms);
+    }
+    if (rc == 0) {
+        rc = resume(line, now_ms);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    link_tick(&line->link, *now_ms);
+    return flush(line, *now_ms);
+}
+
+/* --- leaving ----------------------------------------------------------- */
+
+static void take_stop(loop_t *self, int64_t now_ms)
+{
+    uint64_t times = 0;
+
+    if (read(self->app->stop_fd, &times, sizeof times) < 0) {
+        return;
+    }
+    if (self->draining) {
+        self->impatient = now_ms >= self->drain_ms + PATIENCE_MS;
+        return;
+    }
+    self->drain_ms = now_ms;
+    self->draining = true;
+    self->leave_ms = now_ms + self->app->settings.drain_ms;
+    log_info("WORKER-DRAINING", "drain_ms=%" PRId64,
+             self->app->settings.drain_ms);
+    for (size_t i = 0; i < self->count; i++) {
+        link_drain(&self->lines[i].link, now_ms);
+    }
+}
+
+static bool may_leave(const loop_t *self, int64_t now_ms)
+{
+    if (!self->draining) {
+        return false;
+    }
+    if (self->impatient || now_ms >= self->leave_ms) {
+        log_warn("WORKER-DRAIN-CUT", "after_ms=%" PRId64,
+                 now_ms - self->drain_ms);
+        return true;
+    }
+    for (size_t i = 0; i < self->count; i++) {
+        if (!link_is_drained(&self->lines[i].link)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int say_bye(loop_t *self, int64_t now_ms)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < self->count; i++) {
+        link_bye(&self->lines[i].link);
+        rc = flush(&self->lines[i], now_ms);
+    }
+    return rc;
+}
+
+static int turns(loop_t *self)
+{
+    int64_t now_ms = clock_mono_ms();
+    int rc = 0;
+
+    while (rc == 0 && !may_leave(self, now_ms)) {
+        rc = wait_for_work(self, now_ms);
+        now_ms = clock_mono_ms();
+        for (size_t i = 0; rc == 0 && i < self->count; i++) {
+            rc =
+                turn_line(&self->lines[i], self->items[i + 1].revents, &now_ms);
+        }
+        if (rc == 0 && self->items[0].revents != 0) {
+            take_stop(self, now_ms);
+        }
+    }
+    return rc == 0 ? say_bye(self, now_ms) : rc;
+}
+
+/* --- run --------------------------------------------------------------- */
+
+static int check(const hoist_app *app)
+{
+    if (app->first_error < 0) {
+        log_err("WORKER-REGISTRATION", "error=\"%s\"",
+                strerror(-app->first_error));
+        return app->first_error;
+    }
+    if (app->routes.count == 0) {
+        log_err("WORKER-REGISTRATION", "error=\"no route is registered\"");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int run(hoist_app *app)
+{
+    loop_t loop;
+    int rc = open_loop(&loop, app);
+
+    if (rc == 0) {
+        log_info("WORKER-STARTED", "name=%s boot=%s routes=%zu brokers=%zu",
+                 loop.name, loop.boot, app->routes.count, loop.count);
+        rc = turns(&loop);
+    }
+    close_loop(&loop);
+    if (rc < 0) {
+        log_err("WORKER-FAILED", "error=\"%s\"", zmq_strerror(-rc));
+    } else {
+        log_info("WORKER-STOPPED", "boot=%s", loop.boot);
+    }
+    return rc;
+}
+
+int hoist_run(hoist_app *app)
+{
+    int rc = check(app);
+
+    if (rc == 0 && app->running) {
+        rc = -EBUSY;
+    }
+    if (rc == 0 && app->settings.signals) {
+        rc = signals_watch(app->stop_fd);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    app->running = true;
+    rc = run(app);
+    app->running = false;
+    if (app->settings.signals) {
+        signals_unwatch(app->stop_fd);
+    }
+    return rc;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers/c/outbox.h"
+
+#include "base/xalloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Room for what waits at the hard bound, the one push that went past it, and
+ * the reply of the handler that made it. */
+#define LIMIT (OUTBOX_HARD_MAX + 2 * OUTBOX_BODY_MAX + (4u << 20))
+#define KEEP  ((size_t)1 << 20) /* memory that an empty buffer may keep */
+
+void outbox_init(outbox_t *self)
+{
+    *self = (outbox_t){.window = UINT64_MAX, .window_bytes = UINT64_MAX};
+    buf_init(&self->ready, LIMIT);
+    buf_init(&self->held, LIMIT);
+}
+
+void outbox_fini(outbox_t *self)
+{
+    buf_fini(&self->ready);
+    buf_fini(&self->held);
+}
+
+void outbox_reset(outbox_t *self, uint64_t window, uint64_t window_bytes)
+{
+    buf_reset(&self->ready, KEEP);
+    buf_reset(&self->held, KEEP);
+    self->held_at = 0;
+    self->window = window;
+    self->window_bytes = window_bytes;
+    self->pushes = 0;
+    self->push_bytes = 0;
+}
+
+/* Where the next message goes: behind what is held, if anything is. */
+static buf_t *tail(outbox_t *self)
+{
+    return outbox_is_holding(self) ? &self->held : &self->ready;
+}
+
+/* One push is allowed whatever its size when none is on its way, as the
+ * broker allows it: else one larger than the window could never go. */
+static bool window_allows(const outbox_t *self, size_t body_len)
+{
+    return self->pushes == 0 ||
+           (self->pushes < self->window &&
+            self->push_bytes + body_len <= self->window_bytes);
+}
+
+static void spend(outbox_t *self, size_t body_len)
+{
+    self->pushes++;
+    self->push_bytes += body_len;
+}
+
+int outbox_reply(outbox_t *self, const message_reply_t *reply,
+                 outbox_mark_t *mark)
+{
+    if (reply->body.bytes.len > OUTBOX_BODY_MAX) {
+        return -EMSGSIZE;
+    }
+    buf_t *to = tail(self);
+    *mark = (outbox_mark_t){to == &self->held, to->len, 0};
+    int rc = message_put_reply(to, reply);
+    mark->len = to->len - mark->at;
+    return rc;
+}
+
+void outbox_take_back(outbox_t *self, const outbox_mark_t *mark)
+{
+    buf_t *from = mark->held ? &self->held : &self->ready;
+    size_t end = mark->at + mark->len;
+
+    must(end <= from->len);
+    memmove(from->data + mark->at, from->data + end, from->len - end);
+    from->len -= mark->len;
+}
+
+int outbox_push(outbox_t *self, const message_push_t *push)
+{
+    size_t body_len = push->body.bytes.len;
+
+    if (body_len > OUTBOX_BODY_MAX) {
+        return -EMSGSIZE;
+    }
+    if (outbox_waiting(self) > OUTBOX_HARD_MAX) {
+        return -ENOBUFS;
+    }
+    if (outbox_is_holding(self) || !window_allows(self, body_len)) {
+        return message_put_push(&self->held, push);
+    }
+    int rc = message_put_push(&self->ready, push);
+    if (rc == 0) {
+        spend(self, body_len);
+    }
+    return rc;
+}
+
+int outbox_close(outbox_t *self, const message_close_t *close)
+{
+    if (outbox_waiting(self) > OUTBOX_HARD_MAX) {
+        return -ENOBUFS;
+    }
+    return message_put_close(tail(self), close);
+}
+
+/* Move messages from held to ready while the window allows. */
+static void release(outbox_t *self)
+{
+    while (outbox_is_holding(self)) {
+        wire_bytes_t rest = {self->held.data + self->held_at,
+                             self->held.len - self->held_at};
+        wire_cursor_t cursor = wire_cursor(rest);
+        message_t message;
+
+        must(message_decode(&cursor, &message) == 1); /* we encoded it */
+        bool is_push = message.kind == KIND_PUSH;
+        size_t body_len = is_push ? message.push.body.bytes.len : 0;
+        if ((is_push && !window_allows(self, body_len)) ||
+            buf_put(&self->ready, rest.data, message.size) < 0) {
+            return;
+        }
+        if (is_push) {
+            spend(self, body_len);
+        }
+        self->held_at += message.size;
+    }
+    buf_reset(&self->held, KEEP);
+    self->held_at = 0;
+}
+
+/* Give memory of what was released back before it outgrows what waits. */
+static void compact(outbox_t *self)
+{
+    if (self->held_at > KEEP && self->held_at > self->held.len / 2) {
+        buf_drop(&self->held, self->held_at);
+        self->held_at = 0;
+    }
+}
+
+void outbox_credit(outbox_t *self, const message_credit_t *credit)
+{
+    /* More than was spent is the broker's mistake and buys nothing. */
+    self->pushes -=
+        credit->messages < self->pushes ? credit->messages : self->pushes;
+    self->push_bytes -=
+        credit->bytes < self->push_bytes ? credit->bytes : self->push_bytes;
+    release(self);
+    compact(self);
+}
+
+size_t outbox_frame(const outbox_t *self, size_t most)
+{
+    wire_bytes_t all = {self->ready.data, self->ready.len};
+    wire_cursor_t cursor = wire_cursor(all);
+    wire_bytes_t message;
+    size_t len = 0;
+
+    if (all.len <= most) {
+        return all.len;
+    }
+    while (!wire_at_end(&cursor)) {
+        must(wire_get_raw(&cursor, &message) == 0); /* we encoded it */
+        if (len > 0 && len + message.len > most) {
+            break;
+        }
+        len += message.len;
+    }
+    return len;
+}
+
+void outbox_sent(outbox_t *self, size_t len)
+{
+    buf_drop(&self->ready, len);
+    if (self->ready.len == 0) {
+        buf_reset(&self->ready, KEEP);
+    }
+    /* ready may have been full when credit came. */
+    if (outbox_is_holding(self)) {
+        release(self);
+    }
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The outcome of an event: the reply, what an accepted connection carries,
+ * and what a failure means.
+ */
+#include "base/xalloc.h"
+#include "workers/c/core.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define BODY_TEXT_MAX 4096 /* an error's JSON, every byte of it escaped */
+
+/* --- accept ------------------------------------------------------------ */
+
+void accept_reset(accept_t *self)
+{
+    self->has_user = false;
+    self->has_tenant = false;
+    self->subprotocol = (wire_bytes_t){NULL, 0};
+    self->attributes.len = 0;
+    self->headers.len = 0;
+    self->attribute_count = 0;
+    self->header_count = 0;
+}
+
+/* 0 when the event is a CONNECT that has no reply yet. */
+static int may_accept(const hoist_ctx *ctx)
+{
+    if (ctx->request->event != EVENT_CONNECT) {
+        return -EINVAL;
+    }
+    return ctx->status != 0 ? -EALREADY : 0;
+}
+
+int hoist_accept_user(hoist_ctx *ctx, hoist_text user)
+{
+    accept_t *accept = &ctx->accept;
+    int rc = may_accept(ctx);
+
+    if (rc < 0) {
+        return rc;
+    }
+    if (user.len > sizeof accept->user) {
+        return -EMSGSIZE;
+    }
+    if (user.len > 0) {
+        memcpy(accept->user, user.data, user.len);
+    }
+    accept->user_len = user.len;
+    accept->has_user = true;
+    return 0;
+}
+
+int hoist_accept_tenant(hoist_ctx *ctx, hoist_text tenant)
+{
+    accept_t *accept = &ctx->accept;
+    int rc = may_accept(ctx);
+
+    if (rc < 0) {
+        return rc;
+    }
+    if (tenant.len > sizeof accept->tenant) {
+        return -EMSGSIZE;
+    }
+    if (tenant.len > 0) {
+        memcpy(accept->tenant, tenant.data, tenant.len);
+    }
+    accept->tenant_len = tenant.len;
+    accept->has_tenant = true;
+    return 0;
+}
+
+/* Two texts behind each other; all or nothing. */
+static int put_texts(buf_t *out, hoist_text first, hoist_text second)
+{
+    size_t start = out->len;
+    int rc = wire_put_str(out, wire_of(first));
+
+    if (rc == 0) {
+        rc = wire_put_str(out, wire_of(second));
+    }
+    if (rc < 0) {
+        out->len = start;
+    }
+    return rc == -ENOBUFS ? -EMSGSIZE : rc;
+}
+
+/* Remove the attribute of that name; at most one is there. */
+static void drop_attribute(accept_t *accept, hoist_text name)
+{
+    buf_t *buf = &accept->attributes;
+    wire_bytes_t all = {buf->data, buf->len};
+    wire_cursor_t at = wire_cursor(all);
+
+    while (!wire_at_end(&at)) {
+        uint8_t *start = buf->data + (at.at - buf->data);
+        wire_bytes_t found, value;
+        must(wire_get_str(&at, &found) == 0 && wire_get_str(&at, &value) == 0);
+        if (wire_equal(found, wire_of(name))) {
+            size_t rest = (size_t)(at.end - at.at);
+            memmove(start, at.at, rest);
+            buf->len = (size_t)(start - buf->data) + rest;
+            accept->attribute_count--;
+            return;
+        }
+    }
+}
+
+int hoist_accept_attribute(hoist_ctx *ctx, const char *name, hoist_text value)
+{
+    accept_t *accept = &ctx->accept;
+    int rc = may_accept(ctx);
+
+    if (rc == 0 && (name == NULL || *name == '\0')) {
+        rc = -EINVAL;
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    drop_attribute(accept, hoist_str(name));
+    /* The map's own head counts too: 3 bytes at most at this size. */
+    if (accept->attributes.len + strlen(name) + value.len + 13 >
+        ATTRIBUTES_MAX) {
+        return -EMSGSIZE;
+    }
+    rc = put_texts(&accept->attributes, hoist_str(name), value);
+    if (rc == 0) {
+        accept->attribute_count++;
+    }
+    return rc;
+}
+
+int hoist_accept_subprotocol(hoist_ctx *ctx, hoist_text subprotocol)
+{
+    int rc = may_accept(ctx);
+
+    for (size_t i = 0; rc == 0; i++) {
+        hoist_text offered = hoist_subprotocol(ctx, i);
+        if (offered.data == NULL) {
+            return -EINVAL;
+        }
+        if (hoist_equal(offered, subprotocol)) {
+            ctx->accept.subprotocol = wire_of(offered);
+            break;
+        }
+    }
+    return rc;
+}
+
+/* A header that could end its line would let a value forge others. */
+static bool is_one_line(hoist_text text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (c == '\r' || c == '\n' || c == '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value)
+{
+    accept_t *accept = &ctx->accept;
+    int rc = may_accept(ctx);
+
+    if (rc == 0 && (name == NULL || *name == '\0' ||
+                    !is_one_line(hoist_str(name)) || !is_one_line(value))) {
+        rc = -EINVAL;
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    size_t start = accept->headers.len;
+    rc = wire_put_array(&accept->headers, 2);
+    if (rc == 0) {
+        rc = put_texts(&accept->headers, hoist_str(name), value);
+    }
+    if (rc < 0) {
+        accept->headers.len = start;
+        return rc == -ENOBUFS ? -EMSGSIZE : rc;
+    }
+    accept->header_count++;
+    return 0;
+}
+
+static int put_entry(buf_t *out, const char *key, wire_bytes_t text)
+{
+    int rc = wire_put_text(out, key);
+    return rc < 0 ? rc : wire_put_str(out, text);
+}
+
+static int put_attributes(buf_t *out, const accept_t *accept)
+{
+    wire_bytes_t pairs = {accept->attributes.data, accept->attributes.len};
+    int rc = wire_put_text(out, "attributes");
+
+    if (rc == 0) {
+        rc = wire_put_map(out, accept->attribute_count);
+    }
+    return rc < 0 ? rc : wire_put_raw(out, pairs);
+}
+
+static int put_headers(buf_t *out, const accept_t *accept)
+{
+    wire_bytes_t pairs = {accept->headers.data, accept->headers.len};
+    int rc = wire_put_text(out, "headers");
+
+    if (rc == 0) {
+        rc = wire_put_array(out, accept->header_count);
+    }
+    return rc < 0 ? rc : wire_put_raw(out, pairs);
+}
+
+/* The options map of a CONNECT's REPLY; scratch stays empty for none. */
+static int put_options(buf_t *scratch, const accept_t *accept)
+{
+    wire_bytes_t user = {(const uint8_t *)accept->user, accept->user_len};
+    wire_bytes_t tenant = {(const uint8_t *)accept->tenant, accept->tenant_len};
+    bool chosen = accept->subprotocol.len > 0;
+    uint32_t entries = (uint32_t)accept->has_user + accept->has_tenant +
+                       chosen + (accept->attribute_count > 0) +
+                       (accept->header_count > 0);
+    int rc = entries > 0 ? wire_put_map(scratch, entries) : 0;
+
+    if (rc == 0 && accept->has_user) {
+        rc = put_entry(scratch, "user", user);
+    }
+    if (rc == 0 && accept->has_tenant) {
+        rc = put_entry(scratch, "tenant", tenant);
+    }
+    if (rc == 0 && chosen) {
+        rc = put_entry(scratch, "subprotocol", accept->subprotocol);
+    }
+    if (rc == 0 && accept->attribute_count > 0) {
+        rc = put_attributes(scratch, accept);
+    }
+    if (rc == 0 && accept->header_count > 0) {
+        rc = put_headers(scratch, accept);
+    }
+    return rc;
+}
+
+/* --- reply ------------------------------------------------------------- */
+
+static int send_reply(hoist_ctx *ctx, int status, body_t body)
+{
+    message_reply_t reply = {
+        .id = ctx->request->id,
+        .status = (uint64_t)status,
+        .body = body,
+    };
+    bool accepts = ctx->request->event == EVENT_CONNECT && status / 100 == 2;
+
+    if (accepts) {
+        ctx->scratch.len = 0;
+        int rc = put_options(&ctx->scratch, &ctx->accept);
+        if (rc < 0) {
+            return rc;
+        }
+        reply.options = (wire_bytes_t){ctx->scratch.data, ctx->scratch.len};
+    }
+    int rc = outbox_reply(ctx->outbox, &reply, &ctx->reply);
+    if (rc == 0) {
+        ctx->status = status;
+    }
+    return rc;
+}
+
+int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body)
+{
+    if (ctx->status != 0) {
+        return -EALREADY;
+    }
+    if (status < 100 || status > 599) {
+        return -EINVAL;
+    }
+    switch (type) {
+    case HOIST_NONE:
+        return send_reply(ctx, status, (body_t){.type = BODY_NONE});
+    case HOIST_TEXT:
+    case HOIST_BINARY:
+        return send_reply(ctx, status,
+                          (body_t){(body_type_t)type, wire_of(body)});
+    }
+    return -EINVAL;
+}
+
+int hoist_reply_text(hoist_ctx *ctx, const char *text)
+{
+    return hoist_reply(ctx, 200, HOIST_TEXT, hoist_str(text));
+}
+
+int hoist_reply_binary(hoist_ctx *ctx, const void *bytes, size_t len)
+{
+    return hoist_reply(ctx, 200, HOIST_BINARY, hoist_bytes(bytes, len));
+}
+
+int hoist_reply_json(hoist_ctx *ctx, const char *json)
+{
+    return hoist_reply(ctx, 200, HOIST_TEXT, hoist_str(json));
+}
+
+int hoist_reply_status(hoist_ctx *ctx, int status)
+{
+    return hoist_reply(ctx, status, HOIST_NONE, hoist_str(NULL));
+}
+
+int hoist_replied(const hoist_ctx *ctx)
+{
+    return ctx->status;
+}
+
+/* --- failure ----------------------------------------------------------- */
+
+/* Copy what fits, and no broken character at its end: it goes out as text. */
+static void copy_text(char *to, size_t size, const char *text)
+{
+    size_t len = text != NULL ? strlen(text) : 0;
+
+    if (len >= size) {
+        len = size - 1;
+        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) {
+            len--;
+        }
+    }
+    if (len > 0) {
+        memcpy(to, text, len);
+    }
+    to[len] = '\0';
+}
+
+void reply_withdraw(hoist_ctx *ctx)
+{
+    outbox_take_back(ctx->outbox, &ctx->reply);
+    ctx->status = 0;
+}
+
+int hoist_fail(hoist_ctx *ctx, int status, const char *code,
+               const char *message)
+{
+    if (ctx->status != 0) {
+        reply_withdraw(ctx);
+    }
+    ctx->error_status = status >= 400 && status <= 599 ? status : 500;
+    copy_text(ctx->error_code, sizeof ctx->error_code, code);
+    copy_text(ctx->error_message, sizeof ctx->error_message, message);
+    return -ECANCELED;
+}
+
+const char *hoist_error_code(const hoist_ctx *ctx)
+{
+    return ctx->error_code;
+}
+
+const char *hoist_error_message(const hoist_ctx *ctx)
+{
+    return ctx->error_message;
+}
+
+static int status_of(int error)
+{
+    switch (-error) {
+    case EINVAL:
+    case EBADMSG:
+    case EPROTO:
+    case EILSEQ:
+        return 400;
+    case EACCES:
+    case EPERM:
+        return 403;
+    case ENOENT:
+        return 404;
+    case EEXIST:
+        return 409;
+    case EMSGSIZE:
+        return 413;
+    case EAGAIN:
+        return 429;
+    case EBUSY:
+    case ENOBUFS:
+        return 503;
+    case ETIMEDOUT:
+        return 504;
+    default:
+        return 500;
+    }
+}
+
+/* Append text as the inside of a JSON string. */
+static size_t escape(char *out, size_t at, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\') {
+            out[at++] = '\\';
+            out[at++] = (char)c;
+        } else if (c < 0x20) {
+            at += (size_t)sprintf(out + at, "\\u%04x", c);
+        } else {
+            out[at++] = (char)c;
+        }
+    }
+    return at;
+}
+
+static size_t append(char *out, size_t at, const char *text)
+{
+    size_t len = strlen(text);
+    memcpy(out + at, text, len);
+    return at + len;
+}
+
+/* {"code":"…","message":"…"}; returns its length. */
+static size_t error_json(const hoist_ctx *ctx, char json[BODY_TEXT_MAX])
+{
+    size_t at = append(json, 0, "{\"code\":\"");
+
+    at = escape(json, at, ctx->error_code);
+    at = append(json, at, "\",\"message\":\"");
+    at = escape(json, at, ctx->error_message);
+    return append(json, at, "\"}");
+}
+
+void reply_failure(hoist_ctx *ctx, int error)
+{
+    int status = ctx->error_status != 0 ? ctx->error_status : status_of(error);
+    char json[BODY_TEXT_MAX];
+    body_t body = {.type = BODY_NONE};
+
+    if (ctx->request->event == EVENT_CONNECT && ctx->error_status != 0) {
+        size_t len = error_json(ctx, json);
+        body = (body_t){BODY_TEXT, {(const uint8_t *)json, len}};
+    }
+    /* The outbox keeps room for one small reply behind any handler; without
+     * memory for it the worker could not keep its promise of an outcome. */
+    must(send_reply(ctx, status, body) == 0);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which handler serves a route key: filled at registration, then frozen into
+ * a hash table that is only read.  A look-up allocates nothing and costs a few
+ * nanoseconds.  Filling: owner thread; a frozen table: any thread.
+ */
+#ifndef WORKERS_C_ROUTES_H
+#define WORKERS_C_ROUTES_H
+
+#include "workers/c/hoist.h"
+
+typedef struct {
+    char *key;              /* owned */
+    size_t len;             /* bytes of key */
+    hoist_handler *handler; /* borrowed: the program's code */
+} route_t;
+
+typedef struct {
+    uint32_t hash;  /* of the key; spares most comparisons of keys */
+    uint32_t route; /* index into routes, plus 1; 0: empty */
+} route_slot_t;
+
+typedef struct {
+    route_t *routes;       /* owned; in order of registration */
+    size_t count, cap;     /* of routes */
+    route_slot_t *slots;   /* owned; NULL until frozen */
+    uint32_t mask;         /* number of slots, a power of two, less one */
+    const route_t *orphan; /* borrowed: "$default", or NULL */
+} routes_t;
+
+void routes_init(routes_t *self);
+void routes_fini(routes_t *self);
+
+/*
+ * Add a route; key is copied.  The table is no longer frozen.
+ * Returns 0; -EINVAL for a key that PROTOCOL.md section 5 forbids; -EEXIST;
+ * -ENOSPC at ROUTES_MAX.
+ */
+int routes_add(routes_t *self, const char *key, hoist_handler *handler);
+
+/* Build the table for routes_find. */
+void routes_freeze(routes_t *self);
+
+/* The handler of exactly this key, or NULL.  Frozen tables only. */
+hoist_handler *routes_find(const routes_t *self, const void *key, size_t len);
+
+/* The handler of "$default", or NULL.  Frozen tables only. */
+static inline hoist_handler *routes_default(const routes_t *self)
+{
+    return self->orphan != NULL ? self->orphan->handler : NULL;
+}
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The options of a worker, by name: from the program, the environment or the
+ * command line.  One table says everything about each.
+ */
+#include "base/xalloc.h"
+#include "workers/c/app.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NAME_MAX_ 64   /* bytes of an option's name, and of its variable's */
+#define LIST_MAX  4096 /* bytes of a list of endpoints */
+
+typedef struct {
+    const char *name;    /* without dashes */
+    const char *value;   /* what --help calls its value */
+    const char *preset;  /* default, as text */
+    const char *allowed; /* what is right, for people */
+    const char *help;    /* what it is, one line */
+    int (*set)(settings_t *settings, const char *value);
+} option_t;
+
+static void drop_brokers(settings_t *self)
+{
+    for (size_t i = 0; i < self->broker_count; i++) {
+        free(self->brokers[i]);
+    }
+    self->broker_count = 0;
+}
+
+static bool is_endpoint(const char *text)
+{
+    static const char *const schemes[] = {"tcp://", "ipc://"};
+
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t len = strlen(schemes[i]);
+        if (strncmp(text, schemes[i], len) == 0 && text[len] != '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int set_broker(settings_t *self, const char *value)
+{
+    char list[LIST_MAX];
+    char *endpoints[BROKERS_MAX];
+    size_t count = 0;
+    char *rest = list;
+    char *part;
+
+    if (strlen(value) >= sizeof list) {
+        return -EINVAL;
+    }
+    memcpy(list, value, strlen(value) + 1);
+    while ((part = strsep(&rest, ",")) != NULL) {
+        if (count == BROKERS_MAX || !is_endpoint(part)) {
+            return -EINVAL;
+        }
+        endpoints[count++] = part;
+    }
+    drop_brokers(self);
+    for (size_t i = 0; i < count; i++) {
+        self->brokers[i] = xstrdup(endpoints[i]);
+    }
+    self->broker_count = count;
+    return 0;
+}
+
+static int set_name(settings_t *self, const char *value)
+{
+    size_t len = strlen(value);
+
+    if (len >= sizeof self->name) {
+        return -EINVAL;
+    }
+    memcpy(self->name, value, len + 1);
+    return 0;
+}
+
+/* A whole decimal number within bounds. */
+static int parse(const char *text, int64_t min, int64_t max, int64_t *number)
+{
+    char *end;
+
+    if (*text < '0' || *text > '9') {
+        return -EINVAL;
+    }
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno != 0 || *end != '\0' || value < min || value > max) {
+        return -EINVAL;
+    }
+    *number = value;
+    return 0;
+}
+
+static int set_window(settings_t *self, const char *value)
+{
+    int64_t number;
+    int rc = parse(value, 1, WINDOW_MAX, &number);
+    if (rc == 0) {
+        self->window = (uint64_t)number;
+    }
+    return rc;
+}
+
+static int set_window_bytes(settings_t *self, const char *value)
+{
+    int64_t number;
+    int rc = parse(value, 1, INT64_C(1) << 30, &number);
+    if (rc == 0) {
+        self->window_bytes = (uint64_t)number;
+    }
+    return rc;
+}
+
+static int set_liveness(settings_t *self, const char *value)
+{
+    return parse(value, 0, LIVENESS_MAX, &self->liveness_ms);
+}
+
+static int set_drain(settings_t *self, const char *value)
+{
+    return parse(value, 0, DRAIN_MAX, &self->drain_ms);
+}
+
+static int set_signals(settings_t *self, const char *value)
+{
+    bool on = strcmp(value, "on") == 0;
+
+    if (!on && strcmp(value, "off") != 0) {
+        return -EINVAL;
+    }
+    self->signals = on;
+    return 0;
+}
+
+static const option_t options[] = {
+    {"broker", "ENDPOINT[,…]", "tcp://127.0.0.1:5555",
+     "1 to 16 endpoints like tcp://HOST:PORT or ipc://PATH, separated by commas",
+     "the brokers' endpoints for workers", set_broker},
+    {"name", "NAME", "", "at most 64 bytes",
+     "how people will know this worker; empty: the program's name", set_name},
+    {"window", "N", "256", "a number from 1 to 1000000",
+     "requests that may be outstanding here", set_window},
+    {"window-bytes", "BYTES", "8388608", "a number from 1 to 1073741824",
+     "their size together", set_window_bytes},
+    {"liveness", "MS", "0", "a number from 0 to 120000",
+     "silence that brokers shall bear; 0: as they like", set_liveness},
+    {"drain", "MS", "30000", "a number from 0 to 3600000",
+     "time to finish after SIGTERM", set_drain},
+    {"signals", "on|off", "on", "on or off",
+     "SIGTERM and SIGINT stop the worker", set_signals},
+};
+
+#define OPTION_COUNT (sizeof options / sizeof *options)
+
+void settings_init(settings_t *self)
+{
+    *self = (settings_t){0};
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        must(options[i].set(self, options[i].preset) == 0);
+    }
+}
+
+void settings_fini(settings_t *self)
+{
+    drop_brokers(self);
+}
+
+static const option_t *find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (strlen(options[i].name) == len &&
+            memcmp(options[i].name, name, len) == 0) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+int hoist_option(hoist_app *app, const char *name, const char *value)
+{
+    const option_t *option = find(name, strlen(name));
+
+    if (app->running) {
+        return -EBUSY;
+    }
+    if (option == NULL) {
+        return -ENOENT;
+    }
+    return value != NULL ? option->set(&app->settings, value) : -EINVAL;
+}
+
+/* "window-bytes" is HOIST_WINDOW_BYTES in the environment. */
+static void variable_of(const option_t *option, char variable[NAME_MAX_])
+{
+    char *at = variable + snprintf(variable, NAME_MAX_, "HOIST_");
+
+    for (const char *from = option->name; *from != '\0'; from++) {
+        *at++ = (char)(*from == '-' ? '_' : *from - 'a' + 'A');
+    }
+    *at = '\0';
+}
+
+static int complain(const char *program, const char *setting, const char *value,
+                    const char *right)
+{
+    fprintf(stderr, "%s: %s: \"%s\" is wrong: it must be %s\n", program,
+            setting, value, right);
+    return -EINVAL;
+}
+
+static int from_environment(hoist_app *app, const char *program)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        char variable[NAME_MAX_];
+        variable_of(&options[i], variable);
+        const char *value = getenv(variable);
+        if (value != NULL && options[i].set(&app->settings, value) < 0) {
+            return complain(program, variable, value, options[i].allowed);
+        }
+    }
+    return 0;
+}
+
+static void print_help(const char *program)
+{
+    printf("usage: %s [options]\n\noptions, with their defaults:\n", program);
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        char variable[NAME_MAX_];
+        variable_of(&options[i], variable);
+        printf("  --%s %s\n      %s\n      default %s, environment %s\n",
+               options[i].name, options[i].value, options[i].help,
+               *options[i].preset != '\0' ? options[i].preset : "(empty)",
+               variable);
+    }
+    printf("  --help\n      print this and end\n");
+}
+
+/*
+ * One option at argv[*at]; *at moves behind it.
+ * Returns 0, or -EINVAL after complaining.
+ */
+static int take_option(hoist_app *app, int argc, char **argv, int *at)
+{
+    const char *argument = argv[*at];
+    const char *name = argument + 2;
+    const char *equals = strchr(name, '=');
+    size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
+    const option_t *option = find(name, len);
+
+    if (option == NULL) {
+        fprintf(stderr,
+                "%s: argument %s: there is no such option; try --help\n",
+                argv[0], argument);
+        return -EINVAL;
+    }
+    (*at)++;
+    if (equals == NULL && *at == argc) {
+        return complain(argv[0], argument, "", option->allowed);
+    }
+    const char *value = equals != NULL ? equals + 1 : argv[(*at)++];
+    if (option->set(&app->settings, value) < 0) {
+        char setting[NAME_MAX_];
+        (void)snprintf(setting, sizeof setting, "--%s", option->name);
+        return complain(argv[0], setting, value, option->allowed);
+    }
+    return 0;
+}
+
+int hoist_options_from_args(hoist_app *app, int argc, char **argv)
+{
+    int at = 1;
+    int rc = from_environment(app, argc > 0 ? argv[0] : "worker");
+
+    while (rc == 0 && at < argc && strncmp(argv[at], "--", 2) == 0) {
+        if (argv[at][2] == '\0') {
+            return at + 1;
+        }
+        if (strcmp(argv[at], "--help") == 0) {
+            print_help(argv[0]);
+            return 0;
+        }
+        rc = take_option(app, argc, argv, &at);
+    }
+    return rc < 0 ? rc : at;
+}
