@@ -1,25 +1,50 @@
-# The short way in; CMake does the work (CMakeLists.txt).
+# The short way in: installs what is missing, then lets CMake do the work
+# (CMakeLists.txt, CMakePresets.json).
+#
+#   make            build the release                 (build/release)
+#   make run        start everything and the chat page (Ctrl-C stops it)
+#   make test       all tests, as continuous integration runs them
+#   make bench      measure, beside bare baselines in the same run
+#   make fuzz       every fuzz target for FUZZ_SECONDS, one after the other
+#   make install    into PREFIX (and DESTDIR)
+#   make format     rewrite the sources in the house format
+#   make clean      remove build/
 
-BUILD ?= build
+BUILD := build
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= $(or $(SECONDS),60)
 
-.PHONY: all test format clean
+.PHONY: all run test bench fuzz install format clean npm
+.DELETE_ON_ERROR:
 
 all: $(BUILD)/release/build.ninja
-	@cmake --build $(BUILD)/release
+	@cmake --build $(BUILD)/release -j $(JOBS)
 
+# Only when there is no build yet: a second `make` starts at once.  Tests are
+# left out until `make test` asks for them and for what they need.
 $(BUILD)/release/build.ninja:
-	@scripts/install-deps.sh build test
-	@cmake -S . -B $(BUILD)/release -G Ninja -DSTRICT=ON >/dev/null
+	@scripts/install-deps.sh build
+	@cmake --preset release -DBUILD_TESTING=OFF >/dev/null
 
-$(BUILD)/asan/build.ninja:
-	@scripts/install-deps.sh build test
-	@cmake -S . -B $(BUILD)/asan -G Ninja -DSTRICT=ON -DCMAKE_BUILD_TYPE=Debug \
-	    "-DSANITIZE=address;undefined" >/dev/null
+run: all
+	@scripts/run.sh $(BUILD)/release
 
-test: all $(BUILD)/asan/build.ninja
-	@cmake --build $(BUILD)/asan
-	@ctest --test-dir $(BUILD)/asan --output-on-failure
-	@ctest --test-dir $(BUILD)/release --output-on-failure
+test:
+	@scripts/install-deps.sh build test
+	@scripts/npm-ci.sh
+	@scripts/test.sh $(JOBS)
+
+bench: all
+	@scripts/install-deps.sh build bench
+	@bench/run.sh $(BUILD)/release
+
+fuzz:
+	@scripts/install-deps.sh build test
+	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)
+
+install: all
+	@cmake --install $(BUILD)/release --prefix $(PREFIX)
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

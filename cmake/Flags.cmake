@@ -33,6 +33,10 @@ if(SANITIZE)
   target_compile_options(build_flags INTERFACE
     -fsanitize=${san} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
   target_link_options(build_flags INTERFACE -fsanitize=${san})
+  if(FUZZ)
+    # The fuzzer steers by the coverage of the libraries under test.
+    target_compile_options(build_flags INTERFACE -fsanitize=fuzzer-no-link)
+  endif()
 else()
   # FORTIFY hides what ASan would report, so the two never meet.
   target_compile_options(build_flags INTERFACE
