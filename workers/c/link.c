@@ -138,7 +138,7 @@ static void refuse(link_t *self, const message_request_t *request)
 
     /* The hard bound of the outbox lies far behind what makes us busy. */
     (void)outbox_reply(&self->outbox, &reply, &mark);
-    log_braked(&self->brake, LOG_WARN, "WORKER-OVERRUN",
+    log_braked(&self->brake, LEVEL_WARN, "WORKER-OVERRUN",
                "broker=%s window_bytes=%" PRIu64, self->endpoint,
                self->window_bytes);
 }
@@ -296,7 +296,7 @@ static void take_gone(link_t *self, const message_gone_t *gone)
 
 static void take_error(link_t *self, const message_error_t *error)
 {
-    log_braked(&self->brake, LOG_WARN, "WORKER-BROKER-ERROR",
+    log_braked(&self->brake, LEVEL_WARN, "WORKER-BROKER-ERROR",
                "broker=%s code=%.*s text=\"%.*s\"", self->endpoint,
                (int)error->code.len, (const char *)error->code.data,
                (int)error->text.len, (const char *)error->text.data);
@@ -332,7 +332,7 @@ static void take(link_t *self, const message_t *message, int64_t now_ms)
         take_error(self, &message->error);
         break;
     default:
-        log_braked(&self->brake, LOG_WARN, "WORKER-UNEXPECTED",
+        log_braked(&self->brake, LEVEL_WARN, "WORKER-UNEXPECTED",
                    "broker=%s kind=%s", self->endpoint,
                    message_kind_name(message->kind));
         break;
@@ -358,7 +358,7 @@ bool link_step(link_t *self, int64_t now_ms)
     if (rc == 1) {
         take(self, &message, now_ms);
     } else if (rc < 0) {
-        log_braked(&self->brake, LOG_WARN, "WORKER-BAD-FRAME",
+        log_braked(&self->brake, LEVEL_WARN, "WORKER-BAD-FRAME",
                    "broker=%s error=%d", self->endpoint, -rc);
     }
     return rc != 0;

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The `hoist` program: reads settings, starts actors, waits for signals.
+ *
+ *   SIGTERM, SIGINT   stop in order; a second one ends at once
+ *   SIGUSR1           log the counters
+ *
+ * Exit status: 0 after a stop in order, 1 when something failed, 2 for a wrong
+ * setting.
+ */
+#include "base/log.h"
+#include "broker/broker.h"
+#include "cli/settings.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define INNER_ENDPOINT                                                         \
+    "inproc://hoist-gateways" /* between serve's two actors */
+
+typedef struct {
+    const char *name;
+    audience_t audience;
+    const char *help;
+} command_t;
+
+static const command_t commands[] = {
+    {"serve", FOR_ALL, "gateway and broker in one process"},
+    {"gateway", FOR_GATEWAY, "clients' WebSockets, in front of a broker"},
+    {"broker", FOR_BROKER, "routes requests to workers"},
+};
+
+typedef struct {
+    zactor_t *gateway, *broker; /* NULL: not run here */
+    int signals;                /* signalfd */
+} program_t;
+
+static void usage(FILE *out)
+{
+    fputs("usage: hoist COMMAND [--SETTING VALUE …]\n\n", out);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].help);
+    }
+    fputs("  version   print the version\n"
+          "  settings  print the table of all settings\n"
+          "  help      print this\n\n"
+          "`hoist COMMAND --help` lists the settings of a command.  Each may "
+          "also be a\nHOIST_… variable or a line in the file that --config "
+          "names.\n",
+          out);
+}
+
+static int block_signals(void)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Each connection is a descriptor: take as many as we may. */
+static void raise_descriptors(const gateway_options_t *options)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur < (rlim_t)options->max_connections) {
+        log_warn("DESCRIPTORS-FEW",
+                 "limit=%llu max_connections=%lld raise it with ulimit -n",
+                 (unsigned long long)limit.rlim_cur,
+                 (long long)options->max_connections);
+    }
+}
+
+/* --- actors -------------------------------------------------------------- */
+
+static void log_listening(const char *first, const char *second)
+{
+    if (second != NULL) {
+        log_info("BROKER-LISTENING", "workers=%s gateways=%s", first, second);
+    } else {
+        log_info("GATEWAY-LISTENING", "address=%s", first);
+    }
+}
+
+/* Start one and log where it listens.  NULL when it failed, which is logged. */
+static zactor_t *start(zactor_fn *run, void *options)
+{
+    zactor_t *actor = zactor_new(run, options);
+    zmsg_t *message = actor == NULL ? NULL : zmsg_recv(actor);
+    char *word = message == NULL ? NULL : zmsg_popstr(message);
+    char *first = message == NULL ? NULL : zmsg_popstr(message);
+    char *second = message == NULL ? NULL : zmsg_popstr(message);
+
+    if (word != NULL && streq(word, "READY")) {
+        log_listening(first, second);
+    } else {
+        log_err("START-FAILED", "%s", first == NULL ? "no memory" : first);
+        zactor_destroy(&actor);
+    }
+    zstr_free(&word);
+    zstr_free(&first);
+    zstr_free(&second);
+    zmsg_destroy(&message);
+    return actor;
+}
+
+static int start_all(program_t *self, const command_t *command,
+                     settings_t *settings)
+{
+    if (command->audience == FOR_ALL) {
+        settings->broker.gateways = INNER_ENDPOINT;
+        settings->gateway.broker = INNER_ENDPOINT;
+    }
+    if ((command->audience & FOR_BROKER) != 0) {
+        self->broker = start(broker_actor, &settings->broker);
+        if (self->broker == NULL) {
+            return 1;
+        }
+    }
+    if ((command->audience & FOR_GATEWAY) != 0) {
+        self->gateway = start(gateway_actor, &settings->gateway);
+        if (self->gateway == NULL) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void log_stats(program_t *self)
+{
+    if (self->gateway != NULL) {
+        zstr_send(self->gateway, "STATS");
+    }
+    if (self->broker != NULL) {
+        zstr_send(self->broker, "STATS");
+    }
+}
+
+/* Returns 0 when told to stop, 1 when an actor ended by itself. */
+static int wait_for_end(program_t *self)
+{
+    struct signalfd_siginfo info;
+    int result = -1;
+    zpoller_t *poller = zpoller_new(&self->signals, NULL);
+
+    if (self->gateway != NULL) {
+        zpoller_add(poller, self->gateway);
+    }
+    if (self->broker != NULL) {
+        zpoller_add(poller, self->broker);
+    }
+    zpoller_set_nonstop(poller, true);
+    while (result < 0) {
+        void *which = zpoller_wait(poller, -1);
+        if (which != (void *)&self->signals) {
+            log_err("ACTOR-ENDED", "which=%s",
+                    which == self->broker ? "broker" : "gateway");
+            result = 1;
+        } else if (read(self->signals, &info, sizeof info) ==
+                   (ssize_t)sizeof info) {
+            if (info.ssi_signo == SIGUSR1) {
+                log_stats(self);
+            } else {
+                log_info("STOPPING", "signal=%u", info.ssi_signo);
+                result = 0;
+            }
+        }
+    }
+    zpoller_destroy(&poller);
+    return result;
+}
+
+/* From here on a second signal has its usual effect. */
+static void unblock_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int run(const command_t *command, settings_t *settings)
+{
+    program_t self = {.signals = block_signals()};
+
+    zsys_init();
+    zsys_handler_set(NULL);
+    zsys_set_io_threads(1);
+    raise_descriptors(&settings->gateway);
+    int result = start_all(&self, command, settings);
+    if (result == 0) {
+        result = wait_for_end(&self);
+        unblock_signals();
+    }
+    zactor_destroy(&self.gateway); /* first: its last requests need a broker */
+    zactor_destroy(&self.broker);
+    close(self.signals);
+    return result;
+}
+
+static int run_command(const command_t *command, int argc, char **argv)
+{
+    settings_t settings;
+    char error[SETTING_ERROR_MAX];
+    int read = settings_read(&settings, command->audience, argc, argv, error);
+    int result = 0;
+
+    if (read < 0) {
+        fprintf(stderr, "hoist %s: %s\n", command->name, error);
+        result = 2;
+    } else if (read > 0) {
+        printf("usage: hoist %s [--SETTING VALUE …]\n\n%s\n\n", command->name,
+               command->help);
+        settings_help(command->audience, stdout);
+    } else {
+        result = run(command, &settings);
+    }
+    settings_fini();
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc < 2 ? "" : argv[1];
+
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (streq(word, commands[i].name)) {
+            return run_command(&commands[i], argc - 2, argv + 2);
+        }
+    }
+    if (streq(word, "version") || streq(word, "--version")) {
+        puts("hoist " HOIST_VERSION);
+        return 0;
+    }
+    if (streq(word, "settings")) {
+        settings_table(stdout);
+        return 0;
+    }
+    bool is_help = streq(word, "help") || streq(word, "--help");
+    if (!is_help) {
+        fprintf(stderr, "hoist: '%s' is no command\n", word);
+    }
+    usage(is_help ? stdout : stderr);
+    return is_help ? 0 : 2;
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/settings.h"
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "proto/message.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <czmq.h>
+
+typedef enum { TEXT, FLAG, NUMBER } type_t;
+
+typedef struct {
+    const char *name;
+    type_t type;
+    audience_t audience;
+    size_t offset; /* in settings_t */
+    int64_t min, max;
+    const char *unit; /* "" or what a NUMBER counts; what a TEXT looks like */
+    const char *help;
+} setting_t;
+
+#define AT(field) offsetof(settings_t, field)
+#define MS_MAX    86400000
+#define BYTES_MAX (32 << 20)
+#define COUNT_MAX 16777215
+
+static const setting_t table[] = {
+    {"listen", TEXT, FOR_GATEWAY, AT(gateway.listen), 0, 0, "ADDRESS:PORT",
+     "where clients connect; port 0 picks one"},
+    {"broker", TEXT, FOR_GATEWAY, AT(gateway.broker), 0, 0, "ENDPOINT",
+     "the broker's socket for gateways (not with serve)"},
+    {"workers", TEXT, FOR_BROKER, AT(broker.workers), 0, 0, "ENDPOINT",
+     "where workers connect"},
+    {"gateways", TEXT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
+     "where gateways connect (not with serve)"},
+    {"name", TEXT, FOR_ALL, AT(name), 0, PEER_NAME_MAX, "TEXT",
+     "name of this process in logs"},
+    {"log-level", TEXT, FOR_ALL, AT(log_level), 0, 0, "LEVEL",
+     "error, warn, info or debug"},
+    {"route-selection-expression", TEXT, FOR_GATEWAY,
+     AT(gateway.route_selection_expression), 0, 0, "EXPRESSION",
+     "yields the route key of a message"},
+    {"stage", TEXT, FOR_GATEWAY, AT(gateway.stage), 0, 0, "NAME",
+     "first path segment that clients must use"},
+    {"static", TEXT, FOR_GATEWAY, AT(gateway.static_dir), 0, 0, "DIR",
+     "directory served to plain GET requests"},
+    {"tls-cert", TEXT, FOR_GATEWAY, AT(gateway.tls_cert), 0, 0, "FILE",
+     "PEM certificate chain; with --tls-key"},
+    {"tls-key", TEXT, FOR_GATEWAY, AT(gateway.tls_key), 0, 0, "FILE",
+     "PEM private key"},
+    {"origins", TEXT, FOR_GATEWAY, AT(gateway.origins), 0, 0, "LIST",
+     "allowed Origin headers, comma separated; empty: any"},
+    {"require-connect", FLAG, FOR_GATEWAY, AT(gateway.require_connect), 0, 0,
+     "", "refuse clients (503) while no worker serves $connect"},
+    {"max-connections", NUMBER, FOR_GATEWAY, AT(gateway.max_connections), 0,
+     COUNT_MAX, "connections", "more are answered with 503; 0: no limit"},
+    {"max-handshakes", NUMBER, FOR_GATEWAY, AT(gateway.max_handshakes), 0,
+     COUNT_MAX, "handshakes", "under way at once; 0: no limit"},
+    {"max-frame", NUMBER, FOR_GATEWAY, AT(gateway.max_frame), 1, BYTES_MAX,
+     "bytes", "of one WebSocket frame"},
+    {"max-message", NUMBER, FOR_GATEWAY, AT(gateway.max_message), 1, BYTES_MAX,
+     "bytes", "of one message"},
+    {"max-head", NUMBER, FOR_GATEWAY, AT(gateway.max_head), 1024, 60000,
+     "bytes", "of an HTTP request head"},
+    {"handshake-timeout", NUMBER, FOR_GATEWAY, AT(gateway.handshake_ms), 1,
+     MS_MAX, "ms", "from accept to a whole request head"},
+    {"request-timeout", NUMBER, FOR_GATEWAY, AT(gateway.request_ms), 1, MS_MAX,
+     "ms", "until a request's outcome is a time-out"},
+    {"ping-interval", NUMBER, FOR_GATEWAY, AT(gateway.ping_ms), 0, MS_MAX, "ms",
+     "of silence, then the client is pinged; 0: never"},
+    {"pong-timeout", NUMBER, FOR_GATEWAY, AT(gateway.pong_ms), 1, MS_MAX, "ms",
+     "after a ping, then the client is dead"},
+    {"idle-timeout", NUMBER, FOR_GATEWAY, AT(gateway.idle_ms), 0, MS_MAX, "ms",
+     "without a message, then closed with 1001; 0: never"},
+    {"connection-window", NUMBER, FOR_GATEWAY, AT(gateway.conn_window), 1,
+     65536, "requests", "of one connection without an answer"},
+    {"connection-window-bytes", NUMBER, FOR_GATEWAY,
+     AT(gateway.conn_window_bytes), 1, BYTES_MAX, "bytes", "of those together"},
+    {"out-soft", NUMBER, FOR_GATEWAY, AT(gateway.out_soft), 0, BYTES_MAX,
+     "bytes", "waiting for one client for --out-soft-time: closed with 1013"},
+    {"out-soft-time", NUMBER, FOR_GATEWAY, AT(gateway.out_soft_ms), 1, MS_MAX,
+     "ms", "see --out-soft"},
+    {"out-hard", NUMBER, FOR_GATEWAY, AT(gateway.out_hard), 1, 256 << 20,
+     "bytes", "waiting for one client: closed with 1013 at once"},
+    {"drain-time", NUMBER, FOR_GATEWAY, AT(gateway.drain_ms), 0, MS_MAX, "ms",
+     "to end connections in order when stopped"},
+    {"heartbeat", NUMBER, FOR_BROKER, AT(broker.heartbeat_ms), 10, 60000, "ms",
+     "peers send something at least this often"},
+    {"liveness", NUMBER, FOR_BROKER, AT(broker.liveness_ms), 20, 120000, "ms",
+     "of silence, then a peer is lost"},
+    {"gateway-window", NUMBER, FOR_BROKER, AT(broker.gateway_window), 1,
+     1 << 20, "requests", "of one gateway without an answer"},
+    {"gateway-window-bytes", NUMBER, FOR_BROKER,
+     AT(broker.gateway_window_bytes), 1 << 20, 1 << 30, "bytes",
+     "of those together"},
+    {"push-window", NUMBER, FOR_BROKER, AT(broker.push_window), 1, 1 << 20,
+     "messages", "pushes of one worker on their way"},
+    {"push-window-bytes", NUMBER, FOR_BROKER, AT(broker.push_window_bytes), 1,
+     1 << 30, "bytes", "of their bodies together"},
+    {"max-workers", NUMBER, FOR_BROKER, AT(broker.max_workers), 1, 65536,
+     "peers", "more are refused"},
+    {"max-gateways", NUMBER, FOR_BROKER, AT(broker.max_gateways), 1, 65536,
+     "peers", "more are refused"},
+};
+
+#define SETTINGS (sizeof table / sizeof table[0])
+
+static zconfig_t *file; /* owns the texts that came from it */
+
+static void defaults(settings_t *settings)
+{
+    *settings = (settings_t){.name = "", .log_level = "info"};
+    gateway_options_init(&settings->gateway);
+    broker_options_init(&settings->broker);
+}
+
+/* --- one value ----------------------------------------------------------- */
+
+static void *field_of(settings_t *settings, const setting_t *setting)
+{
+    return (char *)settings + setting->offset;
+}
+
+static int fault(char *error, const char *origin, const char *value,
+                 const char *right)
+{
+    snprintf(error, SETTING_ERROR_MAX, "%s: '%s' is wrong; give %s", origin,
+             value, right);
+    return -EINVAL;
+}
+
+static int set_number(settings_t *settings, const setting_t *setting,
+                      const char *origin, const char *value, char *error)
+{
+    char right[128], *end;
+
+    errno = 0;
+    long long number = strtoll(value, &end, 10);
+    bool is_number = isdigit((unsigned char)value[0]) && *end == '\0';
+    if (!is_number || errno != 0 || number < setting->min ||
+        number > setting->max) {
+        snprintf(right, sizeof right, "a whole number of %s from %lld to %lld",
+                 setting->unit, (long long)setting->min,
+                 (long long)setting->max);
+        return fault(error, origin, value, right);
+    }
+    *(int64_t *)field_of(settings, setting) = number;
+    return 0;
+}
+
+static int set_flag(settings_t *settings, const setting_t *setting,
+                    const char *origin, const char *value, char *error)
+{
+    bool *field = field_of(settings, setting);
+
+    if (streq(value, "true") || streq(value, "1")) {
+        *field = true;
+    } else if (streq(value, "false") || streq(value, "0")) {
+        *field = false;
+    } else {
+        return fault(error, origin, value, "true or false");
+    }
+    return 0;
+}
+
+static int set_text(settings_t *settings, const setting_t *setting,
+                    const char *origin, const char *value, char *error)
+{
+    char right[64];
+
+    if (setting->max != 0 && strlen(value) > (size_t)setting->max) {
+        snprintf(right, sizeof right, "at most %lld bytes",
+                 (long long)setting->max);
+        return fault(error, origin, value, right);
+    }
+    *(const char **)field_of(settings, setting) = value;
+    return 0;
+}
+
+static int set(settings_t *settings, const setting_t *setting,
+               const char *origin, const char *value, char *error)
+{
+    switch (setting->type) {
+    case NUMBER:
+        return set_number(settings, setting, origin, value, error);
+    case FLAG:
+        return set_flag(settings, setting, origin, value, error);
+    default:
+        return set_text(settings, setting, origin, value, error);
+    }
+}
+
+static const setting_t *find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < SETTINGS; i++) {
+        if (strlen(table[i].name) == len &&
+            memcmp(table[i].name, name, len) == 0) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- the three sources --------------------------------------------------- */
+
+static int read_file(settings_t *settings, audience_t audience,
+                     const char *path, char *error)
+{
+    file = zconfig_load(path);
+    if (file == NULL) {
+        return fault(error, "--config", path, "a readable file (zconfig)");
+    }
+    for (zconfig_t *line = zconfig_child(file); line != NULL;
+         line = zconfig_next(line)) {
+        char origin[256];
+        const char *name = zconfig_name(line);
+        const setting_t *setting = find(name, strlen(name));
+        snprintf(origin, sizeof origin, "%s: %s", path, name);
+        if (setting == NULL) {
+            return fault(error, origin, zconfig_value(line),
+                         "a setting of `hoist help`");
+        }
+        /* One file may serve gateway and broker: each reads what is its. */
+        if ((setting->audience & audience) != 0 &&
+            set(settings, setting, origin, zconfig_value(line), error) < 0) {
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+static void variable_of(const setting_t *setting, char name[64])
+{
+    size_t len = (size_t)snprintf(name, 64, "HOIST_%s", setting->name);
+
+    for (size_t i = 0; i < len; i++) {
+        name[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
+    }
+}
+
+static int read_environment(settings_t *settings, audience_t audience,
+                            char *error)
+{
+    for (size_t i = 0; i < SETTINGS; i++) {
+        char name[64];
+        variable_of(&table[i], name);
+        const char *value = getenv(name);
+        if (value != NULL && (table[i].audience & audience) != 0 &&
+            set(settings, &table[i], name, value, error) < 0) {
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+/* The value of argv[*i], which may be in the next argument; NULL: none. */
+static const char *value_of(int argc, char **argv, int *i)
+{
+    const char *equals = strchr(argv[*i], '=');
+
+    if (equals != NULL) {
+        return equals + 1;
+    }
+    return *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+static int read_flag(settings_t *settings, audience_t audience, int argc,
+                     char **argv, int *i, char *error)
+{
+    const char *flag = argv[*i];
+    size_t len = strcspn(flag, "=");
+    const setting_t *setting =
+        strncmp(flag, "--", 2) == 0 ? find(flag + 2, len - 2) : NULL;
+
+    if (setting == NULL || (setting->audience & audience) == 0) {
+        snprintf(error, SETTING_ERROR_MAX,
+                 "%s: unknown here; --help lists the settings", flag);
+        return -EINVAL;
+    }
+    bool is_bare = setting->type == FLAG && flag[len] == '\0';
+    const char *value = is_bare ? "true" : value_of(argc, argv, i);
+    if (value == NULL) {
+        snprintf(error, SETTING_ERROR_MAX, "%s: a value is missing", flag);
+        return -EINVAL;
+    }
+    char origin[64];
+    snprintf(origin, sizeof origin, "--%s", setting->name);
+    return set(settings, setting, origin, value, error);
+}
+
+static bool is_config(const char *argument)
+{
+    return streq(argument, "--config") ||
+           strncmp(argument, "--config=", strlen("--config=")) == 0;
+}
+
+static const char *config_path(int argc, char **argv)
+{
+    const char *path = getenv("HOIST_CONFIG");
+
+    for (int i = 0; i < argc; i++) {
+        if (is_config(argv[i])) {
+            path = value_of(argc, argv, &i);
+        }
+    }
+    return path;
+}
+
+static int read_flags(settings_t *settings, audience_t audience, int argc,
+                      char **argv, char *error)
+{
+    for (int i = 0; i < argc; i++) {
+        if (streq(argv[i], "--help") || streq(argv[i], "-h")) {
+            return 1;
+        }
+        if (is_config(argv[i])) {
+            if (value_of(argc, argv, &i) == NULL) {
+                return fault(error, "--config", "", "a file");
+            }
+            continue;
+        }
+        int read = read_flag(settings, audience, argc, argv, &i, error);
+        if (read < 0) {
+            return read;
+        }
+    }
+    return 0;
+}
+
+/* What no single value can say. */
+static int check(settings_t *settings, char *error)
+{
+    log_level_t level;
+    const gateway_options_t *gateway = &settings->gateway;
+
+    if (log_level_parse(settings->log_level, &level) < 0) {
+        return fault(error, "--log-level", settings->log_level,
+                     "error, warn, info or debug");
+    }
+    if ((gateway->tls_cert[0] == '\0') != (gateway->tls_key[0] == '\0')) {
+        return fault(error, "--tls-cert and --tls-key", "",
+                     "both of them or none");
+    }
+    if (settings->broker.liveness_ms < 2 * settings->broker.heartbeat_ms) {
+        return fault(error, "--liveness", "too short",
+                     "at least twice the --heartbeat");
+    }
+    settings->gateway.name = settings->name;
+    settings->broker.name = settings->name;
+    log_set_level(level);
+    return 0;
+}
+
+int settings_read(settings_t *settings, audience_t audience, int argc,
+                  char **argv, char error[SETTING_ERROR_MAX])
+{
+    const char *path = config_path(argc, argv);
+    int read = 0;
+
+    error[0] = '\0';
+    defaults(settings);
+    if (path != NULL) {
+        read = read_file(settings, audience, path, error);
+    }
+    if (read == 0) {
+        read = read_environment(settings, audience, error);
+    }
+    if (read == 0) {
+        read = read_flags(settings, audience, argc, argv, error);
+    }
+    return read == 0 ? check(settings, error) : read;
+}
+
+void settings_fini(void)
+{
+    zconfig_destroy(&file);
+}
+
+/* --- for people ---------------------------------------------------------- */
+
+static void print_default(settings_t *settings, const setting_t *setting,
+                          FILE *out)
+{
+    void *field = field_of(settings, setting);
+
+    if (setting->type == NUMBER) {
+        fprintf(out, "%lld", (long long)*(int64_t *)field);
+    } else if (setting->type == FLAG) {
+        fputs(*(bool *)field ? "true" : "false", out);
+    } else {
+        fprintf(out, "%s", *(const char **)field);
+    }
+}
+
+void settings_help(audience_t audience, FILE *out)
+{
+    settings_t settings;
+
+    defaults(&settings);
+    for (size_t i = 0; i < SETTINGS; i++) {
+        if ((table[i].audience & audience) == 0) {
+            continue;
+        }
+        fprintf(out, "  --%s%s%s\n      %s [", table[i].name,
+                table[i].unit[0] == '\0' ? "" : " ", table[i].unit,
+                table[i].help);
+        print_default(&settings, &table[i], out);
+        fputs("]\n", out);
+    }
+    fputs("  --config FILE\n      read settings from FILE []\n"
+          "  --help\n      show this\n",
+          out);
+}
+
+void settings_table(FILE *out)
+{
+    static const char *const audiences[] = {"", "gateway", "broker", "both"};
+    settings_t settings;
+
+    defaults(&settings);
+    for (size_t i = 0; i < SETTINGS; i++) {
+        char variable[64];
+        variable_of(&table[i], variable);
+        fprintf(out, "| `--%s` | `%s` | %s | %s | `", table[i].name, variable,
+                audiences[table[i].audience], table[i].unit);
+        print_default(&settings, &table[i], out);
+        fprintf(out, "` | %s |\n", table[i].help);
+    }
+}

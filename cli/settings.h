@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every setting of the `hoist` program, in one table: its flag, its HOIST_…
+ * variable, its line in the configuration file, its default and its help all
+ * come from there.  A flag wins over a variable, a variable over the file.
+ * Start-up only; one thread.
+ */
+#ifndef CLI_SETTINGS_H
+#define CLI_SETTINGS_H
+
+#include "broker/options.h"
+#include "gateway/gateway.h"
+
+#include <stdio.h>
+
+/* Who understands a setting; a bit each. */
+typedef enum { FOR_GATEWAY = 1, FOR_BROKER = 2, FOR_ALL = 3 } audience_t;
+
+typedef struct {
+    gateway_options_t gateway;
+    broker_options_t broker;
+    const char *name;      /* of this process, for people */
+    const char *log_level; /* "error", "warn", "info" or "debug" */
+} settings_t;
+
+#define SETTING_ERROR_MAX 512
+
+/*
+ * Fill settings from defaults, the file that --config or HOIST_CONFIG names,
+ * the environment and argv (without program and subcommand).  Texts in
+ * settings live until settings_fini.
+ *
+ * Returns 0; 1 when --help was asked for; -EINVAL with one line in error that
+ * names the setting, its value and what would be right.
+ */
+int settings_read(settings_t *settings, audience_t audience, int argc,
+                  char **argv, char error[SETTING_ERROR_MAX]);
+
+void settings_fini(void);
+
+/* The flags of an audience with their defaults, as --help shows them. */
+void settings_help(audience_t audience, FILE *out);
+
+/* The whole table as rows of Markdown, as docs/settings.md has it. */
+void settings_table(FILE *out);
+
+#endif
