@@ -15,8 +15,9 @@
 #include <stdint.h>
 
 #define WHEEL_TICK_MS 8
-#define WHEEL_SLOTS   4096 /* 32.8 s a round: default deadlines cost one visit \
-                            */
+#define WHEEL_SLOTS                                                            \
+    4096 /* 32.8 s a round: default deadlines cost one visit                   \
+          */
 
 typedef struct {
     list_t link;    /* in one slot, or alone when not armed */

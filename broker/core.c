@@ -374,31 +374,31 @@ core_t *core_new(const broker_options_t *options, const char *boot,
                  const core_ops_t *ops, void *user, store_t *store,
                  int64_t now_ms)
 {
-    core_t *self = xcalloc(1, sizeof *self);
+    core_t *core = xcalloc(1, sizeof *core);
 
-    self->options = *options;
-    self->ops = *ops;
-    self->user = user;
-    self->store = store;
-    self->now_ms = now_ms;
-    self->swept_ms = now_ms;
-    memcpy(self->boot, boot, strnlen(boot, BOOT_ID_MAX));
-    self->workers = xcalloc((size_t)options->max_workers, sizeof(worker_t *));
-    wheel_init(&self->wheel, now_ms);
-    requests_init(&self->requests);
-    buf_init(&self->scratch, SCRATCH_MAX);
-    list_t *heads[] = {&self->peers,    &self->dirty,    &self->doomed,
-                       &self->gateways, &self->credited, &self->crews};
+    core->options = *options;
+    core->ops = *ops;
+    core->user = user;
+    core->store = store;
+    core->now_ms = now_ms;
+    core->swept_ms = now_ms;
+    memcpy(core->boot, boot, strnlen(boot, BOOT_ID_MAX));
+    core->workers = xcalloc((size_t)options->max_workers, sizeof(worker_t *));
+    wheel_init(&core->wheel, now_ms);
+    requests_init(&core->requests);
+    buf_init(&core->scratch, SCRATCH_MAX);
+    list_t *heads[] = {&core->peers,    &core->dirty,    &core->doomed,
+                       &core->gateways, &core->credited, &core->crews};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         list_init(heads[i]);
     }
     for (int i = 0; i < PEER_BUCKETS; i++) {
-        list_init(&self->peer_buckets[i]);
+        list_init(&core->peer_buckets[i]);
     }
     for (int i = 0; i < ROUTE_BUCKETS; i++) {
-        list_init(&self->route_buckets[i]);
+        list_init(&core->route_buckets[i]);
     }
-    return self;
+    return core;
 }
 
 static int drop_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
@@ -425,20 +425,20 @@ static void end_side(core_t *core, side_t side)
     reap_doomed(core);
 }
 
-void core_destroy(core_t **self_p)
+void core_destroy(core_t **core_p)
 {
-    core_t *self = *self_p;
+    core_t *core = *core_p;
 
-    if (self == NULL) {
+    if (core == NULL) {
         return;
     }
-    self->ops.send = drop_frame;
-    end_side(self, SIDE_GATEWAYS);
-    end_side(self, SIDE_WORKERS);
-    pushes_fini(self);
-    requests_fini(&self->requests);
-    buf_fini(&self->scratch);
-    free(self->workers);
-    free(self);
-    *self_p = NULL;
+    core->ops.send = drop_frame;
+    end_side(core, SIDE_GATEWAYS);
+    end_side(core, SIDE_WORKERS);
+    pushes_fini(core);
+    requests_fini(&core->requests);
+    buf_fini(&core->scratch);
+    free(core->workers);
+    free(core);
+    *core_p = NULL;
 }

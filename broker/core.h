@@ -44,32 +44,32 @@ core_t *core_new(const broker_options_t *options, const char *boot,
                  const core_ops_t *ops, void *user, store_t *store,
                  int64_t now_ms);
 
-/* Free it and set *self_p to NULL; sends nothing. */
-void core_destroy(core_t **self_p);
+/* Free it and set *core_p to NULL; sends nothing. */
+void core_destroy(core_t **core_p);
 
-void core_begin(core_t *self, int64_t now_ms);
+void core_begin(core_t *core, int64_t now_ms);
 
 /* One frame of the peer that the ROUTER calls id; both lent. */
-void core_frame(core_t *self, side_t side, const void *id, size_t id_len,
+void core_frame(core_t *core, side_t side, const void *id, size_t id_len,
                 const void *frame, size_t len);
 
 /* As core_frame, for what is no frame: a message of several parts. */
-void core_malformed(core_t *self, side_t side, const void *id, size_t id_len);
+void core_malformed(core_t *core, side_t side, const void *id, size_t id_len);
 
-void core_end(core_t *self);
+void core_end(core_t *core);
 
 /* Does a frame wait for its peer's socket? */
-bool core_is_parked(const core_t *self);
+bool core_is_parked(const core_t *core);
 
 /*
  * Send each peer an empty frame, which finds those that are gone.  When a
  * transport broke, and now and then.
  */
-void core_probe(core_t *self);
+void core_probe(core_t *core);
 
 /* Say BYE to every peer. */
-void core_stop(core_t *self);
+void core_stop(core_t *core);
 
-const broker_stats_t *core_stats(core_t *self);
+const broker_stats_t *core_stats(core_t *core);
 
 #endif

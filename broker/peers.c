@@ -14,8 +14,7 @@
 #define FAULTS_MS     10000
 #define PEERS_DOUBLED 2 /* strangers and peers together, to a limit's one */
 
-static list_t *bucket_of(core_t *core, side_t side, const void *id,
-                         size_t len)
+static list_t *bucket_of(core_t *core, side_t side, const void *id, size_t len)
 {
     uint64_t hash = hash_bytes(id, len) + (uint64_t)side;
 
@@ -34,8 +33,7 @@ peer_t *peers_find(core_t *core, side_t side, const void *id, size_t len)
     return NULL;
 }
 
-peer_t *peers_find_boot(core_t *core, const peer_t *but,
-                        wire_bytes_t boot)
+peer_t *peers_find_boot(core_t *core, const peer_t *but, wire_bytes_t boot)
 {
     list_foreach(link, &core->peers) {
         peer_t *peer = list_entry(link, peer_t, linked);

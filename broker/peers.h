@@ -13,8 +13,7 @@
 peer_t *peers_find(core_t *core, side_t side, const void *id, size_t len);
 
 /* Another live peer that greeted with this boot id on this side, or NULL. */
-peer_t *peers_find_boot(core_t *core, const peer_t *but,
-                        wire_bytes_t boot);
+peer_t *peers_find_boot(core_t *core, const peer_t *but, wire_bytes_t boot);
 
 /* A stranger.  NULL past the side's limit or without memory. */
 peer_t *peers_add(core_t *core, side_t side, const void *id, size_t len);

@@ -8,7 +8,7 @@
 
 #include "broker/state.h"
 
-void pushes_put(core_t *core, worker_t *worker, const message_push_t *push);
+void pushes_put(core_t *core, worker_t *worker, const message_push_t *message);
 
 void pushes_close(core_t *core, worker_t *worker, const message_close_t *close);
 

@@ -20,7 +20,7 @@ request_t *requests_take(requests_t *self);
 /* Give it back; it must be in no list. */
 void requests_give(requests_t *self, request_t *request);
 
-uint64_t request_id(const request_t *request);
+uint64_t request_id(const request_t *self);
 
 /* The request of this id, or NULL. */
 request_t *requests_find(const requests_t *self, uint64_t id);

@@ -25,7 +25,7 @@ typedef struct record {
 record_t *record_new(const conn_id_t *id, wire_bytes_t context);
 
 /* One reference less; frees with the last.  NULL is harmless. */
-void record_drop(record_t *record);
+void record_drop(record_t *self);
 
 static inline wire_bytes_t record_context(const record_t *record)
 {

@@ -240,7 +240,11 @@ static void variable_of(const setting_t *setting, char name[64])
     size_t len = (size_t)snprintf(name, 64, "HOIST_%s", setting->name);
 
     for (size_t i = 0; i < len; i++) {
-        name[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
+        if (name[i] == '-') {
+            name[i] = '_';
+        } else if (name[i] >= 'a' && name[i] <= 'z') {
+            name[i] = (char)(name[i] - 'a' + 'A');
+        }
     }
 }
 

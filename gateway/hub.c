@@ -307,6 +307,18 @@ static void put_sync_part(hub_t *self, const buf_t *entries, uint32_t count,
     buf_fini(&array);
 }
 
+/* [connection, context] */
+static void put_known(buf_t *list, const session_t *session)
+{
+    char conn[CONN_ID_TEXT];
+    wire_bytes_t id = {(uint8_t *)conn, sizeof conn};
+    wire_bytes_t context = {session->context, session->context_len};
+
+    conn_id_format(&session->id, conn);
+    must(wire_put_array(list, 2) == 0 && wire_put_str(list, id) == 0 &&
+         wire_put_raw(list, context) == 0);
+}
+
 /* Every connection that the broker knows, or is to learn the end of. */
 static void put_sync(hub_t *self, bool is_empty)
 {
@@ -323,13 +335,7 @@ static void put_sync(hub_t *self, bool is_empty)
             if (session == NULL || !session->is_known) {
                 continue;
             }
-            char conn[CONN_ID_TEXT];
-            wire_bytes_t id = {(uint8_t *)conn, sizeof conn};
-            wire_bytes_t context = {session->context, session->context_len};
-            conn_id_format(&session->id, conn);
-            must(wire_put_array(&list, 2) == 0 &&
-                 wire_put_str(&list, id) == 0 &&
-                 wire_put_raw(&list, context) == 0);
+            put_known(&list, session);
             count++;
         }
         more = slot < self->used;

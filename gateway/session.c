@@ -38,7 +38,8 @@ void session_init(session_t *self, const char *ip)
     list_init(&self->dirty);
     list_init(&self->wait);
     wheel_node_init(&self->timer);
-    buf_init(&self->in, opening_head_max(options) + 2 * TRANSPORT_READ_MAX);
+    buf_init(&self->in,
+             opening_head_max(options) + (size_t)2 * TRANSPORT_READ_MAX);
     buf_init(&self->out, OUT_MAX);
     ws_reader_init(&self->reader, options->max_frame, options->max_message);
     self->opened_ms = self->heard_ms = self->message_ms = now_ms;
