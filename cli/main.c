@@ -204,7 +204,6 @@ static int run(const command_t *command, settings_t *settings)
 
     zsys_init();
     zsys_handler_set(NULL);
-    zsys_set_io_threads(1);
     raise_descriptors(&settings->gateway);
     int result = start_all(&self, command, settings);
     if (result == 0) {

@@ -46,7 +46,9 @@ typedef struct {
 
 static inline wire_cursor_t wire_cursor(wire_bytes_t bytes)
 {
-    return (wire_cursor_t){bytes.data, bytes.data + bytes.len};
+    /* NULL + 0 is undefined in C. */
+    return (wire_cursor_t){bytes.data, bytes.len == 0 ? bytes.data
+                                                      : bytes.data + bytes.len};
 }
 
 static inline bool wire_at_end(const wire_cursor_t *cursor)
