@@ -2,9 +2,8 @@
 # (CMakeLists.txt, CMakePresets.json).
 #
 #   make            build the release                 (build/release)
-#   make run        start everything and the chat page (Ctrl-C stops it)
+#   make run        start hoist and the echo worker (Ctrl-C stops them)
 #   make test       all tests, as continuous integration runs them
-#   make bench      measure, beside bare baselines in the same run
 #   make fuzz       every fuzz target for FUZZ_SECONDS, one after the other
 #   make install    into PREFIX (and DESTDIR)
 #   make format     rewrite the sources in the house format
@@ -15,7 +14,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= $(or $(SECONDS),60)
 
-.PHONY: all run test bench fuzz install format clean npm
+.PHONY: all run test fuzz install format clean npm
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/release/build.ninja
@@ -34,10 +33,6 @@ test:
 	@scripts/install-deps.sh build test
 	@scripts/npm-ci.sh
 	@scripts/test.sh $(JOBS)
-
-bench: all
-	@scripts/install-deps.sh build bench
-	@bench/run.sh $(BUILD)/release
 
 fuzz:
 	@scripts/install-deps.sh build test
