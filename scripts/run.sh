@@ -8,7 +8,9 @@ cd "$(dirname "$0")/.."
 build=$1
 log=$(mktemp)
 
-"$build/cli/hoist" serve 2> >(tee "$log" >&2) &
+# Sessions of their own: Ctrl-C reaches this script alone, which stops the worker
+# first.
+setsid "$build/cli/hoist" serve 2> >(tee "$log" >&2) &
 server=$!
 worker=
 finish() {
@@ -25,7 +27,7 @@ until grep -q GATEWAY-LISTENING "$log"; do
 done
 workers=$(sed -n 's/.*BROKER-LISTENING workers=\([^ ]*\).*/\1/p' "$log")
 address=$(sed -n 's/.*GATEWAY-LISTENING address=//p' "$log")
-"$build/workers/examples/echo" --broker "$workers" &
+setsid "$build/workers/examples/echo" --broker "$workers" &
 worker=$!
 cat <<TEXT
 

@@ -366,21 +366,28 @@ static bool may_leave(const loop_t *self, int64_t now_ms)
     return true;
 }
 
-static int say_bye(loop_t *self, int64_t now_ms)
+static int flush_all(loop_t *self, int64_t now_ms)
 {
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < self->count; i++) {
-        link_bye(&self->lines[i].link);
         rc = flush(&self->lines[i], now_ms);
     }
     return rc;
 }
 
+static int say_bye(loop_t *self, int64_t now_ms)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        link_bye(&self->lines[i].link);
+    }
+    return flush_all(self, now_ms);
+}
+
 static int turns(loop_t *self)
 {
     int64_t now_ms = clock_mono_ms();
-    int rc = 0;
+    int rc = flush_all(self, now_ms); /* the greetings */
 
     while (rc == 0 && !may_leave(self, now_ms)) {
         rc = wait_for_work(self, now_ms);
