@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
 
+#include "base/xalloc.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,7 @@ int buf_reserve(buf_t *self, size_t more)
     }
     size_t cap = self->cap ? self->cap : FIRST_CAP;
     while (cap < self->len + more) {
-        cap *= 2;
+        cap = cap > self->limit / 2 ? self->limit : cap * 2;
     }
     if (cap > self->limit) {
         cap = self->limit;
@@ -54,6 +56,7 @@ int buf_put(buf_t *self, const void *bytes, size_t len)
 
 void buf_drop(buf_t *self, size_t len)
 {
+    must(len <= self->len);
     self->len -= len;
     if (len > 0 && self->len > 0) {
         memmove(self->data, self->data + len, self->len);

@@ -8,11 +8,6 @@
 
 #include <errno.h>
 
-#define STATUS_MIN     100
-#define STATUS_MAX     599
-#define CLOSE_CODE_MIN 1000
-#define CLOSE_CODE_MAX 4999
-
 /* --- decoding ---------------------------------------------------------- */
 
 /* A map, or nil for none; *map is empty for nil. */
@@ -34,7 +29,7 @@ static int get_last_map(wire_cursor_t *in, uint32_t *fields, wire_bytes_t *map)
         return 0;
     }
     (*fields)--;
-    return get_map_or_nil(in, DETAILS_MAX, map);
+    return get_map_or_nil(in, OPTIONS_MAX, map);
 }
 
 static int get_last_uint(wire_cursor_t *in, uint32_t *fields, uint64_t *value)
@@ -67,7 +62,7 @@ static int get_hello(wire_cursor_t *in, uint32_t *fields,
                      message_hello_t *hello)
 {
     if (!take_fields(fields, 4) || wire_get_uint(in, &hello->version) < 0 ||
-        wire_get_str_max(in, PEER_NAME_MAX, &hello->role) < 0 ||
+        wire_get_str_max(in, ROLE_MAX, &hello->role) < 0 ||
         wire_get_str_max(in, BOOT_ID_MAX, &hello->boot) < 0 ||
         wire_get_str_max(in, PEER_NAME_MAX, &hello->name) < 0 ||
         hello->boot.len == 0) {
@@ -81,9 +76,10 @@ static int get_welcome(wire_cursor_t *in, uint32_t *fields,
 {
     if (!take_fields(fields, 5) || wire_get_uint(in, &welcome->version) < 0 ||
         wire_get_str_max(in, BOOT_ID_MAX, &welcome->boot) < 0 ||
+        welcome->boot.len == 0 ||
         wire_get_str_max(in, PEER_NAME_MAX, &welcome->name) < 0 ||
-        wire_get_uint_max(in, INT32_MAX, &welcome->heartbeat_ms) < 0 ||
-        wire_get_uint_max(in, INT32_MAX, &welcome->liveness_ms) < 0) {
+        wire_get_uint_max(in, DURATION_MAX, &welcome->heartbeat_ms) < 0 ||
+        wire_get_uint_max(in, DURATION_MAX, &welcome->liveness_ms) < 0) {
         return -EPROTO;
     }
     return get_last_map(in, fields, &welcome->options);
@@ -108,7 +104,7 @@ static int get_request(wire_cursor_t *in, uint32_t *fields,
         request->event < EVENT_CONNECT || get_conn(in, &request->conn) < 0 ||
         wire_get_str_max(in, ROUTE_KEY_MAX, &request->route) < 0 ||
         request->route.len == 0 || wire_get_body(in, &request->body) < 0 ||
-        wire_get_uint_max(in, INT32_MAX, &request->deadline_ms) < 0 ||
+        wire_get_uint_max(in, DURATION_MAX, &request->deadline_ms) < 0 ||
         get_map_or_nil(in, CONTEXT_MAX, &request->context) < 0 ||
         get_map_or_nil(in, DETAILS_MAX, &request->details) < 0) {
         return -EPROTO;
@@ -189,7 +185,7 @@ static int get_error(wire_cursor_t *in, uint32_t *fields,
                      message_error_t *error)
 {
     if (!take_fields(fields, 2) ||
-        wire_get_str_max(in, PEER_NAME_MAX, &error->code) < 0 ||
+        wire_get_str_max(in, ERROR_CODE_MAX, &error->code) < 0 ||
         wire_get_str_max(in, ERROR_TEXT_MAX, &error->text) < 0) {
         return -EPROTO;
     }
@@ -239,7 +235,7 @@ static int decode(wire_cursor_t *in, message_t *message)
     wire_bytes_t skipped;
 
     if (wire_get_array(in, &fields) < 0 || fields == 0 ||
-        wire_get_uint_max(in, UINT8_MAX, &kind) < 0) {
+        wire_get_uint_max(in, KIND_MAX, &kind) < 0) {
         return -EPROTO;
     }
     fields--;

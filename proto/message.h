@@ -16,18 +16,31 @@
 
 #define PROTOCOL_VERSION 1
 
-/* Limits of single fields, in bytes or elements.  PROTOCOL.md, "Limits". */
+/*
+ * Limits of single fields: bytes, elements or values.  PROTOCOL.md, "Limits",
+ * names each of them; a test holds the two against each other.
+ */
+#define FRAME_MAX      (64 << 20)
+#define KIND_MAX       255
+#define ROLE_MAX       64
 #define BOOT_ID_MAX    32
 #define PEER_NAME_MAX  64
+#define OPTIONS_MAX    65536
+#define DURATION_MAX   2147483647 /* ms */
 #define ROUTE_KEY_MAX  128
 #define ROUTES_MAX     1024
+#define STATUS_MIN     100
+#define STATUS_MAX     599
 #define USER_MAX       256
 #define TENANT_MAX     256
 #define ATTRIBUTES_MAX 4096
 #define CONTEXT_MAX    8192
 #define DETAILS_MAX    65536
+#define CLOSE_CODE_MIN 1000
+#define CLOSE_CODE_MAX 4999
 #define REASON_MAX     123
 #define TARGETS_MAX    65536
+#define ERROR_CODE_MAX 64
 #define ERROR_TEXT_MAX 256
 
 typedef enum {
@@ -60,7 +73,8 @@ typedef struct {
     wire_bytes_t role;    /* "gateway" or "worker" */
     wire_bytes_t boot;    /* 1..BOOT_ID_MAX bytes, new at each start */
     wire_bytes_t name;    /* 0..PEER_NAME_MAX bytes, for people */
-    wire_bytes_t options; /* map: "loop", "liveness" */
+    wire_bytes_t options; /* map: "loop", "require_connect",
+                             "liveness" */
 } message_hello_t;
 
 typedef struct {
@@ -70,7 +84,7 @@ typedef struct {
     uint64_t heartbeat_ms; /* send something at least this often */
     uint64_t liveness_ms;  /* after this silence the other side is lost */
     wire_bytes_t options;  /* map: "window", "window_bytes", "push_window",
-                              "push_window_bytes", "max_message" */
+                              "push_window_bytes" */
 } message_welcome_t;
 
 typedef struct {

@@ -142,6 +142,9 @@ static int peek(const wire_cursor_t *cursor, element_t *element)
         if (head.type == TYPE_BOOL) {
             number = first & 1;
         }
+        if (head.type == TYPE_NEGATIVE && at[0] <= 0x7f) {
+            head.type = TYPE_UINT; /* some encoders write every integer so */
+        }
         at += head.width;
         rc = settle(element, (type_t)head.type, number, head.extra,
                     left - head.width);

@@ -62,7 +62,7 @@ static inline bool wire_at_end(const wire_cursor_t *cursor)
  * type or a count is larger than the bytes left can hold; then the cursor
  * stays where it was.
  */
-int wire_get_uint(wire_cursor_t *cursor, uint64_t *value);
+int wire_get_uint(wire_cursor_t *cursor, uint64_t *value); /* any width */
 int wire_get_bool(wire_cursor_t *cursor, bool *value);
 int wire_get_nil(wire_cursor_t *cursor);
 int wire_get_str(wire_cursor_t *cursor, wire_bytes_t *text);
