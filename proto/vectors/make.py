@@ -1,0 +1,240 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Write messages.json: frames as hex, and what a decoder makes of them.
+
+usage: make.py > messages.json        (needs python3-msgpack)
+
+A vector has:
+  name      a sentence
+  frame     the bytes of one ZeroMQ message, in hex
+  messages  what is to be handled, in order, with the fields of PROTOCOL.md
+            section 3 by name; one that is left out or nil has its default
+  reject    absent, or why the rest of the frame is malformed
+
+Values: a str is a JSON string, bin is {"bin": hex}, a number above 2^53 a
+string of its digits.  A message of an unknown kind is {"unknown": kind}.
+Written by hand, message for message, so that it says the same thing twice.
+"""
+import json
+import msgpack
+
+CONN = "AQIDBAUGBwgJCgsM"
+vectors = []
+
+
+def pack(*values):
+    return b"".join(msgpack.packb(v) for v in values)
+
+
+def accept(name, frame, *messages):
+    vectors.append({"name": name, "frame": frame.hex(), "messages": list(messages)})
+
+
+def reject(name, why, frame, *messages):
+    vectors.append({"name": name, "frame": frame.hex(),
+                    "messages": list(messages), "reject": why})
+
+
+def message(kind, **fields):
+    return {"kind": kind, **fields}
+
+
+def array(count, *parts):
+    """An array head and ready-made bytes, for what packb would not write."""
+    return bytes([0x90 | count]) + b"".join(parts)
+
+
+def reply(id=1, status=200, body=None, options=None):
+    return message("REPLY", id=id, status=status, body=body, options=options or {})
+
+
+def greetings():
+    accept("a worker greets",
+           pack([1, 1, "worker", "00112233aabbccdd", "echo.py", {}]),
+           message("HELLO", version=1, role="worker", boot="00112233aabbccdd",
+                   name="echo.py", options={}))
+    accept("a gateway greets with its loop number",
+           pack([1, 1, "gateway", "b", "", {"loop": 66051, "require_connect": True}]),
+           message("HELLO", version=1, role="gateway", boot="b", name="",
+                   options={"loop": 66051, "require_connect": True}))
+    accept("a HELLO without options", pack([1, 2, "worker", "b" * 32, "n" * 64]),
+           message("HELLO", version=2, role="worker", boot="b" * 32, name="n" * 64,
+                   options={}))
+    accept("a HELLO whose options are nil", pack([1, 1, "worker", "b", "", None]),
+           message("HELLO", version=1, role="worker", boot="b", name="", options={}))
+    accept("a broker welcomes a worker",
+           pack([2, 1, "cafe", "broker-1", 1000, 3500,
+                 {"push_window": 10000, "push_window_bytes": 33554432}]),
+           message("WELCOME", version=1, boot="cafe", name="broker-1",
+                   heartbeat_ms=1000, liveness_ms=3500,
+                   options={"push_window": 10000, "push_window_bytes": 33554432}))
+    accept("READY with a plain route and one with options",
+           pack([3, ["echo", ["$default", {"later": [1]}]], 64, 1048576]),
+           message("READY", routes=["echo", ["$default", {"later": [1]}]],
+                   window=64, window_bytes=1048576))
+    accept("READY with numbers in the signed formats",
+           array(4, b"\xd0\x03", pack(["echo"]), b"\xd1\x03\xe8", b"\xd3" + bytes(5) + b"\x10\0\0"),
+           message("READY", routes=["echo"], window=1000, window_bytes=1048576))
+    accept("two messages in a frame", pack([21], [20]),
+           message("WHO"), message("BYE"))
+    accept("an empty frame", b"")
+
+
+def requests():
+    accept("a CONNECT",
+           pack([4, 7, 1, CONN, "$connect", None, 29000,
+                 {"ip": "127.0.0.1", "connected_at": 1767225600000},
+                 {"path": "/", "query": [["a", "1"], ["a", "2"]],
+                  "headers": [["host", "example.org"]], "subprotocols": ["chat"]}, 9]),
+           message("REQUEST", id=7, event=1, connection=CONN, route="$connect", body=None,
+                   deadline_ms=29000,
+                   context={"ip": "127.0.0.1", "connected_at": 1767225600000},
+                   details={"path": "/", "query": [["a", "1"], ["a", "2"]],
+                            "headers": [["host", "example.org"]], "subprotocols": ["chat"]},
+                   number=9))
+    accept("a MESSAGE with the largest id and number",
+           pack([4, 2**64 - 1, 2, CONN, "echo", "h\u00e9llo", 0, {"user": "ada"}, None, 2**63]),
+           message("REQUEST", id=str(2**64 - 1), event=2, connection=CONN, route="echo",
+                   body="h\u00e9llo", deadline_ms=0, context={"user": "ada"}, details=None,
+                   number=str(2**63)))
+    accept("a binary MESSAGE without a number",
+           pack([4, 1, 2, CONN, "r" * 128, b"\x00\xff", 2147483647, None, None]),
+           message("REQUEST", id=1, event=2, connection=CONN, route="r" * 128,
+                   body={"bin": "00ff"}, deadline_ms=2147483647, context=None,
+                   details=None, number=0))
+    accept("an empty text is a body",
+           pack([4, 1, 2, CONN, "echo", "", 1, None, None, 0]),
+           message("REQUEST", id=1, event=2, connection=CONN, route="echo", body="",
+                   deadline_ms=1, context=None, details=None, number=0))
+    accept("a DISCONNECT",
+           pack([4, 8, 3, CONN, "$disconnect", None, 29000, {},
+                 {"code": 1006, "reason": "gateway lost"}, 0]),
+           message("REQUEST", id=8, event=3, connection=CONN, route="$disconnect",
+                   body=None, deadline_ms=29000, context={},
+                   details={"code": 1006, "reason": "gateway lost"}, number=0))
+    accept("a REPLY without options", pack([5, 1, 200, "hi"]), reply(body="hi"))
+    accept("a REPLY that refuses", pack([5, 1, 599, None, None]), reply(status=599))
+    options = {"subprotocol": "chat", "headers": [["x-a", "b"]], "user": "ada",
+               "tenant": "t", "attributes": {"deep": {"bin": True}}}
+    accept("a REPLY to a CONNECT", pack([5, 1, 200, None, options]), reply(options=options))
+
+
+def the_rest():
+    accept("a PUSH", pack([6, ["connection", CONN, CONN], b"\x01"]),
+           message("PUSH", target=["connection", CONN, CONN], body={"bin": "01"}, options={}))
+    accept("a PUSH from a broker", pack([6, ["connection", CONN], "x", {"from": 3}]),
+           message("PUSH", target=["connection", CONN], body="x", options={"from": 3}))
+    accept("a CLOSE without from", pack([10, CONN, 1000, "bye"]),
+           message("CLOSE", connection=CONN, code=1000, reason="bye", **{"from": 0}))
+    accept("a CLOSE at its limits", pack([10, CONN, 4999, "r" * 123, 5]),
+           message("CLOSE", connection=CONN, code=4999, reason="r" * 123, **{"from": 5}))
+    accept("GONE to a worker and to a broker", pack([11, CONN], [11, CONN, 3]),
+           message("GONE", connection=CONN, **{"from": 0}),
+           message("GONE", connection=CONN, **{"from": 3}))
+    accept("CREDIT", pack([15, 2, 70000]), message("CREDIT", messages=2, bytes=70000))
+    accept("PING of three lengths", pack([16], [16, 3], [16, 3, 250]),
+           message("PING", in_flight=0, oldest_ms=0),
+           message("PING", in_flight=3, oldest_ms=0),
+           message("PING", in_flight=3, oldest_ms=250))
+    accept("PONG, DRAIN, BYE and WHO", pack([17], [19], [20], [21]),
+           message("PONG"), message("DRAIN"), message("BYE"), message("WHO"))
+    accept("SYNC in two parts", pack([18, [[CONN, {"user": "ada"}]], True], [18, [], False]),
+           message("SYNC", connections=[[CONN, {"user": "ada"}]], more=True),
+           message("SYNC", connections=[], more=False))
+    accept("ERROR", pack([22, "push-window", "t" * 256]),
+           message("ERROR", code="push-window", text="t" * 256))
+
+
+def newer_versions():
+    accept("elements of a newer version are ignored",
+           pack([17, {"new": [None, 1.5, -3]}], [15, 1, 2, "three"]),
+           message("PONG"), message("CREDIT", messages=1, bytes=2))
+    accept("an ext behind the known elements is ignored",
+           array(6, b"\x05", b"\x01", b"\xcc\xc8", b"\xc0", b"\x80", b"\xd4\x01\x00"),
+           reply())
+    accept("an unknown kind is skipped",
+           pack([23, {"deep": [[["er"]]]}], [17]), {"unknown": 23}, message("PONG"))
+    accept("the largest kind", pack([255]), {"unknown": 255})
+    accept("numbers wider than they need be",
+           array(3, b"\xce\x00\x00\x00\x0f", b"\xcf" + bytes(7) + b"\x02", b"\xcd\x00\x03"),
+           message("CREDIT", messages=2, bytes=3))
+    accept("heads wider than they need be",
+           b"\xdd\x00\x00\x00\x04\x05\x01\xcc\xc8\xdb\x00\x00\x00\x02hi", reply(body="hi"))
+
+
+def malformed_frames():
+    reject("no array", "a message is an array", b"\x05")
+    reject("an empty array", "a message has a kind", b"\x90")
+    reject("a kind above 255", "a kind is at most 255", pack([256]))
+    reject("a negative kind", "a kind is a uint", pack([-1]))
+    reject("a kind that is a float", "a kind is a uint", pack([5.0, 1, 200, "hi"]))
+    reject("the byte that MessagePack never uses", "not MessagePack", b"\xc1")
+    reject("a truncated message", "the frame ends inside a message", pack([5, 1, 200, "hi"])[:-1])
+    reject("the second of two is broken", "the frame ends inside a message",
+           pack([17], [15, 1, 2])[:-1], message("PONG"))
+    reject("a byte behind the last message", "a message is an array",
+           pack([17]) + b"\x00", message("PONG"))
+    reject("an array of 2^32 - 1 elements", "a count above the bytes left", b"\xdd\xff\xff\xff\xff\x05")
+    reject("an array of 2^26 elements", "a count above the bytes left", b"\xdd\x04\x00\x00\x00\x11")
+    reject("a body of 4 GiB", "a length above the bytes left",
+           array(4, b"\x05", b"\x01", b"\xcc\xc8", b"\xc6\xff\xff\xff\xff"))
+    reject("an unknown kind that is truncated", "the frame ends inside a message",
+           b"\x93\x17\x01")
+
+
+def malformed_fields():
+    reject("HELLO with three fields", "too few fields", pack([1, 1, "worker", "b"]))
+    reject("HELLO with an empty boot id", "a boot id has 1 to 32 bytes", pack([1, 1, "worker", "", "n"]))
+    reject("HELLO with a boot id of 33 bytes", "a boot id has 1 to 32 bytes",
+           pack([1, 1, "worker", "b" * 33, "n"]))
+    reject("HELLO with a name of 65 bytes", "a name has at most 64 bytes",
+           pack([1, 1, "worker", "b", "n" * 65]))
+    reject("HELLO whose boot id is binary", "a boot id is a str", pack([1, 1, "worker", b"b", "n"]))
+    reject("HELLO whose options are an array", "options are a map", pack([1, 1, "worker", "b", "n", []]))
+    reject("WELCOME with an empty boot id", "a boot id has 1 to 32 bytes",
+           pack([2, 1, "", "n", 1000, 3500, {}]))
+    reject("READY whose routes are a str", "routes are an array", pack([3, "echo", 1, 1]))
+    reject("READY with a negative window", "a window is a uint", pack([3, ["echo"], -1, 1]))
+
+    def request(event=2, conn=CONN, route="echo", body="x", deadline=1, context=None, details=None):
+        return pack([4, 1, event, conn, route, body, deadline, context, details, 1])
+    reject("REQUEST with event 0", "an event is 1, 2 or 3", request(event=0))
+    reject("REQUEST with event 4", "an event is 1, 2 or 3", request(event=4))
+    reject("REQUEST with a connection of 15 characters", "a connection id has 16 characters",
+           request(conn=CONN[:-1]))
+    reject("REQUEST with an empty route", "a route key has 1 to 128 bytes", request(route=""))
+    reject("REQUEST with a route of 129 bytes", "a route key has 1 to 128 bytes",
+           request(route="r" * 129))
+    reject("REQUEST whose body is a number", "a body is str, bin or nil", request(body=5))
+    reject("REQUEST with a deadline above 2^31 - 1", "a deadline is at most 2147483647",
+           request(deadline=2**31))
+    reject("REQUEST with a context above 8192 bytes", "a context has at most 8192 bytes",
+           request(context={"user": "u" * 8184}))
+    reject("REQUEST without details", "too few fields", pack([4, 1, 2, CONN, "echo", "x", 1, None]))
+    reject("REPLY with status 99", "a status is 100 to 599", pack([5, 1, 99, None]))
+    reject("REPLY with status 600", "a status is 100 to 599", pack([5, 1, 600, None]))
+    reject("REPLY whose id is text", "an id is a uint", pack([5, "1", 200, None]))
+    reject("REPLY without a body", "too few fields", pack([5, 1, 200]))
+    reject("PUSH without a body", "a PUSH needs a body", pack([6, ["connection", CONN], None]))
+    reject("PUSH whose target is a str", "a target is an array", pack([6, CONN, "x"]))
+    reject("CLOSE with code 999", "a code is 1000 to 4999", pack([10, CONN, 999, ""]))
+    reject("CLOSE with code 5000", "a code is 1000 to 4999", pack([10, CONN, 5000, ""]))
+    reject("CLOSE with a reason of 124 bytes", "a reason has at most 123 bytes",
+           pack([10, CONN, 1000, "r" * 124]))
+    reject("GONE without a connection", "too few fields", pack([11]))
+    reject("CREDIT with one field", "too few fields", pack([15, 1]))
+    reject("PING with text", "in_flight is a uint", pack([16, "3"]))
+    reject("SYNC whose more is a number", "more is a bool", pack([18, [], 0]))
+    reject("ERROR with a text of 257 bytes", "a text has at most 256 bytes",
+           pack([22, "push", "t" * 257]))
+
+
+def main():
+    for section in (greetings, requests, the_rest, newer_versions, malformed_frames,
+                    malformed_fields):
+        section()
+    lines = ",\n".join(json.dumps(v, ensure_ascii=False) for v in vectors)
+    print("[\n" + lines + "\n]")
+
+
+main()
