@@ -94,11 +94,22 @@ void hub_release(hub_t *self, session_t *session)
     uint32_t slot = session->id.slot;
 
     must(self->table[slot] == session);
-    session_fini(session);
-    free(session);
     self->table[slot] = NULL;
     self->free_slots[self->free_count++] = slot;
     self->sessions--;
+    session_retire(session);
+    list_append(&self->dead, &session->dirty);
+}
+
+/* A session may end deep inside a call of its own (a write that fails, say),
+ * so memory goes at the end of turn. */
+static void reap(hub_t *self)
+{
+    for (list_t *node; (node = list_take(&self->dead)) != NULL;) {
+        session_t *session = list_entry(node, session_t, dirty);
+        session_fini(session);
+        free(session);
+    }
 }
 
 void hub_touch(hub_t *self, session_t *session)
@@ -134,7 +145,6 @@ static void *on_opened(void *owner, const char *ip)
     }
     self->table[slot] = session;
     self->sessions++;
-    self->handshakes++;
     self->stats.sockets++;
     self->stats.sockets_accepted++;
     session->hub = self;
@@ -495,6 +505,7 @@ void hub_end(hub_t *self)
     run_timers(self);
     resume_waiting(self);
     flush(self);
+    reap(self);
     link_settle(&self->link, self->now_ms);
 }
 
@@ -544,6 +555,7 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     self->options = *options;
     self->now_ms = now_ms;
     list_init(&self->dirty);
+    list_init(&self->dead);
     wheel_init(&self->wheel, now_ms);
     link_init(&self->link, rand_u32() & CONN_ID_LOOP_MAX,
               largest_request(options));
@@ -580,6 +592,7 @@ void hub_destroy(hub_t **self_p)
             hub_release(self, self->table[slot]);
         }
     }
+    reap(self);
     free(self->table);
     free(self->generation);
     free(self->free_slots);

@@ -38,10 +38,12 @@ struct hub {
     uint64_t sessions; /* in the table */
 
     list_t dirty; /* sessions with bytes for the end of turn */
+    list_t dead;  /* sessions out of the table, freed at the end of turn */
     wheel_t wheel;
     int64_t now_ms;      /* monotonic; of this turn */
     int64_t now_wall_ms; /* Unix; of this turn */
     uint64_t handshakes; /* sessions before OPEN */
+    uint64_t gated;      /* those of them that asked for a WebSocket */
     bool is_draining;
 };
 
@@ -71,7 +73,8 @@ extern const transport_ops_t hub_transport_ops;
 
 /* --- for sessions ------------------------------------------------------ */
 
-/* Both lives of the session are over: free it. */
+/* Both lives of the session are over: its slot is free at once, its memory at
+ * the end of turn. */
 void hub_release(hub_t *self, session_t *session);
 
 /* `out` has bytes: write them at the end of turn. */

@@ -118,7 +118,10 @@ static void serve_file(session_t *self, const http_request_t *request)
 {
     hub_t *hub = self->hub;
     bool has_body = request->content_length > 0 || request->is_chunked;
-    bool stays = request->keeps_alive && !has_body;
+    /* A client that sends requests ahead could have any number of files
+     * gathered in `out`: it gets one and asks again. */
+    bool is_ahead = self->in.len > request->head_len;
+    bool stays = request->keeps_alive && !has_body && !is_ahead;
 
     if (static_files_answer(hub->files, request, stays, &self->out) < 0) {
         transport_kill(self->sock);
@@ -335,7 +338,7 @@ void opening_connect(session_t *self)
         return;
     }
     self->is_connecting = true;
-    self->state = SESSION_GATED;
+    session_enter(self, SESSION_GATED);
     wheel_arm(&hub->wheel, &self->timer,
               hub->now_ms + hub->options.request_ms + GATE_GRACE_MS);
 }
@@ -358,10 +361,11 @@ static bool is_at_stage(const session_t *self, const http_request_t *request)
     return path.len == len + 1 && memcmp(path.data + 1, stage, len) == 0;
 }
 
+/* Those at the gate count too: each may become a connection. */
 static bool is_full(const hub_t *hub)
 {
     int64_t max = hub->options.max_connections;
-    return max > 0 && hub->stats.connections >= (uint64_t)max;
+    return max > 0 && hub->stats.connections + hub->gated >= (uint64_t)max;
 }
 
 static void take_upgrade(session_t *self, const http_request_t *request)
@@ -372,14 +376,18 @@ static void take_upgrade(session_t *self, const http_request_t *request)
     if (status == 0 && !is_at_stage(self, request)) {
         status = 403;
     }
-    if (status == 0 && (hub->is_draining || is_full(hub))) {
+    if (status == 0 && is_full(hub)) {
+        hub->stats.connections_refused++;
+        status = 503;
+    }
+    if (status == 0 && hub->is_draining) {
         status = 503;
     }
     if (status != 0) {
         opening_refuse(self, status, NULL);
         return;
     }
-    self->state = SESSION_WAITING;
+    session_enter(self, SESSION_WAITING);
     opening_connect(self);
 }
 
@@ -417,6 +425,11 @@ void opening_received(session_t *self, const uint8_t *bytes, size_t len)
             return;
         }
         take_request(self, &request);
+    }
+    /* Frames may come early; not more of them than a head is long. */
+    if (self->state < SESSION_OPEN && self->state != SESSION_HEAD &&
+        self->in.len > opening_head_max(&self->hub->options)) {
+        session_pause(self);
     }
 }
 

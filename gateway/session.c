@@ -20,6 +20,7 @@
 #include <string.h>
 
 #define LINGER_MS        3000              /* for the client's last bytes */
+#define OUT_KEEP         16384             /* bytes allocated between turns */
 #define OUT_MAX          ((size_t)1 << 30) /* bytes; out_hard is checked before */
 #define CLOSE_GOING_AWAY 1001
 #define CLOSE_ABNORMAL   1006
@@ -29,12 +30,37 @@ static const char default_route[] = "$default";
 
 /* --- life -------------------------------------------------------------- */
 
+/* Put the session's share in the gauges (by 1) or take it out (by -1). */
+static void count(const session_t *self, int by)
+{
+    hub_t *hub = self->hub;
+    uint64_t one = (uint64_t)(int64_t)by;
+
+    if (self->state < SESSION_OPEN) {
+        hub->handshakes += one;
+    }
+    if (self->state == SESSION_WAITING || self->state == SESSION_GATED) {
+        hub->gated += one;
+    }
+    if (self->state == SESSION_OPEN) {
+        hub->stats.connections += one;
+    }
+}
+
+void session_enter(session_t *self, session_state_t state)
+{
+    count(self, -1);
+    self->state = state;
+    count(self, 1);
+}
+
 void session_init(session_t *self, const char *ip)
 {
     const gateway_options_t *options = &self->hub->options;
     int64_t now_ms = self->hub->now_ms;
 
     self->state = SESSION_HEAD;
+    count(self, 1);
     list_init(&self->dirty);
     list_init(&self->wait);
     wheel_node_init(&self->timer);
@@ -50,11 +76,15 @@ void session_init(session_t *self, const char *ip)
     }
 }
 
-void session_fini(session_t *self)
+void session_retire(session_t *self)
 {
     list_remove(&self->dirty);
     list_remove(&self->wait);
     wheel_cancel(&self->hub->wheel, &self->timer);
+}
+
+void session_fini(session_t *self)
+{
     ws_reader_fini(&self->reader);
     buf_fini(&self->in);
     buf_fini(&self->out);
@@ -71,15 +101,10 @@ void session_settle(session_t *self)
     }
 }
 
-/* Leave OPEN or the handshake; gauges follow the state in this one place. */
+/* Nothing more is taken from the client. */
 static void leave(session_t *self, session_state_t state)
 {
-    if (self->state == SESSION_OPEN) {
-        self->hub->stats.connections--;
-    } else if (self->state < SESSION_OPEN) {
-        self->hub->handshakes--;
-    }
-    self->state = state;
+    session_enter(self, state);
     list_remove(&self->wait);
     buf_reset(&self->in, 0);
 }
@@ -134,6 +159,33 @@ void session_linger(session_t *self)
 
 /* --- to the client ----------------------------------------------------- */
 
+/* Bytes that wait to be written. */
+static size_t waiting(const session_t *self)
+{
+    return self->out.len - self->out_at;
+}
+
+static int64_t earlier(int64_t due, int64_t start_ms, int64_t span_ms)
+{
+    return span_ms > 0 && start_ms + span_ms < due ? start_ms + span_ms : due;
+}
+
+/* Set the timer of an open session for the first thing that may be due. */
+static void arm(session_t *self)
+{
+    const gateway_options_t *options = &self->hub->options;
+    int64_t due = self->hub->now_ms + SESSION_TICK_MAX_MS;
+    int64_t ping_ms = options->ping_ms;
+
+    due = earlier(due, self->message_ms, options->idle_ms);
+    due = earlier(due, self->heard_ms,
+                  self->is_pinged ? ping_ms + options->pong_ms : ping_ms);
+    if (self->stuck_ms > 0) {
+        due = earlier(due, self->stuck_ms, options->out_soft_ms);
+    }
+    wheel_arm(&self->hub->wheel, &self->timer, due);
+}
+
 static void put_close(session_t *self, uint16_t code, wire_bytes_t reason)
 {
     if (!self->is_close_sent) {
@@ -169,53 +221,99 @@ void session_forget(session_t *self, uint16_t code, const char *reason)
     session_settle(self);
 }
 
-/* Nothing is dropped in silence: a client that does not read is closed. */
-static int close_slow(session_t *self)
+/* Nothing is dropped in silence: a client that does not read is closed.  What
+ * waits goes first, if it still reads, and the close frame behind it. */
+static void close_slow(session_t *self)
 {
     self->hub->stats.slow_closed++;
     log_braked(&self->hub->brake, LEVEL_INFO, "CONN-SLOW-CLOSED",
-               "ip=%s queued=%zu", self->ip, self->out.len);
-    self->out.len = 0; /* it would not read this either */
+               "ip=%s queued=%zu", self->ip, waiting(self));
     close_with(self, CLOSE_TRY_LATER, "client reads too slowly");
-    return -ENOBUFS;
+}
+
+/* Returns 0, or -ENOBUFS when the client was closed for being too slow. */
+static int put_frame(session_t *self, ws_opcode_t opcode, wire_bytes_t payload)
+{
+    int64_t hard = self->hub->options.out_hard;
+    bool is_over = hard > 0 && waiting(self) + payload.len > (size_t)hard;
+
+    if (is_over ||
+        ws_put_frame(&self->out, opcode, payload.data, payload.len) < 0) {
+        close_slow(self);
+        return -ENOBUFS;
+    }
+    hub_touch(self->hub, self);
+    return 0;
 }
 
 int session_put(session_t *self, const body_t *body)
 {
-    hub_t *hub = self->hub;
-    int64_t hard = hub->options.out_hard;
-
     if (self->state != SESSION_OPEN) {
         return -ENOTCONN;
     }
-    if (hard > 0 && self->out.len + body->bytes.len > (size_t)hard) {
-        return close_slow(self);
+    int rc = put_frame(self, body->type == BODY_TEXT ? WS_TEXT : WS_BINARY,
+                       body->bytes);
+    if (rc == 0) {
+        self->message_ms = self->hub->now_ms;
+        self->hub->stats.messages_out++;
     }
-    ws_opcode_t opcode = body->type == BODY_TEXT ? WS_TEXT : WS_BINARY;
-    if (ws_put_frame(&self->out, opcode, body->bytes.data, body->bytes.len) <
-        0) {
-        return close_slow(self);
+    return rc;
+}
+
+static void put_error_frame(session_t *self, uint64_t status, uint64_t number)
+{
+    char text[ERROR_FRAME_MAX];
+    size_t len = error_frame_format(text, status, &self->id, number);
+    body_t body = {BODY_TEXT, {(const uint8_t *)text, len}};
+
+    self->hub->stats.error_frames++;
+    (void)session_put(self, &body);
+}
+
+/* In pieces that the transport holds when the kernel does not take them: so
+ * what waits is known, and each `drained` is progress. */
+static void write_out(session_t *self)
+{
+    while (waiting(self) > 0 && self->sock != NULL &&
+           transport_is_drained(self->sock)) {
+        size_t len = waiting(self);
+        if (len > TRANSPORT_WRITE_MAX) {
+            len = TRANSPORT_WRITE_MAX;
+        }
+        const uint8_t *at = self->out.data + self->out_at;
+        self->out_at += len; /* before the write, which may end the session */
+        self->hub->stats.bytes_out += len;
+        transport_write(self->sock, at, len);
     }
-    self->message_ms = hub->now_ms;
-    hub->stats.messages_out++;
-    hub_touch(hub, self);
-    return 0;
+    if (waiting(self) == 0) {
+        buf_reset(&self->out, OUT_KEEP);
+        self->out_at = 0;
+    } else if (self->out_at > self->out.len / 2) {
+        buf_drop(&self->out, self->out_at);
+        self->out_at = 0;
+    }
+}
+
+/* The soft limit's clock runs while too much waits. */
+static void watch_backlog(session_t *self)
+{
+    int64_t soft = self->hub->options.out_soft;
+    bool is_over = self->state == SESSION_OPEN && soft > 0 &&
+                   waiting(self) >= (size_t)soft;
+
+    if (!is_over) {
+        self->stuck_ms = 0;
+    } else if (self->stuck_ms == 0) {
+        self->stuck_ms = self->hub->now_ms;
+        arm(self);
+    }
 }
 
 void session_flush(session_t *self)
 {
-    hub_t *hub = self->hub;
-
-    if (self->sock == NULL || !transport_is_drained(self->sock)) {
-        return;
-    }
-    if (self->out.len > 0) {
-        size_t len = self->out.len;
-        hub->stats.bytes_out += len;
-        self->out.len = 0; /* before the write, which may end the session */
-        transport_write(self->sock, self->out.data, len);
-    }
-    if (self->sock != NULL && self->finishes &&
+    write_out(self);
+    watch_backlog(self);
+    if (self->sock != NULL && self->finishes && waiting(self) == 0 &&
         transport_is_drained(self->sock)) {
         self->finishes = false;
         transport_shutdown(self->sock);
@@ -224,7 +322,6 @@ void session_flush(session_t *self)
 
 void session_drained(session_t *self)
 {
-    self->stuck_ms = 0;
     session_flush(self);
 }
 
@@ -241,13 +338,18 @@ static bool may_take(const session_t *self)
             self->in_flight_bytes < options->conn_window_bytes);
 }
 
-static void pause_reading(session_t *self)
+void session_pause(session_t *self)
 {
     if (!self->is_paused) {
         self->is_paused = true;
         self->hub->stats.paused++;
         transport_pause(self->sock);
     }
+}
+
+static void pause_reading(session_t *self)
+{
+    session_pause(self);
     if (!link_has_room(&self->hub->link) && list_is_empty(&self->wait)) {
         list_append(&self->hub->link.waiting, &self->wait);
     }
@@ -285,8 +387,7 @@ static void take_message(session_t *self, const ws_event_t *event)
     size_t before = hub->link.out.len;
     int rc = link_put(&hub->link, &request, self->id.slot, self->id.generation);
     if (rc < 0) { /* out of memory: the one outcome is an error frame */
-        message_reply_t failed = {.status = 500};
-        session_message_reply(self, &failed, 0, 0);
+        put_error_frame(self, 500, 0);
         return;
     }
     self->in_flight++;
@@ -313,11 +414,7 @@ static void take_event(session_t *self, const ws_event_t *event)
         take_message(self, event);
         return;
     case WS_PING:
-        if (ws_put_frame(&self->out, WS_PONG, event->data, event->len) < 0) {
-            (void)close_slow(self);
-            return;
-        }
-        hub_touch(self->hub, self);
+        (void)put_frame(self, WS_PONG, (wire_bytes_t){event->data, event->len});
         return;
     case WS_CLOSE:
         take_close(self, event);
@@ -359,6 +456,25 @@ static size_t take_bytes(session_t *self, uint8_t *bytes, size_t len)
         }
     }
     return len - left;
+}
+
+/* Go on with the bytes that were kept; read again when all are taken. */
+static void take_kept(session_t *self)
+{
+    size_t taken = take_bytes(self, self->in.data, self->in.len);
+    if (self->state != SESSION_OPEN) {
+        return;
+    }
+    buf_drop(&self->in, taken);
+    if (self->in.len > 0 || (self->is_paused && !may_take(self))) {
+        pause_reading(self);
+        return;
+    }
+    buf_fini(&self->in);
+    if (self->is_paused) {
+        self->is_paused = false;
+        transport_resume(self->sock);
+    }
 }
 
 static void keep(session_t *self, const uint8_t *bytes, size_t len)
@@ -428,40 +544,16 @@ void session_resume(session_t *self)
     if (self->state == SESSION_WAITING) {
         opening_connect(self);
     }
-    if (self->state != SESSION_OPEN || !self->is_paused) {
-        return;
+    if (self->state == SESSION_OPEN && self->is_paused) {
+        take_kept(self);
     }
-    size_t taken = take_bytes(self, self->in.data, self->in.len);
-    if (self->state != SESSION_OPEN) {
-        return;
-    }
-    buf_drop(&self->in, taken);
-    if (self->in.len == 0 && may_take(self)) {
-        buf_reset(&self->in, 0);
-        self->is_paused = false;
-        transport_resume(self->sock);
-    } else {
-        pause_reading(self);
-    }
-}
-
-static void put_error_frame(session_t *self, uint64_t status, uint64_t number)
-{
-    char text[ERROR_FRAME_MAX];
-    size_t len = error_frame_format(text, status, &self->id, number);
-    body_t body = {BODY_TEXT, {(const uint8_t *)text, len}};
-
-    self->hub->stats.error_frames++;
-    (void)session_put(self, &body);
 }
 
 void session_message_reply(session_t *self, const message_reply_t *reply,
                            uint64_t number, uint32_t size)
 {
-    if (number != 0) {
-        self->in_flight--;
-        self->in_flight_bytes -= size;
-    }
+    self->in_flight--;
+    self->in_flight_bytes -= size;
     if (reply->body.type != BODY_NONE) {
         (void)session_put(self, &reply->body);
     } else if (reply->status >= 400) {
@@ -482,40 +574,18 @@ void session_disconnect_reply(session_t *self)
 
 /* --- time -------------------------------------------------------------- */
 
-static int64_t earlier(int64_t due, int64_t start_ms, int64_t span_ms)
+/* Whom we do not read cannot answer a ping, and is not dead for that: then
+ * what counts is that its TCP still acknowledges. */
+static void listen_below(session_t *self)
 {
-    return span_ms > 0 && start_ms + span_ms < due ? start_ms + span_ms : due;
-}
-
-static bool is_stuck(session_t *self)
-{
-    const gateway_options_t *options = &self->hub->options;
-    int64_t now = self->hub->now_ms;
-
-    if (transport_is_drained(self->sock) || options->out_soft == 0 ||
-        self->out.len < (size_t)options->out_soft) {
-        self->stuck_ms = 0;
-        return false;
+    if (!self->is_paused && transport_is_drained(self->sock)) {
+        return;
     }
-    if (self->stuck_ms == 0) {
-        self->stuck_ms = now;
+    int64_t heard_ms = self->hub->now_ms - transport_silent_ms(self->sock);
+    if (heard_ms > self->heard_ms) {
+        self->heard_ms = heard_ms;
+        self->is_pinged = false;
     }
-    return now - self->stuck_ms >= options->out_soft_ms;
-}
-
-static void arm(session_t *self)
-{
-    const gateway_options_t *options = &self->hub->options;
-    int64_t due = self->hub->now_ms + SESSION_TICK_MAX_MS;
-    int64_t ping_ms = options->ping_ms;
-
-    due = earlier(due, self->message_ms, options->idle_ms);
-    due = earlier(due, self->heard_ms,
-                  self->is_pinged ? ping_ms + options->pong_ms : ping_ms);
-    if (self->stuck_ms > 0) {
-        due = earlier(due, self->stuck_ms, options->out_soft_ms);
-    }
-    wheel_arm(&self->hub->wheel, &self->timer, due);
 }
 
 /* Close or ping what is due; re-arm for the next thing that may be. */
@@ -526,8 +596,9 @@ static void tick_open(session_t *self)
     int64_t now = hub->now_ms;
     int64_t ping_ms = options->ping_ms, idle_ms = options->idle_ms;
 
-    if (is_stuck(self)) {
-        (void)close_slow(self);
+    listen_below(self);
+    if (self->stuck_ms > 0 && now - self->stuck_ms >= options->out_soft_ms) {
+        close_slow(self);
         return;
     }
     if (idle_ms > 0 && now - self->message_ms >= idle_ms) {
@@ -543,10 +614,11 @@ static void tick_open(session_t *self)
     }
     if (ping_ms > 0 && !self->is_pinged && now - self->heard_ms >= ping_ms) {
         self->is_pinged = true;
-        (void)ws_put_frame(&self->out, WS_PING, NULL, 0);
-        hub_touch(hub, self);
+        if (put_frame(self, WS_PING, (wire_bytes_t){NULL, 0}) < 0) {
+            return;
+        }
     }
-    if (self->out.len == 0) {
+    if (waiting(self) == 0) {
         buf_fini(&self->out); /* an idle connection holds no buffers */
     }
     ws_reader_trim(&self->reader);
@@ -555,21 +627,11 @@ static void tick_open(session_t *self)
 
 void session_open(session_t *self)
 {
-    self->hub->handshakes--;
-    self->hub->stats.connections++;
+    session_enter(self, SESSION_OPEN);
     self->hub->stats.connects++;
-    self->state = SESSION_OPEN;
     self->opened_ms = self->heard_ms = self->message_ms = self->hub->now_ms;
     arm(self);
-    if (self->in.len > 0) { /* frames right behind the request head */
-        size_t taken = take_bytes(self, self->in.data, self->in.len);
-        if (self->state == SESSION_OPEN) {
-            buf_drop(&self->in, taken);
-        }
-    }
-    if (self->in.len == 0) {
-        buf_fini(&self->in);
-    }
+    take_kept(self); /* frames right behind the request head */
 }
 
 void session_tick(session_t *self)

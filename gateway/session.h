@@ -51,20 +51,22 @@ typedef struct {
     uint16_t end_code;     /* of the DISCONNECT */
     char *end_reason;      /* owned; NULL reads as "" */
 
-    list_t dirty; /* in hub->dirty while `out` waits for the end of turn */
+    list_t dirty; /* in hub->dirty while `out` waits for the end of turn; in
+                     hub->dead when it is over */
     list_t wait;  /* in the link's waiting list */
     wheel_node_t timer;
 
     ws_reader_t reader;
-    buf_t in;  /* request head, or bytes read but not yet taken */
-    buf_t out; /* frames to be written at the end of turn */
+    buf_t in;      /* request head, or bytes read but not yet taken */
+    buf_t out;     /* frames to be written at the end of turn … */
+    size_t out_at; /* … from here on; what is before was written */
 
     uint32_t in_flight;       /* MESSAGEs without a REPLY */
     uint32_t in_flight_bytes; /* of their REQUESTs */
     int64_t opened_ms;        /* monotonic; of the socket or the WebSocket */
     int64_t heard_ms;         /* last bytes from the client */
     int64_t message_ms;       /* last message in either direction */
-    int64_t stuck_ms;         /* since when `out` is above the soft limit */
+    int64_t stuck_ms;         /* since when more than out_soft waits; 0: not */
 
     uint8_t *context; /* owned; the map for SYNC, NULL before OPEN */
     uint32_t context_len;
@@ -74,6 +76,9 @@ typedef struct {
 /* Start in HEAD; the hub has filled in `hub` and `id`. */
 void session_init(session_t *self, const char *ip);
 void session_fini(session_t *self);
+
+/* Leave every list and timer; only session_fini may follow. */
+void session_retire(session_t *self);
 
 /* From the transport. */
 void session_received(session_t *self, uint8_t *bytes, size_t len);
@@ -115,6 +120,12 @@ void session_flush(session_t *self);
 
 /* Longest time between two looks at an open session. */
 #define SESSION_TICK_MAX_MS 60000
+
+/* The one way to another state: the hub's gauges follow it. */
+void session_enter(session_t *self, session_state_t state);
+
+/* Read no more from the client for now; session_open goes on. */
+void session_pause(session_t *self);
 
 /* The handshake is over: 101 is in `out`, frames may follow in `in`. */
 void session_open(session_t *self);

@@ -14,7 +14,8 @@
     X(sockets, gauge, sockets, "client sockets that stand")                    \
     X(connections, gauge, connections, "WebSockets that are open")             \
     X(sockets_accepted, counter, sockets, "sockets accepted")                  \
-    X(sockets_refused, counter, sockets, "refused: max-connections reached")   \
+    X(connections_refused, counter, connections,                               \
+      "refused: max-connections reached")                                      \
     X(handshakes_refused, counter, handshakes, "refused: max-handshakes")      \
     X(handshakes_failed, counter, handshakes, "answered with an HTTP error")   \
     X(connects, counter, connections, "handshakes that became WebSockets")     \

@@ -27,6 +27,9 @@ typedef struct lws transport_sock_t;
 /* Bytes that one call of `received` may bring at most. */
 #define TRANSPORT_READ_MAX 16384
 
+/* Bytes of one write that go out without being copied. */
+#define TRANSPORT_WRITE_MAX 65536
+
 /*
  * What the transport tells its user.  Every socket gets one `closed`, after
  * which neither side may use it.
@@ -55,7 +58,7 @@ typedef struct {
     const char *listen;   /* ADDRESS:PORT, [ADDRESS]:PORT */
     const char *tls_cert; /* PEM file, or "" for plain TCP */
     const char *tls_key;
-    int64_t max_sockets; /* bounds the descriptor table; 0: rlimit decides */
+    int64_t max_sockets; /* how many are expected; 0: not known */
 } transport_options_t;
 
 /*
@@ -79,12 +82,11 @@ const char *transport_address(const transport_t *self);
 void transport_stop_accepting(transport_t *self);
 
 /*
- * Write all bytes, now or (copied) when the socket takes them.
- * Returns true when all went to the kernel, false when some are held: write
- * nothing more before `drained`.  A broken socket counts as written; `closed`
- * follows.
+ * Write all bytes, now or (copied) when the socket takes them.  Write nothing
+ * more before `drained` when transport_is_drained says so.  A broken socket
+ * is killed.
  */
-bool transport_write(transport_sock_t *sock, const uint8_t *bytes, size_t len);
+void transport_write(transport_sock_t *sock, const uint8_t *bytes, size_t len);
 
 /* false while `drained` is owed. */
 bool transport_is_drained(transport_sock_t *sock);
@@ -93,7 +95,12 @@ bool transport_is_drained(transport_sock_t *sock);
 void transport_pause(transport_sock_t *sock);
 void transport_resume(transport_sock_t *sock);
 
-/* Say "no more" to the client (FIN) once drained; reading goes on. */
+/* Milliseconds since anything, be it a bare acknowledgement, came from the
+ * client's TCP; 0 when that is not known. */
+int64_t transport_silent_ms(transport_sock_t *sock);
+
+/* Say "no more" to the client (FIN, behind TLS's close_notify); for a socket
+ * that is drained.  Reading goes on. */
 void transport_shutdown(transport_sock_t *sock);
 
 /* End it at once.  `closed` comes before or after this returns. */
