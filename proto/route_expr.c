@@ -534,8 +534,8 @@ static int put_part(result_t *self, const walk_t *walked, const part_t *part)
                                 : put_plain(self, value);
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): written through result */
 int route_expr_eval(const route_expr_t *self, wire_bytes_t body,
+                    /* NOLINTNEXTLINE(readability-non-const-parameter) */
                     char key[ROUTE_KEY_MAX], size_t *len)
 {
     result_t result = {key, 0};

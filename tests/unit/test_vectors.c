@@ -21,9 +21,9 @@
 
 #include <cmocka.h>
 
-#define FILE_MAX  ((size_t)1 << 20)
-#define EXACT_MAX (UINT64_C(1) << 53) /* above it a number is written as text  \
-                                       */
+#define FILE_MAX ((size_t)1 << 20)
+/* above it a number is written as text */
+#define EXACT_MAX (UINT64_C(1) << 53)
 
 /* --- reading the file ---------------------------------------------------- */
 
