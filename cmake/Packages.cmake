@@ -7,12 +7,15 @@ pkg_check_modules(CZMQ REQUIRED IMPORTED_TARGET libczmq)
 pkg_check_modules(LWS REQUIRED IMPORTED_TARGET libwebsockets)
 pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET libssl) # as lws needs it
 
-# msgpack on Debian 12, msgpack-c on Debian 13.
-pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack-c msgpack)
+# Libraries whose pkg-config file is absent (libev) or wrong (msgpack-c on
+# Debian 13 names a relative include path): library(TARGET HEADER NAMES…).
+function(library target header)
+  find_path(${target}_INCLUDE ${header} REQUIRED)
+  find_library(${target}_LIBRARY NAMES ${ARGN} REQUIRED)
+  add_library(${target} INTERFACE)
+  target_include_directories(${target} SYSTEM INTERFACE ${${target}_INCLUDE})
+  target_link_libraries(${target} INTERFACE ${${target}_LIBRARY})
+endfunction()
 
-# libev ships no pkg-config file in Debian.
-find_path(EV_INCLUDE ev.h REQUIRED)
-find_library(EV_LIBRARY ev REQUIRED)
-add_library(ev INTERFACE)
-target_include_directories(ev SYSTEM INTERFACE ${EV_INCLUDE})
-target_link_libraries(ev INTERFACE ${EV_LIBRARY})
+library(ev ev.h ev)
+library(msgpack msgpack.h msgpack-c msgpackc)
