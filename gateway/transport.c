@@ -361,8 +361,6 @@ static int make_context(transport_t *self, const transport_options_t *options)
         .user = self,
         .pt_serv_buf_size = TRANSPORT_READ_MAX + LWS_PRE,
         .alpn = "http/1.1",
-        .gid = -1,
-        .uid = -1,
     };
     if (self->is_tls) {
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
