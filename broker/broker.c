@@ -2,16 +2,17 @@
  *
  * The actor around the core: loop, clock, two ROUTERs, the pipe.
  *
- *   check    read the clock; a bounded batch of frames from each socket
- *   prepare  deadlines, liveness, one frame to each peer
+ *   begin   read the clock
+ *   events  a bounded batch of frames from each socket
+ *   end     deadlines, liveness, one frame to each peer
  */
 #include "broker/broker.h"
 
+#include "base/actor.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
-#include "base/zwatch.h"
 #include "broker/core.h"
 
 #include <errno.h>
@@ -22,35 +23,26 @@
 #include <ev.h>
 #include <zmq.h>
 
-#define FRAMES_PER_TURN   64
-#define TICK_S            0.05       /* resolution of the timers */
-#define PARKED_S          0.005      /* until a full socket is tried again */
-#define FRAME_MAX         (64 << 20) /* bytes; PROTOCOL.md section 2 */
-#define HIGH_WATER_FRAMES 10000 /* above what the windows allow; see DESIGN */
-#define LINGER_MS         500   /* for the last frames, the BYEs */
-#define FIRST_PRIORITY    1     /* before zwatch's */
-#define PROBES            4     /* the ROUTER may know later than its monitor */
-#define PROBE_SOON_MS     20    /* between them */
-#define SIDES             2
+#define FRAMES_PER_TURN 64
+#define PARKED_S        0.005 /* until a full socket is tried again */
+#define PROBES          4     /* the ROUTER may know later than its monitor */
+#define PROBE_SOON_MS   20    /* between them */
+#define SIDES           2
 
 typedef struct broker {
-    zsock_t *pipe; /* borrowed */
-    struct ev_loop *loop;
+    actor_t actor;
     core_t *core;
     store_t *store;
     void *socket[SIDES]; /* libzmq ROUTERs, by side_t */
     void *monitor[SIDES];
-    zwatch_t watch[SIDES], monitor_watch[SIDES], pipe_watch;
+    zwatch_t watch[SIDES], monitor_watch[SIDES];
     struct side {
         struct broker *broker;
         side_t side;
-    } side[SIDES]; /* what the watchers' callbacks are given */
-    ev_check begin;
-    ev_prepare end;
-    ev_timer tick, parked;
+    } side[SIDES];   /* what the watchers' callbacks are given */
+    ev_timer parked; /* runs while a socket was full */
     int64_t probe_ms, probed_ms;
     int probes_due; /* soon, because a transport broke */
-    char *texts[3]; /* owned copies of the options' texts */
 } broker_t;
 
 void broker_options_init(broker_options_t *options)
@@ -152,11 +144,9 @@ static void on_monitor(void *user)
 
 /* --- the loop ------------------------------------------------------------ */
 
-static void on_begin(struct ev_loop *loop, ev_check *check, int events)
+static void on_begin(void *user)
 {
-    broker_t *self = check->data;
-    (void)loop;
-    (void)events;
+    broker_t *self = user;
 
     core_begin(self->core, clock_mono_ms());
 }
@@ -164,7 +154,6 @@ static void on_begin(struct ev_loop *loop, ev_check *check, int events)
 static void probe_when_due(broker_t *self)
 {
     int64_t now_ms = clock_mono_ms();
-
     int64_t wait_ms = self->probes_due > 0 ? PROBE_SOON_MS : self->probe_ms;
 
     if (now_ms - self->probed_ms >= wait_ms) {
@@ -174,29 +163,37 @@ static void probe_when_due(broker_t *self)
     }
 }
 
-static void on_end(struct ev_loop *loop, ev_prepare *prepare, int events)
+static void on_end(void *user)
 {
-    broker_t *self = prepare->data;
-    (void)events;
+    broker_t *self = user;
 
     probe_when_due(self);
     core_end(self->core);
     if (core_is_parked(self->core) && !ev_is_active(&self->parked)) {
         ev_timer_set(&self->parked, PARKED_S, 0);
-        ev_timer_start(loop, &self->parked);
+        ev_timer_start(self->actor.loop, &self->parked);
     }
 }
 
 /* Its only purpose is that the loop turns. */
-static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_parked(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)timer;
     (void)events;
 }
 
-static void log_stats(broker_t *self)
+static void on_term(void *user)
 {
+    broker_t *self = user;
+
+    core_stop(self->core);
+    actor_end(&self->actor);
+}
+
+static void log_stats(void *user)
+{
+    broker_t *self = user;
     const broker_stats_t *stats = core_stats(self->core);
     char line[1536];
     size_t len = 0;
@@ -210,54 +207,20 @@ static void log_stats(broker_t *self)
     log_info("BROKER-STATS", "%s", line);
 }
 
-static void on_commands(void *user)
-{
-    broker_t *self = user;
-    char *command = zstr_recv_nowait(self->pipe);
-
-    if (command == NULL) {
-        return;
-    }
-    if (streq(command, "$TERM")) {
-        core_stop(self->core);
-        ev_break(self->loop, EVBREAK_ALL);
-    } else if (streq(command, "STATS")) {
-        log_stats(self);
-    }
-    zstr_free(&command);
-}
-
 static void start_watchers(broker_t *self)
 {
-    ev_check_init(&self->begin, on_begin);
-    ev_prepare_init(&self->end, on_end);
-    ev_timer_init(&self->tick, on_tick, TICK_S, TICK_S);
-    ev_timer_init(&self->parked, on_tick, PARKED_S, 0);
-    ev_set_priority(&self->begin, FIRST_PRIORITY);
-    ev_set_priority(&self->end, FIRST_PRIORITY);
-    self->begin.data = self;
-    self->end.data = self;
-    ev_check_start(self->loop, &self->begin);
-    ev_prepare_start(self->loop, &self->end);
-    ev_timer_start(self->loop, &self->tick);
+    ev_timer_init(&self->parked, on_parked, PARKED_S, 0);
     for (int i = 0; i < SIDES; i++) {
         self->side[i].broker = self;
         self->side[i].side = (side_t)i;
-        zwatch_start(&self->watch[i], self->loop, self->socket[i], on_frames,
-                     &self->side[i]);
-        zwatch_start(&self->monitor_watch[i], self->loop, self->monitor[i],
-                     on_monitor, &self->side[i]);
+        zwatch_start(&self->watch[i], self->actor.loop, self->socket[i],
+                     on_frames, &self->side[i]);
+        zwatch_start(&self->monitor_watch[i], self->actor.loop,
+                     self->monitor[i], on_monitor, &self->side[i]);
     }
-    zwatch_start(&self->pipe_watch, self->loop, zsock_resolve(self->pipe),
-                 on_commands, self);
 }
 
 /* --- start and end ------------------------------------------------------- */
-
-static void set_int(void *socket, int option, int value)
-{
-    must(zmq_setsockopt(socket, option, &value, sizeof value) == 0);
-}
 
 static void watch_transport(broker_t *self, side_t side)
 {
@@ -275,17 +238,11 @@ static void watch_transport(broker_t *self, side_t side)
 static int bind_side(broker_t *self, side_t side, const char *endpoint,
                      char *error, size_t error_size)
 {
-    int64_t frame_max = FRAME_MAX;
-    void *socket = zmq_socket(zsys_init(), ZMQ_ROUTER);
+    void *socket = actor_socket(ZMQ_ROUTER);
 
-    must(socket != NULL);
     self->socket[side] = socket;
-    set_int(socket, ZMQ_LINGER, LINGER_MS);
-    set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
-    set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
-    set_int(socket, ZMQ_SNDHWM, HIGH_WATER_FRAMES);
-    set_int(socket, ZMQ_RCVHWM, HIGH_WATER_FRAMES);
-    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max);
+    actor_socket_set(socket, ZMQ_ROUTER_MANDATORY, 1);
+    actor_socket_set(socket, ZMQ_ROUTER_HANDOVER, 1);
     watch_transport(self, side);
     if (zmq_bind(socket, endpoint) < 0) {
         snprintf(error, error_size, "cannot bind %s: %s", endpoint,
@@ -293,18 +250,6 @@ static int bind_side(broker_t *self, side_t side, const char *endpoint,
         return -EADDRINUSE;
     }
     return 0;
-}
-
-/* The owner may free its texts as soon as it has our READY. */
-static void copy_texts(broker_t *self, broker_options_t *options)
-{
-    const char **fields[] = {&options->name, &options->workers,
-                             &options->gateways};
-
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        self->texts[i] = xstrdup(*fields[i]);
-        *fields[i] = self->texts[i];
-    }
 }
 
 static void new_boot_id(char *text, size_t size)
@@ -317,31 +262,27 @@ static void new_boot_id(char *text, size_t size)
     }
 }
 
-static int start(broker_t *self, const broker_options_t *given, char *error,
+static int start(broker_t *self, const broker_options_t *options, char *error,
                  size_t error_size)
 {
     static const core_ops_t ops = {.send = send_frame};
-    broker_options_t options = *given;
     char boot[17];
 
-    copy_texts(self, &options);
     new_boot_id(boot, sizeof boot);
-    self->probe_ms = options.heartbeat_ms;
+    self->probe_ms = options->heartbeat_ms;
     self->store = store_memory_new();
     self->core =
-        core_new(&options, boot, &ops, self, self->store, clock_mono_ms());
-    self->loop = ev_loop_new(EVFLAG_AUTO);
-    must(self->loop != NULL);
-    if (bind_side(self, SIDE_WORKERS, options.workers, error, error_size) < 0) {
+        core_new(options, boot, &ops, self, self->store, clock_mono_ms());
+    if (bind_side(self, SIDE_WORKERS, options->workers, error, error_size) <
+        0) {
         return -EADDRINUSE;
     }
-    return bind_side(self, SIDE_GATEWAYS, options.gateways, error, error_size);
+    return bind_side(self, SIDE_GATEWAYS, options->gateways, error, error_size);
 }
 
 static void stop(broker_t *self)
 {
     core_destroy(&self->core); /* its peers' last frames are sent by then */
-    zwatch_stop(&self->pipe_watch);
     for (int i = 0; i < SIDES; i++) {
         zwatch_stop(&self->watch[i]);
         zwatch_stop(&self->monitor_watch[i]);
@@ -351,15 +292,8 @@ static void stop(broker_t *self)
             zmq_close(self->socket[i]);
         }
     }
-    if (self->store != NULL) {
-        self->store->ops->destroy(self->store);
-    }
-    if (self->loop != NULL) {
-        ev_loop_destroy(self->loop);
-    }
-    for (size_t i = 0; i < sizeof self->texts / sizeof self->texts[0]; i++) {
-        free(self->texts[i]);
-    }
+    self->store->ops->destroy(self->store);
+    actor_fini(&self->actor);
 }
 
 static void say_ready(broker_t *self)
@@ -371,15 +305,18 @@ static void say_ready(broker_t *self)
         must(zmq_getsockopt(self->socket[i], ZMQ_LAST_ENDPOINT, bound[i],
                             &size) == 0);
     }
-    zstr_sendx(self->pipe, "READY", bound[SIDE_WORKERS], bound[SIDE_GATEWAYS],
-               NULL);
+    zstr_sendx(self->actor.pipe, "READY", bound[SIDE_WORKERS],
+               bound[SIDE_GATEWAYS], NULL);
 }
 
 void broker_actor(zsock_t *pipe, void *options)
 {
-    broker_t self = {.pipe = pipe};
+    static const actor_ops_t ops = {
+        .begin = on_begin, .end = on_end, .term = on_term, .stats = log_stats};
+    broker_t self = {.core = NULL};
     char error[512] = "";
 
+    actor_init(&self.actor, pipe, &ops, &self);
     zsock_signal(pipe, 0);
     if (start(&self, options, error, sizeof error) < 0) {
         zstr_sendx(pipe, "FAILED", error, NULL);
@@ -388,7 +325,7 @@ void broker_actor(zsock_t *pipe, void *options)
     }
     start_watchers(&self);
     say_ready(&self);
-    ev_run(self.loop, 0);
+    actor_run(&self.actor);
     log_stats(&self);
     stop(&self);
     zstr_send(pipe, "STOPPED");

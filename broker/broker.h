@@ -6,13 +6,10 @@
  * Messages on the actor's pipe (text frames):
  *
  *   actor -> owner   READY workers-endpoint gateways-endpoint
- *                    FAILED reason                     it ends by itself then
- *                    STOPPED                           after $TERM
  *   owner -> actor   $TERM     say BYE to all peers and end
  *                    STATS     log the counters (event BROKER-STATS)
  *
- * zactor_new() loses a failed start, so the owner waits for READY or FAILED
- * before it counts on the actor.
+ * and those of base/actor.h.
  */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H
@@ -22,8 +19,8 @@
 #include <czmq.h>
 
 /*
- * The actor: zactor_new(broker_actor, &options).  options is read before the
- * READY or FAILED message and not kept.
+ * The actor: zactor_new(broker_actor, &options).  options is read until
+ * STOPPED or FAILED.
  */
 void broker_actor(zsock_t *pipe, void *options);
 

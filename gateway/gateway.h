@@ -6,14 +6,11 @@
  * Messages on the actor's pipe (text frames):
  *
  *   actor -> owner   READY address:port
- *                    FAILED reason                     it ends by itself then
- *                    STOPPED                           after $TERM
  *   owner -> actor   $TERM     drain: stop accepting, close the connections
  *                              (1012), deliver their $disconnects, end
  *                    STATS     log the counters (event GATEWAY-STATS)
  *
- * zactor_new() loses a failed start, so the owner waits for READY or FAILED
- * before it counts on the actor.
+ * and those of base/actor.h.
  */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
@@ -59,8 +56,8 @@ typedef struct {
 void gateway_options_init(gateway_options_t *options);
 
 /*
- * The actor: zactor_new(gateway_actor, &options).  options is read before the
- * READY or FAILED message and not kept.
+ * The actor: zactor_new(gateway_actor, &options).  options is read until
+ * STOPPED or FAILED.
  */
 void gateway_actor(zsock_t *pipe, void *options);
 

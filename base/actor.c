@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/actor.h"
+
+#include "base/xalloc.h"
+
+#define TICK_S            0.05
+#define FIRST_PRIORITY    (ZWATCH_PRIORITY + 1)
+#define HIGH_WATER_FRAMES 10000
+#define FRAME_MAX         (INT64_C(64) << 20) /* bytes; PROTOCOL.md section 2 */
+#define LINGER_MS         500 /* for the last frames, BYE among them */
+
+static void on_begin(struct ev_loop *loop, ev_check *check, int events)
+{
+    actor_t *self = check->data;
+    (void)loop;
+    (void)events;
+
+    self->ops->begin(self->user);
+}
+
+static void on_end(struct ev_loop *loop, ev_prepare *prepare, int events)
+{
+    actor_t *self = prepare->data;
+    (void)loop;
+    (void)events;
+
+    self->ops->end(self->user);
+}
+
+/* Its only purpose is that the loop turns. */
+static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+}
+
+static void on_command(void *user)
+{
+    actor_t *self = user;
+    char *command = zstr_recv_nowait(self->pipe);
+
+    if (command == NULL) {
+        return;
+    }
+    if (streq(command, "$TERM")) {
+        self->ops->term(self->user);
+    } else if (streq(command, "STATS")) {
+        self->ops->stats(self->user);
+    }
+    zstr_free(&command);
+}
+
+void actor_init(actor_t *self, zsock_t *pipe, const actor_ops_t *ops,
+                void *user)
+{
+    *self = (actor_t){.pipe = pipe, .ops = ops, .user = user};
+    self->loop = ev_loop_new(EVFLAG_AUTO);
+    must(self->loop != NULL);
+    ev_check_init(&self->begin, on_begin);
+    ev_prepare_init(&self->end, on_end);
+    ev_timer_init(&self->tick, on_tick, TICK_S, TICK_S);
+    ev_set_priority(&self->begin, FIRST_PRIORITY);
+    ev_set_priority(&self->end, FIRST_PRIORITY);
+    self->begin.data = self;
+    self->end.data = self;
+}
+
+void actor_run(actor_t *self)
+{
+    ev_check_start(self->loop, &self->begin);
+    ev_prepare_start(self->loop, &self->end);
+    ev_timer_start(self->loop, &self->tick);
+    zwatch_start(&self->commands, self->loop, zsock_resolve(self->pipe),
+                 on_command, self);
+    ev_run(self->loop, 0);
+}
+
+void actor_end(actor_t *self)
+{
+    ev_break(self->loop, EVBREAK_ALL);
+}
+
+void actor_fini(actor_t *self)
+{
+    zwatch_stop(&self->commands);
+    ev_loop_destroy(self->loop);
+    self->loop = NULL;
+}
+
+void actor_socket_set(void *socket, int option, int value)
+{
+    must(zmq_setsockopt(socket, option, &value, sizeof value) == 0);
+}
+
+void *actor_socket(int type)
+{
+    const int64_t frame_max = FRAME_MAX;
+    void *socket = zmq_socket(zsys_init(), type);
+
+    must(socket != NULL);
+    actor_socket_set(socket, ZMQ_LINGER, LINGER_MS);
+    actor_socket_set(socket, ZMQ_SNDHWM, HIGH_WATER_FRAMES);
+    actor_socket_set(socket, ZMQ_RCVHWM, HIGH_WATER_FRAMES);
+    must(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) ==
+         0);
+    return socket;
+}
