@@ -3,6 +3,8 @@
 
 #include "base/xalloc.h"
 
+#include <pthread.h>
+
 #define TICK_S            0.05
 #define FIRST_PRIORITY    (ZWATCH_PRIORITY + 1)
 #define HIGH_WATER_FRAMES 10000
@@ -51,10 +53,11 @@ static void on_command(void *user)
     zstr_free(&command);
 }
 
-void actor_init(actor_t *self, zsock_t *pipe, const actor_ops_t *ops,
-                void *user)
+void actor_init(actor_t *self, const char *name, zsock_t *pipe,
+                const actor_ops_t *ops, void *user)
 {
     *self = (actor_t){.pipe = pipe, .ops = ops, .user = user};
+    (void)pthread_setname_np(pthread_self(), name); /* for top and perf */
     self->loop = ev_loop_new(EVFLAG_AUTO);
     must(self->loop != NULL);
     ev_check_init(&self->begin, on_begin);
@@ -72,7 +75,7 @@ void actor_run(actor_t *self)
     ev_prepare_start(self->loop, &self->end);
     ev_timer_start(self->loop, &self->tick);
     zwatch_start(&self->commands, self->loop, zsock_resolve(self->pipe),
-                 on_command, self);
+                 ZWATCH_READS, on_command, self);
     ev_run(self->loop, 0);
 }
 

@@ -44,9 +44,10 @@ typedef struct {
     zwatch_t commands;
 } actor_t;
 
-/* Make the loop.  `ops` and `user` outlive the actor. */
-void actor_init(actor_t *self, zsock_t *pipe, const actor_ops_t *ops,
-                void *user);
+/* Make the loop and name the thread (at most 15 bytes).  `ops` and `user`
+ * outlive the actor. */
+void actor_init(actor_t *self, const char *name, zsock_t *pipe,
+                const actor_ops_t *ops, void *user);
 
 /* Take turns until actor_end. */
 void actor_run(actor_t *self);

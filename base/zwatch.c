@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/zwatch.h"
 
-#include <stdbool.h>
-
 #include <zmq.h>
+
+#define FLAG_PRIORITY (ZWATCH_PRIORITY + 1) /* set before on_check looks */
 
 static bool is_readable(const zwatch_t *self)
 {
@@ -14,14 +14,17 @@ static bool is_readable(const zwatch_t *self)
            (events & ZMQ_POLLIN) != 0;
 }
 
-/* Its only purpose is to wake the loop; on_check does the reading. */
 static void on_io(struct ev_loop *loop, ev_io *io, int events)
 {
+    zwatch_t *self = io->data;
     (void)loop;
-    (void)io;
     (void)events;
+
+    self->has_fired = true;
 }
 
+/* Its only purpose is that the loop turns; on_check does the reading, because
+ * idle watchers wait until nobody else has anything to do. */
 static void on_idle(struct ev_loop *loop, ev_idle *idle, int events)
 {
     (void)loop;
@@ -34,7 +37,10 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events)
     zwatch_t *self = prepare->data;
     (void)events;
 
-    if (is_readable(self)) {
+    if (self->is_left || self->use == ZWATCH_READS_AND_SENDS) {
+        self->is_left = is_readable(self);
+    }
+    if (self->is_left) {
         ev_idle_start(loop, &self->idle);
     }
 }
@@ -45,13 +51,15 @@ static void on_check(struct ev_loop *loop, ev_check *check, int events)
     (void)events;
 
     ev_idle_stop(loop, &self->idle);
-    if (is_readable(self)) {
+    if (self->has_fired || self->is_left) {
+        self->has_fired = false;
+        self->is_left = true;
         self->readable(self->user);
     }
 }
 
 void zwatch_start(zwatch_t *self, struct ev_loop *loop, void *socket,
-                  zwatch_fn *readable, void *user)
+                  zwatch_use_t use, zwatch_fn *readable, void *user)
 {
     int fd = -1;
     size_t size = sizeof fd;
@@ -61,12 +69,16 @@ void zwatch_start(zwatch_t *self, struct ev_loop *loop, void *socket,
     self->socket = socket;
     self->readable = readable;
     self->user = user;
+    self->use = use;
+    self->is_left = true; /* what came before */
     ev_io_init(&self->io, on_io, fd, EV_READ);
     ev_prepare_init(&self->prepare, on_prepare);
     ev_check_init(&self->check, on_check);
     ev_idle_init(&self->idle, on_idle);
+    self->io.data = self;
     self->prepare.data = self;
     self->check.data = self;
+    ev_set_priority(&self->io, FLAG_PRIORITY);
     ev_set_priority(&self->prepare, ZWATCH_PRIORITY);
     ev_io_start(loop, &self->io);
     ev_prepare_start(loop, &self->prepare);

@@ -214,9 +214,10 @@ static void start_watchers(broker_t *self)
         self->side[i].broker = self;
         self->side[i].side = (side_t)i;
         zwatch_start(&self->watch[i], self->actor.loop, self->socket[i],
-                     on_frames, &self->side[i]);
+                     ZWATCH_READS_AND_SENDS, on_frames, &self->side[i]);
         zwatch_start(&self->monitor_watch[i], self->actor.loop,
-                     self->monitor[i], on_monitor, &self->side[i]);
+                     self->monitor[i], ZWATCH_READS, on_monitor,
+                     &self->side[i]);
     }
 }
 
@@ -316,7 +317,7 @@ void broker_actor(zsock_t *pipe, void *options)
     broker_t self = {.core = NULL};
     char error[512] = "";
 
-    actor_init(&self.actor, pipe, &ops, &self);
+    actor_init(&self.actor, "hoist-broker", pipe, &ops, &self);
     zsock_signal(pipe, 0);
     if (start(&self, options, error, sizeof error) < 0) {
         zstr_sendx(pipe, "FAILED", error, NULL);

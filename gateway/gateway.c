@@ -207,15 +207,15 @@ void gateway_actor(zsock_t *pipe, void *options)
     gateway_t self = {.hub = NULL};
     char error[512] = "";
 
-    actor_init(&self.actor, pipe, &ops, &self);
+    actor_init(&self.actor, "hoist-gateway", pipe, &ops, &self);
     zsock_signal(pipe, 0);
     if (start(&self, options, error, sizeof error) < 0) {
         zstr_sendx(pipe, "FAILED", error, NULL);
         stop(&self);
         return;
     }
-    zwatch_start(&self.dealer_watch, self.actor.loop, self.dealer, on_frames,
-                 &self);
+    zwatch_start(&self.dealer_watch, self.actor.loop, self.dealer,
+                 ZWATCH_READS_AND_SENDS, on_frames, &self);
     zstr_sendx(pipe, "READY", transport_address(self.transport), NULL);
     actor_run(&self.actor);
     log_stats(&self);
