@@ -4,6 +4,7 @@
 #   make            build the release                 (build/release)
 #   make run        start hoist and the echo worker (Ctrl-C stops them)
 #   make test       all tests, as continuous integration runs them
+#   make bench      the benchmarks, with bare servers beside hoist
 #   make fuzz       every fuzz target for FUZZ_SECONDS, one after the other
 #   make install    into PREFIX (and DESTDIR)
 #   make format     rewrite the sources in the house format
@@ -14,7 +15,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= $(or $(SECONDS),60)
 
-.PHONY: all run test fuzz install format clean npm
+.PHONY: all run test bench fuzz install format clean npm
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/release/build.ninja
@@ -33,6 +34,10 @@ test:
 	@scripts/install-deps.sh build test
 	@scripts/npm-ci.sh
 	@scripts/test.sh $(JOBS)
+
+bench: all
+	@scripts/install-deps.sh bench
+	@/usr/bin/python3 bench/run.py $(BUILD)/release
 
 fuzz:
 	@scripts/install-deps.sh build test

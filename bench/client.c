@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <err.h>
+
+#define HEADER_MAX   8 /* of a masked frame of at most 65535 bytes */
+#define MASK_LEN     4
+#define NUMBER_AT    22 /* of the eight digits in the body */
+#define READ_MAX     65536
+#define TEXT_FRAME   0x81
+#define MASKED       0x80
+#define TWO_BYTE_LEN 126
+
+static const uint8_t mask[MASK_LEN] = {0x37, 0xfa, 0x21, 0x3d};
+
+/* A message as it is sent and as it comes back, but for its number. */
+static struct {
+    uint8_t out[HEADER_MAX + CLIENT_BODY_MAX];
+    uint8_t in[HEADER_MAX + CLIENT_BODY_MAX];
+    size_t out_head, in_head; /* bytes before the body */
+    size_t body;
+} form;
+
+static size_t put_head(uint8_t *at, size_t body, uint8_t masked)
+{
+    at[0] = TEXT_FRAME;
+    if (body < TWO_BYTE_LEN) {
+        at[1] = (uint8_t)(masked | body);
+        return 2;
+    }
+    at[1] = masked | TWO_BYTE_LEN;
+    at[2] = (uint8_t)(body >> 8);
+    at[3] = (uint8_t)body;
+    return 4;
+}
+
+void client_set_body(size_t len)
+{
+    static const char start[] =
+        "{\"action\":\"echo\",\"n\":\"00000000\",\"pad\":\"";
+    char text[CLIENT_BODY_MAX];
+
+    memset(text, 'x', sizeof text);
+    memcpy(text, start, sizeof start - 1);
+    memcpy(text + len - 2, "\"}", 2);
+    form.body = len;
+    form.in_head = put_head(form.in, len, 0);
+    memcpy(form.in + form.in_head, text, len);
+    form.out_head = put_head(form.out, len, MASKED);
+    memcpy(form.out + form.out_head, mask, MASK_LEN);
+    form.out_head += MASK_LEN;
+    for (size_t i = 0; i < len; i++) {
+        form.out[form.out_head + i] = (uint8_t)text[i] ^ mask[i % MASK_LEN];
+    }
+}
+
+static void put_number(uint8_t *digits, uint32_t number)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (int i = 0; i < 8; i++) {
+        digits[i] = (uint8_t)hex[(number >> (28 - 4 * i)) & 15];
+    }
+}
+
+static size_t put_message(uint8_t *at, uint32_t number)
+{
+    uint8_t *digits = at + form.out_head + NUMBER_AT;
+
+    memcpy(at, form.out, form.out_head + form.body);
+    put_number(digits, number);
+    for (size_t i = 0; i < 8; i++) {
+        digits[i] ^= mask[(NUMBER_AT + i) % MASK_LEN];
+    }
+    return form.out_head + form.body;
+}
+
+/* --- opening ------------------------------------------------------------- */
+
+static void shake_hands(int fd, const char *path)
+{
+    char answer[4096];
+    size_t len = 0;
+
+    if (dprintf(fd,
+                "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+                path) < 0) {
+        err(1, "cannot send the handshake");
+    }
+    do { /* nothing follows the head before we ask for it */
+        ssize_t got = read(fd, answer + len, sizeof answer - 1 - len);
+        if (got <= 0) {
+            errx(1, "the server closed during the handshake");
+        }
+        len += (size_t)got;
+        answer[len] = '\0';
+    } while (strstr(answer, "\r\n\r\n") == NULL && len < sizeof answer - 1);
+    if (strncmp(answer, "HTTP/1.1 101", 12) != 0) {
+        errx(1, "refused: %.*s", (int)strcspn(answer, "\r\n"), answer);
+    }
+}
+
+void client_open(client_t *self, const struct sockaddr_in *address,
+                 const char *path)
+{
+    int one = 1;
+
+    *self = (client_t){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    self->in = malloc(READ_MAX);
+    self->sent_ns = calloc(CLIENT_FLIGHT_MAX, sizeof *self->sent_ns);
+    if (self->fd < 0 || self->in == NULL || self->sent_ns == NULL) {
+        err(1, "cannot make another connection");
+    }
+    if (connect(self->fd, (const struct sockaddr *)address, sizeof *address) <
+        0) {
+        err(1, "cannot connect");
+    }
+    setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    shake_hands(self->fd, path);
+    fcntl(self->fd, F_SETFL, O_NONBLOCK);
+}
+
+void client_close(client_t *self)
+{
+    close(self->fd);
+    free(self->in);
+    free(self->sent_ns);
+}
+
+/* --- messages ------------------------------------------------------------ */
+
+void client_send(client_t *self, uint32_t count, uint64_t due_ns)
+{
+    static uint8_t out[CLIENT_FLIGHT_MAX * (HEADER_MAX + CLIENT_BODY_MAX)];
+    size_t len = 0;
+
+    if (self->sent - self->answered + count > CLIENT_FLIGHT_MAX) {
+        errx(1, "more than %d messages wait for a reply", CLIENT_FLIGHT_MAX);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        self->sent_ns[self->sent % CLIENT_FLIGHT_MAX] = due_ns;
+        len += put_message(out + len, self->sent++);
+    }
+    ssize_t put = write(self->fd, out, len);
+    if (put < 0 || (size_t)put != len) {
+        err(1, "the socket is full");
+    }
+}
+
+static void check(const client_t *self, const uint8_t *frame)
+{
+    put_number(form.in + form.in_head + NUMBER_AT, self->answered);
+    if (memcmp(frame, form.in, form.in_head + form.body) != 0) {
+        errx(1, "reply %u is another one: %.*s", self->answered, (int)form.body,
+             (const char *)frame + form.in_head);
+    }
+}
+
+uint32_t client_receive(client_t *self, uint64_t now_ns, hdr_t *hdr)
+{
+    size_t frame = form.in_head + form.body, at = 0;
+    uint32_t replies = 0;
+    ssize_t got =
+        read(self->fd, self->in + self->in_len, READ_MAX - self->in_len);
+
+    if (got < 0 && errno == EAGAIN) {
+        return 0;
+    }
+    if (got <= 0) {
+        errx(1, "the server closed a connection");
+    }
+    self->in_len += (size_t)got;
+    for (; self->in_len - at >= frame; at += frame) {
+        check(self, self->in + at);
+        hdr_add(hdr,
+                now_ns - self->sent_ns[self->answered % CLIENT_FLIGHT_MAX]);
+        self->answered++;
+        replies++;
+    }
+    self->in_len -= at;
+    memmove(self->in, self->in + at, self->in_len);
+    return replies;
+}

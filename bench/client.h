@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One WebSocket of the load generator: as little work a message as possible,
+ * so that the server is measured and not this.  Messages are
+ *
+ *   {"action":"echo","n":"0000002a","pad":"xxx…"}
+ *
+ * with the connection's own running number; each reply must be the message
+ * itself, in order.  Single thread.
+ */
+#ifndef BENCH_CLIENT_H
+#define BENCH_CLIENT_H
+
+#include "bench/hdr.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <netinet/in.h>
+
+#define CLIENT_BODY_MIN   41   /* bytes: the message without padding */
+#define CLIENT_BODY_MAX   4096 /* bytes */
+#define CLIENT_FLIGHT_MAX 1024 /* messages without a reply; a power of two */
+
+typedef struct {
+    int fd;
+    uint32_t sent, answered; /* messages; never more than FLIGHT_MAX apart */
+    size_t in_len;
+    uint8_t *in;       /* the beginning of a frame; owned */
+    uint64_t *sent_ns; /* ring: when number n was (or should have been) sent */
+} client_t;
+
+/* Set the size of all messages' bodies, in bytes from BODY_MIN to BODY_MAX. */
+void client_set_body(size_t len);
+
+/* Open the WebSocket, waiting for the 101.  Exits with a line if refused. */
+void client_open(client_t *self, const struct sockaddr_in *address,
+                 const char *path);
+
+/* Send `count` messages in one write, each as of `due_ns`.  Exits when the
+ * socket does not take them. */
+void client_send(client_t *self, uint32_t count, uint64_t due_ns);
+
+/*
+ * Read what is there and add each reply's latency to `hdr`.  Returns the
+ * number of replies, 0 when there was nothing.  Exits with a line on a wrong
+ * reply or a closed connection.
+ */
+uint32_t client_receive(client_t *self, uint64_t now_ns, hdr_t *hdr);
+
+void client_close(client_t *self);
+
+#endif
