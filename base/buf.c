@@ -20,11 +20,8 @@ void buf_fini(buf_t *self)
     *self = (buf_t){.limit = self->limit};
 }
 
-int buf_reserve(buf_t *self, size_t more)
+int buf_grow(buf_t *self, size_t more)
 {
-    if (more <= self->cap - self->len) {
-        return 0;
-    }
     if (more > self->limit - self->len) {
         return -ENOBUFS;
     }
@@ -42,16 +39,6 @@ int buf_reserve(buf_t *self, size_t more)
     self->data = data;
     self->cap = cap;
     return 0;
-}
-
-int buf_put(buf_t *self, const void *bytes, size_t len)
-{
-    int rc = buf_reserve(self, len);
-    if (rc == 0 && len > 0) {
-        memcpy(self->data + self->len, bytes, len);
-        self->len += len;
-    }
-    return rc;
 }
 
 void buf_drop(buf_t *self, size_t len)
