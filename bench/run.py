@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Echo through hoist and through bare libwebsockets servers, in turns, with
-the same load generator; a table on standard output and JSON beside the build.
+the same load generator; what an event costs inside a process.  Tables on
+standard output and JSON beside the build.
 
     bench/run.py BUILD [--rounds N] [--seconds S]
 """
@@ -128,6 +129,26 @@ def show(scenario, results):
             print(f"    {name:60}{spent:8.2f}")
 
 
+def in_process(build):
+    """The rows of bench/inproc, printed beside those of the seed."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(f"{here}/seed.json", encoding="utf-8") as file:
+        seed = json.load(file)
+    lines = subprocess.run([f"{build}/bench/inproc"], check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.splitlines()
+    print(f"\n{'in process, an operation':38}{'ns':>8}{'bytes':>8}{'allocs':>8}"
+          f"{'seed ns':>10}{'bytes':>8}{'allocs':>8}{'times':>8}")
+    rows = {}
+    for row in map(json.loads, lines):
+        rows[row.pop("key")] = row
+        print(f"  {row['name']:36}{row['ns']:8.1f}{row['bytes']:8.0f}"
+              f"{row['allocations']:8.2f}", end="")
+        old = seed.get(list(rows)[-1])
+        print(f"{old['ns']:10.1f}{old['bytes']:8}{old['allocations']:8}"
+              f"{old['ns'] / row['ns']:7.1f}x" if old else "")
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
     parser.add_argument("build")
@@ -156,6 +177,7 @@ def main():
     finally:
         for server in servers:
             server.stop()
+    report["in_process"] = in_process(options.build)
     os.makedirs(f"{options.build}/bench", exist_ok=True)
     path = f"{options.build}/bench/results.json"
     with open(path, "w", encoding="utf-8") as out:

@@ -271,6 +271,10 @@ void core_frame(core_t *core, side_t side, const void *id, size_t id_len,
     if (len != 0) {
         read_frame(core, peer, (wire_bytes_t){frame, len});
     }
+    if (peer->worker != NULL && !peer_is_doomed(peer)) {
+        dispatch_feed(core,
+                      peer->worker); /* all that its replies made room for */
+    }
     reap_doomed(core);
 }
 

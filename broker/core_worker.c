@@ -81,7 +81,6 @@ static void on_ready(core_t *core, worker_t *worker,
     log_info("WORKER-READY", "name=%s window=%llu window_bytes=%llu",
              worker->peer->name, (unsigned long long)worker->window,
              (unsigned long long)worker->window_bytes);
-    dispatch_feed(core, worker);
 }
 
 bool worker_message(core_t *core, peer_t *peer, const message_t *message)

@@ -24,7 +24,7 @@ void dispatch_request(core_t *core, request_t *request, const parts_t *parts);
 void dispatch_end(core_t *core, conn_t *conn, uint64_t code,
                   const char *reason);
 
-/* A worker's REPLY. */
+/* A worker's REPLY.  dispatch_feed is to follow, at the end of the frame. */
 void dispatch_reply(core_t *core, worker_t *worker,
                     const message_reply_t *reply);
 

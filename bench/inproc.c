@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an event costs inside a process, without sockets: the rows of the
+ * table that the project was created from, each with time, bytes and
+ * allocations an operation, counted by wrapping the allocator.
+ */
+#include "base/buf.h"
+#include "base/xalloc.h"
+#include "broker/store.h"
+#include "proto/message.h"
+#include "proto/route_expr.h"
+#include "workers/c/core.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ROUNDS   15     /* the median counts */
+#define OPS      200000 /* in a round */
+#define WARM_OPS 20000
+#define OUT_KEEP (1 << 20) /* bytes of the reply buffer that stay allocated */
+
+/* --- the allocator, counted ---------------------------------------------- */
+
+static struct {
+    uint64_t calls, bytes;
+} allocated;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    allocated.calls++;
+    allocated.bytes += size;
+    return __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    allocated.calls++;
+    allocated.bytes += count * size;
+    return __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    allocated.calls++;
+    allocated.bytes += size;
+    return __real_realloc(old, size);
+}
+
+/* --- what is measured ---------------------------------------------------- */
+
+/* A worker without sockets, and one event for it. */
+typedef struct {
+    hoist_app *app;
+    core_t core;
+    outbox_t out;
+    buf_t frame; /* the event: an encoded REQUEST */
+    message_request_t request;
+    route_expr_t *expr;
+    store_t *store;
+    conn_id_t id;
+} worker_t;
+
+static const char body[] =
+    "{\"action\":\"echo\",\"n\":\"00000001\",\"pad\":\"xxxxxxxxxxxxxxxxx\"}";
+static volatile uintptr_t sink; /* keeps results from being optimised away */
+
+static int echo(hoist_ctx *ctx)
+{
+    return hoist_reply(ctx, 200, hoist_body_type(ctx), hoist_body(ctx));
+}
+
+static int pass_on(hoist_ctx *ctx, void *config)
+{
+    (void)config;
+    return hoist_next(ctx);
+}
+
+static void decode(worker_t *self, message_t *message)
+{
+    wire_cursor_t cursor =
+        wire_cursor((wire_bytes_t){self->frame.data, self->frame.len});
+
+    must(message_decode(&cursor, message) == 1);
+}
+
+static void route_event(worker_t *self)
+{
+    sink = (uintptr_t)core_route(self->app, &self->request);
+}
+
+static void select_route(worker_t *self)
+{
+    char key[ROUTE_KEY_MAX];
+    size_t len;
+
+    must(route_expr_eval(self->expr, self->request.body.bytes, key, &len) == 0);
+    sink = len;
+}
+
+/* Bytes of a REQUEST in, bytes of its REPLY out. */
+static void handle(worker_t *self)
+{
+    message_t message;
+
+    decode(self, &message);
+    core_handle(&self->core, &message.request, 0, &self->out);
+    sink = self->out.ready.len;
+    buf_reset(&self->out.ready, OUT_KEEP);
+}
+
+static void handle_and_save(worker_t *self)
+{
+    record_t *record = record_new(&self->id, self->request.context);
+
+    must(record != NULL && self->store->ops->save(self->store, record) == 0);
+    record_drop(record);
+    handle(self);
+}
+
+static void convert(worker_t *self)
+{
+    sink = (uintptr_t)hoist_ws(&self->core.ctx);
+}
+
+/* --- setting up ---------------------------------------------------------- */
+
+static void make_request(worker_t *self)
+{
+    static const uint8_t context[] = {0x81, 0xa2, 'i', 'p', 0xa9, '1', '2',
+                                      '7',  '.',  '0', '.', '0',  '.', '1'};
+    static char conn[CONN_ID_TEXT];
+    message_t message;
+
+    self->id = (conn_id_t){.loop = 1, .slot = 2, .random = 3};
+    conn_id_format(&self->id, conn);
+    buf_init(&self->frame, 1 << 16);
+    message_request_t request = {
+        .id = 1000000,
+        .event = EVENT_MESSAGE,
+        .conn = {(const uint8_t *)conn, sizeof conn},
+        .route = wire_bytes("echo"),
+        .body = {BODY_TEXT, wire_bytes(body)},
+        .deadline_ms = 29000,
+        .context = {context, sizeof context},
+        .number = 42,
+    };
+    must(message_put_request(&self->frame, &request) == 0);
+    decode(self, &message);
+    self->request = message.request;
+}
+
+static void worker_init(worker_t *self, int layers, bool is_legacy)
+{
+    char error[128];
+
+    *self = (worker_t){.app = hoist_app_new()};
+    if (is_legacy) {
+        must(hoist_handle(self->app, "MESSAGE", "/echo", echo) == 0);
+    } else {
+        must(hoist_on(self->app, "echo", echo) == 0);
+    }
+    for (int i = 0; i < layers; i++) {
+        must(hoist_use(self->app, pass_on, NULL) == 0);
+    }
+    core_init(&self->core, self->app);
+    outbox_init(&self->out);
+    make_request(self);
+    must(route_expr_compile("$request.body.action", &self->expr, error,
+                            sizeof error) == 0);
+    self->store = store_memory_new();
+    handle(self); /* the context is one of an event */
+}
+
+static void worker_fini(worker_t *self)
+{
+    self->store->ops->destroy(self->store);
+    route_expr_destroy(&self->expr);
+    buf_fini(&self->frame);
+    outbox_fini(&self->out);
+    core_fini(&self->core);
+    hoist_app_destroy(&self->app);
+}
+
+/* --- measuring ----------------------------------------------------------- */
+
+typedef struct {
+    const char *key, *name;
+    void (*run)(worker_t *worker);
+    int layers;
+    bool is_legacy;
+} row_t;
+
+static const row_t rows[] = {
+    {"routing", "routing: route key to handler", route_event, 0, false},
+    {"selection", "route selection: body to route key", select_route, 0, false},
+    {"handler", "handler execution: frame to frame", handle, 0, false},
+    {"connection", "… with connection management", handle_and_save, 0, false},
+    {"conversion", "context conversion", convert, 0, false},
+    {"middleware", "… with 5 layers of middleware", handle, 5, false},
+    {"legacy", "… registered the HTTP way", handle, 0, true},
+};
+
+typedef struct {
+    double ns, bytes, allocations; /* an operation */
+} cost_t;
+
+static double cpu_ns(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (double)used.tv_sec * 1e9 + (double)used.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+
+    return (left > right) - (left < right);
+}
+
+static cost_t measure(const row_t *row)
+{
+    static worker_t worker;
+    double took[ROUNDS];
+
+    worker_init(&worker, row->layers, row->is_legacy);
+    for (int i = 0; i < WARM_OPS; i++) {
+        row->run(&worker);
+    }
+    allocated.calls = allocated.bytes = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = cpu_ns();
+        for (int i = 0; i < OPS; i++) {
+            row->run(&worker);
+        }
+        took[round] = (cpu_ns() - start) / OPS;
+    }
+    double ops = (double)OPS * ROUNDS;
+    cost_t cost = {.bytes = (double)allocated.bytes / ops,
+                   .allocations = (double)allocated.calls / ops};
+    worker_fini(&worker);
+    qsort(took, ROUNDS, sizeof took[0], by_value);
+    cost.ns = took[ROUNDS / 2];
+    return cost;
+}
+
+/* One line of JSON a row; run.py makes the table. */
+int main(void)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cost_t cost = measure(&rows[i]);
+        printf("{\"key\":\"%s\",\"name\":\"%s\",\"ns\":%.2f,"
+               "\"bytes\":%.2f,\"allocations\":%.3f}\n",
+               rows[i].key, rows[i].name, cost.ns, cost.bytes,
+               cost.allocations);
+    }
+    return 0;
+}
