@@ -156,16 +156,17 @@ static void open_clients(load_t *self)
     }
 }
 
-/* Open loop: send all that is due by now, each as of its own moment. */
-static void send_due(load_t *self, uint64_t start_ns)
+/* Open loop: send all that is due by now, each as of its own moment.  Returns
+ * the nanoseconds until the next is due. */
+static uint64_t send_due(load_t *self, uint64_t start_ns)
 {
     double gap_ns = (double)SECOND_NS / self->options.rate;
-    uint64_t now_ns = clock_ns();
 
     for (;;) {
         uint64_t due_ns = start_ns + (uint64_t)((double)self->due * gap_ns);
+        uint64_t now_ns = clock_ns();
         if (due_ns > now_ns) {
-            return;
+            return due_ns - now_ns;
         }
         uint64_t turn = self->due++ % self->options.connections;
         client_send(&self->clients[turn], 1, due_ns);
@@ -187,14 +188,15 @@ static void take_replies(load_t *self, uint32_t index)
 static void work_until(load_t *self, uint64_t start_ns, uint64_t end_ns)
 {
     struct epoll_event events[EVENTS_MAX];
-    bool is_open = self->options.rate > 0;
+    struct timespec wait = {.tv_nsec = 100000000};
 
     while (clock_ns() < end_ns) {
-        if (is_open) {
-            send_due(self, start_ns);
+        if (self->options.rate > 0) {
+            uint64_t wait_ns = send_due(self, start_ns);
+            wait.tv_sec = (time_t)(wait_ns / SECOND_NS);
+            wait.tv_nsec = (long)(wait_ns % SECOND_NS);
         }
-        int count =
-            epoll_wait(self->epoll, events, EVENTS_MAX, is_open ? 0 : 100);
+        int count = epoll_pwait2(self->epoll, events, EVENTS_MAX, &wait, NULL);
         for (int i = 0; i < count; i++) {
             take_replies(self, events[i].data.u32);
         }
