@@ -6,6 +6,7 @@
  * message was due, so a server that stalls is not excused from the messages
  * it kept from being sent (coordinated omission).
  */
+#include "base/xalloc.h"
 #include "bench/client.h"
 
 #include <stdbool.h>
@@ -161,14 +162,16 @@ static void open_clients(load_t *self)
 static uint64_t send_due(load_t *self, uint64_t start_ns)
 {
     double gap_ns = (double)SECOND_NS / self->options.rate;
+    uint32_t clients = self->options.connections;
 
+    must(clients > 0);
     for (;;) {
         uint64_t due_ns = start_ns + (uint64_t)((double)self->due * gap_ns);
         uint64_t now_ns = clock_ns();
         if (due_ns > now_ns) {
             return due_ns - now_ns;
         }
-        uint64_t turn = self->due++ % self->options.connections;
+        uint64_t turn = self->due++ % clients;
         client_send(&self->clients[turn], 1, due_ns);
     }
 }

@@ -82,6 +82,7 @@ class Hoist:
         return self
 
     def __exit__(self, kind, error, trace):
+        Client.close_all()  # a gateway that drains waits for its clients
         if self.process.poll() is None:
             self.process.terminate()
         status = self.process.wait(WAIT_S + 15)
@@ -95,15 +96,23 @@ class Hoist:
 class Client:
     """A WebSocket of RFC 6455, with no more manners than a test needs."""
 
+    standing = []
+
     def __init__(self, address, path="/", headers=""):
         host, port = address.rsplit(":", 1)
         self.sock = socket.create_connection((host, int(port)), WAIT_S)
+        self.standing.append(self)
         self.buffer = b""
         key = base64.b64encode(os.urandom(16)).decode()
         self.raw(f"GET {path} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n"
                  f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
                  f"Sec-WebSocket-Version: 13\r\n{headers}\r\n".encode())
         self.status = None
+
+    @classmethod
+    def close_all(cls):
+        while cls.standing:
+            cls.standing.pop().sock.close()
 
     def raw(self, data):
         self.sock.sendall(data)
