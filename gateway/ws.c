@@ -185,30 +185,17 @@ static int decode_head(const ws_reader_t *self, const uint8_t *bytes,
     return rc < 0 ? rc : check_sequence(self, head, event);
 }
 
-/*
- * Get a whole head, gathered in self->head when it spans reads.
- * Returns 1, 0 when bytes are missing, -EPROTO.
- */
-static int take_head(ws_reader_t *self, uint8_t **at, size_t *left,
-                     head_t *head, ws_event_t *event)
+/* Bytes that the gathered head has, as far as it is known. */
+static size_t known_size(const ws_reader_t *self)
 {
-    const uint8_t *bytes = *at;
-    size_t size = 2;
+    return self->head_len < 2 ? 2 : head_size(self->head);
+}
 
-    if (self->head_len == 0 && *left >= 2) {
-        int rc = check_start(bytes, event);
-        if (rc < 0) {
-            return rc;
-        }
-        size = head_size(bytes);
-        if (*left >= size) {
-            *at += size;
-            *left -= size;
-            rc = decode_head(self, bytes, head, event);
-            return rc < 0 ? rc : 1;
-        }
-    }
-    while (self->head_len<size && * left> 0) {
+/* Go on with a head that spans reads.  Returns as take_head. */
+static int gather_head(ws_reader_t *self, uint8_t **at, size_t *left,
+                       head_t *head, ws_event_t *event)
+{
+    while (*left > 0 && self->head_len < known_size(self)) {
         self->head[self->head_len++] = *(*at)++;
         (*left)--;
         if (self->head_len == 2) {
@@ -217,15 +204,38 @@ static int take_head(ws_reader_t *self, uint8_t **at, size_t *left,
                 return rc;
             }
         }
-        if (self->head_len >= 2) {
-            size = head_size(self->head);
-        }
     }
-    if (self->head_len < size || size == 2) {
+    if (self->head_len < known_size(self)) {
         return 0;
     }
     self->head_len = 0;
     int rc = decode_head(self, self->head, head, event);
+    return rc < 0 ? rc : 1;
+}
+
+/*
+ * Get a whole head.
+ * Returns 1, 0 when bytes are missing (and all there were are taken), -EPROTO.
+ */
+static int take_head(ws_reader_t *self, uint8_t **at, size_t *left,
+                     head_t *head, ws_event_t *event)
+{
+    const uint8_t *bytes = *at;
+
+    if (self->head_len > 0 || *left < 2) {
+        return gather_head(self, at, left, head, event);
+    }
+    int rc = check_start(bytes, event);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t size = head_size(bytes);
+    if (*left < size) {
+        return gather_head(self, at, left, head, event);
+    }
+    *at += size;
+    *left -= size;
+    rc = decode_head(self, bytes, head, event);
     return rc < 0 ? rc : 1;
 }
 
