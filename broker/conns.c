@@ -92,7 +92,6 @@ int conns_add(core_t *core, gateway_t *gateway, const conn_id_t *id,
     conn->id = *id;
     conn->state = CONN_OPENING;
     conn->is_listed = true;
-    conn->round = gateway->next_round;
     conn->record = record;
     list_init(&conn->waiting);
     list_init(&conn->queued);

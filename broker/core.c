@@ -44,26 +44,35 @@ static bool has_role(const peer_t *peer)
     return peer->worker != NULL || peer->gateway != NULL;
 }
 
-static int put_options(const core_t *core, side_t side, buf_t *out)
+static int put_option(buf_t *out, const char *key, uint64_t value)
+{
+    int rc = wire_put_text(out, key);
+    return rc < 0 ? rc : wire_put_uint(out, value);
+}
+
+static int put_options(const core_t *core, const peer_t *peer, buf_t *out)
 {
     const broker_options_t *options = &core->options;
-    bool is_worker = side == SIDE_WORKERS;
+    const gateway_t *gateway = peer->gateway;
+    int rc = wire_put_map(out, gateway != NULL ? 3 : 2);
 
-    return wire_put_map(out, 2) < 0 ||
-                   wire_put_text(out, is_worker ? "push_window" : "window") <
-                       0 ||
-                   wire_put_uint(
-                       out, (uint64_t)(is_worker ? options->push_window
-                                                 : options->gateway_window)) <
-                       0 ||
-                   wire_put_text(out, is_worker ? "push_window_bytes"
-                                                : "window_bytes") < 0 ||
-                   wire_put_uint(
-                       out, (uint64_t)(is_worker
-                                           ? options->push_window_bytes
-                                           : options->gateway_window_bytes)) < 0
-               ? -ENOMEM
-               : 0;
+    if (rc == 0 && gateway != NULL) {
+        rc = put_option(out, "session", gateway->session);
+    }
+    if (rc == 0) {
+        rc = gateway != NULL
+                 ? put_option(out, "window", (uint64_t)options->gateway_window)
+                 : put_option(out, "push_window",
+                              (uint64_t)options->push_window);
+    }
+    if (rc == 0) {
+        rc = gateway != NULL
+                 ? put_option(out, "window_bytes",
+                              (uint64_t)options->gateway_window_bytes)
+                 : put_option(out, "push_window_bytes",
+                              (uint64_t)options->push_window_bytes);
+    }
+    return rc;
 }
 
 static void welcome(core_t *core, peer_t *peer)
@@ -77,7 +86,7 @@ static void welcome(core_t *core, peer_t *peer)
     };
 
     buf_reset(&core->scratch, CONTEXT_MAX);
-    if (put_options(core, peer->side, &core->scratch) == 0) {
+    if (put_options(core, peer, &core->scratch) == 0) {
         welcome.options = (wire_bytes_t){core->scratch.data, core->scratch.len};
     }
     peer_sent(core, peer, message_put_welcome(peer_out(core, peer), &welcome));
@@ -174,9 +183,6 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
     peer->liveness_ms = liveness_of(core, peer, hello);
     if (!has_role(peer) && start_role(core, peer, hello) < 0) {
         return;
-    }
-    if (peer->gateway != NULL) {
-        peer->gateway->next_round++;
     }
     welcome(core, peer);
 }
@@ -290,9 +296,26 @@ void core_malformed(core_t *core, side_t side, const void *id, size_t id_len)
 
 /* --- turns --------------------------------------------------------------- */
 
+/*
+ * We stood still for a while (SIGSTOP, a suspended machine) and may not have
+ * read what was said meanwhile: that was our silence, not the peers'.
+ */
+static void forgive_silence(core_t *core, int64_t pause_ms)
+{
+    list_foreach(link, &core->peers) {
+        list_entry(link, peer_t, linked)->last_heard_ms += pause_ms;
+    }
+}
+
 void core_begin(core_t *core, int64_t now_ms)
 {
+    int64_t pause_ms = now_ms - core->now_ms;
+
     core->now_ms = now_ms;
+    if (pause_ms >= CORE_PAUSE_MS) {
+        log_warn("BROKER-PAUSED", "ms=%lld", (long long)pause_ms);
+        forgive_silence(core, pause_ms);
+    }
 }
 
 static void expire_requests(core_t *core)
@@ -310,6 +333,7 @@ static void sweep_silent(core_t *core)
         return;
     }
     core->swept_ms = core->now_ms;
+    dispatch_sweep(core);
     list_foreach(link, &core->peers) {
         peer_t *peer = list_entry(link, peer_t, linked);
         if (core->now_ms - peer->last_heard_ms > peer->liveness_ms) {
@@ -386,13 +410,15 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     core->store = store;
     core->now_ms = now_ms;
     core->swept_ms = now_ms;
+    core->disconnect_gone_ms = now_ms; /* they may be on their way back */
     memcpy(core->boot, boot, strnlen(boot, BOOT_ID_MAX));
     core->workers = xcalloc((size_t)options->max_workers, sizeof(worker_t *));
     wheel_init(&core->wheel, now_ms);
     requests_init(&core->requests);
     buf_init(&core->scratch, SCRATCH_MAX);
     list_t *heads[] = {&core->peers,    &core->dirty,    &core->doomed,
-                       &core->gateways, &core->credited, &core->crews};
+                       &core->gateways, &core->credited, &core->crews,
+                       &core->stranded};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         list_init(heads[i]);
     }

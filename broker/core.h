@@ -23,6 +23,10 @@
 
 typedef struct core core_t;
 
+/* Turns are at most 50 ms apart: a longer gap is a pause of ours, which is not
+ * held against the peers. */
+#define CORE_PAUSE_MS 500
+
 /* The two sockets. */
 typedef enum { SIDE_WORKERS, SIDE_GATEWAYS } side_t;
 

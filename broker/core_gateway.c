@@ -25,6 +25,7 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
     }
     gateway->peer = peer;
     gateway->loop = loop;
+    gateway->session = ++core->next_session;
     gateway->requires_connect = requires_connect;
     buf_init(&gateway->targets, TARGETS_BYTES);
     list_init(&gateway->targeted);
@@ -93,10 +94,22 @@ static uint64_t find_conn(core_t *core, gateway_t *gateway,
                                                                            : 0;
     }
     *conn_p = conns_find_in(gateway, &id);
-    if (request->event == EVENT_DISCONNECT) { /* twice, or ended by us */
-        return *conn_p == NULL || (*conn_p)->state == CONN_CLOSING ? 200 : 0;
+    if (request->event == EVENT_DISCONNECT) {
+        return *conn_p == NULL ? 200 : 0; /* ended by us, or done */
     }
     return *conn_p == NULL || (*conn_p)->state != CONN_OPEN ? 500 : 0;
+}
+
+/*
+ * A DISCONNECT said again after a broken link, while the first is under way.
+ * A gateway forgets a connection when it is answered, which must not be before
+ * a handler knows: the later question gets the handler's answer.
+ */
+static void repeat_farewell(core_t *core, request_t *farewell,
+                            const message_request_t *again)
+{
+    refuse(core, farewell->conn->gateway, farewell->gateway_id, 200);
+    farewell->gateway_id = again->id;
 }
 
 static int64_t due_of(const core_t *core, const message_request_t *request)
@@ -120,6 +133,10 @@ static void on_request(core_t *core, gateway_t *gateway,
         return;
     }
     uint64_t status = find_conn(core, gateway, given, &conn);
+    if (status == 0 && conn->farewell != NULL) {
+        repeat_farewell(core, conn->farewell, given);
+        return;
+    }
     request_t *request = status == 0 ? requests_take(&core->requests) : NULL;
     if (request == NULL) {
         refuse(core, gateway, given->id, status == 0 ? 500 : status);
@@ -127,6 +144,7 @@ static void on_request(core_t *core, gateway_t *gateway,
     }
     if (given->event == EVENT_DISCONNECT) {
         conn->state = CONN_CLOSING;
+        conn->farewell = request;
     }
     request->conn = conn;
     request->event = (uint8_t)given->event;
@@ -134,8 +152,10 @@ static void on_request(core_t *core, gateway_t *gateway,
     request->number = given->number;
     request->size = (uint32_t)message->size;
     request->due_ms = due_of(core, given);
-    gateway->held++;
-    gateway->held_bytes += message->size;
+    if (given->event != EVENT_DISCONNECT) { /* which no window counts */
+        gateway->held++;
+        gateway->held_bytes += message->size;
+    }
     dispatch_request(core, request,
                      &(parts_t){given->route, given->body, given->details});
 }
@@ -162,6 +182,9 @@ static int sync_one(core_t *core, gateway_t *gateway, wire_cursor_t *in)
         }
     }
     conn = conns_find_in(gateway, &id);
+    if (conn == NULL && gateway->was_synced) {
+        return 0; /* its end was on its way when the list was made */
+    }
     if (conn == NULL) {
         if (conns_add(core, gateway, &id, context, &conn) < 0) {
             return -EPROTO; /* two connections in one slot */
@@ -169,14 +192,15 @@ static int sync_one(core_t *core, gateway_t *gateway, wire_cursor_t *in)
         conn->state = CONN_OPEN;
         (void)core->store->ops->save(core->store, conn->record);
     }
-    conn->round = gateway->next_round;
+    conn->round = gateway->round;
     return 0;
 }
 
-/* Not in the list, and older than it. */
+/* What the list does not name is over, whatever we were told before: the
+ * gateway makes the list first of all that it says in a session. */
 static void end_unlisted(core_t *core, conn_t *conn)
 {
-    if (conn->round != conn->gateway->next_round) {
+    if (conn->round != conn->gateway->round) {
         dispatch_end(core, conn, 1006, "unknown to its gateway");
     }
 }
@@ -187,6 +211,11 @@ static void on_sync(core_t *core, gateway_t *gateway,
     wire_cursor_t in = wire_cursor(sync->connections);
     uint32_t count = 0;
 
+    if (sync->session != 0 && sync->session != gateway->session) {
+        return; /* made before it heard that it had been given up */
+    }
+    gateway->round += !gateway->is_syncing;
+    gateway->is_syncing = sync->more;
     (void)wire_get_array(&in, &count);
     for (uint32_t i = 0; i < count; i++) {
         if (sync_one(core, gateway, &in) < 0) {
@@ -196,6 +225,7 @@ static void on_sync(core_t *core, gateway_t *gateway,
         }
     }
     if (!sync->more) {
+        gateway->was_synced = true;
         conns_each(core, gateway, end_unlisted);
     }
 }

@@ -78,6 +78,7 @@ static void on_ready(core_t *core, worker_t *worker,
         peer_doom(core, worker->peer, "no memory");
         return;
     }
+    dispatch_stranded(core);
     log_info("WORKER-READY", "name=%s window=%llu window_bytes=%llu",
              worker->peer->name, (unsigned long long)worker->window,
              (unsigned long long)worker->window_bytes);

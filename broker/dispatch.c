@@ -20,6 +20,7 @@ typedef enum {
     WAIT_WORKER, /* until the worker that holds its forerunners has room */
     WAIT_ROUTE,  /* until some worker of the route has room */
     WAIT_TURN,   /* until its forerunners are answered */
+    WAIT_ANYONE, /* until some worker serves its route */
     NOWHERE,     /* no worker serves its route */
 } verdict_t;
 
@@ -64,6 +65,20 @@ static place_t place_bound(const conn_t *conn, route_t *route, uint64_t cost)
     return place;
 }
 
+/*
+ * Is a request worth keeping although no worker serves its route?  A CONNECT
+ * is, where nobody may get in without a handler's word, and a DISCONNECT while
+ * those who serve them may only be restarting: it must not be missing.
+ */
+static bool may_wait(const core_t *core, const conn_t *conn, uint8_t event)
+{
+    if (event == EVENT_CONNECT) {
+        return conn->gateway->requires_connect;
+    }
+    return event == EVENT_DISCONNECT &&
+           core->now_ms - core->disconnect_gone_ms < DISCONNECT_MS;
+}
+
 static place_t place_of(core_t *core, const conn_t *conn, uint8_t event,
                         const parts_t *parts)
 {
@@ -74,7 +89,7 @@ static place_t place_of(core_t *core, const conn_t *conn, uint8_t event,
         return place_bound(conn, place.route, cost);
     }
     if (place.route == NULL) {
-        place.verdict = NOWHERE;
+        place.verdict = may_wait(core, conn, event) ? WAIT_ANYONE : NOWHERE;
         return place;
     }
     if (list_is_empty(&place.route->waiters)) { /* else: first come */
@@ -169,8 +184,10 @@ static void answer(core_t *core, request_t *request,
         return;
     }
     request->is_answered = true;
-    gateway->held--;
-    gateway->held_bytes -= request->size;
+    if (request->event != EVENT_DISCONNECT) {
+        gateway->held--;
+        gateway->held_bytes -= request->size;
+    }
     if (gateway->peer != NULL) {
         mine.id = request->gateway_id;
         peer_sent(core, gateway->peer,
@@ -198,6 +215,9 @@ static void finish(core_t *core, request_t *request)
     conn_t *conn = request->conn;
 
     wheel_cancel(&core->wheel, &request->deadline);
+    if (conn->farewell == request) {
+        conn->farewell = NULL;
+    }
     requests_give(&core->requests, request);
     core->stats.requests--;
     conns_reap(core, conn);
@@ -290,9 +310,12 @@ static void stop_waiting(core_t *core, request_t *request)
     core->stats.waiting--;
 }
 
-static void enqueue(conn_t *conn, const place_t *place)
+static void enqueue(core_t *core, conn_t *conn, const place_t *place)
 {
-    if (place->verdict == WAIT_ROUTE) {
+    if (place->verdict == WAIT_ANYONE) {
+        conn->queue = QUEUE_STRANDED;
+        list_append(&core->stranded, &conn->queued);
+    } else if (place->verdict == WAIT_ROUTE) {
         routing_wait(conn, place->route);
     } else if (place->verdict == WAIT_WORKER) {
         conn->queue = QUEUE_WORKER;
@@ -328,7 +351,7 @@ static void schedule(core_t *core, conn_t *conn)
             answer_nowhere(core, request);
             finish(core, request);
         } else {
-            enqueue(conn, &place);
+            enqueue(core, conn, &place);
             break;
         }
     }
@@ -362,7 +385,7 @@ static void admit(core_t *core, request_t *request, const parts_t *parts)
         finish(core, request);
     } else {
         start_waiting(core, request);
-        enqueue(conn, &place);
+        enqueue(core, conn, &place);
     }
 }
 
@@ -372,7 +395,7 @@ void dispatch_request(core_t *core, request_t *request, const parts_t *parts)
     bool was_busy = conn->is_busy;
 
     core->stats.requests++;
-    if (!request->is_answered) {
+    if (request->event != EVENT_DISCONNECT) { /* it must reach a worker */
         wheel_arm(&core->wheel, &request->deadline, request->due_ms);
     }
     conn->is_busy = true;
@@ -451,9 +474,9 @@ void dispatch_timeout(core_t *core, request_t *request)
     bool is_first = first_waiting(conn) == request;
 
     core->stats.timeouts++;
-    fail(core, request, 504);
-    if (request->worker != NULL || request->event == EVENT_DISCONNECT) {
-        return; /* the worker may be at it; a DISCONNECT must reach one */
+    fail(core, request, conn->queue == QUEUE_STRANDED ? 503 : 504);
+    if (request->worker != NULL) {
+        return; /* it may be at it */
     }
     conn->is_busy = true;
     stop_waiting(core, request);
@@ -602,6 +625,43 @@ static void schedule_all(core_t *core, list_t *conns)
 
     while ((link = list_take(conns)) != NULL) {
         schedule(core, list_entry(link, conn_t, queued));
+    }
+}
+
+void dispatch_stranded(core_t *core)
+{
+    list_t conns, *link;
+
+    list_init(&conns);
+    while ((link = list_peek(&core->stranded)) != NULL) {
+        conn_t *conn = list_entry(link, conn_t, queued);
+        routing_unqueue(conn);
+        list_append(&conns, &conn->queued);
+    }
+    schedule_all(core, &conns);
+}
+
+/* Nobody came for the DISCONNECT of this connection. */
+static void give_up_disconnect(core_t *core, conn_t *conn)
+{
+    request_t *request = first_waiting(conn);
+
+    core->stats.disconnects_lost++;
+    routing_unqueue(conn);
+    stop_waiting(core, request);
+    fail(core, request, 200);
+    finish(core, request);
+}
+
+void dispatch_sweep(core_t *core)
+{
+    list_foreach_safe(link, &core->stranded) {
+        conn_t *conn = list_entry(link, conn_t, queued);
+        const request_t *request = first_waiting(conn);
+        if (request->event == EVENT_DISCONNECT &&
+            !may_wait(core, conn, EVENT_DISCONNECT)) {
+            give_up_disconnect(core, conn);
+        }
     }
 }
 

@@ -34,6 +34,12 @@ void dispatch_timeout(core_t *core, request_t *request);
 /* The worker has more room than before: give it what waits. */
 void dispatch_feed(core_t *core, worker_t *worker);
 
+/* New routes are served: send what waited for anyone to serve its own. */
+void dispatch_stranded(core_t *core);
+
+/* Now and then: give up the DISCONNECTs for which nobody came in time. */
+void dispatch_sweep(core_t *core);
+
 /* It takes no more requests; what waited for it goes elsewhere. */
 void dispatch_drain(core_t *core, worker_t *worker);
 

@@ -131,7 +131,7 @@ static route_t *find_or_add(core_t *core, wire_bytes_t key)
 }
 
 /* Free a route that no crew serves; who waited for it is an orphan now. */
-static void close_route(route_t *route, list_t *orphans)
+static void close_route(core_t *core, route_t *route, list_t *orphans)
 {
     if (!list_is_empty(&route->crews)) {
         return;
@@ -142,6 +142,9 @@ static void close_route(route_t *route, list_t *orphans)
         conn->queue = QUEUE_NONE;
         conn->route = NULL;
         list_append(orphans, link);
+    }
+    if (wire_is((wire_bytes_t){route->key, route->key_len}, "$disconnect")) {
+        core->disconnect_gone_ms = core->now_ms;
     }
     list_remove(&route->hashed);
     free(route);
@@ -159,7 +162,7 @@ bool routing_serves(const crew_t *crew, const route_t *route)
 
 /* --- crews --------------------------------------------------------------- */
 
-static void crew_disband(crew_t *crew, list_t *orphans)
+static void crew_disband(core_t *core, crew_t *crew, list_t *orphans)
 {
     list_t *link;
 
@@ -167,7 +170,7 @@ static void crew_disband(crew_t *crew, list_t *orphans)
         serves_t *serves = list_entry(link, serves_t, in_crew);
         list_remove(&serves->in_route);
         list_remove(&serves->hungry);
-        close_route(serves->route, orphans);
+        close_route(core, serves->route, orphans);
         free(serves);
     }
     list_remove(&crew->linked);
@@ -245,7 +248,7 @@ static crew_t *crew_new(core_t *core, const wire_bytes_t *keys, uint32_t count)
         if (crew_serve(core, crew, keys[i]) < 0) {
             list_t none; /* a crew without workers: nobody waits for it yet */
             list_init(&none);
-            crew_disband(crew, &none);
+            crew_disband(core, crew, &none);
             return NULL;
         }
     }
@@ -363,7 +366,6 @@ worker_t *routing_pick(route_t *route, uint64_t size)
 void routing_leave(core_t *core, worker_t *worker, list_t *orphans)
 {
     crew_t *crew = worker->crew;
-    (void)core;
 
     if (crew == NULL) {
         return;
@@ -371,7 +373,7 @@ void routing_leave(core_t *core, worker_t *worker, list_t *orphans)
     leave_level(worker);
     worker->crew = NULL;
     if (--crew->workers == 0) {
-        crew_disband(crew, orphans);
+        crew_disband(core, crew, orphans);
     }
 }
 

@@ -86,13 +86,16 @@ struct gateway {
     peer_t *peer; /* NULL once lost */
     list_t linked;
     uint32_t loop;
+    uint64_t session; /* that it was told in WELCOME */
     bool requires_connect;
     uint64_t held, held_bytes; /* requests without a REPLY */
 
     conn_t ***pages; /* [slot / CONNS_A_PAGE][slot % CONNS_A_PAGE]; owned */
     uint32_t page_count;
-    size_t conns;        /* those whose struct points here */
-    uint32_t next_round; /* of HELLOs; what is new or named since bears it */
+    size_t conns;    /* those whose struct points here */
+    uint32_t round;  /* of SYNC; what the list at hand names bears it */
+    bool is_syncing; /* between the parts of a list */
+    bool was_synced; /* a whole list has come in this session */
 
     push_t **pushes; /* ring of those that it has not taken, oldest first */
     size_t pushes_head, pushes_len, pushes_cap;
@@ -110,7 +113,12 @@ typedef enum {
     CONN_CLOSING, /* DISCONNECT is under way, or CONNECT was refused */
 } conn_state_t;
 
-typedef enum { QUEUE_NONE, QUEUE_ROUTE, QUEUE_WORKER } queue_t;
+typedef enum {
+    QUEUE_NONE,
+    QUEUE_ROUTE,    /* until a worker of its route has room */
+    QUEUE_WORKER,   /* until the worker that it is bound to has room */
+    QUEUE_STRANDED, /* until some worker serves its route */
+} queue_t;
 
 struct conn {
     gateway_t *gateway;
@@ -121,10 +129,11 @@ struct conn {
     bool is_busy;   /* in somebody's hands: not to be freed */
     uint32_t round; /* of the SYNC that named it */
     uint32_t in_flight;
-    record_t *record; /* one reference */
-    worker_t *worker; /* that holds its requests in flight */
-    route_t *route;   /* that it waits for, when QUEUE_ROUTE */
-    list_t waiting;   /* requests: the mailbox */
+    record_t *record;    /* one reference */
+    worker_t *worker;    /* that holds its requests in flight */
+    route_t *route;      /* that it waits for, when QUEUE_ROUTE */
+    request_t *farewell; /* its gateway's DISCONNECT, until it is done */
+    list_t waiting;      /* requests: the mailbox */
     list_t queued;
 };
 
@@ -217,8 +226,11 @@ struct core {
     size_t peer_count[2]; /* by side_t */
     worker_t **workers;   /* by handle % max_workers; owned */
     uint64_t next_handle;
+    uint64_t next_session;
 
     list_t crews;
+    list_t stranded;            /* conns in QUEUE_STRANDED */
+    int64_t disconnect_gone_ms; /* since when nobody serves $disconnect */
     list_t route_buckets[ROUTE_BUCKETS];
     requests_t requests;
     push_t *free_pushes;

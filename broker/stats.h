@@ -23,6 +23,7 @@
     X(timeouts, counter, requests, "deadline passed")                          \
     X(worker_died, counter, requests, "worker lost while it held it")          \
     X(disconnects_made, counter, events, "DISCONNECTs made by the broker")     \
+    X(disconnects_lost, counter, events, "no worker came for them in time")    \
     X(replies_unknown, counter, replies, "REPLY to a request not held")        \
     X(replies_late, counter, replies, "REPLY after the deadline")              \
     X(pushes, counter, messages, "PUSH messages taken from workers")           \

@@ -191,8 +191,9 @@ static void take_reply(hub_t *self, const message_reply_t *reply)
 {
     link_request_t request;
 
-    if (link_take(&self->link, reply->id, &request) < 0) {
-        self->stats.replies_unknown++;
+    int rc = link_take(&self->link, reply->id, &request);
+    if (rc < 0) {
+        self->stats.replies_unknown += rc == -ENOENT;
         return;
     }
     session_t *session = find_slot(self, request.slot, request.conn_generation);
@@ -265,13 +266,13 @@ static void greet(hub_t *self)
  * The outcome of what was on its way to a broker that is lost.  DISCONNECTs
  * are sent again when a broker is there.
  */
-static void fail_requests(hub_t *self)
+static void abandon_requests(hub_t *self)
 {
     link_request_t request;
     uint32_t from = 0;
     uint64_t id;
 
-    while (link_take_next(&self->link, &from, &id, &request) == 0) {
+    while (link_abandon_next(&self->link, &from, &id, &request) == 0) {
         message_reply_t failed = {
             .id = id, .status = request.event == EVENT_CONNECT ? 502 : 500};
         session_t *session =
@@ -296,8 +297,7 @@ static void lose_broker(hub_t *self, const char *why)
              (unsigned long long)self->link.in_flight);
     self->stats.broker_lost++;
     self->link.state = LINK_DOWN;
-    self->link.out.len = 0;
-    fail_requests(self);
+    abandon_requests(self);
     greet(self);
 }
 
@@ -310,7 +310,7 @@ static void put_sync_part(hub_t *self, const buf_t *entries, uint32_t count,
     must(wire_put_array(&array, count) == 0 &&
          wire_put_raw(&array, (wire_bytes_t){entries->data, entries->len}) ==
              0);
-    message_sync_t sync = {{array.data, array.len}, more};
+    message_sync_t sync = {{array.data, array.len}, more, self->link.session};
     if (message_put_sync(&self->link.out, &sync) < 0) {
         log_err("GATEWAY-SYNC-FAILED", "connections=%u", count);
     }
@@ -383,11 +383,17 @@ static void take_welcome(hub_t *self, const message_welcome_t *welcome)
     }
     log_info("GATEWAY-BROKER-FOUND", "broker=%s boot=%s", self->options.broker,
              self->link.boot);
-    fail_requests(self);
+    self->stats.relisted += meaning == LINK_AGAIN;
+    abandon_requests(self);
+    if (meaning != LINK_RESUMED) {
+        link_release_abandoned(&self->link);
+    }
     if (meaning == LINK_GIVEN_UP) {
+        self->stats.given_up++;
         forget_all(self);
     }
     put_sync(self, meaning == LINK_GIVEN_UP);
+    link_up(&self->link);
     resume_all(self);
 }
 
@@ -419,8 +425,10 @@ static void take_message(hub_t *self, const message_t *message)
         take_welcome(self, &message->welcome);
         return;
     case KIND_WHO:
-        self->link.was_asked = true;
         greet(self);
+        return;
+    case KIND_PONG:
+        link_pong(&self->link);
         return;
     case KIND_BYE:
         lose_broker(self, "it said BYE");
@@ -428,7 +436,7 @@ static void take_message(hub_t *self, const message_t *message)
     case KIND_ERROR:
         take_error(self, &message->error);
         return;
-    default: /* PONG: hearing it was what mattered */
+    default:
         return;
     }
 }
@@ -455,8 +463,14 @@ void hub_frame(hub_t *self, const uint8_t *bytes, size_t len)
 
 void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms)
 {
+    int64_t pause_ms = now_ms - self->now_ms;
+
     self->now_ms = now_ms;
     self->now_wall_ms = now_wall_ms;
+    if (pause_ms >= HUB_PAUSE_MS) {
+        log_warn("GATEWAY-PAUSED", "ms=%lld", (long long)pause_ms);
+        self->link.last_heard_ms += pause_ms; /* the silence was ours */
+    }
 }
 
 static void tick_link(hub_t *self)

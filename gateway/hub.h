@@ -19,6 +19,10 @@
 #include "gateway/stats.h"
 #include "proto/route_expr.h"
 
+/* Turns are at most 50 ms apart: a longer gap is a pause of ours, which is not
+ * held against the broker. */
+#define HUB_PAUSE_MS 500
+
 struct hub {
     gateway_options_t options; /* its texts are owned by the actor */
     route_expr_t *route_expr;  /* owned */

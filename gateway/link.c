@@ -62,27 +62,44 @@ void link_greet(link_t *self, int64_t now_ms, const char *boot,
         .name = wire_bytes(name),
         .options = {options.data, options.len},
     };
-    self->out.len = 0; /* what stood there was for a broker that is gone */
-    must(message_put_hello(&self->out, &hello) == 0);
+    /* Behind what waits to be sent: a broker that kept us will answer it, one
+     * that knows us no longer ignores what comes before a greeting. */
+    (void)message_put_hello(&self->out, &hello); /* full: said again later */
     buf_fini(&options);
     self->state = LINK_GREETING;
     self->last_greeted_ms = now_ms;
 }
 
+static link_welcome_t judge(const link_t *self,
+                            const message_welcome_t *welcome)
+{
+    uint64_t session = wire_map_uint(welcome->options, "session", 0);
+    bool is_same = wire_is(welcome->boot, self->boot);
+
+    if (is_same && session == self->session) {
+        return self->state == LINK_UP ? LINK_UNCHANGED : LINK_RESUMED;
+    }
+    if (!is_same) {
+        return LINK_FIRST;
+    }
+    /* It can have ended only what it knew: if our list may not have reached
+     * it, better a DISCONNECT too many than one too few. */
+    return self->was_synced ? LINK_GIVEN_UP : LINK_AGAIN;
+}
+
 link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
 {
-    bool is_same =
-        strlen(self->boot) == welcome->boot.len &&
-        memcmp(self->boot, welcome->boot.data, welcome->boot.len) == 0;
-    link_welcome_t meaning = !is_same                 ? LINK_FIRST
-                             : self->was_asked        ? LINK_GIVEN_UP
-                             : self->state == LINK_UP ? LINK_UNCHANGED
-                                                      : LINK_RESUMED;
+    link_welcome_t meaning = judge(self, welcome);
 
+    if (meaning == LINK_UNCHANGED) {
+        return meaning;
+    }
     memcpy(self->boot, welcome->boot.data, welcome->boot.len);
     self->boot[welcome->boot.len] = '\0';
-    self->was_asked = false;
-    self->state = LINK_UP;
+    self->session = wire_map_uint(welcome->options, "session", 0);
+    self->was_synced &= meaning == LINK_RESUMED;
+    self->pings = self->pongs = self->sync_ping = 0;
+    self->state = LINK_GREETING;
     self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
     self->liveness_ms = (int64_t)welcome->liveness_ms;
     self->window = wire_map_uint(welcome->options, "window", 1);
@@ -90,10 +107,31 @@ link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
     return meaning;
 }
 
+static void put_ping(link_t *self)
+{
+    message_ping_t ping = {.in_flight = self->in_flight};
+
+    if (message_put_ping(&self->out, &ping) == 0) {
+        self->pings++;
+    }
+}
+
+void link_up(link_t *self)
+{
+    self->state = LINK_UP;
+    put_ping(self);
+    self->sync_ping = self->pings;
+}
+
+void link_pong(link_t *self)
+{
+    self->pongs++;
+    self->was_synced |= self->sync_ping > 0 && self->pongs >= self->sync_ping;
+}
+
 bool link_has_room(const link_t *self)
 {
     return self->state == LINK_UP && self->in_flight < self->window &&
-           self->in_flight < LINK_REQUESTS_MAX &&
            (self->in_flight == 0 ||
             self->in_flight_bytes + self->reserve <= self->window_bytes);
 }
@@ -123,11 +161,23 @@ static int peek_free(link_t *self, uint32_t *index)
         *index = self->free_head - 1;
         return 0;
     }
+    if (self->used == LINK_REQUESTS_MAX) {
+        return -EAGAIN;
+    }
     if (self->used == self->capacity && grow(self) < 0) {
         return -ENOMEM;
     }
     *index = self->used;
     return 0;
+}
+
+/*
+ * A DISCONNECT is outside of the window: it frees what the broker holds, and
+ * one that waits for its worker must not stand in the way of the living.
+ */
+static bool is_counted(uint8_t event)
+{
+    return event != EVENT_DISCONNECT;
 }
 
 static void occupy(link_t *self, uint32_t index)
@@ -151,7 +201,8 @@ int link_put(link_t *self, message_request_t *request, uint32_t slot,
     size_t before = self->out.len;
     uint32_t index;
 
-    if (!link_has_room(self)) {
+    if (self->state != LINK_UP ||
+        (is_counted((uint8_t)request->event) && !link_has_room(self))) {
         return -EAGAIN;
     }
     int rc = peek_free(self, &index);
@@ -170,19 +221,23 @@ int link_put(link_t *self, message_request_t *request, uint32_t slot,
     entry->conn_generation = conn_generation;
     entry->event = (uint8_t)request->event;
     entry->size = (uint32_t)(self->out.len - before);
-    self->in_flight++;
-    self->in_flight_bytes += entry->size;
+    if (is_counted(entry->event)) {
+        self->in_flight++;
+        self->in_flight_bytes += entry->size;
+    }
     return 0;
 }
 
-static void release(link_t *self, uint32_t index, link_request_t *request)
+static void release(link_t *self, uint32_t index)
 {
     link_request_t *entry = &self->requests[index];
 
-    *request = *entry;
-    self->in_flight--;
-    self->in_flight_bytes -= entry->size;
+    if (is_counted(entry->event)) {
+        self->in_flight--;
+        self->in_flight_bytes -= entry->size;
+    }
     entry->event = 0;
+    entry->is_abandoned = false;
     entry->generation++;
     entry->next_free = self->free_head;
     self->free_head = index + 1;
@@ -196,21 +251,33 @@ int link_take(link_t *self, uint64_t id, link_request_t *request)
         number_of(self, index) != id) {
         return -ENOENT;
     }
-    release(self, index, request);
-    return 0;
+    *request = self->requests[index];
+    release(self, index);
+    return request->is_abandoned ? -ESTALE : 0;
 }
 
-int link_take_next(link_t *self, uint32_t *from, uint64_t *id,
-                   link_request_t *request)
+int link_abandon_next(link_t *self, uint32_t *from, uint64_t *id,
+                      link_request_t *request)
 {
     for (; *from < self->used; (*from)++) {
-        if (self->requests[*from].event != 0) {
+        link_request_t *entry = &self->requests[*from];
+        if (entry->event != 0 && !entry->is_abandoned) {
             *id = number_of(self, *from);
-            release(self, *from, request);
+            *request = *entry;
+            entry->is_abandoned = true;
             return 0;
         }
     }
     return -ENOENT;
+}
+
+void link_release_abandoned(link_t *self)
+{
+    for (uint32_t i = 0; i < self->used; i++) {
+        if (self->requests[i].is_abandoned) {
+            release(self, i);
+        }
+    }
 }
 
 /* --- end of turn ------------------------------------------------------- */
@@ -236,7 +303,6 @@ void link_settle(link_t *self, int64_t now_ms)
     }
     if (self->out.len == 0 &&
         now_ms - self->last_sent_ms >= self->heartbeat_ms) {
-        message_ping_t ping = {.in_flight = self->in_flight};
-        must(message_put_ping(&self->out, &ping) == 0);
+        put_ping(self);
     }
 }

@@ -7,6 +7,10 @@
  *   DOWN --greet--> GREETING --WELCOME--> UP
  *    ^                  ^                  |
  *    +---- silence, BYE-+------- WHO ------+
+ *
+ * A request that is given up because its broker seems to be lost stays in the
+ * table, without a session, until the broker answers it after all or proves to
+ * have forgotten it: it takes its share of the broker's window all that time.
  */
 #ifndef GATEWAY_LINK_H
 #define GATEWAY_LINK_H
@@ -20,6 +24,8 @@ typedef enum { LINK_DOWN, LINK_GREETING, LINK_UP } link_state_t;
 typedef enum {
     LINK_FIRST,     /* the first broker on this link, or one restarted: it
                        takes the connections over from SYNC */
+    LINK_AGAIN,     /* as LINK_FIRST: the same broker had counted us lost, but
+                       may never have had a list of ours to end */
     LINK_GIVEN_UP,  /* the same broker had counted us lost and ended them */
     LINK_RESUMED,   /* the same broker, and it kept them */
     LINK_UNCHANGED, /* a second WELCOME while up */
@@ -31,8 +37,9 @@ typedef struct {
     uint32_t next_free;  /* index + 1 in the free list */
     uint32_t slot;       /* of the connection */
     uint16_t conn_generation;
-    uint8_t event; /* event_t; 0 marks a free entry */
-    uint32_t size; /* bytes of the encoded REQUEST */
+    uint8_t event;     /* event_t; 0 marks a free entry */
+    bool is_abandoned; /* its session has been told that it failed */
+    uint32_t size;     /* bytes of the encoded REQUEST */
 } link_request_t;
 
 typedef struct {
@@ -42,7 +49,10 @@ typedef struct {
     uint32_t loop;  /* our number in connection ids and request numbers */
 
     char boot[BOOT_ID_MAX + 1]; /* of the broker, "" before the first WELCOME */
-    bool was_asked;             /* WHO came since the last WELCOME */
+    uint64_t session; /* that it gave us: another one means it gave us up */
+    bool was_synced;  /* it has taken a list of ours in this session */
+    uint64_t pings, pongs; /* since WELCOME */
+    uint64_t sync_ping;    /* the PING behind SYNC, counted as pings; 0: none */
 
     int64_t heartbeat_ms, liveness_ms;
     int64_t last_heard_ms, last_sent_ms, last_greeted_ms;
@@ -68,8 +78,17 @@ void link_fini(link_t *self);
 void link_greet(link_t *self, int64_t now_ms, const char *boot,
                 const char *name, bool require_connect);
 
-/* Take a WELCOME over.  Requests that were under way are the caller's. */
+/*
+ * Take a WELCOME over.  Unless it is LINK_UNCHANGED the caller abandons what
+ * is under way, puts the SYNC and calls link_up.
+ */
 link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome);
+
+/* The SYNC is put: requests may follow. */
+void link_up(link_t *self);
+
+/* A PONG came. */
+void link_pong(link_t *self);
 
 /* May one more REQUEST be put? */
 bool link_has_room(const link_t *self);
@@ -84,17 +103,22 @@ int link_put(link_t *self, message_request_t *request, uint32_t slot,
 
 /*
  * The request `id` is over: give its share of the window back.
- * Returns 0 with *request set, or -ENOENT for an id that is not under way.
+ * Returns 0 with *request set; -ESTALE when it was abandoned; -ENOENT for an
+ * id that is not under way.
  */
 int link_take(link_t *self, uint64_t id, link_request_t *request);
 
 /*
- * Take the requests of a lost broker one after the other; *from is where to go
- * on, 0 at first.
- * Returns 0, or -ENOENT when there is none left; *id is its number.
+ * Abandon the requests under way one after the other; *from is where to go on,
+ * 0 at first.
+ * Returns 0 with *request and its number *id, or -ENOENT when there is none
+ * left.
  */
-int link_take_next(link_t *self, uint32_t *from, uint64_t *id,
-                   link_request_t *request);
+int link_abandon_next(link_t *self, uint32_t *from, uint64_t *id,
+                      link_request_t *request);
+
+/* The broker will answer none of those that were abandoned. */
+void link_release_abandoned(link_t *self);
 
 /* Count a PUSH as taken; the CREDIT goes out with link_settle. */
 void link_credit(link_t *self, uint64_t bytes);

@@ -144,6 +144,7 @@ typedef struct {
 typedef struct {
     wire_bytes_t connections; /* array of [conn, context] */
     bool more;                /* another SYNC continues the list */
+    uint64_t session;         /* of the WELCOME that it answers; 0: not said */
 } message_sync_t;
 
 typedef struct {

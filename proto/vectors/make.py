@@ -138,9 +138,10 @@ def the_rest():
            message("PING", in_flight=3, oldest_ms=250))
     accept("PONG, DRAIN, BYE and WHO", pack([17], [19], [20], [21]),
            message("PONG"), message("DRAIN"), message("BYE"), message("WHO"))
-    accept("SYNC in two parts", pack([18, [[CONN, {"user": "ada"}]], True], [18, [], False]),
-           message("SYNC", connections=[[CONN, {"user": "ada"}]], more=True),
-           message("SYNC", connections=[], more=False))
+    accept("SYNC in two parts, the second of which does not say its session",
+           pack([18, [[CONN, {"user": "ada"}]], True, 7], [18, [], False]),
+           message("SYNC", connections=[[CONN, {"user": "ada"}]], more=True, session=7),
+           message("SYNC", connections=[], more=False, session=0))
     accept("ERROR", pack([22, "push-window", "t" * 256]),
            message("ERROR", code="push-window", text="t" * 256))
 

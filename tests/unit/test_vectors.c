@@ -335,6 +335,7 @@ static void put_fields(buf_t *out, const message_t *message)
         raw_field(out, "connections", message->sync.connections, "");
         name_field(out, "more");
         put_text(out, message->sync.more ? "true" : "false");
+        number_field(out, "session", message->sync.session);
         return;
     case KIND_ERROR:
         string_field(out, "code", message->error.code);
