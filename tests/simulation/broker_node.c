@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/simulation/broker_node.h"
+
+#include "tests/simulation/world.h"
+
+#include <stdio.h>
+
+#define TICK_MS       50 /* as base/actor.h */
+#define PARKED_MS     5  /* from here on as broker.c */
+#define PROBES        4
+#define PROBE_SOON_MS 20
+
+static int64_t stopped_until_ms(void *owner)
+{
+    const broker_node_t *self = owner;
+    return self->stopped_until_ms;
+}
+
+/* --- turns --------------------------------------------------------------- */
+
+static void probe_when_due(broker_node_t *self)
+{
+    int64_t wait_ms =
+        self->probes_due > 0 ? PROBE_SOON_MS : self->options.heartbeat_ms;
+
+    if (world_now_ms() - self->probed_ms >= wait_ms) {
+        self->probes_due -= self->probes_due > 0;
+        self->probed_ms = world_now_ms();
+        core_probe(self->core);
+    }
+}
+
+static void end_turn(void *subject, uint32_t life);
+
+static void begin_turn(broker_node_t *self)
+{
+    if (!self->in_turn) {
+        self->in_turn = true;
+        core_begin(self->core, world_now_ms());
+        world_after(world_between(0, 1), end_turn, self, self->life);
+    }
+}
+
+static void turn_again(void *subject, uint32_t life)
+{
+    broker_node_t *self = subject;
+
+    if (life == self->life && world_now_ms() >= self->stopped_until_ms) {
+        begin_turn(self);
+    }
+}
+
+static void end_turn(void *subject, uint32_t life)
+{
+    broker_node_t *self = subject;
+
+    if (life != self->life) {
+        return;
+    }
+    self->in_turn = false;
+    probe_when_due(self);
+    core_end(self->core);
+    if (core_is_parked(self->core)) {
+        world_after(PARKED_MS, turn_again, self, life);
+    }
+}
+
+static void tick(void *subject, uint32_t life)
+{
+    broker_node_t *self = subject;
+    int64_t wait_ms = self->stopped_until_ms - world_now_ms();
+
+    if (life != self->life) {
+        return;
+    }
+    if (wait_ms <= 0) {
+        begin_turn(self);
+        wait_ms = TICK_MS;
+    }
+    world_after(wait_ms, tick, self, life);
+}
+
+static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
+                     size_t len)
+{
+    broker_node_t *self = owner;
+
+    begin_turn(self);
+    core_frame(self->core, wire->side, wire->id, sizeof wire->id, bytes, len);
+}
+
+static void on_broken(void *owner, wire_t *wire)
+{
+    broker_node_t *self = owner;
+    (void)wire;
+
+    self->probes_due = PROBES;
+}
+
+static int send_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
+                      const uint8_t *frame, size_t len)
+{
+    broker_node_t *self = user;
+
+    return router_send(&self->router, side, id, id_len, frame, len);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+void broker_node_init(broker_node_t *self, const broker_options_t *options)
+{
+    static const router_ops_t ops = {.frame = on_frame,
+                                     .stopped_until_ms = stopped_until_ms,
+                                     .broken = on_broken};
+
+    *self = (broker_node_t){.options = *options,
+                            .router = {.owner = self, .ops = &ops}};
+}
+
+void broker_node_fini(broker_node_t *self)
+{
+    if (self->core != NULL) {
+        broker_node_crash(self);
+    }
+}
+
+void broker_node_start(broker_node_t *self)
+{
+    static const core_ops_t ops = {.send = send_frame};
+    char boot[17];
+
+    snprintf(boot, sizeof boot, "broker-%u", ++self->boots);
+    world_trace("broker starts as %s", boot);
+    self->life++;
+    self->in_turn = false;
+    self->stopped_until_ms = 0;
+    self->probes_due = 0;
+    self->probed_ms = world_now_ms();
+    self->store = store_memory_new();
+    self->core =
+        core_new(&self->options, boot, &ops, self, self->store, world_now_ms());
+    self->router.is_alive = true;
+    tick(self, self->life);
+}
+
+void broker_node_crash(broker_node_t *self)
+{
+    world_trace("broker crashes");
+    self->life++;
+    router_close(&self->router);
+    core_destroy(&self->core);
+    self->store->ops->destroy(self->store);
+    self->store = NULL;
+}
+
+void broker_node_stop(broker_node_t *self, int64_t ms)
+{
+    world_trace("broker stands still for %lld ms", (long long)ms);
+    self->stopped_until_ms = world_now_ms() + ms;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A broker's process: the real core, in the turns that broker.c gives it.
+ */
+#ifndef TESTS_SIMULATION_BROKER_NODE_H
+#define TESTS_SIMULATION_BROKER_NODE_H
+
+#include "tests/simulation/wire.h"
+
+typedef struct {
+    router_t router;
+    broker_options_t options;
+    core_t *core; /* owned; NULL while it is down */
+    store_t *store;
+    uint32_t life;  /* grows with each start and end */
+    uint32_t boots; /* how often it was started */
+    bool in_turn;
+    int64_t stopped_until_ms;
+    int64_t probed_ms;
+    int probes_due;
+} broker_node_t;
+
+void broker_node_init(broker_node_t *self, const broker_options_t *options);
+void broker_node_fini(broker_node_t *self);
+
+void broker_node_start(broker_node_t *self);
+void broker_node_crash(broker_node_t *self);
+
+/* SIGSTOP, and SIGCONT after `ms`. */
+void broker_node_stop(broker_node_t *self, int64_t ms);
+
+#endif

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/simulation/gateway_node.h"
+
+#include "base/xalloc.h"
+#include "tests/simulation/truth.h"
+#include "tests/simulation/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS     50  /* as base/actor.h */
+#define HOLD_CHANCE 200 /* one write in so many finds a full socket … */
+#define HOLD_MS     120 /* … for at most so long */
+#define PIPE_MAX    ((size_t)64 << 20)
+#define WALL_MS     INT64_C(1767225600000) /* when the world began */
+
+struct lws {
+    gateway_node_t *gateway;
+    void *client; /* borrowed; NULL once the client has left */
+    const client_ops_t *ops;
+    void *user;                  /* of the hub; NULL once it is closed there */
+    buf_t to_gateway, to_client; /* owned: bytes on their way */
+    bool is_paused, is_held;
+    bool client_ended, gateway_ended, was_reset;
+    bool in_callback, kill_wanted;
+    struct lws *next;
+};
+
+/* --- turns --------------------------------------------------------------- */
+
+static int64_t stopped_until_ms(void *owner)
+{
+    const gateway_node_t *self = owner;
+    return self->stopped_until_ms;
+}
+
+static void send_frame(gateway_node_t *self)
+{
+    link_t *link = &self->hub->link;
+
+    if (link->out.len > 0 &&
+        wire_send(&self->wire, link->out.data, link->out.len)) {
+        link->last_sent_ms = world_now_ms();
+        buf_reset(&link->out, 1 << 20);
+    }
+}
+
+static void end_turn(void *subject, uint32_t life)
+{
+    gateway_node_t *self = subject;
+
+    if (life == self->life) {
+        self->in_turn = false;
+        hub_end(self->hub);
+        send_frame(self);
+    }
+}
+
+static void begin_turn(gateway_node_t *self)
+{
+    if (!self->in_turn) {
+        self->in_turn = true;
+        hub_begin(self->hub, world_now_ms(), WALL_MS + world_now_ms());
+        world_after(world_between(0, 1), end_turn, self, self->life);
+    }
+}
+
+static void tick(void *subject, uint32_t life)
+{
+    gateway_node_t *self = subject;
+    int64_t wait_ms = self->stopped_until_ms - world_now_ms();
+
+    if (life != self->life) {
+        return;
+    }
+    if (wait_ms <= 0) {
+        begin_turn(self);
+        wait_ms = TICK_MS;
+    }
+    world_after(wait_ms, tick, self, life);
+}
+
+static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
+                     size_t len)
+{
+    gateway_node_t *self = owner;
+    (void)wire;
+
+    begin_turn(self);
+    gateway_stats_t before = self->hub->stats;
+    hub_frame(self->hub, bytes, len);
+    if (self->hub->stats.relisted != before.relisted) {
+        truth_relisted();
+    }
+    if (self->hub->stats.given_up != before.given_up) {
+        truth_given_up();
+    }
+}
+
+static void on_broken(void *owner, wire_t *wire)
+{
+    (void)owner; /* ZeroMQ tells a DEALER's owner nothing */
+    (void)wire;
+}
+
+/* --- sockets: towards the client ----------------------------------------- */
+
+static void arrive_at_client(void *subject, uint32_t life)
+{
+    struct lws *self = subject;
+    (void)life;
+
+    if (self->client == NULL) {
+        return;
+    }
+    if (self->to_client.len > 0 && !self->was_reset) {
+        buf_t bytes = self->to_client;
+        buf_init(&self->to_client, PIPE_MAX);
+        self->ops->received(self->client, bytes.data, bytes.len);
+        buf_fini(&bytes);
+    }
+    if (self->gateway_ended && self->client != NULL) {
+        void *client = self->client;
+        self->client = NULL;
+        self->ops->ended(client, self->was_reset);
+    }
+}
+
+static void wake_client(struct lws *self)
+{
+    world_after(world_between(0, 3), arrive_at_client, self, 0);
+}
+
+/* The gateway's end is gone. */
+static void end_at_gateway(struct lws *self, bool is_reset)
+{
+    void *user = self->user;
+
+    if (user != NULL) {
+        self->user = NULL;
+        self->gateway_ended = true;
+        self->was_reset |= is_reset;
+        wake_client(self);
+        hub_transport_ops.closed(user);
+    }
+}
+
+static void on_drained(void *subject, uint32_t life);
+static void arrive_at_gateway(void *subject, uint32_t life);
+
+void transport_write(transport_sock_t *sock, const uint8_t *bytes, size_t len)
+{
+    must(!sock->is_held);
+    if (sock->client == NULL) {
+        return; /* into the void, until the reset comes back */
+    }
+    must(buf_put(&sock->to_client, bytes, len) == 0);
+    wake_client(sock);
+    if (world_chance(HOLD_CHANCE)) {
+        sock->is_held = true;
+        world_after(world_between(1, HOLD_MS), on_drained, sock,
+                    sock->gateway->life);
+    }
+}
+
+bool transport_is_drained(transport_sock_t *sock)
+{
+    return !sock->is_held;
+}
+
+void transport_pause(transport_sock_t *sock)
+{
+    sock->is_paused = true;
+}
+
+void transport_resume(transport_sock_t *sock)
+{
+    sock->is_paused = false;
+    world_after(0, arrive_at_gateway, sock, sock->gateway->life);
+}
+
+int64_t transport_silent_ms(transport_sock_t *sock)
+{
+    (void)sock;
+    return 0;
+}
+
+void transport_shutdown(transport_sock_t *sock)
+{
+    sock->gateway_ended = true;
+    wake_client(sock);
+}
+
+void transport_kill(transport_sock_t *sock)
+{
+    if (sock->in_callback) {
+        sock->kill_wanted = true;
+    } else {
+        end_at_gateway(sock, true);
+    }
+}
+
+/* --- sockets: towards the gateway ---------------------------------------- */
+
+/* Has the gateway's process, and this socket in it, still something to say? */
+static bool is_served(const struct lws *self, uint32_t life)
+{
+    return self->gateway->life == life && self->user != NULL;
+}
+
+/* true: it is stopped, and this will happen when it goes on. */
+static bool put_off(struct lws *self, world_fn *fn, uint32_t life)
+{
+    int64_t wait_ms = self->gateway->stopped_until_ms - world_now_ms();
+
+    if (wait_ms > 0) {
+        world_after(wait_ms, fn, self, life);
+    }
+    return wait_ms > 0;
+}
+
+static void on_drained(void *subject, uint32_t life)
+{
+    struct lws *self = subject;
+
+    if (!is_served(self, life) || put_off(self, on_drained, life)) {
+        return;
+    }
+    begin_turn(self->gateway);
+    self->is_held = false;
+    self->in_callback = true;
+    hub_transport_ops.drained(self->user);
+    self->in_callback = false;
+    if (self->kill_wanted) {
+        end_at_gateway(self, true);
+        return;
+    }
+    world_after(0, arrive_at_gateway, self, life);
+}
+
+static void deliver(struct lws *self)
+{
+    size_t len = self->to_gateway.len;
+    uint8_t *bytes;
+
+    if (len > TRANSPORT_READ_MAX) {
+        len = TRANSPORT_READ_MAX;
+    }
+    if (world_chance(4)) {
+        len = (size_t)world_between(1, (int64_t)len);
+    }
+    bytes = malloc(len);
+    must(bytes != NULL);
+    memcpy(bytes, self->to_gateway.data, len);
+    buf_drop(&self->to_gateway, len);
+    self->in_callback = true;
+    hub_transport_ops.received(self->user, bytes, len);
+    self->in_callback = false;
+    free(bytes);
+}
+
+static void arrive_at_gateway(void *subject, uint32_t life)
+{
+    struct lws *self = subject;
+
+    if (!is_served(self, life) || put_off(self, arrive_at_gateway, life)) {
+        return;
+    }
+    begin_turn(self->gateway);
+    if (self->was_reset) {
+        end_at_gateway(self, true);
+        return;
+    }
+    if (self->is_paused || self->is_held) {
+        return; /* it comes again when reading goes on */
+    }
+    if (self->to_gateway.len > 0) {
+        deliver(self);
+        world_after(world_between(0, 2), arrive_at_gateway, self, life);
+    } else if (self->client_ended) {
+        end_at_gateway(self, false);
+    }
+    if (self->kill_wanted) {
+        end_at_gateway(self, true);
+    }
+}
+
+static void wake_gateway(struct lws *self)
+{
+    world_after(world_between(0, 3), arrive_at_gateway, self,
+                self->gateway->life);
+}
+
+void sock_send(transport_sock_t *sock, const uint8_t *bytes, size_t len)
+{
+    must(buf_put(&sock->to_gateway, bytes, len) == 0);
+    wake_gateway(sock);
+}
+
+void sock_close(transport_sock_t *sock)
+{
+    sock->client = NULL;
+    sock->client_ended = true;
+    wake_gateway(sock);
+}
+
+void sock_reset(transport_sock_t *sock)
+{
+    sock->client = NULL;
+    sock->was_reset = true;
+    wake_gateway(sock);
+}
+
+transport_sock_t *gateway_node_connect(gateway_node_t *self, void *client,
+                                       const client_ops_t *ops)
+{
+    if (self->hub == NULL || world_now_ms() < self->stopped_until_ms) {
+        return NULL;
+    }
+    begin_turn(self);
+    void *user = hub_transport_ops.opened(self->hub, "192.0.2.1");
+    if (user == NULL) {
+        return NULL;
+    }
+    struct lws *sock = xcalloc(1, sizeof *sock);
+    sock->gateway = self;
+    sock->client = client;
+    sock->ops = ops;
+    sock->user = user;
+    sock->next = self->socks;
+    self->socks = sock;
+    buf_init(&sock->to_gateway, PIPE_MAX);
+    buf_init(&sock->to_client, PIPE_MAX);
+    hub_transport_ops.bound(user, sock);
+    return sock;
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+void gateway_node_init(gateway_node_t *self, const gateway_options_t *options,
+                       router_t *broker)
+{
+    static const wire_ops_t ops = {.frame = on_frame,
+                                   .stopped_until_ms = stopped_until_ms,
+                                   .broken = on_broken};
+
+    *self = (gateway_node_t){.options = *options};
+    wire_init(&self->wire, SIDE_GATEWAYS, broker, self, &ops);
+}
+
+void gateway_node_fini(gateway_node_t *self)
+{
+    if (self->hub != NULL) {
+        gateway_node_crash(self);
+    }
+    while (self->socks != NULL) {
+        struct lws *sock = self->socks;
+        self->socks = sock->next;
+        buf_fini(&sock->to_gateway);
+        buf_fini(&sock->to_client);
+        free(sock);
+    }
+    wire_fini(&self->wire);
+}
+
+void gateway_node_start(gateway_node_t *self)
+{
+    char error[256];
+
+    self->life++;
+    self->in_turn = false;
+    self->stopped_until_ms = 0;
+    self->hub = hub_new(&self->options, world_now_ms(), error, sizeof error);
+    must(self->hub != NULL);
+    world_trace("gateway starts, loop %06x", self->hub->link.loop);
+    wire_open(&self->wire);
+    tick(self, self->life);
+}
+
+void gateway_node_crash(gateway_node_t *self)
+{
+    world_trace("gateway crashes");
+    self->life++;
+    wire_close(&self->wire);
+    hub_destroy(&self->hub);
+    for (struct lws *sock = self->socks; sock != NULL; sock = sock->next) {
+        if (sock->user != NULL) {
+            sock->user = NULL;
+            sock->gateway_ended = true;
+            sock->was_reset = true;
+            wake_client(sock);
+        }
+    }
+}
+
+void gateway_node_stop(gateway_node_t *self, int64_t ms)
+{
+    world_trace("gateway stands still for %lld ms", (long long)ms);
+    self->stopped_until_ms = world_now_ms() + ms;
+}

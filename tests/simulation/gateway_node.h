@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A gateway's process: the real hub with its sessions, in the turns that
+ * gateway.c gives it, over sockets that exist only here.  It implements
+ * gateway/transport.h.
+ */
+#ifndef TESTS_SIMULATION_GATEWAY_NODE_H
+#define TESTS_SIMULATION_GATEWAY_NODE_H
+
+#include "gateway/hub.h"
+#include "tests/simulation/wire.h"
+
+typedef struct {
+    gateway_options_t options;
+    hub_t *hub; /* owned; NULL while it is down */
+    wire_t wire;
+    uint32_t life; /* grows with each start and end */
+    bool in_turn, is_draining;
+    int64_t stopped_until_ms;
+    transport_sock_t *socks; /* owned: all ever made */
+} gateway_node_t;
+
+/* What a client is told of its socket. */
+typedef struct {
+    void (*received)(void *client, const uint8_t *bytes, size_t len);
+    void (*ended)(void *client, bool is_reset);
+} client_ops_t;
+
+void gateway_node_init(gateway_node_t *self, const gateway_options_t *options,
+                       router_t *broker);
+void gateway_node_fini(gateway_node_t *self);
+
+void gateway_node_start(gateway_node_t *self);
+void gateway_node_crash(gateway_node_t *self);
+
+/* SIGSTOP, and SIGCONT after `ms`. */
+void gateway_node_stop(gateway_node_t *self, int64_t ms);
+
+/* A client connects; NULL when nobody listens or it is refused. */
+transport_sock_t *gateway_node_connect(gateway_node_t *self, void *client,
+                                       const client_ops_t *ops);
+
+/* What the client does with its socket.  It is not told of its own close. */
+void sock_send(transport_sock_t *sock, const uint8_t *bytes, size_t len);
+void sock_close(transport_sock_t *sock);
+void sock_reset(transport_sock_t *sock);
+
+#endif

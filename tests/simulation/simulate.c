@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The simulation: a real broker core and real gateway hubs, model workers and
+ * clients, in one thread under a seeded scheduler that delays, cuts, stops,
+ * kills and restarts them, while truth.c holds the promises against what
+ * happens.
+ *
+ *     simulate [--seeds FIRST:LAST] [--seed N --trace]
+ *
+ * A run has four acts: chaos; calm, in which everything is up again and all
+ * open messages must come to an outcome; the clients leave; silence, in which
+ * no request, connection, session or credit may be left over.
+ *
+ * Exit status: 0 when every seed kept the promises, 1 at the first that did
+ * not, whose trace is printed.
+ */
+#include "tests/simulation/broker_node.h"
+#include "tests/simulation/client.h"
+#include "tests/simulation/gateway_node.h"
+#include "tests/simulation/truth.h"
+#include "tests/simulation/worker_node.h"
+#include "tests/simulation/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GATEWAYS_MAX 2
+#define WORKERS_MAX  4
+#define CLIENTS_MAX  8
+
+#define CHAOS_MS     12000
+#define CALM_MS      8000 /* longer than a request's deadline and every clock */
+#define LEAVING_MS   6000
+#define REQUEST_MS   2500
+
+/* What may go wrong in a run. */
+typedef enum {
+    WORKER_CRASHES,
+    WORKER_DRAINS,
+    WORKER_STOPS,
+    WORKER_CUT_OFF,
+    WORKER_LINK_BREAKS,
+    HANDLER_HANGS,
+    GATEWAY_CRASHES,
+    GATEWAY_STOPS,
+    GATEWAY_CUT_OFF,
+    GATEWAY_LINK_BREAKS,
+    BROKER_CRASHES,
+    BROKER_STOPS,
+    SOCKETS_FILL,
+    FAULTS,
+} fault_t;
+
+static const char *const fault_names[FAULTS] = {
+    "worker-crashes",      "worker-drains",  "worker-stops",
+    "worker-cut-off",      "worker-breaks",  "handler-hangs",
+    "gateway-crashes",     "gateway-stops",  "gateway-cut-off",
+    "gateway-link-breaks", "broker-crashes", "broker-stops",
+    "sockets-fill",
+};
+
+static struct {
+    bool may[FAULTS];
+    bool is_chaos;
+    int64_t pause_ms; /* between faults, at most */
+    broker_node_t broker;
+    gateway_node_t gateways[GATEWAYS_MAX];
+    worker_node_t workers[WORKERS_MAX];
+    client_t clients[CLIENTS_MAX];
+    size_t gateway_count, worker_count, client_count;
+} run;
+
+/* --- the cast ------------------------------------------------------------ */
+
+static const broker_options_t broker_options = {
+    .name = "sim",
+    .workers = "",
+    .gateways = "",
+    .heartbeat_ms = 200,
+    .liveness_ms = 1000,
+    .gateway_window = 40,
+    .gateway_window_bytes = 1 << 20,
+    .push_window = 1000,
+    .push_window_bytes = 1 << 20,
+    .max_workers = 16,
+    .max_gateways = 16,
+};
+
+static const gateway_options_t gateway_options = {
+    .name = "sim",
+    .listen = "",
+    .broker = "",
+    .route_selection_expression = "$request.body.action",
+    .stage = "",
+    .static_dir = "",
+    .tls_cert = "",
+    .tls_key = "",
+    .origins = "",
+    .max_connections = 100,
+    .max_handshakes = 100,
+    .max_frame = 65536,
+    .max_message = 65536,
+    .max_head = 4096,
+    .handshake_ms = 3000,
+    .request_ms = REQUEST_MS,
+    .ping_ms = 2000,
+    .pong_ms = 1500,
+    .conn_window = 8,
+    .conn_window_bytes = 65536,
+    .out_soft = 65536,
+    .out_soft_ms = 5000,
+    .out_hard = 1 << 20,
+    .drain_ms = 5000,
+};
+
+static const char *const all_routes[] = {"$connect", "$disconnect", "one",
+                                         "two", NULL};
+static const char *const some_routes[] = {"$connect", "$disconnect", "one",
+                                          "lone", NULL};
+
+static void choose_faults(void)
+{
+    for (int i = 0; i < FAULTS; i++) {
+        run.may[i] = world_chance(3);
+    }
+    run.pause_ms = world_between(100, 2500);
+}
+
+static void set_up(void)
+{
+    run.gateway_count = (size_t)world_between(1, GATEWAYS_MAX);
+    run.worker_count = (size_t)world_between(1, WORKERS_MAX);
+    run.client_count = (size_t)world_between(1, CLIENTS_MAX);
+    broker_node_init(&run.broker, &broker_options);
+    for (size_t i = 0; i < run.gateway_count; i++) {
+        gateway_node_init(&run.gateways[i], &gateway_options,
+                          &run.broker.router);
+    }
+    for (size_t i = 0; i < run.worker_count; i++) {
+        worker_options_t options = {
+            .routes = i == 0 || world_chance(2) ? all_routes : some_routes,
+            .window = (uint32_t)world_between(1, 12)};
+        worker_node_init(&run.workers[i], &options, &run.broker.router);
+    }
+    for (size_t i = 0; i < run.client_count; i++) {
+        client_init(&run.clients[i], run.gateways, run.gateway_count);
+    }
+}
+
+static void set_chances(bool is_chaos)
+{
+    run.is_chaos = is_chaos;
+    run.broker.router.park = is_chaos && run.may[SOCKETS_FILL] ? 20 : 0;
+    for (size_t i = 0; i < run.worker_count; i++) {
+        run.workers[i].options.hangs =
+            is_chaos && run.may[HANDLER_HANGS] ? 150 : 0;
+    }
+}
+
+/* --- faults -------------------------------------------------------------- */
+
+static void restart_worker(void *subject, uint32_t life)
+{
+    worker_node_t *worker = subject;
+    (void)life;
+
+    if (!worker_node_is_running(worker)) {
+        worker_node_start(worker);
+    }
+}
+
+static void restart_gateway(void *subject, uint32_t life)
+{
+    gateway_node_t *gateway = subject;
+    (void)life;
+
+    if (gateway->hub == NULL) {
+        gateway_node_start(gateway);
+    }
+}
+
+static void restart_broker(void *subject, uint32_t life)
+{
+    broker_node_t *broker = subject;
+    (void)life;
+
+    if (broker->core == NULL) {
+        broker_node_start(broker);
+    }
+}
+
+static void hurt_worker(fault_t fault, worker_node_t *worker)
+{
+    if (!worker_node_is_running(worker)) {
+        return;
+    }
+    switch (fault) {
+    case WORKER_CRASHES:
+        worker_node_crash(worker);
+        world_after(world_between(0, 2000), restart_worker, worker, 0);
+        return;
+    case WORKER_DRAINS:
+        if (!worker->is_draining) {
+            worker_node_drain(worker);
+        }
+        return; /* whoever left is started again by `mind` */
+    case WORKER_STOPS:
+        worker_node_stop(worker, world_between(50, 3000));
+        return;
+    case WORKER_CUT_OFF:
+        worker_node_hole(worker, world_between(50, 3000));
+        return;
+    default:
+        world_trace("the link of worker %u breaks", worker->number);
+        wire_break(&worker->wire);
+        return;
+    }
+}
+
+static void hurt_gateway(fault_t fault, gateway_node_t *gateway)
+{
+    int64_t ms = world_between(50, 3000);
+
+    if (gateway->hub == NULL) {
+        return;
+    }
+    switch (fault) {
+    case GATEWAY_CRASHES:
+        gateway_node_crash(gateway);
+        truth_gateway_crashed();
+        world_after(world_between(0, 2000), restart_gateway, gateway, 0);
+        return;
+    case GATEWAY_STOPS:
+        gateway_node_stop(gateway, ms);
+        return;
+    case GATEWAY_CUT_OFF:
+        world_trace("gateway is cut off for %lld ms", (long long)ms);
+        wire_hole(&gateway->wire, ms);
+        return;
+    default:
+        world_trace("the link of a gateway breaks");
+        wire_break(&gateway->wire);
+        return;
+    }
+}
+
+static void hurt_broker(fault_t fault)
+{
+    broker_node_t *broker = &run.broker;
+
+    if (broker->core == NULL) {
+        return;
+    }
+    if (fault == BROKER_CRASHES) {
+        broker_node_crash(broker);
+        truth_broker_crashed();
+        world_after(world_between(0, 2000), restart_broker, broker, 0);
+    } else {
+        broker_node_stop(broker, world_between(50, 3000));
+    }
+}
+
+static void hurt(fault_t fault)
+{
+    if (fault <= WORKER_LINK_BREAKS) {
+        hurt_worker(fault, &run.workers[world_below(run.worker_count)]);
+    } else if (fault >= GATEWAY_CRASHES && fault <= GATEWAY_LINK_BREAKS) {
+        hurt_gateway(fault, &run.gateways[world_below(run.gateway_count)]);
+    } else if (fault == BROKER_CRASHES || fault == BROKER_STOPS) {
+        hurt_broker(fault);
+    }
+}
+
+static void strike(void *subject, uint32_t life)
+{
+    fault_t fault = (fault_t)world_below(FAULTS);
+
+    if (run.is_chaos) {
+        if (run.may[fault]) {
+            hurt(fault);
+        }
+        world_after(world_between(1, run.pause_ms), strike, subject, life);
+    }
+}
+
+/* Whoever left by itself is started again, as a supervisor would. */
+static void mind(void *subject, uint32_t life)
+{
+    for (size_t i = 0; i < run.worker_count; i++) {
+        restart_worker(&run.workers[i], 0);
+    }
+    world_after(1500, mind, subject, life);
+}
+
+/* --- the acts ------------------------------------------------------------ */
+
+static void start_all(void)
+{
+    broker_node_start(&run.broker);
+    for (size_t i = 0; i < run.gateway_count; i++) {
+        gateway_node_start(&run.gateways[i]);
+    }
+    for (size_t i = 0; i < run.worker_count; i++) {
+        worker_node_start(&run.workers[i]);
+    }
+    for (size_t i = 0; i < run.client_count; i++) {
+        client_start(&run.clients[i]);
+    }
+}
+
+/* Hung handlers are beyond help: their workers are killed. */
+static void heal(void)
+{
+    world_trace("--- calm ---");
+    set_chances(false);
+    restart_broker(&run.broker, 0);
+    for (size_t i = 0; i < run.gateway_count; i++) {
+        restart_gateway(&run.gateways[i], 0);
+    }
+    for (size_t i = 0; i < run.worker_count; i++) {
+        if (run.may[HANDLER_HANGS] && worker_node_is_running(&run.workers[i])) {
+            worker_node_crash(&run.workers[i]);
+        }
+        restart_worker(&run.workers[i], 0);
+    }
+}
+
+static void hush(void)
+{
+    for (size_t i = 0; i < run.client_count; i++) {
+        run.clients[i].is_quiet = true;
+    }
+}
+
+static void check_outcomes(void)
+{
+    for (size_t i = 0; i < run.client_count; i++) {
+        const client_t *client = &run.clients[i];
+        if (client->state == CLIENT_OPEN &&
+            truth_open_messages(client->attempt) > 0) {
+            world_broken("attempt %u waits for %u outcomes in vain",
+                         client->attempt, truth_open_messages(client->attempt));
+        }
+    }
+}
+
+static void leave(void)
+{
+    world_trace("--- the clients leave ---");
+    for (size_t i = 0; i < run.client_count; i++) {
+        client_finish(&run.clients[i]);
+    }
+}
+
+static void check_silence(void)
+{
+    const broker_stats_t *stats = core_stats(run.broker.core);
+
+    if (stats->connections + stats->requests + stats->waiting > 0) {
+        world_broken("the broker keeps %llu connections, %llu requests, %llu "
+                     "waiting",
+                     (unsigned long long)stats->connections,
+                     (unsigned long long)stats->requests,
+                     (unsigned long long)stats->waiting);
+    }
+    for (size_t i = 0; i < run.gateway_count; i++) {
+        const hub_t *hub = run.gateways[i].hub;
+        if (hub->sessions + hub->link.in_flight + hub->link.in_flight_bytes +
+                hub->handshakes + hub->gated + hub->stats.connections >
+            0) {
+            world_broken("gateway %zu keeps %llu sessions, %llu requests", i,
+                         (unsigned long long)hub->sessions,
+                         (unsigned long long)hub->link.in_flight);
+        }
+    }
+    for (size_t i = 0; i < run.worker_count; i++) {
+        if (run.workers[i].held_count > 0) {
+            world_broken("worker %u keeps %zu requests", run.workers[i].number,
+                         run.workers[i].held_count);
+        }
+    }
+}
+
+static void tear_down(void)
+{
+    for (size_t i = 0; i < run.client_count; i++) {
+        client_fini(&run.clients[i]);
+    }
+    for (size_t i = 0; i < run.gateway_count; i++) {
+        gateway_node_fini(&run.gateways[i]);
+    }
+    for (size_t i = 0; i < run.worker_count; i++) {
+        worker_node_fini(&run.workers[i]);
+    }
+    broker_node_fini(&run.broker);
+}
+
+static void play(uint64_t seed)
+{
+    int64_t end_ms = CHAOS_MS;
+
+    world_begin(seed);
+    truth_begin();
+    choose_faults();
+    set_up();
+    set_chances(true);
+    start_all();
+    strike(NULL, 0);
+    mind(NULL, 0);
+    world_run_until(end_ms);
+    heal();
+    world_run_until(end_ms += CALM_MS / 2);
+    hush();
+    world_run_until(end_ms += CALM_MS);
+    if (!world_is_broken()) {
+        check_outcomes();
+        leave();
+    }
+    world_run_until(end_ms + LEAVING_MS);
+    if (!world_is_broken()) {
+        check_silence();
+        truth_final();
+    }
+}
+
+/* --- the program --------------------------------------------------------- */
+
+static void print_faults(FILE *out)
+{
+    fprintf(out, "faults:");
+    for (int i = 0; i < FAULTS; i++) {
+        if (run.may[i]) {
+            fprintf(out, " %s", fault_names[i]);
+        }
+    }
+    fputc('\n', out);
+}
+
+static void add(truth_counts_t *total)
+{
+    const truth_counts_t counts = truth_counts();
+
+    total->attempts += counts.attempts;
+    total->opened += counts.opened;
+    total->sent += counts.sent;
+    total->answered += counts.answered;
+    total->failed += counts.failed;
+    total->connects += counts.connects;
+    total->disconnects += counts.disconnects;
+}
+
+static void print_counts(const truth_counts_t *total)
+{
+    printf(
+        "attempts=%llu opened=%llu sent=%llu answered=%llu failed=%llu "
+        "connects=%llu disconnects=%llu\n",
+        (unsigned long long)total->attempts, (unsigned long long)total->opened,
+        (unsigned long long)total->sent, (unsigned long long)total->answered,
+        (unsigned long long)total->failed, (unsigned long long)total->connects,
+        (unsigned long long)total->disconnects);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long long first = 1, last = 200;
+    bool wants_trace = false;
+    truth_counts_t total = {0};
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc &&
+            sscanf(argv[i + 1], "%llu:%llu", &first, &last) == 2) {
+            i++;
+        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+            first = last = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--trace") == 0) {
+            wants_trace = true;
+        } else {
+            fputs("usage: simulate [--seeds FIRST:LAST] [--seed N] "
+                  "[--trace]\n",
+                  stderr);
+            return 2;
+        }
+    }
+    int result = 0;
+    for (unsigned long long seed = first; seed <= last && result == 0; seed++) {
+        play(seed);
+        add(&total);
+        if (world_is_broken() || wants_trace) {
+            fputs(world_trace_text(), stdout);
+            printf("seed %llu, ", seed);
+            print_faults(stdout);
+            result = world_is_broken();
+        }
+        tear_down();
+        truth_end();
+        world_end();
+    }
+    printf("seeds %llu to %llu: ", first, last);
+    print_counts(&total);
+    return result;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/simulation/truth.h"
+
+#include "base/xalloc.h"
+#include "tests/simulation/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SPEAKERS 16 /* starts of workers that one client can tell apart */
+
+typedef struct {
+    bool is_open, was_open;
+    uint32_t sent, outcomes;
+    struct {
+        uint32_t worker, sequence;
+    } heard[SPEAKERS];
+} attempt_t;
+
+typedef struct {
+    char id[CONN_ID_TEXT];
+    uint32_t attempt;  /* 0: not known */
+    uint32_t connects; /* handlers of CONNECT that began */
+    uint64_t status;   /* that the last of them replied */
+    bool is_unsure;    /* it replied in doubt: the broker may know it or not */
+    int64_t last;      /* number of the last message seen; -1: none */
+    bool is_running;
+    place_t place;        /* of the handler that runs or ran last */
+    uint32_t disconnects; /* handlers of DISCONNECT that replied */
+    bool was_told;        /* a handler of DISCONNECT replied, doubtful or not */
+    bool is_owed;         /* only its broker's memory knows of its end */
+    bool was_forgotten;   /* and that broker died */
+    uint32_t broker_crashes; /* when it was first seen */
+    uint32_t end_crashes;    /* when its last DISCONNECT began */
+} actor_t;
+
+static struct {
+    attempt_t *attempts; /* owned */
+    uint32_t attempt_count, attempt_capacity;
+    actor_t *actors; /* owned */
+    uint32_t actor_count, actor_capacity;
+    uint32_t broker_crashes, gateway_crashes;
+    truth_counts_t counts;
+} truth;
+
+void truth_begin(void)
+{
+    truth.attempt_count = 0;
+    truth.actor_count = 0;
+    truth.broker_crashes = 0;
+    truth.gateway_crashes = 0;
+    truth.counts = (truth_counts_t){0};
+}
+
+void truth_end(void)
+{
+    free(truth.attempts);
+    free(truth.actors);
+    memset(&truth, 0, sizeof truth);
+}
+
+truth_counts_t truth_counts(void)
+{
+    return truth.counts;
+}
+
+/* --- clients ------------------------------------------------------------- */
+
+static attempt_t *attempt_of(uint32_t number)
+{
+    must(number > 0 && number <= truth.attempt_count);
+    return &truth.attempts[number - 1];
+}
+
+uint32_t truth_attempt(void)
+{
+    if (truth.attempt_count == truth.attempt_capacity) {
+        truth.attempt_capacity = truth.attempt_capacity * 2 + 64;
+        truth.attempts = realloc(truth.attempts, truth.attempt_capacity *
+                                                     sizeof *truth.attempts);
+        must(truth.attempts != NULL);
+    }
+    truth.attempts[truth.attempt_count++] = (attempt_t){0};
+    truth.counts.attempts++;
+    return truth.attempt_count;
+}
+
+void truth_opened(uint32_t attempt)
+{
+    attempt_of(attempt)->is_open = true;
+    attempt_of(attempt)->was_open = true;
+    truth.counts.opened++;
+}
+
+void truth_closed(uint32_t attempt)
+{
+    attempt_of(attempt)->is_open = false;
+}
+
+uint32_t truth_sent(uint32_t attempt)
+{
+    truth.counts.sent++;
+    return attempt_of(attempt)->sent++;
+}
+
+uint32_t truth_open_messages(uint32_t attempt)
+{
+    const attempt_t *self = attempt_of(attempt);
+    return self->sent - self->outcomes;
+}
+
+static void count_outcome(uint32_t attempt)
+{
+    attempt_t *self = attempt_of(attempt);
+
+    self->outcomes++;
+    if (self->outcomes > self->sent) {
+        world_broken("attempt %u has more outcomes than messages", attempt);
+    }
+}
+
+void truth_answered(uint32_t attempt, uint32_t n)
+{
+    if (n != attempt_of(attempt)->outcomes) {
+        world_broken("attempt %u: answer to message %u, but %u is next",
+                     attempt, n, attempt_of(attempt)->outcomes);
+    }
+    truth.counts.answered++;
+    count_outcome(attempt);
+}
+
+void truth_failed(uint32_t attempt)
+{
+    truth.counts.failed++;
+    count_outcome(attempt);
+}
+
+void truth_heard(uint32_t attempt, uint32_t worker, uint32_t sequence)
+{
+    attempt_t *self = attempt_of(attempt);
+
+    for (size_t i = 0; i < SPEAKERS; i++) {
+        if (self->heard[i].worker == worker &&
+            self->heard[i].sequence > sequence) {
+            world_broken("attempt %u hears word %u of worker %u after %u",
+                         attempt, sequence, worker, self->heard[i].sequence);
+        }
+        if (self->heard[i].worker == worker || self->heard[i].worker == 0) {
+            self->heard[i].worker = worker;
+            self->heard[i].sequence = sequence;
+            return;
+        }
+    }
+}
+
+/* --- handlers ------------------------------------------------------------ */
+
+static void trace(const char conn[CONN_ID_TEXT], event_t event,
+                  const char *what, uint64_t number, place_t place)
+{
+    static const char *const names[] = {"", "CONNECT", "MESSAGE", "DISCONNECT"};
+
+    world_trace("%.16s: worker %u%s %s %s %llu", conn, place.worker,
+                place.is_doubtful ? " (in doubt)" : "", what, names[event],
+                (unsigned long long)number);
+}
+
+static actor_t *actor_of(const char conn[CONN_ID_TEXT])
+{
+    for (uint32_t i = truth.actor_count; i > 0; i--) {
+        if (memcmp(truth.actors[i - 1].id, conn, CONN_ID_TEXT) == 0) {
+            return &truth.actors[i - 1];
+        }
+    }
+    if (truth.actor_count == truth.actor_capacity) {
+        truth.actor_capacity = truth.actor_capacity * 2 + 64;
+        truth.actors =
+            realloc(truth.actors, truth.actor_capacity * sizeof(actor_t));
+        must(truth.actors != NULL);
+    }
+    actor_t *actor = &truth.actors[truth.actor_count++];
+    *actor = (actor_t){.last = -1, .broker_crashes = truth.broker_crashes};
+    memcpy(actor->id, conn, CONN_ID_TEXT);
+    return actor;
+}
+
+static bool is_accepted(const actor_t *actor)
+{
+    return actor->connects == 0 ||
+           (actor->status >= 200 && actor->status <= 299);
+}
+
+/* Did the broker know that the handler before was over, or will never be? */
+static bool was_over(const actor_t *actor)
+{
+    return !actor->is_running || actor->place.is_doubtful;
+}
+
+static void begin_connect(actor_t *actor)
+{
+    if (actor->connects++ > 0 || actor->last >= 0 || actor->disconnects > 0) {
+        world_broken("%.16s: CONNECT is not the first event", actor->id);
+    }
+    truth.counts.connects++;
+}
+
+static void begin_message(actor_t *actor, uint32_t n)
+{
+    if ((int64_t)n <= actor->last) {
+        world_broken("%.16s: message %u after %lld", actor->id, n,
+                     (long long)actor->last);
+    }
+    actor->last = n;
+    if (actor->disconnects > 0 && actor->end_crashes == truth.broker_crashes) {
+        world_broken("%.16s: a message after DISCONNECT", actor->id);
+    }
+    if (!is_accepted(actor) && !actor->is_unsure) {
+        world_broken("%.16s: a message before it was accepted", actor->id);
+    }
+    if (actor->attempt > 0 && n >= attempt_of(actor->attempt)->sent) {
+        world_broken("%.16s: message %u was never sent", actor->id, n);
+    }
+}
+
+static void begin_disconnect(actor_t *actor)
+{
+    bool was_acknowledged = actor->disconnects > 0 &&
+                            !actor->place.is_doubtful &&
+                            actor->end_crashes == truth.broker_crashes;
+
+    if (was_acknowledged) {
+        world_broken("%.16s: a second DISCONNECT", actor->id);
+    }
+    if (actor->connects > 0 && actor->status != 0 && !is_accepted(actor)) {
+        world_broken("%.16s: DISCONNECT of a refused connection", actor->id);
+    }
+    actor->end_crashes = truth.broker_crashes;
+}
+
+void truth_handler_begins(const char conn[CONN_ID_TEXT], event_t event,
+                          uint32_t attempt, uint32_t n, place_t place)
+{
+    actor_t *actor = actor_of(conn);
+
+    trace(conn, event, "begins", event == EVENT_CONNECT ? attempt : n, place);
+    if (place.is_doubtful) {
+        return;
+    }
+    if (attempt > 0) {
+        actor->attempt = attempt;
+    }
+    if (!was_over(actor)) {
+        world_broken("%.16s: two handlers at once, at workers %u and %u", conn,
+                     actor->place.worker, place.worker);
+    }
+    if (event == EVENT_CONNECT) {
+        begin_connect(actor);
+    } else if (event == EVENT_MESSAGE) {
+        begin_message(actor, n);
+    } else {
+        begin_disconnect(actor);
+    }
+    actor->is_running = true;
+    actor->place = place;
+}
+
+void truth_handler_ends(const char conn[CONN_ID_TEXT], event_t event,
+                        uint64_t status, place_t place)
+{
+    actor_t *actor = actor_of(conn);
+
+    trace(conn, event, "ends", status, place);
+    actor->was_told |= event == EVENT_DISCONNECT && status != 0;
+    if (place.is_doubtful) {
+        actor->is_unsure |= event == EVENT_CONNECT;
+        return;
+    }
+    if (actor->place.worker == place.worker) {
+        actor->is_running = false;
+        actor->place.is_doubtful |= status == 0;
+    }
+    if (event == EVENT_CONNECT) {
+        actor->status = status;
+    } else if (event == EVENT_DISCONNECT && status != 0) {
+        actor->disconnects++;
+        truth.counts.disconnects++;
+    }
+}
+
+/* --- faults -------------------------------------------------------------- */
+
+void truth_doubt_worker(uint32_t worker)
+{
+    for (uint32_t i = 0; i < truth.actor_count; i++) {
+        if (truth.actors[i].place.worker == worker) {
+            truth.actors[i].place.is_doubtful = true;
+        }
+    }
+}
+
+/* What was before counts no more; it is as if the broker had died. */
+void truth_relisted(void)
+{
+    truth_broker_crashed();
+}
+
+void truth_given_up(void)
+{
+    for (uint32_t i = 0; i < truth.actor_count; i++) {
+        truth.actors[i].is_owed = true;
+    }
+}
+
+void truth_broker_crashed(void)
+{
+    truth.broker_crashes++;
+    for (uint32_t i = 0; i < truth.actor_count; i++) {
+        truth.actors[i].place.is_doubtful = true;
+        truth.actors[i].was_forgotten |= truth.actors[i].is_owed;
+    }
+}
+
+void truth_gateway_crashed(void)
+{
+    truth.gateway_crashes++;
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+/*
+ * May its DISCONNECT be missing?  Only where the success of its CONNECT may
+ * not have reached the broker or, by way of it, the gateway; or where all who
+ * knew of it lost their memory (a shared store will know): gateway and broker,
+ * or the broker alone after the gateway had obeyed it and closed.
+ */
+static bool may_miss_disconnect(const actor_t *actor)
+{
+    bool was_open = actor->attempt > 0 && attempt_of(actor->attempt)->was_open;
+
+    if (!was_open && actor->place.is_doubtful) {
+        return true;
+    }
+    if (actor->was_forgotten) {
+        return true;
+    }
+    return actor->broker_crashes != truth.broker_crashes &&
+           truth.gateway_crashes > 0;
+}
+
+static void check_actor(const actor_t *actor)
+{
+    if (actor->connects > 0 && is_accepted(actor) && !actor->was_told &&
+        !may_miss_disconnect(actor)) {
+        world_broken("%.16s: DISCONNECT is missing", actor->id);
+    }
+    if (actor->is_running && !actor->place.is_doubtful) {
+        world_broken("%.16s: its handler never ended", actor->id);
+    }
+}
+
+void truth_final(void)
+{
+    for (uint32_t i = 0; i < truth.actor_count; i++) {
+        check_actor(&truth.actors[i]);
+    }
+}

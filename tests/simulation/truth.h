@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What really happened, seen from outside by clients and handlers, and the
+ * promises held against it (ARCHITECTURE.md, "What is promised").  Each call
+ * checks what can be checked at once; truth_final what must hold in the end.
+ *
+ * An attempt is one try of a client to connect; it is known by a number that
+ * the client sends along.  An actor is the connection that came of it, known
+ * to workers by its id.
+ */
+#ifndef TESTS_SIMULATION_TRUTH_H
+#define TESTS_SIMULATION_TRUTH_H
+
+#include "proto/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where a handler runs: what may end without it being asked. */
+typedef struct {
+    uint32_t worker;  /* number of the worker's start, 1, 2, … */
+    bool is_doubtful; /* its broker may have given it up: nothing counts */
+} place_t;
+
+void truth_begin(void);
+void truth_end(void);
+
+/* --- clients ------------------------------------------------------------ */
+
+/* A new attempt begins; returns its number, 1, 2, … */
+uint32_t truth_attempt(void);
+void truth_opened(uint32_t attempt);
+void truth_closed(uint32_t attempt);
+
+/* The client sent its next message; returns the message's number, 0, 1, … */
+uint32_t truth_sent(uint32_t attempt);
+
+/* An answer to message n, or an error frame, came back. */
+void truth_answered(uint32_t attempt, uint32_t n);
+void truth_failed(uint32_t attempt);
+
+/* Messages without an outcome yet. */
+uint32_t truth_open_messages(uint32_t attempt);
+
+/* Worker `worker` is heard by the client, its `sequence`-th word to it. */
+void truth_heard(uint32_t attempt, uint32_t worker, uint32_t sequence);
+
+/* --- handlers ----------------------------------------------------------- */
+
+/* attempt: 0 when the event does not say. */
+void truth_handler_begins(const char conn[CONN_ID_TEXT], event_t event,
+                          uint32_t attempt, uint32_t n, place_t place);
+
+/* It has replied (or its worker is dead: status 0). */
+void truth_handler_ends(const char conn[CONN_ID_TEXT], event_t event,
+                        uint64_t status, place_t place);
+
+/* --- faults ------------------------------------------------------------- */
+
+/* From now on its broker may have given up what this worker holds. */
+void truth_doubt_worker(uint32_t worker);
+
+/* A gateway's list may have reached its broker twice, with an end between. */
+void truth_relisted(void);
+
+/* A gateway heard that its broker had ended its connections. */
+void truth_given_up(void);
+
+void truth_broker_crashed(void);
+void truth_gateway_crashed(void);
+
+/* --- the end ------------------------------------------------------------ */
+
+void truth_final(void);
+
+typedef struct {
+    uint64_t attempts, opened, sent, answered, failed, connects, disconnects;
+} truth_counts_t;
+
+truth_counts_t truth_counts(void);
+
+#endif

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/simulation/worker_node.h"
+
+#include "base/buf.h"
+#include "base/xalloc.h"
+#include "tests/simulation/truth.h"
+#include "tests/simulation/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS      50
+#define HEARTBEAT_MS 200 /* until a WELCOME says better */
+#define LIVENESS_MS  1000
+#define QUICK_MS     4 /* of most handlers, at most */
+#define SLOW         25
+#define SLOW_MS      300
+#define FAIL         12  /* one reply in so many is a failure */
+#define REFUSE       12  /* one CONNECT in so many is refused */
+#define PUSH         10  /* one handler in so many pushes to its client … */
+#define KICK         150 /* … or closes it */
+#define WINDOW_BYTES (1u << 20)
+#define FRAME_MAX_   ((size_t)1 << 20)
+#define MARGIN_MS    150 /* of a broker's judgement: sweeps, turns, travel */
+
+typedef struct {
+    list_t link;
+    worker_node_t *worker;
+    uint64_t id;
+    event_t event;
+    char conn[CONN_ID_TEXT];
+    uint32_t attempt, n;
+    bool is_begun;
+    bool is_old; /* from before the last WELCOME */
+    place_t place;
+} work_t;
+
+static uint32_t starts; /* of all workers */
+
+static int64_t stopped_until_ms(void *owner)
+{
+    const worker_node_t *self = owner;
+    return self->stopped_until_ms;
+}
+
+/* --- speaking ------------------------------------------------------------ */
+
+static void send_buf(worker_node_t *self, buf_t *out)
+{
+    if (wire_send(&self->wire, out->data, out->len)) {
+        self->sent_ms = world_now_ms();
+    }
+    buf_fini(out);
+}
+
+static void say_bare(worker_node_t *self, message_kind_t kind)
+{
+    buf_t out;
+
+    buf_init(&out, FRAME_MAX_);
+    must(message_put_bare(&out, kind) == 0);
+    send_buf(self, &out);
+}
+
+static void say_ping(worker_node_t *self)
+{
+    message_ping_t ping = {.in_flight = self->held_count};
+    buf_t out;
+
+    buf_init(&out, FRAME_MAX_);
+    must(message_put_ping(&out, &ping) == 0);
+    self->pings++;
+    if (self->is_doubtful && self->doubt_fence == 0 &&
+        world_now_ms() >= self->doubt_until_ms) {
+        self->doubt_fence = self->pings;
+    }
+    send_buf(self, &out);
+}
+
+static void put_ready(worker_node_t *self, buf_t *out)
+{
+    buf_t routes;
+    uint32_t count = 0;
+
+    while (self->options.routes[count] != NULL) {
+        count++;
+    }
+    buf_init(&routes, FRAME_MAX_);
+    must(wire_put_array(&routes, count) == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        must(wire_put_text(&routes, self->options.routes[i]) == 0);
+    }
+    message_ready_t ready = {.routes = {routes.data, routes.len},
+                             .window = self->options.window,
+                             .window_bytes = WINDOW_BYTES};
+    must(message_put_ready(out, &ready) == 0);
+    buf_fini(&routes);
+}
+
+static void greet(worker_node_t *self)
+{
+    char boot[24];
+    buf_t out;
+
+    snprintf(boot, sizeof boot, "worker-%u", self->number);
+    message_hello_t hello = {.version = PROTOCOL_VERSION,
+                             .role = wire_bytes("worker"),
+                             .boot = wire_bytes(boot),
+                             .name = wire_bytes(boot)};
+    buf_init(&out, FRAME_MAX_);
+    must(message_put_hello(&out, &hello) == 0);
+    put_ready(self, &out);
+    self->is_greeting = true;
+    self->is_up = false;
+    self->greeted_ms = world_now_ms();
+    send_buf(self, &out);
+}
+
+/* --- handlers ------------------------------------------------------------ */
+
+static void end_work(void *subject, uint32_t life);
+
+/* Is there work of the same connection before it? */
+static bool is_first(const work_t *work)
+{
+    list_foreach(link, &work->worker->held) {
+        const work_t *other = list_entry(link, work_t, link);
+        if (other == work) {
+            return true;
+        }
+        if (memcmp(other->conn, work->conn, CONN_ID_TEXT) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void begin_work(work_t *work)
+{
+    worker_node_t *self = work->worker;
+    bool hangs = world_chance(self->options.hangs);
+
+    work->is_begun = true;
+    truth_handler_begins(work->conn, work->event, work->attempt, work->n,
+                         work->place);
+    if (!hangs) {
+        world_after(world_chance(SLOW) ? world_between(0, SLOW_MS)
+                                       : world_between(0, QUICK_MS),
+                    end_work, work, self->life);
+    } else {
+        world_trace("worker %u hangs in %.16s", self->number, work->conn);
+    }
+}
+
+static void begin_next(worker_node_t *self, const char conn[CONN_ID_TEXT])
+{
+    list_foreach(link, &self->held) {
+        work_t *work = list_entry(link, work_t, link);
+        if (memcmp(work->conn, conn, CONN_ID_TEXT) == 0) {
+            begin_work(work);
+            return;
+        }
+    }
+}
+
+static void put_push(worker_node_t *self, const work_t *work, buf_t *out)
+{
+    char text[48];
+    buf_t target;
+
+    snprintf(text, sizeof text, "push %u %u", self->number, ++self->words);
+    buf_init(&target, FRAME_MAX_);
+    must(wire_put_array(&target, 2) == 0 &&
+         wire_put_text(&target, "connection") == 0 &&
+         wire_put_str(&target, (wire_bytes_t){(const uint8_t *)work->conn,
+                                              CONN_ID_TEXT}) == 0);
+    message_push_t push = {.target = {target.data, target.len},
+                           .body = {BODY_TEXT, wire_bytes(text)}};
+    must(message_put_push(out, &push) == 0);
+    buf_fini(&target);
+}
+
+static void put_kick(const work_t *work, buf_t *out)
+{
+    message_close_t close = {
+        .conn = {(const uint8_t *)work->conn, CONN_ID_TEXT},
+        .code = 4001,
+        .reason = wire_bytes("kicked")};
+
+    must(message_put_close(out, &close) == 0);
+}
+
+static uint64_t put_reply(worker_node_t *self, const work_t *work, buf_t *out)
+{
+    char text[64];
+    message_reply_t reply = {.id = work->id, .status = 200};
+
+    if (work->event == EVENT_CONNECT && world_chance(REFUSE)) {
+        reply.status = 403;
+    } else if (work->event == EVENT_MESSAGE && world_chance(FAIL)) {
+        reply.status = 500;
+    } else if (work->event == EVENT_MESSAGE) {
+        snprintf(text, sizeof text, "re %u %u %u", work->n, self->number,
+                 ++self->words);
+        reply.body = (body_t){BODY_TEXT, wire_bytes(text)};
+    }
+    must(message_put_reply(out, &reply) == 0);
+    return reply.status;
+}
+
+static void drop_work(worker_node_t *self, work_t *work)
+{
+    list_remove(&work->link);
+    list_append(&self->buried, &work->link);
+    self->held_count--;
+    self->window_used -= !work->is_old;
+}
+
+static void leave_when_done(worker_node_t *self)
+{
+    if (self->is_draining && self->held_count == 0 &&
+        self->pongs >= self->fence) {
+        say_bare(self, KIND_BYE);
+        worker_node_crash(self); /* nothing is left to be lost */
+    }
+}
+
+static void end_work(void *subject, uint32_t life)
+{
+    work_t *work = subject;
+    worker_node_t *self = work->worker;
+    char conn[CONN_ID_TEXT];
+    buf_t out;
+
+    if (life != self->life) {
+        return; /* it was cut off */
+    }
+    if (world_now_ms() < self->stopped_until_ms) {
+        world_after(self->stopped_until_ms - world_now_ms(), end_work, work,
+                    life);
+        return;
+    }
+    buf_init(&out, FRAME_MAX_);
+    if (work->event == EVENT_MESSAGE && world_chance(PUSH)) {
+        put_push(self, work, &out);
+    } else if (work->event == EVENT_MESSAGE && world_chance(KICK)) {
+        put_kick(work, &out);
+    }
+    uint64_t status = put_reply(self, work, &out);
+    truth_handler_ends(work->conn, work->event, status, work->place);
+    memcpy(conn, work->conn, CONN_ID_TEXT);
+    drop_work(self, work);
+    send_buf(self, &out);
+    begin_next(self, conn);
+    leave_when_done(self);
+}
+
+/* --- hearing ------------------------------------------------------------- */
+
+/* The attempt that a CONNECT's query names. */
+static uint32_t attempt_in(wire_bytes_t details)
+{
+    wire_cursor_t at;
+    wire_bytes_t name, value = {NULL, 0};
+    uint32_t pairs, parts;
+
+    must(wire_map_find(details, "query", &at) &&
+         wire_get_array(&at, &pairs) == 0 && pairs == 1 &&
+         wire_get_array(&at, &parts) == 0 && wire_get_str(&at, &name) == 0 &&
+         wire_get_str(&at, &value) == 0);
+    return (uint32_t)strtoul((const char *)value.data, NULL, 10);
+}
+
+static void read_message(work_t *work, const message_request_t *request)
+{
+    char text[126], action[16];
+
+    must(request->body.bytes.len < sizeof text);
+    memcpy(text, request->body.bytes.data, request->body.bytes.len);
+    text[request->body.bytes.len] = '\0';
+    must(sscanf(text, "{\"action\":\"%15[a-z]\",\"k\":%u,\"n\":%u}", action,
+                &work->attempt, &work->n) == 3);
+}
+
+static void take_request(worker_node_t *self, const message_request_t *request)
+{
+    work_t *work = xcalloc(1, sizeof *work);
+
+    work->worker = self;
+    work->id = request->id;
+    work->event = (event_t)request->event;
+    work->place =
+        (place_t){.worker = self->number, .is_doubtful = self->is_doubtful};
+    must(request->conn.len == CONN_ID_TEXT);
+    memcpy(work->conn, request->conn.data, CONN_ID_TEXT);
+    if (request->event == EVENT_CONNECT) {
+        work->attempt = attempt_in(request->details);
+    } else if (request->event == EVENT_MESSAGE) {
+        read_message(work, request);
+    }
+    list_append(&self->held, &work->link);
+    self->held_count++;
+    if (++self->window_used > self->options.window) {
+        world_broken("worker %u holds %zu requests, more than its window",
+                     self->number, self->window_used);
+    }
+    if (is_first(work)) {
+        begin_work(work);
+    }
+}
+
+/* The broker has ended what we hold: drop it (handlers that run are cut). */
+static void drop_all(worker_node_t *self)
+{
+    self->life++; /* no end_work of it comes any more */
+    while (!list_is_empty(&self->held)) {
+        work_t *work = list_entry(list_peek(&self->held), work_t, link);
+        if (work->is_begun) {
+            truth_handler_ends(work->conn, work->event, 0, work->place);
+        }
+        drop_work(self, work);
+    }
+}
+
+static void tick(void *subject, uint32_t life);
+
+static void take_who(worker_node_t *self)
+{
+    if (self->is_greeting &&
+        world_now_ms() - self->greeted_ms < self->heartbeat_ms) {
+        return; /* the answer to what was said before the greeting */
+    }
+    drop_all(self);
+    if (self->is_draining) {
+        worker_node_crash(self); /* whatever it held has had its outcome */
+        return;
+    }
+    greet(self);
+    world_after(TICK_MS, tick, self, self->life);
+}
+
+/* What came before a WELCOME counts no more: its broker has given it up. */
+static void start_window(worker_node_t *self)
+{
+    list_foreach(link, &self->held) {
+        list_entry(link, work_t, link)->is_old = true;
+    }
+    self->window_used = 0;
+}
+
+static void take(worker_node_t *self, const message_t *message)
+{
+    switch (message->kind) {
+    case KIND_WELCOME:
+        self->heartbeat_ms = (int64_t)message->welcome.heartbeat_ms;
+        self->liveness_ms = (int64_t)message->welcome.liveness_ms;
+        self->is_greeting = false;
+        self->is_up = true;
+        self->pings = self->pongs = self->doubt_fence = 0;
+        start_window(self);
+        break;
+    case KIND_REQUEST:
+        take_request(self, &message->request);
+        break;
+    case KIND_PONG:
+        self->pongs++;
+        if (self->doubt_fence > 0 && self->pongs >= self->doubt_fence) {
+            self->is_doubtful = false;
+            self->doubt_fence = 0;
+        }
+        leave_when_done(self);
+        break;
+    case KIND_WHO:
+        take_who(self);
+        break;
+    case KIND_ERROR:
+        world_broken("worker %u is told: %.*s %.*s", self->number,
+                     (int)message->error.code.len, message->error.code.data,
+                     (int)message->error.text.len, message->error.text.data);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
+                     size_t len)
+{
+    worker_node_t *self = owner;
+    wire_cursor_t in = wire_cursor((wire_bytes_t){bytes, len});
+    message_t message;
+    uint32_t number = self->number;
+    (void)wire;
+
+    self->heard_ms = world_now_ms();
+    while (self->number == number && message_decode(&in, &message) == 1) {
+        take(self, &message);
+    }
+}
+
+/* Its broker may have given it up, and with it all that it holds. */
+static void doubt(worker_node_t *self, int64_t ms)
+{
+    int64_t until_ms = world_now_ms() + ms;
+
+    self->is_doubtful = true;
+    self->doubt_fence = 0;
+    if (until_ms > self->doubt_until_ms) {
+        self->doubt_until_ms = until_ms;
+    }
+    truth_doubt_worker(self->number);
+    list_foreach(link, &self->held) {
+        list_entry(link, work_t, link)->place.is_doubtful = true;
+    }
+}
+
+/* A worker learns nothing of it but from the silence, or from a WHO. */
+static void on_broken(void *owner, wire_t *wire)
+{
+    (void)wire;
+    doubt(owner, 0);
+}
+
+/* --- time ---------------------------------------------------------------- */
+
+static void tick(void *subject, uint32_t life)
+{
+    worker_node_t *self = subject;
+    int64_t now_ms = world_now_ms();
+
+    if (life != self->life) {
+        return;
+    }
+    if (now_ms < self->stopped_until_ms) {
+        world_after(self->stopped_until_ms - now_ms, tick, self, life);
+        return;
+    }
+    if (!self->is_up && now_ms - self->greeted_ms >= self->heartbeat_ms) {
+        greet(self);
+    } else if (now_ms - self->sent_ms >= self->heartbeat_ms / 2) {
+        say_ping(self);
+    }
+    world_after(TICK_MS, tick, self, life);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+void worker_node_init(worker_node_t *self, const worker_options_t *options,
+                      router_t *broker)
+{
+    static const wire_ops_t ops = {.frame = on_frame,
+                                   .stopped_until_ms = stopped_until_ms,
+                                   .broken = on_broken};
+
+    *self = (worker_node_t){.options = *options};
+    list_init(&self->held);
+    list_init(&self->buried);
+    wire_init(&self->wire, SIDE_WORKERS, broker, self, &ops);
+}
+
+void worker_node_fini(worker_node_t *self)
+{
+    if (worker_node_is_running(self)) {
+        worker_node_crash(self);
+    }
+    for (list_t *link; (link = list_take(&self->buried)) != NULL;) {
+        free(list_entry(link, work_t, link));
+    }
+    wire_fini(&self->wire);
+}
+
+void worker_node_start(worker_node_t *self)
+{
+    self->life++;
+    self->number = ++starts;
+    self->is_draining = false;
+    self->is_up = false;
+    self->is_doubtful = false;
+    self->pings = self->pongs = self->fence = 0;
+    self->heartbeat_ms = HEARTBEAT_MS;
+    self->liveness_ms = LIVENESS_MS;
+    self->stopped_until_ms = 0;
+    self->words = 0;
+    world_trace("worker %u starts", self->number);
+    wire_open(&self->wire);
+    greet(self);
+    world_after(TICK_MS, tick, self, self->life);
+}
+
+void worker_node_crash(worker_node_t *self)
+{
+    world_trace("worker %u ends, holding %zu", self->number, self->held_count);
+    drop_all(self);
+    truth_doubt_worker(self->number);
+    wire_close(&self->wire);
+    self->number = 0;
+}
+
+void worker_node_drain(worker_node_t *self)
+{
+    world_trace("worker %u drains", self->number);
+    self->is_draining = true;
+    say_bare(self, KIND_DRAIN);
+    say_ping(self); /* its PONG comes behind all that was sent before */
+    self->fence = self->pings;
+}
+
+/* If it lasts, the broker gives up what is held here. */
+static void doubt_after(worker_node_t *self, int64_t ms)
+{
+    if (ms + MARGIN_MS >= self->liveness_ms) {
+        doubt(self, ms);
+    }
+}
+
+void worker_node_stop(worker_node_t *self, int64_t ms)
+{
+    world_trace("worker %u stands still for %lld ms", self->number,
+                (long long)ms);
+    self->stopped_until_ms = world_now_ms() + ms;
+    doubt_after(self, ms);
+}
+
+void worker_node_hole(worker_node_t *self, int64_t ms)
+{
+    world_trace("worker %u is cut off for %lld ms", self->number,
+                (long long)ms);
+    wire_hole(&self->wire, ms);
+    doubt_after(self, ms);
+}

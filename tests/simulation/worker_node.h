@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A worker's process: a model written from PROTOCOL.md, which handles the
+ * events of a connection one at a time and different connections at once,
+ * takes its time, fails, hangs, pushes and closes.  Tells truth.h when its
+ * handlers run.
+ */
+#ifndef TESTS_SIMULATION_WORKER_NODE_H
+#define TESTS_SIMULATION_WORKER_NODE_H
+
+#include "base/list.h"
+#include "proto/message.h"
+#include "tests/simulation/wire.h"
+
+typedef struct {
+    const char *const *routes; /* borrowed; ends with NULL */
+    uint32_t window;
+    unsigned hangs; /* one handler in so many never ends; 0: none */
+} worker_options_t;
+
+typedef struct {
+    worker_options_t options;
+    wire_t wire;
+    uint32_t life;   /* grows with each start and end */
+    uint32_t number; /* of this start, among all of all workers; 0: down */
+    bool is_greeting, is_up, is_draining;
+    bool is_doubtful;       /* the broker may have given it up … */
+    int64_t doubt_until_ms; /* … until then, and until it has answered … */
+    uint64_t doubt_fence;   /* … the first PING behind it, counted as pings */
+    int64_t heartbeat_ms, liveness_ms;
+    int64_t greeted_ms, sent_ms, heard_ms, stopped_until_ms;
+    list_t held; /* work, in the order it came */
+    size_t held_count, window_used;
+    list_t buried; /* work that is over, whose end may still be to come */
+    uint64_t pings, pongs; /* since WELCOME */
+    uint64_t fence;        /* the PING behind DRAIN, counted as pings */
+    uint32_t words;        /* said to clients */
+} worker_node_t;
+
+void worker_node_init(worker_node_t *self, const worker_options_t *options,
+                      router_t *broker);
+void worker_node_fini(worker_node_t *self);
+
+void worker_node_start(worker_node_t *self);
+void worker_node_crash(worker_node_t *self);
+
+/* SIGTERM: finish what is held and leave. */
+void worker_node_drain(worker_node_t *self);
+
+/* SIGSTOP, and SIGCONT after `ms`. */
+void worker_node_stop(worker_node_t *self, int64_t ms);
+
+/* Its network delivers nothing for `ms`. */
+void worker_node_hole(worker_node_t *self, int64_t ms);
+
+static inline bool worker_node_is_running(const worker_node_t *self)
+{
+    return self->number != 0;
+}
+
+#endif
