@@ -554,6 +554,26 @@ static void extend_run(core_t *core, conn_t *conn, worker_t *worker)
     }
 }
 
+/*
+ * After its run: what is left queues behind the others of its worker, where
+ * schedule() would let it go on as long as there is room.
+ */
+static void end_run(core_t *core, conn_t *conn)
+{
+    const request_t *request = first_waiting(conn);
+
+    if (request != NULL) {
+        parts_t parts = request_parts(request);
+        place_t place =
+            place_bound(conn, resolve(core, request->event, parts.route), 0);
+        if (place.verdict != WAIT_TURN) {
+            place.verdict = WAIT_WORKER;
+            enqueue(core, conn, &place);
+        }
+    }
+    schedule(core, conn);
+}
+
 /* Give it the first of those that are bound to it.  Did it take it? */
 static bool feed_bound(core_t *core, worker_t *worker)
 {
@@ -576,7 +596,7 @@ static bool feed_bound(core_t *core, worker_t *worker)
         send_first(core, conn, worker, place.route);
         extend_run(core, conn, worker);
     }
-    schedule(core, conn);
+    end_run(core, conn);
     return true;
 }
 
@@ -600,7 +620,7 @@ static bool feed_route(core_t *core, worker_t *worker)
     routing_unqueue(conn);
     send_first(core, conn, worker, route);
     extend_run(core, conn, worker);
-    schedule(core, conn);
+    end_run(core, conn);
     return true;
 }
 
