@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/core_fixture.h"
+
+#include "base/log.h"
+#include "base/xalloc.h"
+
+#include <errno.h>
+
+#define NODES_MAX   64
+#define CLIENTS_MAX 1024
+#define FRAME_CAP   (64u << 20)
+#define TURN_MS     50
+#define SIGN_MS     1000
+
+fixture_t broker;
+
+static node_t *nodes[NODES_MAX];
+static size_t node_count;
+static client_t *clients[CLIENTS_MAX];
+static size_t client_count;
+static uint64_t boots; /* brokers and peers that have started */
+
+/* --- the broker ---------------------------------------------------------- */
+
+static node_t *find_node(side_t side, const uint8_t *id, size_t id_len)
+{
+    for (size_t i = 0; i < node_count; i++) {
+        if (nodes[i]->side == side && strlen(nodes[i]->id) == id_len &&
+            memcmp(nodes[i]->id, id, id_len) == 0) {
+            return nodes[i];
+        }
+    }
+    return NULL;
+}
+
+static void keep_frame(node_t *node, const uint8_t *frame, size_t len)
+{
+    uint8_t *copy = malloc(len);
+
+    must(copy != NULL);
+    memcpy(copy, frame, len);
+    node->frames =
+        realloc(node->frames, (node->frame_count + 1) * sizeof *node->frames);
+    must(node->frames != NULL);
+    node->frames[node->frame_count].data = copy;
+    node->frames[node->frame_count].len = len;
+    node->frame_count++;
+}
+
+static int send_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
+                      const uint8_t *frame, size_t len)
+{
+    node_t *node = find_node(side, id, id_len);
+
+    assert_ptr_equal(user, &broker);
+    if (node == NULL || node->is_broken) {
+        return -EHOSTUNREACH;
+    }
+    if (node->is_stuck) {
+        return -EAGAIN;
+    }
+    if (len > 0) {
+        keep_frame(node, frame, len);
+    }
+    return 0;
+}
+
+static void broker_starts(void)
+{
+    static const core_ops_t ops = {.send = send_frame};
+    char boot[32];
+
+    snprintf(boot, sizeof boot, "broker-%llu", (unsigned long long)++boots);
+    broker.store = store_memory_new();
+    broker.core = core_new(&broker.options, boot, &ops, &broker, broker.store,
+                           broker.now_ms);
+}
+
+static void broker_ends(void)
+{
+    core_destroy(&broker.core);
+    broker.store->ops->destroy(broker.store);
+}
+
+void broker_restarts(void)
+{
+    broker_ends();
+    broker_starts();
+}
+
+int broker_set_up(void **state)
+{
+    (void)state;
+    log_set_level(LEVEL_ERROR);
+    broker_options_init(&broker.options);
+    broker.options.liveness_ms = LIVENESS_MS;
+    broker.now_ms = 1000000;
+    broker_starts();
+    return 0;
+}
+
+static void free_node(node_t *node)
+{
+    for (size_t i = 0; i < node->frame_count; i++) {
+        free(node->frames[i].data);
+    }
+    free(node->frames);
+    buf_fini(&node->out);
+    free(node);
+}
+
+int broker_tear_down(void **state)
+{
+    (void)state;
+    broker_ends();
+    while (node_count > 0) {
+        free_node(nodes[--node_count]);
+    }
+    while (client_count > 0) {
+        free(clients[--client_count]);
+    }
+    return 0;
+}
+
+static void give_sign(const node_t *node)
+{
+    if (!node->is_silent) {
+        core_frame(broker.core, node->side, node->id, strlen(node->id), NULL,
+                   0);
+    }
+}
+
+void time_passes(int64_t ms)
+{
+    for (int64_t end_ms = broker.now_ms + ms; broker.now_ms < end_ms;) {
+        int64_t step_ms = end_ms - broker.now_ms;
+        int64_t before = broker.now_ms / SIGN_MS;
+        broker.now_ms += step_ms < TURN_MS ? step_ms : TURN_MS;
+        core_begin(broker.core, broker.now_ms);
+        for (size_t i = 0; i < node_count && broker.now_ms / SIGN_MS != before;
+             i++) {
+            give_sign(nodes[i]);
+        }
+        core_end(broker.core);
+    }
+}
+
+/* --- peers --------------------------------------------------------------- */
+
+node_t *a_stranger(side_t side, const char *name)
+{
+    node_t *node = xcalloc(1, sizeof *node);
+
+    assert_true(node_count < NODES_MAX);
+    nodes[node_count++] = node;
+    node->side = side;
+    snprintf(node->id, sizeof node->id, "%s", name);
+    snprintf(node->boot, sizeof node->boot, "boot-%llu",
+             (unsigned long long)++boots);
+    buf_init(&node->out, FRAME_CAP);
+    return node;
+}
+
+void put_message(node_t *node, const message_t *message)
+{
+    assert_int_equal(message_put(&node->out, message), 0);
+}
+
+void put_bare(node_t *node, message_kind_t kind)
+{
+    assert_int_equal(message_put_bare(&node->out, kind), 0);
+}
+
+void put_hello(node_t *node)
+{
+    message_t hello = {.kind = KIND_HELLO};
+    buf_t options;
+
+    buf_init(&options, OPTIONS_MAX);
+    if (node->side == SIDE_GATEWAYS) {
+        must(wire_put_map(&options, 2) == 0);
+        must(wire_put_text(&options, "loop") == 0);
+        must(wire_put_uint(&options, node->loop) == 0);
+        must(wire_put_text(&options, "require_connect") == 0);
+        must(wire_put_bool(&options, node->requires_connect) == 0);
+    }
+    hello.hello = (message_hello_t){
+        .version = PROTOCOL_VERSION,
+        .role = wire_bytes(node->side == SIDE_GATEWAYS ? "gateway" : "worker"),
+        .boot = wire_bytes(node->boot),
+        .name = wire_bytes(node->id),
+        .options = {options.data, options.len},
+    };
+    put_message(node, &hello);
+    buf_fini(&options);
+}
+
+static uint32_t count_words(const char *words)
+{
+    uint32_t count = 0;
+
+    for (const char *at = words; *at != '\0'; at += strspn(at, " ")) {
+        at += strcspn(at, " ");
+        count++;
+    }
+    return count;
+}
+
+static void put_words(buf_t *out, const char *words)
+{
+    must(wire_put_array(out, count_words(words)) == 0);
+    for (const char *at = words; *at != '\0'; at += strspn(at, " ")) {
+        size_t len = strcspn(at, " ");
+        must(wire_put_str(out, (wire_bytes_t){(const uint8_t *)at, len}) == 0);
+        at += len;
+    }
+}
+
+void put_ready(node_t *worker, const char *routes, uint64_t window,
+               uint64_t window_bytes)
+{
+    message_t ready = {.kind = KIND_READY};
+    buf_t words;
+
+    buf_init(&words, FRAME_CAP);
+    put_words(&words, routes);
+    ready.ready =
+        (message_ready_t){{words.data, words.len}, window, window_bytes};
+    put_message(worker, &ready);
+    buf_fini(&words);
+}
+
+void says_bytes(node_t *node, const void *bytes, size_t len)
+{
+    core_begin(broker.core, broker.now_ms);
+    core_frame(broker.core, node->side, node->id, strlen(node->id), bytes, len);
+    core_end(broker.core);
+}
+
+void speaks(node_t *node)
+{
+    says_bytes(node, node->out.data, node->out.len);
+    node->out.len = 0;
+}
+
+void says(node_t *node, const message_t *message)
+{
+    put_message(node, message);
+    speaks(node);
+}
+
+void says_bare(node_t *node, message_kind_t kind)
+{
+    put_bare(node, kind);
+    speaks(node);
+}
+
+void announces(node_t *worker, const char *routes, uint64_t window)
+{
+    put_ready(worker, routes, window, 1 << 20);
+    speaks(worker);
+}
+
+node_t *a_worker(const char *name, const char *routes, uint64_t window)
+{
+    node_t *worker = a_stranger(SIDE_WORKERS, name);
+
+    put_hello(worker);
+    announces(worker, routes, window);
+    gets(worker, KIND_WELCOME);
+    return worker;
+}
+
+static node_t *greeting_gateway(uint32_t loop, bool requires_connect)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "gateway-%u-%zu", loop, node_count);
+    node_t *gateway = a_stranger(SIDE_GATEWAYS, name);
+    gateway->loop = loop;
+    gateway->requires_connect = requires_connect;
+    put_hello(gateway);
+    syncs(gateway, NULL, 0, false);
+    gets(gateway, KIND_WELCOME);
+    return gateway;
+}
+
+node_t *a_gateway(uint32_t loop)
+{
+    return greeting_gateway(loop, false);
+}
+
+node_t *a_strict_gateway(uint32_t loop)
+{
+    return greeting_gateway(loop, true);
+}
+
+/* --- what a peer gets ---------------------------------------------------- */
+
+bool takes(node_t *node, message_t *message)
+{
+    while (wire_at_end(&node->in)) {
+        if (node->frame_at == node->frame_count) {
+            return false;
+        }
+        node->in =
+            wire_cursor((wire_bytes_t){node->frames[node->frame_at].data,
+                                       node->frames[node->frame_at].len});
+        node->frame_at++;
+    }
+    assert_int_equal(message_decode(&node->in, message), 1);
+    return true;
+}
+
+message_t gets(node_t *node, message_kind_t kind)
+{
+    message_t message = {0};
+
+    if (!takes(node, &message)) {
+        fail_msg("%s got nothing, not a %s", node->id, message_kind_name(kind));
+    }
+    if (message.kind != kind) {
+        fail_msg("%s got a %s, not a %s", node->id,
+                 message_kind_name(message.kind), message_kind_name(kind));
+    }
+    return message;
+}
+
+void gets_nothing(node_t *node)
+{
+    message_t message;
+
+    if (takes(node, &message)) {
+        fail_msg("%s got a %s", node->id, message_kind_name(message.kind));
+    }
+}
+
+bool is_text(wire_bytes_t bytes, const char *text)
+{
+    return wire_is(bytes, text);
+}
+
+void gets_error(node_t *node, const char *code)
+{
+    message_t message = gets(node, KIND_ERROR);
+
+    if (!is_text(message.error.code, code)) {
+        fail_msg("%s got the error %.*s, not %s", node->id,
+                 (int)message.error.code.len,
+                 (const char *)message.error.code.data, code);
+    }
+}
+
+void forgets(node_t *node)
+{
+    message_t message;
+
+    while (takes(node, &message)) {
+    }
+}
+
+/* --- events -------------------------------------------------------------- */
+
+client_t *a_newcomer(node_t *gateway)
+{
+    client_t *client = xcalloc(1, sizeof *client);
+
+    assert_true(client_count < CLIENTS_MAX);
+    clients[client_count++] = client;
+    client->gateway = gateway;
+    client->slot = gateway->last_slot++;
+    conn_id_t id = {.loop = gateway->loop,
+                    .slot = client->slot,
+                    .random = (uint32_t)client_count};
+    conn_id_format(&id, client->id);
+    return client;
+}
+
+uint64_t put_event(client_t *client, event_t event, const char *route,
+                   const char *text, uint64_t deadline_ms)
+{
+    static const uint8_t empty_map[] = {0x80};
+    message_t message = {.kind = KIND_REQUEST};
+    node_t *gateway = client->gateway;
+    body_t body = {.type = BODY_NONE};
+
+    if (text != NULL) {
+        body = (body_t){BODY_TEXT, wire_bytes(text)};
+    }
+    message.request = (message_request_t){
+        .id = ++gateway->last_id,
+        .event = event,
+        .conn = wire_bytes(client->id),
+        .route = wire_bytes(route),
+        .body = body,
+        .deadline_ms = deadline_ms,
+        .number = gateway->last_id,
+    };
+    if (event == EVENT_CONNECT) {
+        message.request.context = (wire_bytes_t){empty_map, 1};
+    }
+    put_message(gateway, &message);
+    return gateway->last_id;
+}
+
+uint64_t client_knocks(client_t *client)
+{
+    uint64_t id =
+        put_event(client, EVENT_CONNECT, "$connect", NULL, DEADLINE_MS);
+
+    speaks(client->gateway);
+    return id;
+}
+
+uint64_t client_says_within(client_t *client, const char *route,
+                            const char *text, uint64_t deadline_ms)
+{
+    uint64_t id = put_event(client, EVENT_MESSAGE, route, text, deadline_ms);
+
+    speaks(client->gateway);
+    return id;
+}
+
+uint64_t client_says(client_t *client, const char *route, const char *text)
+{
+    return client_says_within(client, route, text, DEADLINE_MS);
+}
+
+uint64_t client_leaves(client_t *client)
+{
+    uint64_t id =
+        put_event(client, EVENT_DISCONNECT, "$disconnect", NULL, DEADLINE_MS);
+
+    speaks(client->gateway);
+    return id;
+}
+
+client_t *a_client(node_t *gateway)
+{
+    client_t *client = a_newcomer(gateway);
+
+    gets_reply(gateway, client_knocks(client), 200);
+    return client;
+}
+
+uint64_t takes_event(node_t *worker, event_t event)
+{
+    message_t message = gets(worker, KIND_REQUEST);
+
+    assert_int_equal(message.request.event, event);
+    return message.request.id;
+}
+
+uint64_t takes_message(node_t *worker, const char *text)
+{
+    message_t message = gets(worker, KIND_REQUEST);
+    wire_bytes_t body = message.request.body.bytes;
+
+    assert_int_equal(message.request.event, EVENT_MESSAGE);
+    if (!is_text(body, text)) {
+        fail_msg("%s got the message %.*s, not %s", worker->id, (int)body.len,
+                 (const char *)body.data, text);
+    }
+    return message.request.id;
+}
+
+void answers(node_t *worker, uint64_t id, uint64_t status, const char *text)
+{
+    message_t message = {.kind = KIND_REPLY};
+
+    message.reply = (message_reply_t){.id = id, .status = status};
+    if (text != NULL) {
+        message.reply.body = (body_t){BODY_TEXT, wire_bytes(text)};
+    }
+    says(worker, &message);
+}
+
+message_t gets_reply(node_t *gateway, uint64_t id, uint64_t status)
+{
+    message_t message = gets(gateway, KIND_REPLY);
+
+    assert_int_equal(message.reply.id, id);
+    assert_int_equal(message.reply.status, status);
+    return message;
+}
+
+/* --- pushes -------------------------------------------------------------- */
+
+void pushes(node_t *worker, const char *conn, const char *text)
+{
+    message_t message = {.kind = KIND_PUSH};
+    buf_t target;
+
+    buf_init(&target, FRAME_CAP);
+    must(wire_put_array(&target, 2) == 0);
+    must(wire_put_text(&target, "connection") == 0);
+    must(wire_put_text(&target, conn) == 0);
+    message.push = (message_push_t){
+        .target = {target.data, target.len},
+        .body = {BODY_TEXT, wire_bytes(text)},
+    };
+    says(worker, &message);
+    buf_fini(&target);
+}
+
+void closes(node_t *worker, const char *conn, uint64_t code)
+{
+    message_t message = {.kind = KIND_CLOSE};
+
+    message.close = (message_close_t){
+        .conn = wire_bytes(conn), .code = code, .reason = wire_bytes("why")};
+    says(worker, &message);
+}
+
+void gives_credit(node_t *gateway, uint64_t messages)
+{
+    message_t message = {.kind = KIND_CREDIT};
+
+    message.credit.messages = messages;
+    says(gateway, &message);
+}
+
+void syncs(node_t *gateway, client_t *const *list, size_t count, bool more)
+{
+    message_t message = {.kind = KIND_SYNC};
+    buf_t lines;
+
+    buf_init(&lines, FRAME_CAP);
+    must(wire_put_array(&lines, (uint32_t)count) == 0);
+    for (size_t i = 0; i < count; i++) {
+        must(wire_put_array(&lines, 2) == 0);
+        must(wire_put_text(&lines, list[i]->id) == 0);
+        must(wire_put_map(&lines, 0) == 0);
+    }
+    message.sync = (message_sync_t){{lines.data, lines.len}, more};
+    says(gateway, &message);
+    buf_fini(&lines);
+}
