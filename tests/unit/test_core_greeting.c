@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who is who: greetings, restarts, faults and silence.
+ */
+#include "tests/unit/core_fixture.h"
+
+#define FAULTS_MAX 16
+
+/* --- strangers ----------------------------------------------------------- */
+
+static void a_stranger_is_asked_who_it_is(void **state)
+{
+    node_t *stranger = a_stranger(SIDE_WORKERS, "w");
+    (void)state;
+
+    announces(stranger, "echo", 8);
+    gets(stranger, KIND_WHO);
+    gets_nothing(stranger);
+    assert_int_equal(core_stats(broker.core)->workers, 0);
+}
+
+static void a_stranger_is_not_asked_twice_in_a_hurry(void **state)
+{
+    node_t *stranger = a_stranger(SIDE_WORKERS, "w");
+    (void)state;
+
+    says_bare(stranger, KIND_PING);
+    says_bare(stranger, KIND_PING);
+    gets(stranger, KIND_WHO);
+    gets_nothing(stranger);
+    time_passes(150);
+    says_bare(stranger, KIND_PING);
+    gets(stranger, KIND_WHO);
+}
+
+static void a_restarted_broker_asks_all(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    (void)state;
+
+    broker_restarts();
+    says_bare(worker, KIND_PING);
+    gets(worker, KIND_WHO);
+    says_bare(gateway, KIND_PING);
+    gets(gateway, KIND_WHO);
+}
+
+static void a_ping_is_answered(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    says_bare(worker, KIND_PING);
+    gets(worker, KIND_PONG);
+}
+
+/* --- HELLO --------------------------------------------------------------- */
+
+static void another_boot_id_is_a_restart(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    uint64_t id = client_says(a_client(gateway), "echo", "x");
+    takes_message(worker, "x");
+    snprintf(worker->boot, sizeof worker->boot, "restarted");
+    put_hello(worker);
+    speaks(worker);
+    gets(worker, KIND_WELCOME);
+    gets_reply(gateway, id, 500);
+    /* It has not said READY yet. */
+    gets_reply(gateway, client_says(a_client(gateway), "echo", "x"), 403);
+}
+
+static void the_same_boot_id_is_a_greeting_again(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    uint64_t id = client_says(a_client(gateway), "echo", "x");
+    uint64_t held = takes_message(worker, "x");
+    put_hello(worker);
+    speaks(worker);
+    gets(worker, KIND_WELCOME);
+    gets_nothing(gateway);
+    answers(worker, held, 200, NULL);
+    gets_reply(gateway, id, 200);
+}
+
+static void the_same_boot_id_on_a_new_connection_replaces_the_old(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *again = a_stranger(SIDE_WORKERS, "w-again");
+    (void)state;
+
+    uint64_t id = client_says(a_client(gateway), "echo", "x");
+    snprintf(again->boot, sizeof again->boot, "%s", worker->boot);
+    worker->is_silent = true;
+    put_hello(again);
+    announces(again, "echo", 8);
+    gets(again, KIND_WELCOME);
+    gets_reply(gateway, id, 500);
+    assert_int_equal(core_stats(broker.core)->workers, 1);
+}
+
+static void says_hello(node_t *node, uint64_t version, const char *role)
+{
+    message_t hello = {.kind = KIND_HELLO};
+
+    hello.hello = (message_hello_t){.version = version,
+                                    .role = wire_bytes(role),
+                                    .boot = wire_bytes(node->boot)};
+    says(node, &hello);
+}
+
+static void a_version_that_is_too_old_is_refused(void **state)
+{
+    node_t *worker = a_stranger(SIDE_WORKERS, "w");
+    (void)state;
+
+    says_hello(worker, 0, "worker");
+    gets_error(worker, "version");
+    gets_nothing(worker);
+}
+
+static void a_newer_version_is_welcomed_with_ours(void **state)
+{
+    node_t *worker = a_stranger(SIDE_WORKERS, "w");
+    (void)state;
+
+    says_hello(worker, 7, "worker");
+    message_t welcome = gets(worker, KIND_WELCOME);
+    assert_int_equal(welcome.welcome.version, PROTOCOL_VERSION);
+}
+
+static void a_role_is_bound_to_its_socket(void **state)
+{
+    node_t *worker = a_stranger(SIDE_WORKERS, "w");
+    node_t *gateway = a_stranger(SIDE_GATEWAYS, "g");
+    (void)state;
+
+    says_hello(worker, 1, "gateway");
+    gets_error(worker, "role");
+    says_hello(gateway, 1, "worker");
+    gets_error(gateway, "role");
+    says_hello(worker, 1, "king");
+    gets_error(worker, "role");
+}
+
+static void a_gateway_needs_a_loop_number_of_its_own(void **state)
+{
+    node_t *gateway = a_stranger(SIDE_GATEWAYS, "g");
+    node_t *second = a_stranger(SIDE_GATEWAYS, "second");
+    (void)state;
+
+    says_hello(gateway, 1, "gateway");
+    gets_error(gateway, "loop");
+    a_gateway(7);
+    second->loop = 7;
+    put_hello(second);
+    speaks(second);
+    gets_error(second, "loop");
+    second->loop = 8;
+    put_hello(second);
+    speaks(second);
+    gets(second, KIND_WELCOME);
+}
+
+static void more_workers_than_the_limit_are_refused(void **state)
+{
+    (void)state;
+    broker.options.max_workers = 1;
+    broker_restarts();
+    node_t *first = a_worker("first", "echo", 8);
+    node_t *second = a_stranger(SIDE_WORKERS, "second");
+
+    put_hello(second);
+    speaks(second);
+    gets_error(second, "role");
+    first->is_silent = true;
+    says_bare(first, KIND_BYE);
+    put_hello(second);
+    speaks(second);
+    gets(second, KIND_WELCOME);
+}
+
+/* --- READY --------------------------------------------------------------- */
+
+static void a_ready_that_breaks_a_rule_leaves_the_routes(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    char many[4 * (ROUTES_MAX + 1) + 1] = "";
+    char longest[ROUTE_KEY_MAX + 2] = "";
+    (void)state;
+
+    for (int i = 0; i <= ROUTES_MAX; i++) {
+        memcpy(many + 4 * (size_t)i, "key ", 4);
+    }
+    memset(longest, 'x', sizeof longest - 1);
+    const char *wrong[] = {"", "$other", "fine $", many, longest};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        announces(worker, wrong[i], 8);
+        gets_error(worker, "ready");
+    }
+    announces(worker, "echo", 0);
+    gets_error(worker, "ready");
+    put_ready(worker, "echo", 8, 0);
+    speaks(worker);
+    gets_error(worker, "ready");
+    client_says(a_client(gateway), "echo", "x");
+    takes_message(worker, "x");
+}
+
+/* --- faults -------------------------------------------------------------- */
+
+static void what_a_peer_may_not_say_is_unexpected(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    answers(gateway, 1, 200, NULL);
+    gets_error(gateway, "unexpected");
+    says_bare(gateway, KIND_DRAIN);
+    gets_error(gateway, "unexpected");
+    gives_credit(worker, 1);
+    gets_error(worker, "unexpected");
+    says_bare(worker, KIND_WHO);
+    gets_error(worker, "unexpected");
+}
+
+static void the_good_messages_before_a_malformed_one_count(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    static const uint8_t frame[] = {0x91, KIND_PING, 0xc1, 0x91, KIND_PING};
+    (void)state;
+
+    says_bytes(worker, frame, sizeof frame);
+    gets(worker, KIND_PONG);
+    gets_error(worker, "malformed");
+    gets_nothing(worker);
+}
+
+static void a_message_of_an_unknown_kind_is_skipped(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    static const uint8_t frame[] = {0x92, 99, 1, 0x91, KIND_PING};
+    (void)state;
+
+    says_bytes(worker, frame, sizeof frame);
+    gets_error(worker, "unknown-kind");
+    gets(worker, KIND_PONG);
+}
+
+static void sixteen_faults_in_ten_seconds_end_a_peer(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    uint64_t id = client_says(a_client(gateway), "echo", "x");
+    takes_message(worker, "x");
+    for (int i = 0; i < FAULTS_MAX; i++) {
+        gets_nothing(gateway);
+        says_bytes(worker, "\xc1", 1);
+        gets_error(worker, "malformed");
+    }
+    gets(worker, KIND_BYE);
+    gets_reply(gateway, id, 500);
+    says_bare(worker, KIND_PING);
+    gets(worker, KIND_WHO);
+}
+
+static void faults_now_and_then_are_borne(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    for (int i = 0; i < 2 * FAULTS_MAX; i++) {
+        says_bytes(worker, "\xc1", 1);
+        gets_error(worker, "malformed");
+        time_passes(1000);
+    }
+    gets_nothing(worker);
+}
+
+/* --- silence ------------------------------------------------------------- */
+
+static void a_silent_worker_is_lost(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    uint64_t id = client_says_within(client, "echo", "x", 60000);
+    worker->is_silent = true;
+    time_passes(LIVENESS_MS - 100);
+    gets_nothing(gateway);
+    time_passes(400);
+    gets_reply(gateway, id, 500);
+    assert_int_equal(core_stats(broker.core)->peers_lost, 1);
+}
+
+static void a_peer_that_says_anything_is_not_lost(void **state)
+{
+    a_worker("w", "echo", 8);
+    a_gateway(1);
+    (void)state;
+
+    time_passes(5 * (int64_t)LIVENESS_MS);
+    assert_int_equal(core_stats(broker.core)->workers, 1);
+    assert_int_equal(core_stats(broker.core)->gateways, 1);
+}
+
+static void a_pause_of_the_broker_is_not_the_peers_silence(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    broker.now_ms += 10 * (int64_t)LIVENESS_MS;
+    worker->is_silent = true;
+    time_passes(1000);
+    assert_int_equal(core_stats(broker.core)->workers, 1);
+}
+
+static void what_does_not_fit_into_a_socket_is_sent_later(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    worker->is_stuck = true;
+    client_says(client, "echo", "1");
+    client_says(client, "echo", "2");
+    gets_nothing(worker);
+    assert_true(core_is_parked(broker.core));
+    worker->is_stuck = false;
+    time_passes(50);
+    takes_message(worker, "1");
+    takes_message(worker, "2");
+    assert_false(core_is_parked(broker.core));
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_stranger_is_asked_who_it_is),
+        TEST(a_stranger_is_not_asked_twice_in_a_hurry),
+        TEST(a_restarted_broker_asks_all),
+        TEST(a_ping_is_answered),
+        TEST(another_boot_id_is_a_restart),
+        TEST(the_same_boot_id_is_a_greeting_again),
+        TEST(the_same_boot_id_on_a_new_connection_replaces_the_old),
+        TEST(a_version_that_is_too_old_is_refused),
+        TEST(a_newer_version_is_welcomed_with_ours),
+        TEST(a_role_is_bound_to_its_socket),
+        TEST(a_gateway_needs_a_loop_number_of_its_own),
+        TEST(more_workers_than_the_limit_are_refused),
+        TEST(a_ready_that_breaks_a_rule_leaves_the_routes),
+        TEST(what_a_peer_may_not_say_is_unexpected),
+        TEST(the_good_messages_before_a_malformed_one_count),
+        TEST(a_message_of_an_unknown_kind_is_skipped),
+        TEST(sixteen_faults_in_ten_seconds_end_a_peer),
+        TEST(faults_now_and_then_are_borne),
+        TEST(a_silent_worker_is_lost),
+        TEST(a_peer_that_says_anything_is_not_lost),
+        TEST(a_pause_of_the_broker_is_not_the_peers_silence),
+        TEST(what_does_not_fit_into_a_socket_is_sent_later),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The lists by which gateways and brokers find each other's connections again.
+ */
+#include "tests/unit/core_fixture.h"
+
+/* As a gateway does that finds another broker in place of its own. */
+static void greets_again(node_t *gateway)
+{
+    put_hello(gateway);
+    speaks(gateway);
+    gets(gateway, KIND_WELCOME);
+}
+
+static void gets_lost(node_t *worker, const client_t *client,
+                      const char *reason)
+{
+    message_t request = gets(worker, KIND_REQUEST);
+    wire_bytes_t details = request.request.details;
+
+    assert_int_equal(request.request.event, EVENT_DISCONNECT);
+    assert_true(is_text(request.request.conn, client->id));
+    assert_int_equal(wire_map_uint(details, "code", 0), 1006);
+    assert_true(is_text(wire_map_str(details, "reason"), reason));
+    answers(worker, request.request.id, 200, NULL);
+}
+
+static void a_restarted_broker_takes_the_list_as_open(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    broker_restarts();
+    greets_again(gateway);
+    syncs(gateway, &client, 1, false);
+    node_t *worker = a_worker("w", "$connect echo", 8);
+    gets_nothing(worker);
+    client_says(client, "echo", "x");
+    takes_message(worker, "x");
+    assert_int_equal(broker.store->ops->count(broker.store), 1);
+}
+
+static void a_list_may_come_in_parts(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *one = a_client(gateway), *two = a_client(gateway);
+    (void)state;
+
+    broker_restarts();
+    greets_again(gateway);
+    syncs(gateway, &one, 1, true);
+    syncs(gateway, &two, 1, false);
+    assert_int_equal(core_stats(broker.core)->connections, 2);
+}
+
+static void what_the_list_does_not_name_has_ended(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *kept = a_client(gateway), *lost = a_client(gateway);
+    (void)state;
+
+    syncs(gateway, &kept, 1, false);
+    gets_lost(worker, lost, "unknown to its gateway");
+    gets_nothing(worker);
+    assert_int_equal(core_stats(broker.core)->connections, 1);
+    assert_int_equal(broker.store->ops->count(broker.store), 1);
+}
+
+static void a_later_list_adds_nothing(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *unheard_of = a_newcomer(gateway);
+    (void)state;
+
+    syncs(gateway, &unheard_of, 1, false);
+    assert_int_equal(core_stats(broker.core)->connections, 0);
+}
+
+static void a_lost_gateways_connections_end(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    gateway->is_silent = true;
+    time_passes(LIVENESS_MS + 500);
+    gets_lost(worker, client, "gateway lost");
+    gets_nothing(worker);
+    assert_int_equal(core_stats(broker.core)->connections, 0);
+    assert_int_equal(broker.store->ops->count(broker.store), 0);
+}
+
+static void a_gateway_that_was_lost_gets_another_session(void **state)
+{
+    node_t *gateway = a_stranger(SIDE_GATEWAYS, "g");
+    (void)state;
+
+    put_hello(gateway);
+    speaks(gateway);
+    wire_bytes_t options = gets(gateway, KIND_WELCOME).welcome.options;
+    uint64_t first = wire_map_uint(options, "session", 0);
+    put_hello(gateway);
+    speaks(gateway);
+    options = gets(gateway, KIND_WELCOME).welcome.options;
+    assert_int_equal(wire_map_uint(options, "session", 0), first);
+    gateway->is_silent = true;
+    time_passes(LIVENESS_MS + 500);
+    put_hello(gateway);
+    speaks(gateway);
+    options = gets(gateway, KIND_WELCOME).welcome.options;
+    assert_int_not_equal(wire_map_uint(options, "session", 0), first);
+}
+
+static void a_list_with_an_id_of_another_gateway_is_malformed(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *stolen = a_client(a_gateway(2));
+    (void)state;
+
+    syncs(gateway, &stolen, 1, false);
+    gets_error(gateway, "malformed");
+    assert_int_equal(core_stats(broker.core)->connections, 1);
+}
+
+static void connections_of_a_gateway_outlive_their_worker(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo $disconnect", 8);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    worker->is_silent = true;
+    time_passes(LIVENESS_MS + 500);
+    node_t *other = a_worker("other", "echo", 8);
+    client_says(client, "echo", "x");
+    takes_message(other, "x");
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_restarted_broker_takes_the_list_as_open),
+        TEST(a_list_may_come_in_parts),
+        TEST(what_the_list_does_not_name_has_ended),
+        TEST(a_later_list_adds_nothing),
+        TEST(a_lost_gateways_connections_end),
+        TEST(a_gateway_that_was_lost_gets_another_session),
+        TEST(a_list_with_an_id_of_another_gateway_is_malformed),
+        TEST(connections_of_a_gateway_outlive_their_worker),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
