@@ -189,8 +189,9 @@ static const char *target_ids(core_t *core, worker_t *worker,
     }
     wire_cursor_t ids = in;
     for (uint32_t i = 1; i < count; i++) {
-        if (wire_get_str(&in, &word) < 0) {
-            return "an id is no str";
+        /* Of another length it could not come back in a GONE. */
+        if (wire_get_str(&in, &word) < 0 || word.len != CONN_ID_TEXT) {
+            return "an id is no str of 16 characters";
         }
     }
     for (uint32_t i = 1; i < count; i++) {
