@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a worker sends to connections of its own accord.
+ */
+#include "tests/unit/core_fixture.h"
+
+/* The gateway's next message is that PUSH, to one connection. */
+static message_t gets_push(node_t *gateway, const client_t *client,
+                           const char *text)
+{
+    message_t push = gets(gateway, KIND_PUSH);
+    wire_cursor_t target = wire_cursor(push.push.target);
+    wire_bytes_t word;
+    uint32_t count;
+
+    assert_true(is_text(push.push.body.bytes, text));
+    assert_int_equal(wire_get_array(&target, &count), 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(wire_get_str(&target, &word), 0);
+    assert_true(is_text(word, "connection"));
+    assert_int_equal(wire_get_str(&target, &word), 0);
+    assert_true(is_text(word, client->id));
+    return push;
+}
+
+static void gets_gone(node_t *worker, const char *conn)
+{
+    assert_true(is_text(gets(worker, KIND_GONE).gone.conn, conn));
+}
+
+static void a_push_reaches_the_gateway_of_the_connection(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1), *other = a_gateway(2);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    a_client(other);
+    pushes(worker, client->id, "news");
+    gets_push(gateway, client, "news");
+    gets_nothing(other);
+    gets_nothing(worker);
+}
+
+static void the_credit_comes_back_when_the_gateway_took_it(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    pushes(worker, client->id, "news");
+    gives_credit(gateway, 1);
+    message_t credit = gets(worker, KIND_CREDIT);
+    assert_int_equal(credit.credit.messages, 1);
+    assert_int_equal(credit.credit.bytes, strlen("news"));
+    gives_credit(gateway, 1000000);
+    gets_nothing(worker);
+}
+
+static void a_push_to_nobody_is_answered_and_credited(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    pushes(worker, "AAAAAAAAAAAAAAAA", "news");
+    gets_gone(worker, "AAAAAAAAAAAAAAAA");
+    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 1);
+    pushes(worker, "?~ no id at all ", "news");
+    gets_gone(worker, "?~ no id at all ");
+}
+
+static void what_could_not_come_back_in_a_gone_is_a_fault(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    pushes(worker, "short", "news");
+    gets_error(worker, "push");
+    gets_nothing(worker);
+}
+
+static void a_push_to_a_closed_connection_is_answered_with_gone(void **state)
+{
+    node_t *worker = a_worker("w", "echo $disconnect", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    client_leaves(client);
+    uint64_t held = takes_event(worker, EVENT_DISCONNECT);
+    pushes(worker, client->id, "during");
+    gets_gone(worker, client->id);
+    gets(worker, KIND_CREDIT);
+    answers(worker, held, 200, NULL);
+    pushes(worker, client->id, "after");
+    gets_gone(worker, client->id);
+}
+
+static void nobody_can_be_pushed_to_before_connect_is_over(void **state)
+{
+    node_t *worker = a_worker("w", "$connect", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_newcomer(gateway);
+    (void)state;
+
+    uint64_t id = client_knocks(client);
+    uint64_t held = takes_event(worker, EVENT_CONNECT);
+    pushes(worker, client->id, "early");
+    gets_gone(worker, client->id);
+    gets(worker, KIND_CREDIT);
+    answers(worker, held, 200, NULL);
+    gets_reply(gateway, id, 200);
+    pushes(worker, client->id, "welcome");
+    gets_push(gateway, client, "welcome");
+}
+
+static void a_reply_and_the_push_behind_it_keep_their_order(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    uint64_t id = client_says(client, "echo", "x");
+    uint64_t held = takes_message(worker, "x");
+    pushes(worker, client->id, "before");
+    answers(worker, held, 200, NULL);
+    pushes(worker, client->id, "behind");
+    gets_push(gateway, client, "before");
+    gets_reply(gateway, id, 200);
+    gets_push(gateway, client, "behind");
+}
+
+/* --- the window ---------------------------------------------------------- */
+
+static void beyond_the_push_window_pushes_are_refused(void **state)
+{
+    (void)state;
+    broker.options.push_window = 2;
+    broker_restarts();
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+
+    pushes(worker, client->id, "1");
+    pushes(worker, client->id, "2");
+    pushes(worker, client->id, "3");
+    gets_error(worker, "push-window");
+    gets_push(gateway, client, "1");
+    gets_push(gateway, client, "2");
+    gets_nothing(gateway);
+    gives_credit(gateway, 1);
+    gets(worker, KIND_CREDIT);
+    pushes(worker, client->id, "4");
+    gets_push(gateway, client, "4");
+    gets_nothing(worker);
+}
+
+static void beyond_the_bytes_of_the_push_window_too(void **state)
+{
+    (void)state;
+    broker.options.push_window_bytes = 10;
+    broker_restarts();
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+
+    pushes(worker, client->id, "one is always allowed");
+    gets_push(gateway, client, "one is always allowed");
+    pushes(worker, client->id, "1");
+    gets_error(worker, "push-window");
+    gets_nothing(gateway);
+}
+
+static void a_lost_gateway_gives_the_credit_back(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    pushes(worker, client->id, "news");
+    gateway->is_silent = true;
+    says_bare(gateway, KIND_BYE);
+    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 1);
+}
+
+static void the_credit_of_a_dead_worker_goes_to_nobody(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    pushes(worker, client->id, "news");
+    says_bare(worker, KIND_BYE);
+    node_t *other = a_worker("other", "echo", 8);
+    gives_credit(gateway, 1);
+    gets_nothing(other);
+    gets_nothing(worker);
+}
+
+static void a_push_without_body_or_target_is_a_fault(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    static const uint8_t none[] = {0x91, 0xaa, 'c', 'o', 'n', 'n',
+                                   'e',  'c',  't', 'i', 'o', 'n'};
+    static const uint8_t topic[] = {0x92, 0xa5, 't', 'o', 'p', 'i', 'c', 0x80};
+    message_t push = {.kind = KIND_PUSH};
+    (void)state;
+
+    push.push.target = (wire_bytes_t){none, sizeof none};
+    says(worker, &push);
+    gets_error(worker, "malformed");
+    push.push.body = (body_t){BODY_TEXT, wire_bytes("x")};
+    says(worker, &push);
+    gets_error(worker, "push");
+    push.push.target = (wire_bytes_t){topic, sizeof topic};
+    says(worker, &push);
+    gets_error(worker, "push");
+}
+
+/* --- closes -------------------------------------------------------------- */
+
+static void a_close_is_passed_on_and_its_gone_finds_back(void **state)
+{
+    node_t *other = a_worker("other", "echo", 8);
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    closes(worker, client->id, 4000);
+    message_t passed = gets(gateway, KIND_CLOSE);
+    assert_int_equal(passed.close.code, 4000);
+    assert_true(is_text(passed.close.reason, "why"));
+    message_t gone = {.kind = KIND_GONE};
+    gone.gone = (message_gone_t){passed.close.conn, passed.close.from};
+    says(gateway, &gone);
+    gets_gone(worker, client->id);
+    gets_nothing(other);
+}
+
+static void a_close_of_nobody_is_answered_with_gone(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    closes(worker, "AAAAAAAAAAAAAAAA", 1000);
+    gets_gone(worker, "AAAAAAAAAAAAAAAA");
+}
+
+static void a_close_code_that_may_not_be_sent_is_a_fault(void **state)
+{
+    static const uint64_t wrong[] = {1002, 1004, 1005, 1006, 1014, 2999};
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        closes(worker, client->id, wrong[i]);
+        gets_error(worker, "close");
+    }
+    gets_nothing(gateway);
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_push_reaches_the_gateway_of_the_connection),
+        TEST(the_credit_comes_back_when_the_gateway_took_it),
+        TEST(a_push_to_nobody_is_answered_and_credited),
+        TEST(what_could_not_come_back_in_a_gone_is_a_fault),
+        TEST(a_push_to_a_closed_connection_is_answered_with_gone),
+        TEST(nobody_can_be_pushed_to_before_connect_is_over),
+        TEST(a_reply_and_the_push_behind_it_keep_their_order),
+        TEST(beyond_the_push_window_pushes_are_refused),
+        TEST(beyond_the_bytes_of_the_push_window_too),
+        TEST(a_lost_gateway_gives_the_credit_back),
+        TEST(the_credit_of_a_dead_worker_goes_to_nobody),
+        TEST(a_push_without_body_or_target_is_a_fault),
+        TEST(a_close_is_passed_on_and_its_gone_finds_back),
+        TEST(a_close_of_nobody_is_answered_with_gone),
+        TEST(a_close_code_that_may_not_be_sent_is_a_fault),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
