@@ -157,7 +157,7 @@ void closes(node_t *worker, const char *conn, uint64_t code);
 void gives_credit(node_t *gateway, uint64_t messages);
 
 /* An open connection's line in a SYNC, and the SYNC. */
-void syncs(node_t *gateway, client_t *const *clients, size_t count, bool more);
+void syncs(node_t *gateway, client_t *const *list, size_t count, bool more);
 
 bool is_text(wire_bytes_t bytes, const char *text);
 

@@ -125,21 +125,33 @@ static void audit_reply(int gateway, const message_reply_t *reply)
     }
 }
 
-static void audit(void)
+static void audit_member(member_t *member)
 {
     message_t message;
 
+    while (takes(member->node, &message)) {
+        CHECK(message.kind == KIND_REQUEST);
+        audit_request(member, &message.request);
+    }
+}
+
+static void audit_gateway(int gateway)
+{
+    message_t message;
+
+    while (takes(world.gateways[gateway], &message)) {
+        CHECK(message.kind == KIND_REPLY);
+        audit_reply(gateway, &message.reply);
+    }
+}
+
+static void audit(void)
+{
     for (int i = 0; i < MEMBERS; i++) {
-        while (takes(world.members[i].node, &message)) {
-            CHECK(message.kind == KIND_REQUEST);
-            audit_request(&world.members[i], &message.request);
-        }
+        audit_member(&world.members[i]);
     }
     for (int i = 0; i < GATEWAYS; i++) {
-        while (takes(world.gateways[i], &message)) {
-            CHECK(message.kind == KIND_REPLY);
-            audit_reply(i, &message.reply);
-        }
+        audit_gateway(i);
     }
 }
 
