@@ -171,7 +171,7 @@ static void a_dead_workers_requests_end_in_one_error_each(void **state)
     gets_reply(gateway, first, 500);
     gets_reply(gateway, second, 500);
     gets_reply(gateway, connect, 502);
-    time_passes(2 * DEADLINE_MS);
+    time_passes((int64_t)2 * DEADLINE_MS);
     gets_nothing(gateway);
     assert_int_equal(core_stats(broker.core)->worker_died, 3);
     assert_int_equal(core_stats(broker.core)->requests, 0);
