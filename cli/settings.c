@@ -422,6 +422,22 @@ void settings_help(audience_t audience, FILE *out)
           out);
 }
 
+/* What a value may be: "1 to 65536 requests", "true or false", "FILE". */
+static void print_right(const setting_t *setting, FILE *out)
+{
+    if (setting->type == NUMBER) {
+        fprintf(out, "%lld to %lld %s", (long long)setting->min,
+                (long long)setting->max, setting->unit);
+    } else if (setting->type == FLAG) {
+        fputs("true or false", out);
+    } else if (setting->max > 0) {
+        fprintf(out, "%s, at most %lld bytes", setting->unit,
+                (long long)setting->max);
+    } else {
+        fputs(setting->unit, out);
+    }
+}
+
 void settings_table(FILE *out)
 {
     static const char *const audiences[] = {"", "gateway", "broker", "both"};
@@ -431,8 +447,10 @@ void settings_table(FILE *out)
     for (size_t i = 0; i < SETTINGS; i++) {
         char variable[64];
         variable_of(&table[i], variable);
-        fprintf(out, "| `--%s` | `%s` | %s | %s | `", table[i].name, variable,
-                audiences[table[i].audience], table[i].unit);
+        fprintf(out, "| `--%s` | `%s` | %s | ", table[i].name, variable,
+                audiences[table[i].audience]);
+        print_right(&table[i], out);
+        fputs(" | `", out);
         print_default(&settings, &table[i], out);
         fprintf(out, "` | %s |\n", table[i].help);
     }

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The tables of docs/ say what the code says, no more and no less.
+
+    HOIST_BUILD=build/release tests/lint/test_docs.py
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HOIST = os.environ.get("HOIST_BUILD", "build/release") + "/cli/hoist"
+PROGRAMS = ("base", "proto", "broker", "gateway", "cli", "workers")
+LEVELS = {"err": "error", "warn": "warn", "info": "info", "debug": "debug",
+          "ERROR": "error", "WARN": "warn", "INFO": "info", "DEBUG": "debug"}
+
+# log_warn("EVENT", and log_line(LEVEL_WARN, "EVENT", and log_braked(x, LEVEL_…
+LOG_CALL = re.compile(r'log_(?:(err|warn|info|debug)\(|(?:line|braked)\([^;"]*?'
+                      r'LEVEL_(\w+),)\s*("[A-Z][A-Z0-9-]+".*?)\);', re.S)
+
+
+def run(*arguments):
+    return subprocess.run([HOIST, *arguments], check=True, timeout=30,
+                          stdout=subprocess.PIPE, text=True).stdout
+
+
+def rows(text):
+    """The cells of each row of Markdown tables, their heads left out."""
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line[1:-1].split("|")]
+            for line in lines]
+
+
+def page(name):
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def differences(where, documented, real):
+    """What only one of two dictionaries has, or has otherwise."""
+    for key in sorted(real.keys() - documented.keys()):
+        yield f"{where}: {key} is missing: {real[key]}"
+    for key in sorted(documented.keys() - real.keys()):
+        yield f"{where}: {key} is gone from the code"
+    for key in sorted(documented.keys() & real.keys()):
+        if documented[key] != real[key]:
+            yield f"{where}: {key} is {documented[key]}, the code says {real[key]}"
+
+
+def order(where, names):
+    if len(set(names)) != len(names):
+        yield f"{where}: something is listed twice"
+
+
+def settings_are_those_of_the_program():
+    documented = {row[0].strip("`"): row for row in rows(page("settings.md"))}
+    real = {row[0].strip("`"): row for row in rows(run("settings"))}
+    yield from differences("settings.md", documented, real)
+
+
+def help_has_the_defaults_of_the_table():
+    """`--help` of each command: what is for it, with the same default."""
+    table = rows(page("settings.md"))
+    for command in ("serve", "gateway", "broker"):
+        found = re.findall(r"^  (--[\w-]+).*\n      (.*) \[(.*)\]$",
+                           run(command, "--help"), re.M)
+        shown = {flag: (default, meaning) for flag, meaning, default in found
+                 if flag != "--config"}
+        documented = {row[0].strip("`"): (row[4].strip("`"), row[5])
+                      for row in table
+                      if command == "serve" or row[2] in (command, "both")}
+        yield from differences(f"settings.md, hoist {command}", documented, shown)
+
+
+def counters_are_those_of_the_sources():
+    broker, gateway = page("counters.md").split("## Gateway")
+    for folder, text in (("broker", broker), ("gateway", gateway)):
+        source = (ROOT / folder / "stats.h").read_text(encoding="utf-8")
+        real = {name: (kind, unit) for name, kind, unit in
+                re.findall(r"X\((\w+), (counter|gauge), (\w+),", source)}
+        table = rows(text)
+        documented = {row[0].strip("`"): (row[1], row[2]) for row in table}
+        assert real
+        yield from order("counters.md", [row[0] for row in table])
+        yield from differences(f"counters.md, {folder}", documented, real)
+        for row in table:
+            if len(row) != 4 or not row[3].endswith("."):
+                yield f"counters.md: {row[0]} has no sentence"
+
+
+def log_calls():
+    """(event, level, names of fields) of each call in the programs."""
+    for folder in PROGRAMS:
+        for path in sorted((ROOT / folder).rglob("*.[ch]")):
+            text = path.read_text(encoding="utf-8")
+            if path.parent.name == "base" and path.stem == "log":
+                continue
+            calls = re.findall(r"\blog_(?:err|warn|info|debug|line|braked)\(", text)
+            assert len(calls) == len(LOG_CALL.findall(text)), \
+                f"{path}: a call of the log that this test cannot read"
+            for call in LOG_CALL.finditer(text):
+                texts = re.findall(r'"((?:[^"\\]|\\.)*)"', call[3])
+                fields = re.findall(r"(\w+)=", " ".join(texts[1:]))
+                if "log_braked" in call[0]:
+                    fields.append("suppressed")
+                yield texts[0], LEVELS[call[1] or call[2]], fields
+
+
+def log_events_are_those_of_the_sources():
+    real = {}
+    for event, level, fields in log_calls():
+        levels, names = real.setdefault(event, (set(), set()))
+        levels.add(level)
+        names.update(fields)
+    table = rows(page("logs.md"))
+    documented = {row[0].strip("`"): ({row[1]}, set(re.findall(r"`(\w+)`", row[2])))
+                  for row in table}
+    assert len(real) > 20
+    yield from order("logs.md", [row[0] for row in table])
+    yield from differences("logs.md", documented, real)
+    for row in table:
+        if len(row) != 5 or not row[3].endswith(".") or not row[4].endswith("."):
+            yield f"logs.md: {row[0]} lacks its meaning or what to do"
+
+
+def main():
+    wrong = 0
+    for check in (settings_are_those_of_the_program,
+                  help_has_the_defaults_of_the_table,
+                  counters_are_those_of_the_sources,
+                  log_events_are_those_of_the_sources):
+        print(check.__name__.replace("_", " "))
+        for line in check():
+            print("  " + line)
+            wrong += 1
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
