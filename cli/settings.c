@@ -111,8 +111,6 @@ static const setting_t table[] = {
 
 #define SETTINGS (sizeof table / sizeof table[0])
 
-static zconfig_t *file; /* owns the texts that came from it */
-
 static void defaults(settings_t *settings)
 {
     *settings = (settings_t){.name = "", .log_level = "info"};
@@ -212,11 +210,11 @@ static const setting_t *find(const char *name, size_t len)
 static int read_file(settings_t *settings, audience_t audience,
                      const char *path, char *error)
 {
-    file = zconfig_load(path);
-    if (file == NULL) {
+    settings->file = zconfig_load(path);
+    if (settings->file == NULL) {
         return fault(error, "--config", path, "a readable file (zconfig)");
     }
-    for (zconfig_t *line = zconfig_child(file); line != NULL;
+    for (zconfig_t *line = zconfig_child(settings->file); line != NULL;
          line = zconfig_next(line)) {
         char origin[256];
         const char *name = zconfig_name(line);
@@ -381,9 +379,9 @@ int settings_read(settings_t *settings, audience_t audience, int argc,
     return read == 0 ? check(settings, error) : read;
 }
 
-void settings_fini(void)
+void settings_fini(settings_t *settings)
 {
-    zconfig_destroy(&file);
+    zconfig_destroy(&settings->file);
 }
 
 /* --- for people ---------------------------------------------------------- */

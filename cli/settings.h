@@ -21,6 +21,7 @@ typedef struct {
     broker_options_t broker;
     const char *name;      /* of this process, for people */
     const char *log_level; /* "error", "warn", "info" or "debug" */
+    zconfig_t *file;       /* owned: texts that came from it; NULL: none */
 } settings_t;
 
 #define SETTING_ERROR_MAX 512
@@ -28,7 +29,7 @@ typedef struct {
 /*
  * Fill settings from defaults, the file that --config or HOIST_CONFIG names,
  * the environment and argv (without program and subcommand).  Texts in
- * settings live until settings_fini.
+ * settings live until settings_fini, which is due after a failure too.
  *
  * Returns 0; 1 when --help was asked for; -EINVAL with one line in error that
  * names the setting, its value and what would be right.
@@ -36,7 +37,7 @@ typedef struct {
 int settings_read(settings_t *settings, audience_t audience, int argc,
                   char **argv, char error[SETTING_ERROR_MAX]);
 
-void settings_fini(void);
+void settings_fini(settings_t *settings);
 
 /* The flags of an audience with their defaults, as --help shows them. */
 void settings_help(audience_t audience, FILE *out);

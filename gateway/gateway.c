@@ -179,9 +179,6 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
         .listen = options->listen,
         .tls_cert = options->tls_cert,
         .tls_key = options->tls_key,
-        .max_sockets = options->max_connections == 0
-                           ? 0
-                           : options->max_connections + options->max_handshakes,
     };
     self->transport =
         transport_new(self->actor.loop, &listening, &hub_transport_ops,

@@ -26,19 +26,16 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <netdb.h>
 #include <openssl/ssl.h>
 
-#define BACKLOG           1024
-#define ACCEPTS_PER_TURN  64
-#define ACCEPT_PAUSE_S    0.1  /* after EMFILE; descriptors may be free then */
-#define LIBRARY_TICK_S    1.0  /* its timers run only after I/O otherwise */
-#define SPARE_DESCRIPTORS 1024 /* beside the clients' sockets */
-#define DESCRIPTORS_MAX   ((rlim_t)1 << 20)
+#define BACKLOG          1024
+#define ACCEPTS_PER_TURN 64
+#define ACCEPT_PAUSE_S   0.1 /* after EMFILE; descriptors may be free then */
+#define LIBRARY_TICK_S   1.0 /* its timers run only after I/O otherwise */
 
 struct transport {
     struct ev_loop *loop;       /* borrowed */
@@ -314,32 +311,6 @@ static int bind_listener(transport_t *self, const char *listen_on, char *error,
     return 0;
 }
 
-/*
- * The library indexes a table by descriptor and sizes it by the process's
- * limit; told another size, it searches the table at every event instead
- * (4.1.6: two thirds of the time at 8000 clients).  So the limit itself is
- * set: to what we need where it is lower, and down from the thousand million
- * that some containers have.
- */
-static void set_descriptor_limit(int64_t max_sockets)
-{
-    struct rlimit limit;
-    rlim_t wanted = max_sockets > 0 ? (rlim_t)max_sockets + SPARE_DESCRIPTORS
-                                    : DESCRIPTORS_MAX;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
-        return;
-    }
-    if (wanted < limit.rlim_cur) {
-        wanted = limit.rlim_cur;
-    }
-    if (wanted > DESCRIPTORS_MAX) {
-        wanted = DESCRIPTORS_MAX;
-    }
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* else it stays as it is */
-}
-
 static void log_library_line(int level, const char *line)
 {
     (void)level;
@@ -351,7 +322,6 @@ static int make_context(transport_t *self, const transport_options_t *options)
 {
     void *loops[1] = {self->loop};
 
-    set_descriptor_limit(options->max_sockets);
     lws_set_log_level(COMPAT_LWS_LOG_LEVELS, log_library_line);
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,

@@ -58,7 +58,6 @@ typedef struct {
     const char *listen;   /* ADDRESS:PORT, [ADDRESS]:PORT */
     const char *tls_cert; /* PEM file, or "" for plain TCP */
     const char *tls_key;
-    int64_t max_sockets; /* how many are expected; 0: not known */
 } transport_options_t;
 
 /*
