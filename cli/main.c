@@ -4,6 +4,7 @@
  *
  *   SIGTERM, SIGINT   stop in order; a second one ends at once
  *   SIGUSR1           log the counters
+ *   SIGHUP            nothing but a line in the log
  *
  * Exit status: 0 after a stop in order, 1 when something failed, 2 for a wrong
  * setting.
@@ -67,6 +68,7 @@ static int block_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
@@ -179,6 +181,25 @@ static void log_stats(program_t *self)
     }
 }
 
+/* Returns whether the signal is one to stop for. */
+static bool is_end(program_t *self, uint32_t signal_number)
+{
+    switch (signal_number) {
+    case SIGUSR1:
+        log_stats(self);
+        return false;
+    case SIGHUP:
+        /* Who sends it expects a reload, and nobody expects the end of a
+         * server with its clients. */
+        log_warn("HANGUP-IGNORED",
+                 "settings are read at start only: restart to change them");
+        return false;
+    default:
+        log_info("STOPPING", "signal=%u", signal_number);
+        return true;
+    }
+}
+
 /* Returns 0 when told to stop, 1 when an actor ended by itself. */
 static int wait_for_end(program_t *self)
 {
@@ -200,13 +221,9 @@ static int wait_for_end(program_t *self)
                     which == self->broker ? "broker" : "gateway");
             result = 1;
         } else if (read(self->signals, &info, sizeof info) ==
-                   (ssize_t)sizeof info) {
-            if (info.ssi_signo == SIGUSR1) {
-                log_stats(self);
-            } else {
-                log_info("STOPPING", "signal=%u", info.ssi_signo);
-                result = 0;
-            }
+                       (ssize_t)sizeof info &&
+                   is_end(self, info.ssi_signo)) {
+            result = 0;
         }
     }
     zpoller_destroy(&poller);

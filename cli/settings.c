@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
-#include "proto/message.h"
+#include "proto/route_expr.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -13,7 +13,16 @@
 
 #include <czmq.h>
 
-typedef enum { TEXT, FLAG, NUMBER } type_t;
+typedef enum {
+    FLAG,
+    NUMBER,
+    TEXT,
+    ADDRESS, /* from here on texts of which something is checked */
+    ENDPOINT,
+    EXPRESSION,
+    LEVEL,
+    SEGMENT, /* of a path, or nothing */
+} type_t;
 
 typedef struct {
     const char *name;
@@ -31,22 +40,22 @@ typedef struct {
 #define COUNT_MAX 16777215
 
 static const setting_t table[] = {
-    {"listen", TEXT, FOR_GATEWAY, AT(gateway.listen), 0, 0, "ADDRESS:PORT",
+    {"listen", ADDRESS, FOR_GATEWAY, AT(gateway.listen), 0, 0, "ADDRESS:PORT",
      "where clients connect; port 0 picks one"},
-    {"broker", TEXT, FOR_GATEWAY, AT(gateway.broker), 0, 0, "ENDPOINT",
+    {"broker", ENDPOINT, FOR_GATEWAY, AT(gateway.broker), 0, 0, "ENDPOINT",
      "the broker's socket for gateways (not with serve)"},
-    {"workers", TEXT, FOR_BROKER, AT(broker.workers), 0, 0, "ENDPOINT",
+    {"workers", ENDPOINT, FOR_BROKER, AT(broker.workers), 0, 0, "ENDPOINT",
      "where workers connect"},
-    {"gateways", TEXT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
+    {"gateways", ENDPOINT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
      "where gateways connect (not with serve)"},
     {"name", TEXT, FOR_ALL, AT(name), 0, PEER_NAME_MAX, "TEXT",
      "name of this process in logs"},
-    {"log-level", TEXT, FOR_ALL, AT(log_level), 0, 0, "LEVEL",
+    {"log-level", LEVEL, FOR_ALL, AT(log_level), 0, 0, "LEVEL",
      "error, warn, info or debug"},
-    {"route-selection-expression", TEXT, FOR_GATEWAY,
+    {"route-selection-expression", EXPRESSION, FOR_GATEWAY,
      AT(gateway.route_selection_expression), 0, 0, "EXPRESSION",
      "yields the route key of a message"},
-    {"stage", TEXT, FOR_GATEWAY, AT(gateway.stage), 0, 0, "NAME",
+    {"stage", SEGMENT, FOR_GATEWAY, AT(gateway.stage), 0, 0, "NAME",
      "first path segment that clients must use"},
     {"static", TEXT, FOR_GATEWAY, AT(gateway.static_dir), 0, 0, "DIR",
      "directory served to plain GET requests"},
@@ -167,14 +176,77 @@ static int set_flag(settings_t *settings, const setting_t *setting,
     return 0;
 }
 
+static bool is_address(const char *value)
+{
+    const char *colon = strrchr(value, ':');
+    const char *port = colon == NULL ? "" : colon + 1;
+    size_t digits = strspn(port, "0123456789");
+
+    return digits > 0 && digits <= 5 && port[digits] == '\0' &&
+           strtol(port, NULL, 10) <= 65535;
+}
+
+static bool is_endpoint(const char *value)
+{
+    static const char *const schemes[] = {"tcp://", "ipc://"};
+
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t len = strlen(schemes[i]);
+        if (strncmp(value, schemes[i], len) == 0 && value[len] != '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_expression(const char *value, char *right, size_t size)
+{
+    route_expr_t *expr;
+    char reason[128];
+    int rc = route_expr_compile(value, &expr, reason, sizeof reason);
+
+    route_expr_destroy(&expr);
+    snprintf(right, size, "an expression like $request.body.action (%s)",
+             rc < 0 ? reason : "");
+    return rc == 0;
+}
+
+/* Is a text what its type says?  If not, *right is what would be. */
+static bool is_right(type_t type, const char *value, char *right, size_t size)
+{
+    log_level_t level;
+
+    switch (type) {
+    case ADDRESS:
+        snprintf(right, size, "ADDRESS:PORT, a port from 0 to 65535");
+        return is_address(value);
+    case ENDPOINT:
+        snprintf(right, size, "tcp://ADDRESS:PORT or ipc://PATH");
+        return is_endpoint(value);
+    case EXPRESSION:
+        return is_expression(value, right, size);
+    case LEVEL:
+        snprintf(right, size, "error, warn, info or debug");
+        return log_level_parse(value, &level) == 0;
+    case SEGMENT:
+        snprintf(right, size, "one segment of a path, without '/' or '?'");
+        return strpbrk(value, "/?#") == NULL;
+    default:
+        return true;
+    }
+}
+
 static int set_text(settings_t *settings, const setting_t *setting,
                     const char *origin, const char *value, char *error)
 {
-    char right[64];
+    char right[256];
 
     if (setting->max != 0 && strlen(value) > (size_t)setting->max) {
         snprintf(right, sizeof right, "at most %lld bytes",
                  (long long)setting->max);
+        return fault(error, origin, value, right);
+    }
+    if (!is_right(setting->type, value, right, sizeof right)) {
         return fault(error, origin, value, right);
     }
     *(const char **)field_of(settings, setting) = value;
@@ -207,12 +279,41 @@ static const setting_t *find(const char *name, size_t len)
 
 /* --- the three sources --------------------------------------------------- */
 
+/*
+ * Load the file.  czmq prints what is wrong with it on standard output ("…
+ * (zconfig): (2) indentation error"); that is caught, so that it becomes part
+ * of our line.  There is one thread yet, and glibc lets stdout be set.
+ */
+static int load_file(settings_t *settings, const char *path, char *error)
+{
+    char *said = NULL, right[128];
+    size_t size;
+    FILE *usual = stdout, *stream = open_memstream(&said, &size);
+
+    stdout = stream != NULL ? stream : usual;
+    /* An open directory reads like an empty file. */
+    settings->file = S_ISDIR(zsys_file_mode(path)) ? NULL : zconfig_load(path);
+    stdout = usual;
+    if (stream != NULL) {
+        fclose(stream);
+    }
+    const char *reason = said == NULL ? NULL : strstr(said, "(zconfig): ");
+    if (reason == NULL) {
+        snprintf(right, sizeof right, "a file that can be read");
+    } else {
+        reason += strlen("(zconfig): ");
+        snprintf(right, sizeof right, "lines like max-frame = 4096: %.*s",
+                 (int)strcspn(reason, "\n"), reason);
+    }
+    free(said);
+    return settings->file == NULL ? fault(error, "--config", path, right) : 0;
+}
+
 static int read_file(settings_t *settings, audience_t audience,
                      const char *path, char *error)
 {
-    settings->file = zconfig_load(path);
-    if (settings->file == NULL) {
-        return fault(error, "--config", path, "a readable file (zconfig)");
+    if (load_file(settings, path, error) < 0) {
+        return -EINVAL;
     }
     for (zconfig_t *line = zconfig_child(settings->file); line != NULL;
          line = zconfig_next(line)) {
@@ -222,7 +323,11 @@ static int read_file(settings_t *settings, audience_t audience,
         snprintf(origin, sizeof origin, "%s: %s", path, name);
         if (setting == NULL) {
             return fault(error, origin, zconfig_value(line),
-                         "a setting of `hoist help`");
+                         "a setting of `hoist settings`");
+        }
+        if (zconfig_child(line) != NULL) {
+            return fault(error, origin, zconfig_name(zconfig_child(line)),
+                         "no indented lines below a setting");
         }
         /* One file may serve gateway and broker: each reads what is its. */
         if ((setting->audience & audience) != 0 &&
@@ -288,7 +393,8 @@ static int read_flag(settings_t *settings, audience_t audience, int argc,
     bool is_bare = setting->type == FLAG && flag[len] == '\0';
     const char *value = is_bare ? "true" : value_of(argc, argv, i);
     if (value == NULL) {
-        snprintf(error, SETTING_ERROR_MAX, "%s: a value is missing", flag);
+        snprintf(error, SETTING_ERROR_MAX, "%s: a value is missing; give %s",
+                 flag, setting->unit);
         return -EINVAL;
     }
     char origin[64];
@@ -338,21 +444,24 @@ static int read_flags(settings_t *settings, audience_t audience, int argc,
 /* What no single value can say. */
 static int check(settings_t *settings, char *error)
 {
-    log_level_t level;
+    log_level_t level = LEVEL_INFO;
+    char value[32], right[64];
     const gateway_options_t *gateway = &settings->gateway;
+    const broker_options_t *broker = &settings->broker;
 
-    if (log_level_parse(settings->log_level, &level) < 0) {
-        return fault(error, "--log-level", settings->log_level,
-                     "error, warn, info or debug");
+    if (gateway->tls_cert[0] == '\0' && gateway->tls_key[0] != '\0') {
+        return fault(error, "--tls-cert", "", "a file, since --tls-key is one");
     }
-    if ((gateway->tls_cert[0] == '\0') != (gateway->tls_key[0] == '\0')) {
-        return fault(error, "--tls-cert and --tls-key", "",
-                     "both of them or none");
+    if (gateway->tls_key[0] == '\0' && gateway->tls_cert[0] != '\0') {
+        return fault(error, "--tls-key", "", "a file, since --tls-cert is one");
     }
-    if (settings->broker.liveness_ms < 2 * settings->broker.heartbeat_ms) {
-        return fault(error, "--liveness", "too short",
-                     "at least twice the --heartbeat");
+    if (broker->liveness_ms < 2 * broker->heartbeat_ms) {
+        snprintf(value, sizeof value, "%lld", (long long)broker->liveness_ms);
+        snprintf(right, sizeof right, "at least twice the --heartbeat of %lld",
+                 (long long)broker->heartbeat_ms);
+        return fault(error, "--liveness", value, right);
     }
+    (void)log_level_parse(settings->log_level, &level); /* it was checked */
     settings->gateway.name = settings->name;
     settings->broker.name = settings->name;
     log_set_level(level);

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""The hoist program from outside: its settings and where they come from, what
+it says about a wrong one, its commands, its signals and its exit status."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+from harness import *
+
+PORTS = ["--listen=127.0.0.1:0", "--workers=tcp://127.0.0.1:*"]
+
+
+def hoist(*arguments, variables=None):
+    """Run the program to its end."""
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith("HOIST_")}
+    return subprocess.run([BUILD + "/cli/hoist", *arguments], timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, env={**environment, **(variables or {})})
+
+
+def config(text):
+    """A file with that text; it goes when it is closed."""
+    file = tempfile.NamedTemporaryFile("w", suffix=".cfg")
+    file.write(text)
+    file.flush()
+    return file
+
+
+def assert_wrong(ended, *words):
+    """One line that holds these words, and status 2."""
+    assert ended.returncode == 2, ended
+    assert ended.stdout == "", ended
+    assert ended.stderr.count("\n") == 1, ended.stderr
+    for word in words:
+        assert word in ended.stderr, (word, ended.stderr)
+
+
+def wins(flag=None, variable=None, line=None):
+    """Which of three wrong values is complained about; all name 'stage'."""
+    with config("" if line is None else f'stage = "{line}"\n') as file:
+        arguments = ["serve", *PORTS, "--config", file.name]
+        if flag is not None:
+            arguments.append("--stage=" + flag)
+        variables = {} if variable is None else {"HOIST_STAGE": variable}
+        return hoist(*arguments, variables=variables)
+
+
+def limit_of(*flags, variables=None):
+    """The most bytes that a running hoist takes in a message."""
+    for name, value in (variables or {}).items():
+        os.environ[name] = value
+    try:
+        with Hoist("--drain-time=0", *flags) as running:
+            for size in (10, 20, 30, 40):
+                client = Client(running.address).opened()
+                client.frame(2, b"x" * (size + 1))
+                first = client.recv()
+                if first[0] == 8:
+                    assert struct.unpack(">H", first[1][:2])[0] == 1009
+                    return size
+        return None
+    finally:
+        for name in variables or {}:
+            del os.environ[name]
+
+
+def test_a_flag_wins_over_a_variable_and_a_variable_over_the_file():
+    with config("max-message = 10\n") as file:
+        by_file = ["--config", file.name]
+        by_variable = {"HOIST_MAX_MESSAGE": "20"}
+        assert limit_of(*by_file) == 10
+        assert limit_of(*by_file, variables=by_variable) == 20
+        assert limit_of(*by_file, "--max-message=30",
+                        variables=by_variable) == 30
+
+
+def test_a_wrong_value_is_told_with_the_place_it_came_from():
+    assert_wrong(wins(line="a/b"), "stage", "'a/b'", ".cfg")
+    assert_wrong(wins(variable="c/d"), "HOIST_STAGE", "'c/d'")
+    assert_wrong(wins(flag="e/f"), "--stage", "'e/f'")
+
+
+def test_the_file_may_be_named_by_a_variable():
+    with config("max-frame = many\n") as file:
+        ended = hoist("serve", *PORTS, variables={"HOIST_CONFIG": file.name})
+        assert_wrong(ended, file.name, "max-frame", "'many'")
+
+
+def test_each_kind_of_wrong_value_is_one_line_and_status_2():
+    cases = {
+        "--max-frame=many": "whole number of bytes from 1 to 33554432",
+        "--max-frame=": "whole number",
+        "--max-frame=-1": "from 1",
+        "--max-frame=1k": "whole number",
+        "--max-frame=0": "from 1",
+        "--max-frame=33554433": "to 33554432",
+        "--max-frame=99999999999999999999": "to 33554432",
+        "--require-connect=maybe": "true or false",
+        "--log-level=loud": "error, warn, info or debug",
+        "--listen=nowhere": "ADDRESS:PORT",
+        "--listen=127.0.0.1:65536": "port from 0 to 65535",
+        "--listen=127.0.0.1:http": "port from 0 to 65535",
+        "--workers=127.0.0.1:5555": "tcp://ADDRESS:PORT",
+        "--workers=tcp://": "tcp://ADDRESS:PORT",
+        "--route-selection-expression=$body": "$request.body",
+        "--stage=a/b": "one segment",
+        "--name=" + "n" * 65: "at most 64 bytes",
+    }
+    for flag, right in cases.items():
+        name, value = flag.split("=", 1)
+        assert_wrong(hoist("serve", flag), name, f"'{value}'", right)
+
+
+def test_settings_that_do_not_fit_together_are_wrong():
+    assert_wrong(hoist("serve", "--liveness=1999"), "--liveness", "'1999'",
+                 "--heartbeat of 1000")
+    assert_wrong(hoist("serve", "--tls-cert=cert.pem"), "--tls-key")
+    assert_wrong(hoist("serve", "--tls-key=key.pem"), "--tls-cert")
+
+
+def test_a_flag_that_is_not_there_or_lacks_its_value_is_wrong():
+    assert_wrong(hoist("serve", "--no-such"), "--no-such", "--help")
+    assert_wrong(hoist("serve", "stray"), "stray", "--help")
+    assert_wrong(hoist("serve", "-x"), "-x", "--help")
+    assert_wrong(hoist("broker", "--listen=127.0.0.1:0"), "--listen")
+    assert_wrong(hoist("gateway", "--workers=tcp://127.0.0.1:*"), "--workers")
+    assert_wrong(hoist("serve", "--max-frame"), "--max-frame", "bytes")
+    assert_wrong(hoist("serve", "--config"), "--config", "a file")
+
+
+def test_a_file_that_cannot_be_used_is_wrong():
+    assert_wrong(hoist("serve", "--config=/no/such"), "--config", "'/no/such'")
+    with tempfile.TemporaryDirectory() as folder:
+        assert_wrong(hoist("serve", "--config=" + folder), "--config", folder)
+    cases = {
+        "max-frame = 10\n        deep = 1\n  odd = 2\n": "max-frame = 4096",
+        'stage = "open\n': 'missing "',
+        "max-frames = 10\n": "max-frames",
+        "max-frame = 10\n    below = 1\n": "'below'",
+        "max-frame = 10 20\n": "'10 20'",
+        "max-frame\n": "max-frame",
+    }
+    for text, word in cases.items():
+        with config(text) as file:
+            assert_wrong(hoist("serve", "--config", file.name), file.name, word)
+
+
+def test_a_file_may_serve_gateway_and_broker():
+    with config("max-message = 10\nmax-workers = 5\n") as file:
+        with Hoist("--config", file.name, command="broker"):
+            pass
+
+
+def test_an_unknown_command_is_told_and_status_2():
+    ended = hoist("sevre")
+    assert ended.returncode == 2 and ended.stdout == ""
+    assert "'sevre'" in ended.stderr.splitlines()[0]
+    assert "serve" in ended.stderr
+    assert hoist().returncode == 2
+
+
+def test_help_shows_every_setting_with_its_default():
+    for command in ("serve", "gateway", "broker"):
+        ended = hoist(command, "--help", variables={"HOIST_MAX_FRAME": "7"})
+        assert ended.returncode == 0 and ended.stderr == "", ended
+        flags = re.findall(r"^  --", ended.stdout, re.M)
+        defaults = re.findall(r"^      .* \[.*\]$", ended.stdout, re.M)
+        assert len(flags) == len(defaults) + 1, ended.stdout  # but for --help
+    for words in (["help"], ["--help"]):
+        ended = hoist(*words)
+        assert ended.returncode == 0 and "gateway" in ended.stdout
+
+
+def test_version_is_one_line():
+    for word in ("version", "--version"):
+        ended = hoist(word)
+        assert ended.returncode == 0 and ended.stderr == ""
+        assert re.fullmatch(r"hoist \d+\.\d+\.\d+\n", ended.stdout)
+
+
+def assert_failed(ended, address):
+    """Status 1, and one line of level error that names the address."""
+    errors = [line for line in ended.stderr.splitlines() if " error " in line]
+    assert ended.returncode == 1, ended
+    assert len(errors) == 1 and "START-FAILED" in errors[0], ended.stderr
+    assert address in errors[0] and "in use" in errors[0], errors
+
+
+def test_a_port_in_use_is_an_error_in_one_line_and_status_1():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        assert_failed(hoist("serve", PORTS[1], "--listen=" + address), address)
+        assert_failed(hoist("serve", PORTS[0], "--workers=tcp://" + address),
+                      address)
+        assert_failed(hoist("broker", PORTS[1], "--gateways=tcp://" + address),
+                      address)
+
+
+def end_by(number, command):
+    with Hoist(command=command) as running:
+        running.process.send_signal(number)
+        assert running.process.wait(WAIT_S) == 0
+        assert f"STOPPING signal={int(number)}" in running.log()
+
+
+def test_sigterm_and_sigint_end_it_in_order():
+    for command in ("serve", "broker"):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            end_by(number, command)
+
+
+def test_sigusr1_logs_the_counters():
+    with Hoist() as running:
+        assert running.stats("BROKER")["gateways"] == 1
+        assert running.stats("GATEWAY")["connections"] == 0
+
+
+def test_sighup_is_told_and_ignored():
+    with Hoist("--drain-time=0") as running:
+        running.process.send_signal(signal.SIGHUP)
+        running.find("(HANGUP-IGNORED)")
+        client = Client(running.address).opened()
+        assert client.status == 101 and running.process.poll() is None
+
+
+run(sys.modules[__name__])
