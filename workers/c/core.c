@@ -11,7 +11,8 @@ void core_init(core_t *self, hoist_app *app)
     *self = (core_t){.ctx = {.app = app}};
     self->ctx.ws.ctx = &self->ctx;
     self->ctx.head.ws = &self->ctx.ws;
-    buf_init(&self->ctx.accept.attributes, ATTRIBUTES_MAX);
+    /* Twice: a value and the one that it takes the place of. */
+    buf_init(&self->ctx.accept.attributes, (size_t)2 * ATTRIBUTES_MAX);
     buf_init(&self->ctx.accept.headers, HEADERS_MAX);
     buf_init(&self->ctx.scratch, SCRATCH_MAX);
     routes_freeze(&app->routes);
@@ -36,6 +37,13 @@ hoist_handler *core_route(const hoist_app *app,
     return handler;
 }
 
+static void forget_failure(hoist_ctx *ctx)
+{
+    ctx->error_status = 0;
+    ctx->error_code[0] = '\0';
+    ctx->error_message[0] = '\0';
+}
+
 /* Make the context that of this event; what is set only by CONNECT or by a
  * failure was cleaned after the one that set it. */
 static void begin(hoist_ctx *ctx, const message_request_t *request,
@@ -46,9 +54,7 @@ static void begin(hoist_ctx *ctx, const message_request_t *request,
     ctx->due_ms = now_ms + (int64_t)request->deadline_ms;
     ctx->layer = 0;
     ctx->status = 0;
-    ctx->error_status = 0;
-    ctx->error_code[0] = '\0';
-    ctx->error_message[0] = '\0';
+    forget_failure(ctx);
     ctx->key_count = 0;
     if (request->event == EVENT_CONNECT) {
         accept_reset(&ctx->accept);
@@ -82,7 +88,7 @@ int hoist_next(hoist_ctx *ctx)
 {
     int rc;
 
-    ctx->error_status = 0; /* a retry starts without the former failure */
+    forget_failure(ctx); /* a retry starts without the former one */
     if (ctx->layer == ctx->app->layer_count) {
         rc = ctx->handler(ctx);
     } else {

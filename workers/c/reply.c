@@ -86,30 +86,36 @@ static int put_texts(buf_t *out, hoist_text first, hoist_text second)
     return rc == -ENOBUFS ? -EMSGSIZE : rc;
 }
 
-/* Remove the attribute of that name; at most one is there. */
-static void drop_attribute(accept_t *accept, hoist_text name)
+/* The encoded pair of that name, of which there is at most one, or none. */
+static wire_bytes_t find_attribute(const accept_t *accept, hoist_text name)
 {
-    buf_t *buf = &accept->attributes;
-    wire_bytes_t all = {buf->data, buf->len};
+    wire_bytes_t all = {accept->attributes.data, accept->attributes.len};
     wire_cursor_t at = wire_cursor(all);
 
     while (!wire_at_end(&at)) {
-        uint8_t *start = buf->data + (at.at - buf->data);
+        const uint8_t *start = at.at;
         wire_bytes_t found, value;
         must(wire_get_str(&at, &found) == 0 && wire_get_str(&at, &value) == 0);
         if (wire_equal(found, wire_of(name))) {
-            size_t rest = (size_t)(at.end - at.at);
-            memmove(start, at.at, rest);
-            buf->len = (size_t)(start - buf->data) + rest;
-            accept->attribute_count--;
-            return;
+            return (wire_bytes_t){start, (size_t)(at.at - start)};
         }
     }
+    return (wire_bytes_t){NULL, 0};
+}
+
+/* Remove len encoded bytes at that offset. */
+static void cut_attribute(buf_t *buf, size_t offset, size_t len)
+{
+    uint8_t *start = buf->data + offset;
+
+    memmove(start, start + len, buf->len - offset - len);
+    buf->len -= len;
 }
 
 int hoist_accept_attribute(hoist_ctx *ctx, const char *name, hoist_text value)
 {
     accept_t *accept = &ctx->accept;
+    buf_t *buf = &accept->attributes;
     int rc = may_accept(ctx);
 
     if (rc == 0 && (name == NULL || *name == '\0')) {
@@ -118,17 +124,23 @@ int hoist_accept_attribute(hoist_ctx *ctx, const char *name, hoist_text value)
     if (rc < 0) {
         return rc;
     }
-    drop_attribute(accept, hoist_str(name));
+    wire_bytes_t old = find_attribute(accept, hoist_str(name));
+    size_t offset = old.len > 0 ? (size_t)(old.data - buf->data) : 0;
     /* The map's own head counts too: 3 bytes at most at this size. */
-    if (accept->attributes.len + strlen(name) + value.len + 13 >
-        ATTRIBUTES_MAX) {
+    if (buf->len - old.len + strlen(name) + value.len + 13 > ATTRIBUTES_MAX) {
         return -EMSGSIZE;
     }
-    rc = put_texts(&accept->attributes, hoist_str(name), value);
-    if (rc == 0) {
+    /* The old value goes last: it stands when the new one does not. */
+    rc = put_texts(buf, hoist_str(name), value);
+    if (rc < 0) {
+        return rc;
+    }
+    if (old.len > 0) {
+        cut_attribute(buf, offset, old.len);
+    } else {
         accept->attribute_count++;
     }
-    return rc;
+    return 0;
 }
 
 int hoist_accept_subprotocol(hoist_ctx *ctx, hoist_text subprotocol)
