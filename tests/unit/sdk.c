@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/sdk.h"
+
+#include "base/xalloc.h"
+
+#include <stdio.h>
+
+bool sdk_take(buf_t *buf, buf_t *frame, message_t *message)
+{
+    wire_cursor_t whole = wire_cursor((wire_bytes_t){buf->data, buf->len});
+
+    if (message_decode(&whole, message) != 1) {
+        return false;
+    }
+    frame->len = 0;
+    must(buf_put(frame, buf->data, message->size) == 0);
+    buf_drop(buf, message->size);
+    wire_cursor_t own = wire_cursor((wire_bytes_t){frame->data, frame->len});
+    return message_decode(&own, message) == 1;
+}
+
+const char *sdk_kinds(const buf_t *buf)
+{
+    static char kinds[1024];
+    wire_cursor_t at = wire_cursor((wire_bytes_t){buf->data, buf->len});
+    message_t message;
+    size_t len = 0;
+
+    kinds[0] = '\0';
+    while (message_decode(&at, &message) == 1 && len < sizeof kinds - 16) {
+        len += (size_t)snprintf(kinds + len, sizeof kinds - len, "%s%s",
+                                len > 0 ? " " : "",
+                                message_kind_name(message.kind));
+    }
+    return kinds;
+}
+
+message_request_t sdk_message(const char *route)
+{
+    return (message_request_t){
+        .id = 7,
+        .event = EVENT_MESSAGE,
+        .conn = wire_bytes(CONN_A),
+        .route = wire_bytes(route),
+        .deadline_ms = 1000,
+        .number = 70,
+    };
+}
+
+message_request_t sdk_event(event_t event)
+{
+    message_request_t request =
+        sdk_message(event == EVENT_CONNECT ? "$connect" : "$disconnect");
+
+    request.event = event;
+    return request;
+}

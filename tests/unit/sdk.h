@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the tests of the C SDK share: reading what collects in an outbox, and
+ * making requests, all without sockets.
+ */
+#ifndef TESTS_SDK_H
+#define TESTS_SDK_H
+
+#include "workers/c/core.h"
+
+#define CONN_A "aaaaaaaaaaaaaaaa"
+#define CONN_B "bbbbbbbbbbbbbbbb"
+
+/* Decode and take the first message of buf; false at its end.  The message
+ * lends from *frame, which the caller frees. */
+bool sdk_take(buf_t *buf, buf_t *frame, message_t *message);
+
+/* The kinds that wait in buf, as text: "HELLO READY". */
+const char *sdk_kinds(const buf_t *buf);
+
+/* A MESSAGE to this route, without a body. */
+message_request_t sdk_message(const char *route);
+
+/* Another event, of its own route. */
+message_request_t sdk_event(event_t event);
+
+#endif
