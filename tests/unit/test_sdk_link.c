@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A worker's side of the protocol and what it has to say, by frames and times
+ * that the tests make up.
+ */
+#include "base/xalloc.h"
+#include "tests/unit/sdk.h"
+#include "workers/c/link.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define HEARTBEAT 1000
+#define LIVENESS  3500
+
+typedef struct {
+    hoist_app *app;
+    core_t core;
+    link_t link;
+    buf_t in;      /* the frame that is fed next */
+    size_t runs;   /* of the handler */
+    size_t pushes; /* that the handler makes before its reply */
+    size_t gone;   /* connections that we were told of */
+} fixture_t;
+
+static fixture_t *fixture; /* of the test that runs, for its handler */
+
+static int handler(hoist_ctx *ctx)
+{
+    fixture->runs++;
+    for (size_t i = 0; i < fixture->pushes; i++) {
+        assert_int_equal(hoist_push_one(ctx, hoist_str(CONN_B), HOIST_TEXT,
+                                        hoist_str("push")),
+                         0);
+    }
+    return hoist_reply_text(ctx, "reply");
+}
+
+static void on_gone(hoist_app *app, hoist_text connection)
+{
+    assert_ptr_equal(app, fixture->app);
+    assert_true(hoist_is(connection, CONN_B));
+    fixture->gone++;
+}
+
+static void open_link(uint64_t window_bytes)
+{
+    core_init(&fixture->core, fixture->app);
+    link_init(&fixture->link,
+              &(link_options_t){.core = &fixture->core,
+                                .endpoint = "tcp://broker",
+                                .boot = "boot",
+                                .name = "name",
+                                .window = 16,
+                                .window_bytes = window_bytes},
+              1);
+}
+
+static int setup(void **state)
+{
+    log_set_level(LEVEL_ERROR);
+    fixture = xcalloc(1, sizeof *fixture);
+    fixture->app = hoist_app_new();
+    hoist_on(fixture->app, "a", handler);
+    hoist_on_gone(fixture->app, on_gone);
+    buf_init(&fixture->in, FRAME_MAX);
+    open_link(1 << 20);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    link_fini(&fixture->link);
+    core_fini(&fixture->core);
+    hoist_app_destroy(&fixture->app);
+    buf_fini(&fixture->in);
+    free(fixture);
+    return 0;
+}
+
+/* --- what the broker says ------------------------------------------------ */
+
+/* Feed what is in `in` as one frame. */
+static void feed(int64_t now_ms)
+{
+    buf_t *in = &fixture->in;
+
+    link_feed(&fixture->link, (wire_bytes_t){in->data, in->len}, now_ms);
+    while (link_step(&fixture->link, now_ms)) {
+    }
+    in->len = 0;
+}
+
+static void feed_bare(message_kind_t kind, int64_t now_ms)
+{
+    must(message_put_bare(&fixture->in, kind) == 0);
+    feed(now_ms);
+}
+
+/* WELCOME; a push window of 0 is left out. */
+static void put_welcome(uint64_t push_window)
+{
+    buf_t options;
+    message_welcome_t welcome = {.version = 1,
+                                 .boot = wire_bytes("broker-boot"),
+                                 .name = wire_bytes("broker"),
+                                 .heartbeat_ms = HEARTBEAT,
+                                 .liveness_ms = LIVENESS};
+
+    buf_init(&options, 100);
+    if (push_window > 0) {
+        must(wire_put_map(&options, 1) == 0 &&
+             wire_put_text(&options, "push_window") == 0 &&
+             wire_put_uint(&options, push_window) == 0);
+        welcome.options = (wire_bytes_t){options.data, options.len};
+    }
+    must(message_put_welcome(&fixture->in, &welcome) == 0);
+    buf_fini(&options);
+}
+
+static void put_request(uint64_t id)
+{
+    message_request_t request = sdk_message("a");
+
+    request.id = id;
+    must(message_put_request(&fixture->in, &request) == 0);
+}
+
+static void put_credit(uint64_t messages)
+{
+    message_credit_t credit = {messages, messages * strlen("push")};
+
+    must(message_put_credit(&fixture->in, &credit) == 0);
+}
+
+/* --- what the worker says ------------------------------------------------ */
+
+static void assert_ready(const char *kinds)
+{
+    assert_string_equal(sdk_kinds(&fixture->link.outbox.ready), kinds);
+}
+
+/* All that is ready leaves. */
+static void send_all(int64_t now_ms)
+{
+    link_sent(&fixture->link, fixture->link.outbox.ready.len, now_ms);
+}
+
+/* Greet and be welcome at that time, with nothing left to send. */
+static void come_up(uint64_t push_window, int64_t now_ms)
+{
+    send_all(now_ms);
+    put_welcome(push_window);
+    feed(now_ms);
+    assert_int_equal(fixture->link.state, LINK_UP);
+    assert_ready("");
+}
+
+/* --- greeting ------------------------------------------------------------ */
+
+static void the_greeting_is_there_at_once(void **state)
+{
+    buf_t frame;
+    message_t message;
+    (void)state;
+
+    buf_init(&frame, FRAME_MAX);
+    assert_ready("HELLO READY");
+    must(sdk_take(&fixture->link.outbox.ready, &frame, &message));
+    assert_true(wire_is(message.hello.role, "worker"));
+    assert_true(wire_is(message.hello.boot, "boot"));
+    must(sdk_take(&fixture->link.outbox.ready, &frame, &message));
+    assert_int_equal(message.ready.window, 16);
+    buf_fini(&frame);
+}
+
+static void a_greeting_without_an_answer_is_said_again(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    send_all(1);
+    link_tick(link, link_due_ms(link) - 1);
+    assert_ready("");
+    link_tick(link, link_due_ms(link));
+    assert_ready("HELLO READY");
+}
+
+static void greetings_that_cannot_leave_do_not_pile_up(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    for (int i = 0; i < 5; i++) {
+        link_tick(link, link_due_ms(link));
+    }
+    assert_ready("HELLO READY");
+}
+
+static void who_is_answered_by_a_new_greeting(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    feed_bare(KIND_WHO, 5000);
+    assert_ready("HELLO READY");
+    assert_int_equal(fixture->link.state, LINK_GREETING);
+}
+
+static void only_the_first_who_of_a_burst_is_news(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    feed_bare(KIND_WHO, 5000);
+    send_all(5000);
+    feed_bare(KIND_WHO, 5001);
+    feed_bare(KIND_WHO, 5002);
+    assert_ready("");
+    put_welcome(0);
+    feed(5003);
+    assert_int_equal(fixture->link.state, LINK_UP);
+}
+
+static void a_new_greeting_forgets_what_was_for_the_broker_before(void **state)
+{
+    (void)state;
+    come_up(1, 10);
+    fixture->pushes = 3;
+    put_request(1);
+    feed(20);
+    assert_ready("PUSH");
+    feed_bare(KIND_WHO, 5000);
+    assert_ready("HELLO READY");
+    assert_false(outbox_is_holding(&fixture->link.outbox));
+}
+
+/* --- requests ------------------------------------------------------------ */
+
+static void each_request_gets_one_reply_in_order(void **state)
+{
+    buf_t frame;
+    message_t message;
+    (void)state;
+
+    buf_init(&frame, FRAME_MAX);
+    come_up(0, 10);
+    for (uint64_t id = 1; id <= 3; id++) {
+        put_request(id);
+    }
+    feed(20);
+    assert_ready("REPLY REPLY REPLY");
+    for (uint64_t id = 1; id <= 3; id++) {
+        must(sdk_take(&fixture->link.outbox.ready, &frame, &message));
+        assert_int_equal(message.reply.id, id);
+    }
+    buf_fini(&frame);
+}
+
+static void requests_wait_while_much_is_to_be_sent(void **state)
+{
+    (void)state;
+    fixture->link.window_bytes = 1; /* one reply is more than that */
+    come_up(0, 10);
+    for (uint64_t id = 1; id <= 3; id++) {
+        put_request(id);
+    }
+    feed(20);
+    assert_int_equal(fixture->runs, 1);
+    assert_false(link_resume(&fixture->link));
+    send_all(21);
+    assert_true(link_resume(&fixture->link));
+    assert_false(link_resume(&fixture->link));
+    send_all(22);
+    assert_true(link_resume(&fixture->link));
+    send_all(23);
+    assert_false(link_can_resume(&fixture->link));
+    assert_int_equal(fixture->runs, 3);
+}
+
+static void a_broken_message_ends_its_frame_and_nothing_else(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    put_request(1);
+    must(buf_put(&fixture->in, "\xdd\x04\x00\x00\x00", 5) == 0);
+    put_request(2);
+    feed(20);
+    assert_ready("REPLY");
+    put_request(3);
+    feed(30);
+    assert_ready("REPLY REPLY");
+}
+
+static void a_message_that_is_not_for_workers_is_passed_over(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    must(message_put_bare(&fixture->in, KIND_DRAIN) == 0);
+    put_request(1);
+    feed(20);
+    assert_ready("REPLY");
+}
+
+static void the_program_is_told_of_connections_that_are_gone(void **state)
+{
+    message_gone_t gone = {.conn = wire_bytes(CONN_B)};
+    (void)state;
+
+    come_up(0, 10);
+    must(message_put_gone(&fixture->in, &gone) == 0);
+    feed(20);
+    assert_int_equal(fixture->gone, 1);
+}
+
+/* --- push window --------------------------------------------------------- */
+
+static void a_reply_does_not_overtake_a_push_that_waits(void **state)
+{
+    (void)state;
+    come_up(2, 10);
+    fixture->pushes = 3;
+    put_request(1);
+    feed(20);
+    assert_ready("PUSH PUSH");
+    put_credit(1);
+    feed(30);
+    assert_ready("PUSH PUSH PUSH REPLY");
+}
+
+static void credit_releases_as_many_pushes_as_it_pays_for(void **state)
+{
+    (void)state;
+    come_up(1, 10);
+    fixture->pushes = 2;
+    put_request(1);
+    put_request(2);
+    feed(20);
+    assert_ready("PUSH");
+    send_all(21);
+    put_credit(1);
+    feed(30);
+    assert_ready("PUSH REPLY");
+    send_all(31);
+    put_credit(1);
+    feed(40);
+    assert_ready("PUSH");
+    put_credit(1);
+    feed(50);
+    assert_ready("PUSH PUSH REPLY");
+}
+
+static void credit_that_was_never_spent_buys_nothing(void **state)
+{
+    (void)state;
+    come_up(1, 10);
+    put_credit(1000);
+    feed(15);
+    fixture->pushes = 3;
+    put_request(1);
+    feed(20);
+    assert_ready("PUSH");
+}
+
+static void a_failure_takes_back_a_reply_that_is_held(void **state)
+{
+    outbox_t *outbox = &fixture->link.outbox;
+    message_push_t push = {.target = {(const uint8_t *)"\x90", 1},
+                           .body = {BODY_TEXT, wire_bytes("push")}};
+    message_reply_t reply = {.id = 1, .status = 200};
+    outbox_mark_t mark;
+    (void)state;
+
+    come_up(1, 10);
+    must(outbox_push(outbox, &push) == 0 && outbox_push(outbox, &push) == 0);
+    must(outbox_reply(outbox, &reply, &mark) == 0);
+    must(outbox_push(outbox, &push) == 0);
+    assert_true(mark.held);
+    outbox_take_back(outbox, &mark);
+    assert_string_equal(sdk_kinds(&outbox->held), "PUSH PUSH");
+    assert_ready("PUSH");
+}
+
+static void a_frame_holds_whole_messages(void **state)
+{
+    outbox_t *outbox = &fixture->link.outbox;
+    message_reply_t reply = {.id = 1, .status = 200};
+    outbox_mark_t mark;
+    (void)state;
+
+    come_up(0, 10);
+    for (int i = 0; i < 3; i++) {
+        must(outbox_reply(outbox, &reply, &mark) == 0);
+    }
+    assert_int_equal(outbox_frame(outbox, 1), mark.len);
+    assert_int_equal(outbox_frame(outbox, 2 * mark.len), 2 * mark.len);
+    assert_int_equal(outbox_frame(outbox, 3 * mark.len - 1), 2 * mark.len);
+    assert_int_equal(outbox_frame(outbox, 1000), 3 * mark.len);
+}
+
+/* --- liveness ------------------------------------------------------------ */
+
+static void a_quiet_link_pings_and_a_ponging_broker_lives(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    come_up(0, 10);
+    for (int i = 0; i < 20; i++) {
+        int64_t now_ms = link_due_ms(link);
+        link_tick(link, now_ms);
+        assert_ready("PING");
+        send_all(now_ms);
+        feed_bare(KIND_PONG, now_ms + 1);
+        assert_int_equal(link->state, LINK_UP);
+    }
+}
+
+/* Tick at each due time until that time; PINGs leave at once. */
+static void tick_until(int64_t end_ms)
+{
+    link_t *link = &fixture->link;
+
+    while (link_due_ms(link) <= end_ms) {
+        int64_t now_ms = link_due_ms(link);
+        link_tick(link, now_ms);
+        send_all(now_ms);
+    }
+}
+
+static void a_broker_that_answers_no_ping_is_lost_after_liveness(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    int64_t asked_ms = link_due_ms(&fixture->link);
+    tick_until(asked_ms + LIVENESS - 1);
+    assert_int_equal(fixture->link.state, LINK_UP);
+    tick_until(asked_ms + LIVENESS);
+    assert_int_equal(fixture->link.state, LINK_LOST);
+}
+
+static void a_handler_that_blocks_is_no_silence_of_the_broker(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    link_tick(&fixture->link, 10 + 10 * LIVENESS);
+    assert_int_equal(fixture->link.state, LINK_UP);
+    assert_ready("PING");
+}
+
+static void a_lost_broker_is_asked_and_greeted_when_it_is_heard(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    come_up(0, 10);
+    feed_bare(KIND_BYE, 20);
+    assert_int_equal(link->state, LINK_LOST);
+    assert_ready("");
+    link_tick(link, link_due_ms(link));
+    assert_ready("PING");
+    send_all(2000);
+    feed(3000); /* an empty frame is no sign of life */
+    assert_int_equal(link->state, LINK_LOST);
+    feed_bare(KIND_PONG, 3000);
+    assert_int_equal(link->state, LINK_GREETING);
+    assert_ready("HELLO READY");
+}
+
+/* --- leaving ------------------------------------------------------------- */
+
+static void
+a_link_is_drained_when_the_fence_came_back_and_all_is_sent(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    come_up(0, 10);
+    link_drain(link, 20);
+    assert_ready("DRAIN PING");
+    send_all(21);
+    assert_false(link_is_drained(link));
+    put_request(1); /* sent before the broker saw the DRAIN */
+    must(message_put_bare(&fixture->in, KIND_PONG) == 0);
+    feed(30);
+    assert_int_equal(fixture->runs, 1);
+    assert_false(link_is_drained(link));
+    send_all(31);
+    assert_true(link_is_drained(link));
+    link_bye(link);
+    assert_ready("BYE");
+}
+
+static void a_pong_to_an_earlier_ping_is_not_the_fence(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    come_up(0, 10);
+    link_tick(link, link_due_ms(link));
+    link_drain(link, 2000);
+    assert_ready("PING DRAIN PING");
+    send_all(2000);
+    feed_bare(KIND_PONG, 2001);
+    assert_false(link_is_drained(link));
+    feed_bare(KIND_PONG, 2002);
+    assert_true(link_is_drained(link));
+}
+
+static void a_draining_link_does_not_greet_again(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    come_up(0, 10);
+    link_drain(link, 20);
+    feed_bare(KIND_WHO, 5000);
+    assert_int_equal(link->state, LINK_LOST);
+    assert_true(link_is_drained(link));
+    link_bye(link);
+    assert_ready("");
+}
+
+static void a_greeting_that_never_left_needs_no_drain(void **state)
+{
+    (void)state;
+    link_drain(&fixture->link, 5);
+    assert_true(link_is_drained(&fixture->link));
+}
+
+static void who_is_welcomed_while_it_drains_says_so_at_once(void **state)
+{
+    (void)state;
+    send_all(1);
+    link_drain(&fixture->link, 5);
+    assert_false(link_is_drained(&fixture->link));
+    put_welcome(0);
+    feed(10);
+    assert_ready("DRAIN PING");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_greeting_is_there_at_once),
+        TEST(a_greeting_without_an_answer_is_said_again),
+        TEST(greetings_that_cannot_leave_do_not_pile_up),
+        TEST(who_is_answered_by_a_new_greeting),
+        TEST(only_the_first_who_of_a_burst_is_news),
+        TEST(a_new_greeting_forgets_what_was_for_the_broker_before),
+        TEST(each_request_gets_one_reply_in_order),
+        TEST(requests_wait_while_much_is_to_be_sent),
+        TEST(a_broken_message_ends_its_frame_and_nothing_else),
+        TEST(a_message_that_is_not_for_workers_is_passed_over),
+        TEST(the_program_is_told_of_connections_that_are_gone),
+        TEST(a_reply_does_not_overtake_a_push_that_waits),
+        TEST(credit_releases_as_many_pushes_as_it_pays_for),
+        TEST(credit_that_was_never_spent_buys_nothing),
+        TEST(a_failure_takes_back_a_reply_that_is_held),
+        TEST(a_frame_holds_whole_messages),
+        TEST(a_quiet_link_pings_and_a_ponging_broker_lives),
+        TEST(a_broker_that_answers_no_ping_is_lost_after_liveness),
+        TEST(a_handler_that_blocks_is_no_silence_of_the_broker),
+        TEST(a_lost_broker_is_asked_and_greeted_when_it_is_heard),
+        TEST(a_link_is_drained_when_the_fence_came_back_and_all_is_sent),
+        TEST(a_pong_to_an_earlier_ping_is_not_the_fence),
+        TEST(a_draining_link_does_not_greet_again),
+        TEST(a_greeting_that_never_left_needs_no_drain),
+        TEST(who_is_welcomed_while_it_drains_says_so_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
