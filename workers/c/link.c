@@ -207,14 +207,15 @@ static void put_bare(link_t *self, message_kind_t kind)
 
 static int64_t oldest_ms(const link_t *self, int64_t now_ms)
 {
+    uint64_t came_ms;
+
+    if (self->inbox_count == 0) {
+        return 0;
+    }
     wire_bytes_t rest = {self->inbox.data + self->inbox_at,
                          self->inbox.len - self->inbox_at};
     wire_cursor_t at = wire_cursor(rest);
-    uint64_t came_ms = (uint64_t)now_ms;
-
-    if (self->inbox_count > 0) {
-        must(wire_get_uint(&at, &came_ms) == 0);
-    }
+    must(wire_get_uint(&at, &came_ms) == 0); /* we wrote it */
     return now_ms - (int64_t)came_ms;
 }
 
