@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# The C SDK as a stranger gets it: hoist.h is C++ as well as C, and what
+# `make install` puts down is enough to build the example by pkg-config alone.
+#
+#   tests/lint/sdk.sh BUILD
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+build=$1
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+DESTDIR=$root cmake --install "$build" --prefix /opt/hoist --component sdk \
+    >"$root/log" || { cat "$root/log"; exit 1; }
+pc=$(find "$root" -name hoist.pc)
+export PKG_CONFIG_PATH=${pc%/*}
+read -ra flags < <(pkg-config --cflags hoist)
+read -ra libs < <(pkg-config --libs hoist)
+
+cat >"$root/three.cc" <<'END'
+#include <hoist.h>
+static int hello(hoist_ctx *ctx) { return hoist_reply_text(ctx, "hello"); }
+static int run(hoist_app *app, int argc, char **argv) { return hoist_on(app, "a", hello) + hoist_main(app, argc, argv); }
+int main(int argc, char **argv) { return run(hoist_app_new(), argc, argv); }
+END
+for compiler in g++ clang++; do
+    command -v "$compiler" >/dev/null || continue
+    echo "hoist.h with $compiler"
+    "$compiler" -std=c++11 -Wall -Wextra -Wpedantic -Werror "${flags[@]}" \
+        "$root/three.cc" -o "$root/three" "${libs[@]}"
+    "$root/three" --help >/dev/null
+done
+
+for standard in c99 c11; do
+    echo "workers/examples/echo.c as $standard"
+    cc -std=$standard -Wall -Wextra -Wpedantic -Werror "${flags[@]}" \
+        workers/examples/echo.c -o "$root/echo" "${libs[@]}"
+done
+"$root/echo" --help >"$root/help"
+grep -q -e --broker "$root/help"
+
+echo "names that the library shows"
+strange=$(nm --defined-only --extern-only "$(find "$root" -name libhoist.a)" |
+    awk 'NF == 3 && $3 !~ /^hoist_/')
+[ -z "$strange" ] || { echo "$strange"; exit 1; }
