@@ -280,6 +280,21 @@ static const setting_t *find(const char *name, size_t len)
 /* --- the three sources --------------------------------------------------- */
 
 /*
+ * Read a file as zconfig; NULL when it cannot be.  zconfig_load would lose
+ * memory over a wrong line (4.2.1).
+ */
+static zconfig_t *parse_file(const char *path)
+{
+    /* An open directory reads like an empty file. */
+    zchunk_t *chunk =
+        S_ISDIR(zsys_file_mode(path)) ? NULL : zchunk_slurp(path, 0);
+    zconfig_t *config = chunk == NULL ? NULL : zconfig_chunk_load(chunk);
+
+    zchunk_destroy(&chunk);
+    return config;
+}
+
+/*
  * Load the file.  czmq prints what is wrong with it on standard output ("…
  * (zconfig): (2) indentation error"); that is caught, so that it becomes part
  * of our line.  There is one thread yet, and glibc lets stdout be set.
@@ -291,8 +306,7 @@ static int load_file(settings_t *settings, const char *path, char *error)
     FILE *usual = stdout, *stream = open_memstream(&said, &size);
 
     stdout = stream != NULL ? stream : usual;
-    /* An open directory reads like an empty file. */
-    settings->file = S_ISDIR(zsys_file_mode(path)) ? NULL : zconfig_load(path);
+    settings->file = parse_file(path);
     stdout = usual;
     if (stream != NULL) {
         fclose(stream);

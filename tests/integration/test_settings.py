@@ -143,10 +143,18 @@ def test_a_file_that_cannot_be_used_is_wrong():
         "max-frame = 10\n    below = 1\n": "'below'",
         "max-frame = 10 20\n": "'10 20'",
         "max-frame\n": "max-frame",
+        "max-frame = last": "'last'",
     }
     for text, word in cases.items():
         with config(text) as file:
             assert_wrong(hoist("serve", "--config", file.name), file.name, word)
+
+
+def test_a_file_may_hold_nothing_and_end_without_a_newline():
+    for text in ("", "#   nothing\n", "\n", "name = last"):
+        with config(text) as file:
+            ended = hoist("serve", "--config", file.name, "--stage=/")
+            assert_wrong(ended, "--stage", "'/'")  # so the file was right
 
 
 def test_a_file_may_serve_gateway_and_broker():
