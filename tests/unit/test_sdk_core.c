@@ -652,6 +652,37 @@ static void a_failure_takes_back_the_reply_between_pushes(void **state)
     assert_handled("PUSH PUSH CLOSE REPLY");
 }
 
+static int push_too_much(hoist_ctx *ctx)
+{
+    size_t len = OUTBOX_BODY_MAX;
+    char *bytes = xcalloc(1, len + 1);
+    hoist_text conn = hoist_str(CONN_B);
+    hoist_text body = {bytes, len}, larger = {bytes, len + 1};
+
+    assert_int_equal(hoist_push_one(ctx, conn, HOIST_BINARY, larger),
+                     -EMSGSIZE);
+    for (int i = 0; i < 2; i++) { /* more than 64 MiB, with what is around */
+        assert_int_equal(hoist_push_one(ctx, conn, HOIST_BINARY, body), 0);
+    }
+    assert_int_equal(hoist_push_one(ctx, conn, HOIST_BINARY, body), -ENOBUFS);
+    assert_int_equal(hoist_close(ctx, conn, 1000, NULL), -ENOBUFS);
+    int rc = hoist_reply(ctx, 200, HOIST_BINARY, body);
+    free(bytes);
+    return rc;
+}
+
+static void
+a_push_past_the_bound_is_refused_and_the_reply_has_room(void **state)
+{
+    message_request_t request = sdk_message("a");
+    (void)state;
+
+    hoist_on(fixture->app, "a", push_too_much);
+    core_init(&fixture->core, fixture->app);
+    core_handle(&fixture->core, &request, 0, &fixture->outbox);
+    assert_string_equal(sdk_kinds(&fixture->outbox.ready), "PUSH PUSH REPLY");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -682,6 +713,7 @@ int main(void)
         TEST(a_message_shows_what_its_connection_was_accepted_with),
         TEST(pushes_and_reply_leave_in_the_order_made),
         TEST(a_failure_takes_back_the_reply_between_pushes),
+        TEST(a_push_past_the_bound_is_refused_and_the_reply_has_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

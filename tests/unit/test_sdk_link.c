@@ -532,7 +532,7 @@ static void a_greeting_that_never_left_needs_no_drain(void **state)
     assert_true(link_is_drained(&fixture->link));
 }
 
-static void who_is_welcomed_while_it_drains_says_so_at_once(void **state)
+static void a_link_welcomed_while_it_drains_says_so_at_once(void **state)
 {
     (void)state;
     send_all(1);
@@ -572,7 +572,7 @@ int main(void)
         TEST(a_pong_to_an_earlier_ping_is_not_the_fence),
         TEST(a_draining_link_does_not_greet_again),
         TEST(a_greeting_that_never_left_needs_no_drain),
-        TEST(who_is_welcomed_while_it_drains_says_so_at_once),
+        TEST(a_link_welcomed_while_it_drains_says_so_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The options of a worker: from the program, the environment, the arguments.
+ */
+#include "workers/c/app.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+    unsetenv("HOIST_WINDOW");
+    unsetenv("HOIST_BROKER");
+    *state = hoist_app_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    hoist_app *app = *state;
+
+    hoist_app_destroy(&app);
+    assert_null(app);
+    hoist_app_destroy(&app); /* harmless */
+    return 0;
+}
+
+/* hoist_options_from_args with a program's name and up to three arguments. */
+static int read_args(hoist_app *app, const char *first, const char *second,
+                     const char *third)
+{
+    char words[4][64] = {"worker"};
+    const char *const given[] = {first, second, third};
+    char *argv[5] = {words[0]};
+    int argc = 1;
+
+    for (; argc < 4 && given[argc - 1] != NULL; argc++) {
+        snprintf(words[argc], sizeof words[argc], "%s", given[argc - 1]);
+        argv[argc] = words[argc];
+    }
+    return hoist_options_from_args(app, argc, argv);
+}
+
+static void an_option_is_taken_within_its_bounds_only(void **state)
+{
+    static const char *const wrong[][2] = {
+        {"window", "0"},        {"window", "1000001"},  {"window", "1x"},
+        {"window", " 1"},       {"window", "-1"},       {"window", ""},
+        {"window-bytes", "0"},  {"liveness", "120001"}, {"drain", "3600001"},
+        {"signals", "yes"},     {"broker", ""},         {"broker", "tcp://"},
+        {"broker", "tcp://a,"}, {"broker", "http://a"},
+    };
+    hoist_app *app = *state;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(hoist_option(app, wrong[i][0], wrong[i][1]), -EINVAL);
+    }
+    assert_int_equal(hoist_option(app, "windows", "1"), -ENOENT);
+    assert_int_equal(hoist_option(app, "window", NULL), -EINVAL);
+    assert_int_equal(app->settings.window, 256);
+    assert_string_equal(app->settings.brokers[0], "tcp://127.0.0.1:5555");
+    assert_int_equal(hoist_option(app, "window", "1000000"), 0);
+    assert_int_equal(app->settings.window, 1000000);
+}
+
+static void brokers_are_a_list_of_at_most_16(void **state)
+{
+    hoist_app *app = *state;
+    char list[] = "tcp://a,tcp://a,tcp://a,tcp://a,tcp://a,tcp://a,"
+                  "tcp://a,tcp://a,tcp://a,tcp://a,tcp://a,tcp://a,"
+                  "tcp://a,tcp://a,tcp://a,tcp://a,tcp://a";
+
+    assert_int_equal(hoist_option(app, "broker", "tcp://a:1,ipc://b"), 0);
+    assert_int_equal(app->settings.broker_count, 2);
+    assert_string_equal(app->settings.brokers[1], "ipc://b");
+    assert_int_equal(hoist_option(app, "broker", list), -EINVAL);
+    assert_int_equal(app->settings.broker_count, 2);
+    *strrchr(list, ',') = '\0';
+    assert_int_equal(hoist_option(app, "broker", list), 0);
+    assert_int_equal(app->settings.broker_count, BROKERS_MAX);
+}
+
+static void an_argument_wins_over_the_environment_over_the_program(void **state)
+{
+    hoist_app *app = *state;
+
+    assert_int_equal(hoist_option(app, "window", "10"), 0);
+    assert_int_equal(read_args(app, NULL, NULL, NULL), 1);
+    assert_int_equal(app->settings.window, 10);
+    setenv("HOIST_WINDOW", "20", 1);
+    assert_int_equal(read_args(app, NULL, NULL, NULL), 1);
+    assert_int_equal(app->settings.window, 20);
+    assert_int_equal(read_args(app, "--window", "30", NULL), 3);
+    assert_int_equal(app->settings.window, 30);
+    assert_int_equal(read_args(app, "--window=40", NULL, NULL), 2);
+    assert_int_equal(app->settings.window, 40);
+}
+
+static void reading_ends_at_what_is_no_option(void **state)
+{
+    assert_int_equal(read_args(*state, "--window=1", "file", NULL), 2);
+    assert_int_equal(read_args(*state, "--", "--window=2", NULL), 2);
+    assert_int_equal(((hoist_app *)*state)->settings.window, 1);
+}
+
+static void wrong_arguments_and_variables_are_refused(void **state)
+{
+    assert_int_equal(read_args(*state, "--windows=1", NULL, NULL), -EINVAL);
+    assert_int_equal(read_args(*state, "--window", NULL, NULL), -EINVAL);
+    assert_int_equal(read_args(*state, "--window=many", NULL, NULL), -EINVAL);
+    setenv("HOIST_WINDOW", "many", 1);
+    assert_int_equal(read_args(*state, NULL, NULL, NULL), -EINVAL);
+}
+
+static void help_is_told_from_the_rest(void **state)
+{
+    assert_int_equal(read_args(*state, "--window=1", "--help", NULL), 0);
+}
+
+static void an_app_that_cannot_run_says_so_by_its_status(void **state)
+{
+    char name[] = "worker", flag[] = "--windows=1", stray[] = "stray";
+    char *wrong[] = {name, flag, NULL}, *left[] = {name, stray, NULL};
+    (void)state;
+
+    assert_int_equal(hoist_main(hoist_app_new(), 2, wrong), 2);
+    assert_int_equal(hoist_main(hoist_app_new(), 2, left), 2);
+    assert_int_equal(hoist_main(hoist_app_new(), 1, left), 1); /* no route */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_option_is_taken_within_its_bounds_only),
+        TEST(brokers_are_a_list_of_at_most_16),
+        TEST(an_argument_wins_over_the_environment_over_the_program),
+        TEST(reading_ends_at_what_is_no_option),
+        TEST(wrong_arguments_and_variables_are_refused),
+        TEST(help_is_told_from_the_rest),
+        TEST(an_app_that_cannot_run_says_so_by_its_status),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
