@@ -410,7 +410,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     core->store = store;
     core->now_ms = now_ms;
     core->swept_ms = now_ms;
-    core->disconnect_gone_ms = now_ms; /* they may be on their way back */
+    core->disconnect_gone_ms = now_ms - DISCONNECT_MS; /* nobody ever did */
     memcpy(core->boot, boot, strnlen(boot, BOOT_ID_MAX));
     core->workers = xcalloc((size_t)options->max_workers, sizeof(worker_t *));
     wheel_init(&core->wheel, now_ms);

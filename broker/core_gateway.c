@@ -190,6 +190,8 @@ static int sync_one(core_t *core, gateway_t *gateway, wire_cursor_t *in)
             return -EPROTO; /* two connections in one slot */
         }
         conn->state = CONN_OPEN;
+        /* Older than we are: so may be those who serve its end. */
+        core->disconnect_gone_ms = core->now_ms;
         (void)core->store->ops->save(core->store, conn->record);
     }
     conn->round = gateway->round;

@@ -10,9 +10,8 @@
 
 #include <errno.h>
 
-#define DISCONNECT_MS 29000 /* time for a DISCONNECT that nobody waits for */
-#define HEAD_BYTES    64    /* of a REQUEST, beside its variable parts */
-#define RUN_MAX       16 /* requests of one mailbox fed to a worker at once */
+#define HEAD_BYTES 64 /* of a REQUEST, beside its variable parts */
+#define RUN_MAX    16 /* requests of one mailbox fed to a worker at once */
 
 /* What is to become of the first request of a mailbox. */
 typedef enum {

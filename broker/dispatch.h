@@ -11,6 +11,8 @@
 
 #include "broker/state.h"
 
+#define DISCONNECT_MS 29000 /* time for a DISCONNECT that nobody waits for */
+
 /*
  * Take a request (conn, event, gateway_id, number, size and due_ms set) into
  * its connection's mailbox; it goes to a worker as soon as its turn comes.
