@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/utf8.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static bool is_valid(const char *text, size_t len)
+{
+    utf8_t utf8 = {0};
+
+    return utf8_check(&utf8, (const uint8_t *)text, len) &&
+           utf8_is_whole(&utf8);
+}
+
+/* The rule, written down once more: RFC 3629 section 3. */
+static size_t encode(uint32_t point, char *to)
+{
+    if (point < 0x80) {
+        to[0] = (char)point;
+        return 1;
+    }
+    size_t len = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    for (size_t i = len - 1; i > 0; i--) {
+        to[i] = (char)(0x80 | (point & 0x3f));
+        point >>= 6;
+    }
+    to[0] = (char)((0xf00 >> len & 0xf0) | point);
+    return len;
+}
+
+static void every_character_is_valid_but_surrogates(void **state)
+{
+    char text[4];
+    (void)state;
+
+    for (uint32_t point = 0; point <= 0x110fff; point++) {
+        bool is_character =
+            point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
+        assert_int_equal(is_valid(text, encode(point, text)), is_character);
+    }
+}
+
+static void no_character_may_end_early(void **state)
+{
+    static const char text[] = "\xf0\x9f\x98\x80";
+    (void)state;
+
+    for (size_t len = 1; len < 4; len++) {
+        utf8_t utf8 = {0};
+        assert_true(utf8_check(&utf8, (const uint8_t *)text, len));
+        assert_false(utf8_is_whole(&utf8));
+    }
+}
+
+static void longer_forms_than_the_shortest_are_invalid(void **state)
+{
+    (void)state;
+    assert_false(is_valid("\xc0\x80", 2));
+    assert_false(is_valid("\xc1\xbf", 2));
+    assert_false(is_valid("\xe0\x9f\xbf", 3));
+    assert_false(is_valid("\xf0\x8f\xbf\xbf", 4));
+    assert_false(is_valid("\xf8\x88\x80\x80\x80", 5));
+}
+
+static void a_fault_is_seen_at_its_first_byte(void **state)
+{
+    utf8_t utf8 = {0};
+    (void)state;
+
+    assert_true(utf8_check(&utf8, (const uint8_t *)"\xed", 1));
+    assert_false(utf8_check(&utf8, (const uint8_t *)"\xa0", 1));
+}
+
+static void a_text_may_come_in_any_pieces(void **state)
+{
+    static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z";
+    size_t len = sizeof text - 1;
+    (void)state;
+
+    for (size_t cut = 0; cut <= len; cut++) {
+        utf8_t utf8 = {0};
+        const uint8_t *bytes = (const uint8_t *)text;
+        assert_true(utf8_check(&utf8, bytes, cut));
+        assert_true(utf8_check(&utf8, bytes + cut, len - cut));
+        assert_true(utf8_is_whole(&utf8));
+    }
+}
+
+static void a_cut_falls_between_characters(void **state)
+{
+    const uint8_t *text = (const uint8_t *)"a\xe2\x82\xac"
+                                           "b";
+    (void)state;
+
+    assert_int_equal(utf8_cut(text, 5, 10), 5);
+    assert_int_equal(utf8_cut(text, 5, 4), 4);
+    assert_int_equal(utf8_cut(text, 5, 3), 1);
+    assert_int_equal(utf8_cut(text, 5, 2), 1);
+    assert_int_equal(utf8_cut(text, 5, 0), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_character_is_valid_but_surrogates),
+        cmocka_unit_test(no_character_may_end_early),
+        cmocka_unit_test(longer_forms_than_the_shortest_are_invalid),
+        cmocka_unit_test(a_fault_is_seen_at_its_first_byte),
+        cmocka_unit_test(a_text_may_come_in_any_pieces),
+        cmocka_unit_test(a_cut_falls_between_characters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
