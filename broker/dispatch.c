@@ -33,14 +33,17 @@ static void schedule(core_t *core, conn_t *conn);
 
 /* --- where to ------------------------------------------------------------ */
 
+/*
+ * A MESSAGE's key is text of the client: one that begins with '$' must not
+ * reach the handlers of $connect and $disconnect.
+ */
 static route_t *resolve(core_t *core, uint8_t event, wire_bytes_t key)
 {
-    route_t *route = routing_find(core, key);
-
-    if (route == NULL && event == EVENT_MESSAGE) {
-        route = routing_find(core, wire_bytes("$default"));
+    if (event != EVENT_MESSAGE) {
+        return routing_find(core, key);
     }
-    return route;
+    route_t *route = key.data[0] != '$' ? routing_find(core, key) : NULL;
+    return route != NULL ? route : routing_find(core, wire_bytes("$default"));
 }
 
 /* What it will take of a worker's window, near enough. */

@@ -45,6 +45,33 @@ def test_the_worker_decides_about_the_handshake():
         assert context["user"] == "u1" and context["attributes"] == {"k": 1}
 
 
+def test_no_message_reaches_the_handlers_of_the_connection_itself():
+    own = ("$connect", "$disconnect", "$default", "$other")
+    with Hoist() as hoist:
+        worker = Worker(hoist.workers, "$connect", "$disconnect", "$default")
+        client = Client(hoist.address)
+        worker.reply(worker.get(REQUEST), 200)
+        assert client.opened().status == 101
+        for action in own:
+            client.send(message(action=action))
+        for action in own:
+            request = worker.get(REQUEST)
+            assert request[2] == MESSAGE and request[4] == "$default", request
+            assert request[5] == message(action=action)
+            worker.reply(request, body=action)
+        assert [client.recv()[1].decode() for _ in own] == list(own)
+
+
+def test_a_reserved_action_without_default_is_forbidden():
+    with Hoist() as hoist:
+        worker = Worker(hoist.workers, "$connect")
+        client = Client(hoist.address)
+        worker.reply(worker.get(REQUEST), 200)
+        assert client.opened().status == 101
+        client.send(message(action="$connect"))
+        assert json.loads(client.recv()[1])["message"] == "Forbidden"
+
+
 def test_a_disconnect_is_last_and_carries_code_and_reason():
     with Hoist() as hoist:
         worker = Worker(hoist.workers, "echo", "$disconnect")
