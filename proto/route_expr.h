@@ -14,7 +14,9 @@
  *
  * Evaluation is one pass over the body, builds no tree and allocates
  * nothing.  The whole body must be valid JSON, nested at most
- * ROUTE_EXPR_DEPTH_MAX deep.  Pure; a compiled expression may be shared.
+ * ROUTE_EXPR_DEPTH_MAX deep; an escaped surrogate without its other half is no
+ * character, so a body with one is not valid.  Pure; a compiled expression may
+ * be shared.
  */
 #ifndef PROTO_ROUTE_EXPR_H
 #define PROTO_ROUTE_EXPR_H
