@@ -384,7 +384,7 @@ static int compiles(const char *head, const char *piece, unsigned count)
     route_expr_t *expr;
     char error[64];
 
-    strcpy(text, head);
+    memcpy(text, head, strlen(head) + 1);
     for (size_t at = strlen(text); count > 0; count--) {
         memcpy(text + at, piece, strlen(piece) + 1);
         at += strlen(piece);
@@ -552,7 +552,7 @@ static void a_random_body_yields_what_was_put_into_it(void **state)
     random_init(&writer->random, 23);
     for (int i = 0; i < ROUNDS; i++) {
         writer->len = 0;
-        strcpy(path, "$request.body");
+        memcpy(path, "$request.body", sizeof "$request.body");
         unsigned steps = 1 + (unsigned)random_below(&writer->random, 5);
         const char *meaning = put_path(writer, path, steps);
         check(path, wire_bytes(writer->text), meaning);
