@@ -2,11 +2,13 @@
  *
  * proto/vectors/messages.json against our decoder: each frame is decoded, what
  * came out is written as JSON the way proto/vectors/make.py describes, and
- * compared as text with what the file says, white space aside.
+ * compared as text with what the file says, white space aside.  routes.json and
+ * ids.json, beside it, against what else the protocol has texts for.
  */
 #include "base/xalloc.h"
 #include "proto/json.h"
 #include "proto/message.h"
+#include "proto/route_expr.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +24,7 @@
 #include <cmocka.h>
 
 #define FILE_MAX ((size_t)1 << 20)
+#define TEXT_MAX 512
 /* above it a number is written as text */
 #define EXACT_MAX (UINT64_C(1) << 53)
 
@@ -395,12 +398,13 @@ static void check_vector(wire_bytes_t vector)
     buf_fini(&got);
 }
 
-static void every_vector_decodes_as_it_says(void **state)
+/* Call check for each object of a file's array; at least `least` of them. */
+static void check_file(const char *path, void (*check)(wire_bytes_t vector),
+                       int least)
 {
-    FILE *file = fopen(VECTORS "/messages.json", "rb");
+    FILE *file = fopen(path, "rb");
     uint8_t *text = malloc(FILE_MAX);
     int checked = 0;
-    (void)state;
 
     must(file != NULL && text != NULL);
     size_t len = fread(text, 1, FILE_MAX, file);
@@ -409,20 +413,113 @@ static void every_vector_decodes_as_it_says(void **state)
     wire_cursor_t in = wire_cursor((wire_bytes_t){text, len});
     take_char(&in, '[');
     while (!is_next(&in, ']')) {
-        check_vector(take_value(&in));
+        check(take_value(&in));
         checked++;
         if (is_next(&in, ',')) {
             take_char(&in, ',');
         }
     }
-    assert_true(checked > 50);
+    assert_true(checked >= least);
     free(text);
+}
+
+static void every_vector_decodes_as_it_says(void **state)
+{
+    (void)state;
+    check_file(VECTORS "/messages.json", check_vector, 50);
+}
+
+/* --- route selection expressions and connection ids ----------------------- */
+
+/* A member that is a string, decoded, with a NUL behind; its length. */
+static size_t text_member(wire_bytes_t object, const char *name,
+                          char out[TEXT_MAX])
+{
+    wire_cursor_t in = wire_cursor(member(object, name));
+    wire_bytes_t inside;
+
+    assert_int_equal(json_skip_string(&in, &inside), 0);
+    int len = json_decode_string(inside, out, TEXT_MAX - 1);
+    assert_true(len >= 0);
+    out[len] = '\0';
+    return (size_t)len;
+}
+
+static const char *route_error(int rc)
+{
+    return rc == -EPROTO    ? "no JSON"
+           : rc == -ENOENT  ? "empty"
+           : rc == -ENOBUFS ? "too long"
+                            : "";
+}
+
+static void check_route(wire_bytes_t vector)
+{
+    char text[TEXT_MAX], body[TEXT_MAX], expected[TEXT_MAX], error[TEXT_MAX];
+    char key[ROUTE_KEY_MAX];
+    route_expr_t *expr;
+    size_t len = 0;
+
+    text_member(vector, "expression", text);
+    size_t body_len = text_member(vector, "body", body);
+    assert_int_equal(route_expr_compile(text, &expr, error, sizeof error), 0);
+    int rc = route_expr_eval(
+        expr, (wire_bytes_t){(const uint8_t *)body, body_len}, key, &len);
+    route_expr_destroy(&expr);
+    if (rc < 0) {
+        text_member(vector, "error", expected);
+        assert_string_equal(route_error(rc), expected);
+        return;
+    }
+    assert_int_equal(text_member(vector, "key", expected), len);
+    assert_memory_equal(key, expected, len);
+}
+
+static uint64_t number_member(wire_bytes_t object, const char *name)
+{
+    wire_bytes_t value = member(object, name);
+
+    assert_true(value.len > 0);
+    return strtoull((const char *)value.data, NULL, 10);
+}
+
+static void check_id(wire_bytes_t vector)
+{
+    char text[TEXT_MAX], again[CONN_ID_TEXT];
+    size_t len = text_member(vector, "text", text);
+    conn_id_t id;
+
+    if (member(vector, "error").len > 0) {
+        assert_int_equal(conn_id_parse(text, len, &id), -EINVAL);
+        return;
+    }
+    assert_int_equal(conn_id_parse(text, len, &id), 0);
+    assert_int_equal(id.loop, number_member(vector, "loop"));
+    assert_int_equal(id.slot, number_member(vector, "slot"));
+    assert_int_equal(id.generation, number_member(vector, "generation"));
+    assert_int_equal(id.random, number_member(vector, "random"));
+    conn_id_format(&id, again);
+    assert_memory_equal(again, text, CONN_ID_TEXT);
+}
+
+static void every_route_expression_yields_what_it_says(void **state)
+{
+    (void)state;
+    check_file(VECTORS "/routes.json", check_route, 30);
+}
+
+static void every_connection_id_is_what_it_says(void **state)
+{
+    (void)state;
+    check_file(VECTORS "/ids.json", check_id, 10);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_vector_decodes_as_it_says),
+        cmocka_unit_test(every_route_expression_yields_what_it_says),
+        cmocka_unit_test(every_connection_id_is_what_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
