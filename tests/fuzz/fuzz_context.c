@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define ROOM (CONTEXT_MAX * 2)
+#define ROOM ((size_t)CONTEXT_MAX * 2)
 
 static wire_bytes_t whole(const buf_t *buf)
 {
