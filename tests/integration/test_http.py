@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""The HTTP side of the gateway: what is no handshake is refused with its
+status, and the gate's answer becomes the client's."""
+import os
+import sys
+import tempfile
+
+from harness import *
+
+UPGRADE = {"Host": "test", "Upgrade": "websocket", "Connection": "Upgrade",
+           "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+           "Sec-WebSocket-Version": "13"}
+
+
+def head(start="GET / HTTP/1.1", **changed):
+    """A handshake but for what is changed; None leaves a header out."""
+    headers = dict(UPGRADE)
+    for name, value in changed.items():
+        headers[name.replace("_", "-")] = value
+    lines = [f"{name}: {value}" for name, value in headers.items()
+             if value is not None]
+    return "\r\n".join([start, *lines, "", ""]).encode()
+
+
+def ask(hoist, data, ends=True):
+    """(status, head, body) of the answer to raw bytes."""
+    host, port = hoist.address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), WAIT_S) as sock:
+        sock.sendall(data)
+        answer = b""
+        while ends or b"\r\n\r\n" not in answer:
+            more = sock.recv(65536)
+            if not more:
+                break
+            answer += more
+    text, _, body = answer.partition(b"\r\n\r\n")
+    return int(text.split()[1]), text.decode(), body
+
+
+def assert_works(hoist, client, worker):
+    client.send('{"action":"echo"}')
+    worker.reply(worker.get(REQUEST), body="well")
+    assert client.recv() == (1, b"well")
+    assert hoist.process.poll() is None
+
+
+REFUSED = [
+    ("garbage", b"\x16\x03\x01\x02\x00\x01\x00", 400),
+    ("long garbage", b"x" * 100, 400),
+    ("no version", b"GET /\r\nHost: t\r\n\r\n", 400),
+    ("a version of another kind", head("GET / HTTP/2.0"), 400),
+    ("absolute form", head("GET http://t/ HTTP/1.1"), 400),
+    ("no host", head(Host=None), 400),
+    ("a host that is none", head(Host="a b"), 400),
+    ("two hosts", head(Host="a\r\nHost: b"), 400),
+    ("a space before a colon", head(Host="a\r\nX : b"), 400),
+    ("plain GET", b"GET / HTTP/1.1\r\nHost: t\r\n\r\n", 426),
+    ("plain POST", b"POST / HTTP/1.1\r\nHost: t\r\n\r\n", 426),
+    ("POST", head("POST / HTTP/1.1"), 405),
+    ("HTTP/1.0", head("GET / HTTP/1.0"), 400),
+    ("an old version", head(Sec_WebSocket_Version="8"), 426),
+    ("no WebSocket version", head(Sec_WebSocket_Version=None), 426),
+    ("no key", head(Sec_WebSocket_Key=None), 400),
+    ("a short key", head(Sec_WebSocket_Key="c2hvcnQ="), 400),
+    ("a key that is not base64", head(Sec_WebSocket_Key="!" * 22 + "=="), 400),
+    ("no Connection: Upgrade", head(Connection="keep-alive"), 400),
+    ("a body", head(Content_Length="5"), 400),
+    ("two lengths", head(Content_Length="0\r\nContent-Length: 1"), 400),
+    ("a broken escape in the query", head("GET /?a=%zz HTTP/1.1"), 400),
+    ("too long a head", head(X="x" * 20000), 431),
+    ("a head that never ends", b"GET / HTTP/1.1\r\nX: " + b"x" * 20000, 431),
+    ("too many headers",
+     head(X="\r\n".join(["1"] + [f"X{i}: 1" for i in range(200)])), 431),
+]
+
+
+def test_what_is_no_handshake_is_refused_with_its_status():
+    with Hoist() as hoist:
+        worker = Worker(hoist.workers, "echo")
+        bystander = Client(hoist.address).opened()
+        for what, data, want in REFUSED:
+            status, text, _ = ask(hoist, data)
+            assert status == want, (what, status)
+            assert "\r\nConnection: close" in text, what
+            if want == 426:
+                assert "\r\nSec-WebSocket-Version: 13" in text, what
+        assert hoist.stats("GATEWAY")["handshakes_failed"] == len(REFUSED)
+        assert_works(hoist, bystander, worker)
+
+
+def test_the_accept_header_is_that_of_the_rfc():
+    with Hoist() as hoist:
+        status, text, _ = ask(hoist, head(), ends=False)
+        assert status == 101
+        assert "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in text
+
+
+def test_half_a_handshake_times_out_with_408():
+    with Hoist("--handshake-timeout=200") as hoist:
+        worker = Worker(hoist.workers, "echo")
+        bystander = Client(hoist.address).opened()
+        assert ask(hoist, head()[:-2])[0] == 408
+        assert_works(hoist, bystander, worker)
+
+
+def test_the_gate_decides_the_status():
+    with Hoist() as hoist:
+        worker = Worker(hoist.workers, "$connect", "echo")
+        bystander = Client(hoist.address)
+        worker.reply(worker.get(REQUEST))
+        bystander.opened()
+        for status in (401, 403, 409, 500):
+            client = Client(hoist.address)
+            worker.reply(worker.get(REQUEST), status, "because")
+            assert client.opened().status == status
+            assert client.take(7) == b"because"
+        assert_works(hoist, bystander, worker)
+
+
+def test_a_gate_that_does_not_answer_is_504():
+    with Hoist("--request-timeout=200") as hoist:
+        worker = Worker(hoist.workers, "$connect")
+        client = Client(hoist.address)
+        worker.get(REQUEST)
+        assert client.opened().status == 504
+
+
+def test_a_subprotocol_is_named_only_when_the_client_offered_it():
+    with Hoist() as hoist:
+        worker = Worker(hoist.workers, "$connect")
+        for chosen, want in ((b"two", True), (b"three", False)):
+            client = Client(hoist.address, "/",
+                            "Sec-WebSocket-Protocol: one, two\r\n")
+            worker.reply(worker.get(REQUEST), 200, None,
+                         {"subprotocol": chosen.decode()})
+            while b"\r\n\r\n" not in client.buffer:
+                client.more()
+            line = b"\r\nSec-WebSocket-Protocol: " + chosen + b"\r\n"
+            assert (line in client.buffer) == want, chosen
+            assert (b"Sec-WebSocket-Protocol" in client.buffer) == want
+            assert client.opened().status == 101
+
+
+def test_only_listed_origins_may_connect():
+    with Hoist("--origins=https://a.example, https://b.example") as hoist:
+        for origin, want in (("https://a.example", 101),
+                             ("HTTPS://B.EXAMPLE", 101),
+                             ("https://c.example", 403),
+                             ("https://a.example.org", 403), ("null", 403)):
+            header = f"Origin: {origin}\r\n"
+            client = Client(hoist.address, "/", header).opened()
+            assert client.status == want, origin
+        assert Client(hoist.address).opened().status == 403
+
+
+def test_only_the_stage_is_a_path_for_clients():
+    with Hoist("--stage=prod") as hoist:
+        for path, want in (("/prod", 101), ("/prod/", 101), ("/prod?a=b", 101),
+                           ("/", 403), ("/production", 403),
+                           ("/prod/../x", 403)):
+            assert Client(hoist.address, path).opened().status == want, path
+
+
+def test_static_files_stay_in_their_directory():
+    with tempfile.TemporaryDirectory() as top:
+        os.mkdir(top + "/public")
+        for name in ("secret.txt", "public/page.txt"):
+            with open(f"{top}/{name}", "w", encoding="utf-8") as file:
+                file.write(name)
+        with Hoist(f"--static={top}/public") as hoist:
+            def get(path):
+                return ask(hoist, f"GET {path} HTTP/1.1\r\nHost: t\r\n"
+                           "Connection: close\r\n\r\n".encode())
+            assert get("/page.txt")[::2] == (200, b"public/page.txt")
+            assert get("/nothing.txt")[0] == 404
+            for path in ("/../secret.txt", "/%2e%2e/secret.txt",
+                         "/..%2fsecret.txt", "/%2e%2e%2fsecret.txt",
+                         "/x/../../secret.txt", "//../secret.txt"):
+                status, _, body = get(path)
+                assert status in (400, 403, 404), (path, status)
+                assert b"secret" not in body, path
+            junk = b"GET /page.txt HTTP/1.1\r\nHost: t\r\n\r\n\x00\xffjunk"
+            assert ask(hoist, junk)[0] == 200
+            assert get("/page.txt")[0] == 200
+
+
+if __name__ == "__main__":
+    run(sys.modules[__name__])
