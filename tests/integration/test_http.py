@@ -125,6 +125,12 @@ def test_a_gate_that_does_not_answer_is_504():
         assert client.opened().status == 504
 
 
+def test_no_gate_is_503_when_one_is_required():
+    # The CONNECT waits for a worker until its time is over.
+    with Hoist("--require-connect", "--request-timeout=300") as hoist:
+        assert Client(hoist.address).opened().status == 503
+
+
 def test_a_subprotocol_is_named_only_when_the_client_offered_it():
     with Hoist() as hoist:
         worker = Worker(hoist.workers, "$connect")
