@@ -2,7 +2,7 @@
 # (CMakeLists.txt, CMakePresets.json).
 #
 #   make            build the release                 (build/release)
-#   make run        start hoist and the echo worker (Ctrl-C stops them)
+#   make run        start hoist, the chat page and workers (Ctrl-C stops them)
 #   make test       all tests, as continuous integration runs them
 #   make bench      the benchmarks, with bare servers beside hoist
 #   make fuzz       every fuzz target for FUZZ_SECONDS, one after the other

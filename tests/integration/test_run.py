@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""scripts/run.sh: what `make run` starts, and that Ctrl-C ends all of it."""
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+from harness import BUILD, Client, run, until, WAIT_S
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+
+
+class Run:
+    """The script on ports of its own, in a session of its own."""
+
+    def __init__(self):
+        self.output = tempfile.NamedTemporaryFile(prefix="hoist-run-")
+        env = dict(os.environ, HOIST_LISTEN="127.0.0.1:0",
+                   HOIST_WORKERS="tcp://127.0.0.1:*", HOIST_DRAIN_TIME="1000")
+        self.process = subprocess.Popen(
+            [ROOT + "/scripts/run.sh", os.path.abspath(BUILD)], env=env,
+            stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True)
+        until(lambda: self.text().count("WORKER-READY") == 2, "two workers")
+        self.address = re.search(r"chat +http://(\S+)/", self.text()).group(1)
+
+    def text(self):
+        with open(self.output.name, encoding="utf-8") as output:
+            return output.read()
+
+    def children(self):
+        """The pids beneath the script, each with what says it is still it."""
+        listing = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], check=True,
+                                 capture_output=True, text=True).stdout
+        rows = [line.split(None, 2) for line in listing.splitlines()]
+        return {int(pid): args for pid, parent, args in rows
+                if int(parent) == self.process.pid}
+
+    def stop(self, number):
+        self.process.send_signal(number)
+        return self.process.wait(WAIT_S)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        Client.close_all()
+        if self.process.poll() is None:
+            self.stop(signal.SIGTERM)
+        if kind is not None:
+            print(self.text())
+        self.output.close()
+
+
+def fetch(address, path="/"):
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=WAIT_S) as answer:
+        return answer.status, answer.read().decode()
+
+
+def is_there(pid):
+    return os.path.exists(f"/proc/{pid}")
+
+
+def test_run_serves_the_chat_page_and_both_workers():
+    with Run() as started:
+        status, page = fetch(started.address)
+        assert status == 200 and "hoist chat" in " ".join(page.split())
+        for path in re.findall(r'(?:href|src)="([^"]+)"', page):
+            assert fetch(started.address, "/" + path)[0] == 200, path
+        client = Client(started.address, "/?name=Ada").opened()
+        assert client.status == 101
+        client.send('{"action":"echo","hello":1}')
+        assert client.recv() == (1, b'{"action":"echo","hello":1}')
+
+
+def end_leaves_nothing(number):
+    with Run() as started:
+        children = started.children()
+        programs = [args.split()[0].rsplit("/", 1)[-1] for args in children.values()]
+        assert {"hoist", "chat", "echo"} <= set(programs), programs
+        assert started.stop(number) == 0
+        until(lambda: not any(map(is_there, children)), "the children to end")
+        log = started.text()
+        assert log.index("STOPPING") < log.index("WORKER-DRAINING"), log
+        assert log.count("WORKER-STOPPED") == 2, log
+
+
+def test_ctrl_c_ends_all_in_order_with_status_0():
+    end_leaves_nothing(signal.SIGINT)
+
+
+def test_so_does_sigterm():
+    end_leaves_nothing(signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    run(sys.modules[__name__])
