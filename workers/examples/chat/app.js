@@ -6,6 +6,7 @@ const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 15000;
 const WHO_EVERY_MS = 20000; // lets a restarted worker learn who is here
 const LOG_MAX = 500; // lines kept on the page
+const NAME_BYTES = 32; // as in chat.c
 
 const at = (id) => document.getElementById(id);
 
@@ -93,14 +94,22 @@ function onOpen() {
   send({ action: "who" });
 }
 
+function showProblem(text) {
+  at("problem").textContent = text;
+  at("problem").hidden = false;
+}
+
 // A browser does not say why a handshake failed: a taken name and a server
 // that is away look the same.
 function onRefused() {
-  at("problem").textContent =
-    "Could not join: the name may be taken in this room, or the server is away.";
-  at("problem").hidden = false;
+  showProblem("Could not join: the name may be taken in this room, or the server is away.");
   showState("refused", "Not connected");
   wish = null;
+}
+
+function isName(text) {
+  const length = new TextEncoder().encode(text).length;
+  return length >= 1 && length <= NAME_BYTES;
 }
 
 function onClose() {
@@ -149,7 +158,12 @@ function leave() {
 at("join-form").addEventListener("submit", (event) => {
   event.preventDefault();
   if (socket !== null) return;
-  wish = { name: at("name").value.trim(), room: at("room").value.trim() };
+  const [name, room] = [at("name").value.trim(), at("room").value.trim()];
+  if (!isName(name) || !isName(room)) {
+    showProblem(`A name and a room have 1 to ${NAME_BYTES} bytes.`);
+    return;
+  }
+  wish = { name, room };
   joined = false;
   attempts = 0;
   at("problem").hidden = true;
