@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""The example workers, each as a program of its own against the real server."""
+import json
+import os
+import re
+import subprocess
+import sys
+
+from harness import BUILD, Client, Hoist, run, until, WAIT_S
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+EXAMPLES = ROOT + "/workers/examples"
+
+
+class Example:
+    """A worker under test, ready when this has been made."""
+
+    def __init__(self, hoist, *command):
+        before = hoist.log().count("WORKER-READY")
+        self.process = subprocess.Popen(command)
+
+        def is_ready():
+            assert self.process.poll() is None, f"{command} ended"
+            return hoist.log().count("WORKER-READY") > before
+        try:
+            until(is_ready, "the worker to be ready")
+        except AssertionError:
+            self.process.kill()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(WAIT_S)
+
+    def __exit__(self, *_):
+        Client.close_all()
+        self.stop()
+
+
+def echoes(*command, flag=()):
+    with Hoist() as hoist, Example(hoist, *command, *flag, hoist.workers):
+        client = Client(hoist.address).opened()
+        texts = [f'{{"action":"echo","n":{n},"text":"Grüße"}}' for n in range(50)]
+        for text in texts:
+            client.send(text)
+        for text in texts:
+            assert client.recv() == (1, text.encode())
+
+
+def test_echo_in_c():
+    echoes(BUILD + "/workers/examples/echo", flag=["--broker"])
+
+
+def test_echo_in_python():
+    echoes(sys.executable, EXAMPLES + "/echo.py")
+
+
+def test_echo_in_node():
+    assert os.path.isdir(EXAMPLES + "/node_modules"), "run scripts/npm-ci.sh first"
+    echoes("node", EXAMPLES + "/echo.mjs")
+
+
+def test_readme_shows_echo_py_as_it_is():
+    with open(ROOT + "/README.md", encoding="utf-8") as readme:
+        shown = re.search(r"```python\n(.*?)```", readme.read(), re.S).group(1)
+    with open(EXAMPLES + "/echo.py", encoding="utf-8") as example:
+        assert example.read().endswith(shown)
+
+
+def test_readme_shows_echo_c_as_it_is():
+    with open(ROOT + "/README.md", encoding="utf-8") as readme:
+        shown = re.search(r"```c\n(.*?)```", readme.read(), re.S).group(1)
+    with open(EXAMPLES + "/echo.c", encoding="utf-8") as example:
+        assert example.read().endswith(shown)
+
+
+# --- chat --------------------------------------------------------------------
+
+def chat(hoist):
+    return Example(hoist, BUILD + "/workers/examples/chat", "--broker", hoist.workers)
+
+
+def enter(hoist, name, room="den"):
+    return Client(hoist.address, f"/?name={name}&room={room}").opened()
+
+
+def hears(client):
+    return json.loads(client.recv()[1])
+
+
+def who(client):
+    client.send('{"action":"who"}')
+    return hears(client)["names"]
+
+
+def test_chat_two_talk_and_the_other_room_does_not_hear_it():
+    with Hoist() as hoist, chat(hoist):
+        ada, far = enter(hoist, "Ada"), enter(hoist, "Ada", "attic")
+        bob = enter(hoist, "Bob")
+        assert hears(ada) == {"type": "joined", "name": "Bob"}
+        assert who(bob) == ["Ada", "Bob"]
+        bob.send('{"action":"say","text":"Grüße"}')
+        said = {"type": "said", "name": "Bob", "text": "Grüße"}
+        assert hears(ada) == said and hears(bob) == said
+        assert who(far) == ["Ada"]
+
+
+def test_chat_announces_who_leaves():
+    with Hoist() as hoist, chat(hoist):
+        ada = enter(hoist, "Ada")
+        bob = enter(hoist, "Bob")
+        assert hears(ada)["type"] == "joined"
+        bob.sock.close()
+        assert hears(ada) == {"type": "left", "name": "Bob"}
+        assert who(ada) == ["Ada"]
+
+
+def test_chat_refuses_a_taken_name_until_it_is_free():
+    with Hoist() as hoist, chat(hoist):
+        ada = enter(hoist, "Ada")
+        assert enter(hoist, "Ada").status == 409
+        assert hears(ada) == {"type": "taken", "name": "Ada"}
+        ada.sock.close()
+        until(lambda: enter(hoist, "Ada").status == 101, "the name to be free")
+
+
+def test_chat_refuses_names_without_or_with_too_many_bytes():
+    with Hoist() as hoist, chat(hoist):
+        assert enter(hoist, "").status == 400
+        assert Client(hoist.address, "/").opened().status == 400
+        assert enter(hoist, "a" * 33).status == 400
+        assert enter(hoist, "a%00b").status == 400
+        assert enter(hoist, "a" * 32).status == 101
+
+
+def test_chat_answers_nonsense_with_an_error_frame():
+    with Hoist() as hoist, chat(hoist):
+        ada = enter(hoist, "Ada")
+        for text in ('{"action":"say"}', '{"action":"say","text":3}',
+                     '{"action":"say","text":""}'):
+            ada.send(text)
+            assert hears(ada)["message"] == "Bad Request"
+        ada.send(json.dumps({"action": "say", "text": "x" * 4097}))
+        assert hears(ada)["message"] == "Message too long"
+
+
+def test_chat_restarted_learns_its_members_again():
+    with Hoist() as hoist:
+        first = chat(hoist)
+        ada = enter(hoist, "Ada")
+        assert who(ada) == ["Ada"]
+        first.stop()
+        with chat(hoist):
+            assert who(ada) == ["Ada"]
+            assert enter(hoist, "Ada").status == 409
+
+
+if __name__ == "__main__":
+    run(sys.modules[__name__])
