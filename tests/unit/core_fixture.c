@@ -532,7 +532,7 @@ void syncs(node_t *gateway, client_t *const *list, size_t count, bool more)
         must(wire_put_text(&lines, list[i]->id) == 0);
         must(wire_put_map(&lines, 0) == 0);
     }
-    message.sync = (message_sync_t){{lines.data, lines.len}, more};
+    message.sync = (message_sync_t){{lines.data, lines.len}, more, 0};
     says(gateway, &message);
     buf_fini(&lines);
 }
