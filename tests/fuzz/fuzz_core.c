@@ -174,7 +174,7 @@ static void put_sync(buf_t *out, uint32_t loop, uint32_t slot, bool more)
     must(wire_put_str(&list,
                       (wire_bytes_t){(const uint8_t *)conn, sizeof conn}) == 0);
     must(wire_put_map(&list, 0) == 0);
-    message_sync_t sync = {{list.data, list.len}, more};
+    message_sync_t sync = {{list.data, list.len}, more, 0};
     must(message_put_sync(out, &sync) == 0);
     buf_fini(&list);
 }
