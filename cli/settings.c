@@ -66,7 +66,7 @@ static const setting_t table[] = {
     {"origins", TEXT, FOR_GATEWAY, AT(gateway.origins), 0, 0, "LIST",
      "allowed Origin headers, comma separated; empty: any"},
     {"require-connect", FLAG, FOR_GATEWAY, AT(gateway.require_connect), 0, 0,
-     "", "refuse clients (503) while no worker serves $connect"},
+     "", "a client waits for a worker that serves $connect; none in time: 503"},
     {"max-connections", NUMBER, FOR_GATEWAY, AT(gateway.max_connections), 0,
      COUNT_MAX, "connections", "more are answered with 503; 0: no limit"},
     {"max-handshakes", NUMBER, FOR_GATEWAY, AT(gateway.max_handshakes), 0,
