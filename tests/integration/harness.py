@@ -100,7 +100,7 @@ class Client:
 
     def __init__(self, address, path="/", headers=""):
         host, port = address.rsplit(":", 1)
-        self.sock = socket.create_connection((host, int(port)), WAIT_S)
+        self.sock = self.connect(host, int(port))
         self.standing.append(self)
         self.buffer = b""
         key = base64.b64encode(os.urandom(16)).decode()
@@ -108,6 +108,9 @@ class Client:
                  f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
                  f"Sec-WebSocket-Version: 13\r\n{headers}\r\n".encode())
         self.status = None
+
+    def connect(self, host, port):
+        return socket.create_connection((host, port), WAIT_S)
 
     @classmethod
     def close_all(cls):
