@@ -10,7 +10,7 @@ find . -name package-lock.json -not -path '*/node_modules/*' \
     stamp=$folder/node_modules/.package-lock.json
     if [ ! -e "$stamp" ] || [ "$lock" -nt "$stamp" ]; then
         echo "installing: npm packages of $folder"
-        (cd "$folder" && npm ci --silent --no-audit --no-fund </dev/null)
+        (cd "$folder" && npm ci --loglevel=error --no-audit --no-fund </dev/null)
         touch "$stamp"
     fi
 done
