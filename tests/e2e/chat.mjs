@@ -155,5 +155,5 @@ try {
   throw error;
 } finally {
   await browser.close();
-  for (const child of children.toReversed()) await stop(child);
+  for (const child of [...children].reverse()) await stop(child);
 }
