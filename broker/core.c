@@ -465,7 +465,7 @@ void core_destroy(core_t **core_p)
     core->ops.send = drop_frame;
     end_side(core, SIDE_GATEWAYS);
     end_side(core, SIDE_WORKERS);
-    core->now_ms = INT64_MAX; /* nobody comes for the last DISCONNECTs */
+    core->disconnect_gone_ms = core->now_ms - DISCONNECT_MS; /* none comes */
     dispatch_sweep(core);
     must(list_is_empty(&core->stranded));
     pushes_fini(core);

@@ -90,13 +90,14 @@ void link_up(link_t *self);
 /* A PONG came. */
 void link_pong(link_t *self);
 
-/* May one more REQUEST be put? */
+/* Does the window allow one more CONNECT or MESSAGE? */
 bool link_has_room(const link_t *self);
 
 /*
  * Put a REQUEST; fills request->id.  The connection is named by slot and
  * generation for link_take.
- * Returns 0; -EAGAIN without room; -ENOBUFS, -ENOMEM.
+ * Returns 0; -EAGAIN while the link is down or, but for a DISCONNECT, without
+ * room, and when the table is full; -ENOBUFS, -ENOMEM.
  */
 int link_put(link_t *self, message_request_t *request, uint32_t slot,
              uint16_t conn_generation);
