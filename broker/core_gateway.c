@@ -70,7 +70,7 @@ static bool is_over_window(const core_t *core, const gateway_t *gateway,
 {
     const broker_options_t *options = &core->options;
 
-    return message->request.event != EVENT_DISCONNECT && gateway->held > 0 &&
+    return event_is_counted(message->request.event) && gateway->held > 0 &&
            (gateway->held >= (uint64_t)options->gateway_window ||
             gateway->held_bytes + message->size >
                 (uint64_t)options->gateway_window_bytes);
@@ -152,7 +152,7 @@ static void on_request(core_t *core, gateway_t *gateway,
     request->number = given->number;
     request->size = (uint32_t)message->size;
     request->due_ms = due_of(core, given);
-    if (given->event != EVENT_DISCONNECT) { /* which no window counts */
+    if (event_is_counted(given->event)) {
         gateway->held++;
         gateway->held_bytes += message->size;
     }

@@ -186,7 +186,7 @@ static void answer(core_t *core, request_t *request,
         return;
     }
     request->is_answered = true;
-    if (request->event != EVENT_DISCONNECT) {
+    if (event_is_counted(request->event)) {
         gateway->held--;
         gateway->held_bytes -= request->size;
     }

@@ -171,15 +171,6 @@ static int peek_free(link_t *self, uint32_t *index)
     return 0;
 }
 
-/*
- * A DISCONNECT is outside of the window: it frees what the broker holds, and
- * one that waits for its worker must not stand in the way of the living.
- */
-static bool is_counted(uint8_t event)
-{
-    return event != EVENT_DISCONNECT;
-}
-
 static void occupy(link_t *self, uint32_t index)
 {
     if (self->free_head > 0) {
@@ -202,7 +193,7 @@ int link_put(link_t *self, message_request_t *request, uint32_t slot,
     uint32_t index;
 
     if (self->state != LINK_UP ||
-        (is_counted((uint8_t)request->event) && !link_has_room(self))) {
+        (event_is_counted(request->event) && !link_has_room(self))) {
         return -EAGAIN;
     }
     int rc = peek_free(self, &index);
@@ -221,7 +212,7 @@ int link_put(link_t *self, message_request_t *request, uint32_t slot,
     entry->conn_generation = conn_generation;
     entry->event = (uint8_t)request->event;
     entry->size = (uint32_t)(self->out.len - before);
-    if (is_counted(entry->event)) {
+    if (event_is_counted(entry->event)) {
         self->in_flight++;
         self->in_flight_bytes += entry->size;
     }
@@ -232,7 +223,7 @@ static void release(link_t *self, uint32_t index)
 {
     link_request_t *entry = &self->requests[index];
 
-    if (is_counted(entry->event)) {
+    if (event_is_counted(entry->event)) {
         self->in_flight--;
         self->in_flight_bytes -= entry->size;
     }

@@ -68,6 +68,16 @@ typedef enum {
     EVENT_DISCONNECT = 3
 } event_t;
 
+/*
+ * Does the window of a gateway count requests of this event?  Not DISCONNECT:
+ * it frees what the broker holds, and one that waits for its worker must not
+ * stand in the way of the living (PROTOCOL.md, section 11).
+ */
+static inline bool event_is_counted(uint64_t event)
+{
+    return event != EVENT_DISCONNECT;
+}
+
 typedef struct {
     uint64_t version;     /* highest protocol version the peer speaks */
     wire_bytes_t role;    /* "gateway" or "worker" */
