@@ -146,9 +146,10 @@ void pushes_gone(core_t *core, const message_gone_t *gone)
     }
 }
 
+/* Its gateway keeps what comes before the 101. */
 static bool is_reachable(const conn_t *conn)
 {
-    return conn != NULL && conn->state == CONN_OPEN;
+    return conn != NULL && conn->state != CONN_CLOSING;
 }
 
 /* Note the id down for the gateway that has it. */

@@ -221,6 +221,17 @@ static void put_gone(hub_t *self, wire_bytes_t conn, uint64_t from)
     (void)message_put_gone(&self->link.out, &gone);
 }
 
+void hub_put_gone(hub_t *self, const session_t *session, uint64_t from)
+{
+    char conn[CONN_ID_TEXT];
+
+    conn_id_format(&session->id, conn);
+    if (self->link.state == LINK_UP) { /* else nobody knows the sender */
+        put_gone(self, (wire_bytes_t){(const uint8_t *)conn, sizeof conn},
+                 from);
+    }
+}
+
 static void take_push(hub_t *self, const message_push_t *push)
 {
     wire_cursor_t target = wire_cursor(push->target);
@@ -237,7 +248,7 @@ static void take_push(hub_t *self, const message_push_t *push)
     }
     while (--count > 0 && wire_get_str(&target, &conn) == 0) {
         session_t *session = find_conn(self, conn);
-        if (session == NULL || session_put(session, &push->body) < 0) {
+        if (session == NULL || session_push(session, &push->body, from) < 0) {
             put_gone(self, conn, from);
         }
     }
@@ -247,11 +258,10 @@ static void take_close(hub_t *self, const message_close_t *close)
 {
     session_t *session = find_conn(self, close->conn);
 
-    if (session == NULL || session->state != SESSION_OPEN) {
+    if (session == NULL ||
+        session_kick(session, (uint16_t)close->code, close->reason) < 0) {
         put_gone(self, close->conn, close->from);
-        return;
     }
-    session_close(session, (uint16_t)close->code, close->reason);
 }
 
 /* --- the link's life --------------------------------------------------- */

@@ -84,6 +84,9 @@ void hub_release(hub_t *self, session_t *session);
 /* `out` has bytes: write them at the end of turn. */
 void hub_touch(hub_t *self, session_t *session);
 
+/* A push to the session reached nobody: from is its sender's. */
+void hub_put_gone(hub_t *self, const session_t *session, uint64_t from);
+
 /* Log the counters as event GATEWAY-STATS. */
 void hub_log_stats(const hub_t *self);
 

@@ -433,6 +433,45 @@ void opening_received(session_t *self, const uint8_t *bytes, size_t len)
     }
 }
 
+/* --- what workers say meanwhile ----------------------------------------- */
+
+int opening_push(session_t *self, const body_t *body, uint64_t from)
+{
+    int64_t hard = self->hub->options.out_hard;
+    int rc = early_push(&self->early, body, from,
+                        hard > 0 ? (size_t)hard : SIZE_MAX);
+    if (rc == -ENOBUFS || rc == -ENOMEM) {
+        opening_refuse(self, 503, NULL); /* no gap in what the client gets */
+    }
+    return rc;
+}
+
+int opening_kick(session_t *self, uint16_t code, wire_bytes_t reason)
+{
+    return early_kick(&self->early, code, reason);
+}
+
+/* The pushes that were kept follow the 101. */
+static int put_early_pushes(session_t *self)
+{
+    const early_t *early = self->early;
+
+    if (early == NULL) {
+        return 0;
+    }
+    self->hub->stats.messages_out += early_count(early);
+    return buf_put(&self->out, early->frames.data, early->frames.len);
+}
+
+/* The CLOSE that was kept comes behind them. */
+static void close_early(session_t *self, const early_t *early)
+{
+    if (early != NULL && early->kick_code != 0) {
+        session_close(self, early->kick_code,
+                      (wire_bytes_t){early->kick_reason, early->kick_len});
+    }
+}
+
 /* --- the answer -------------------------------------------------------- */
 
 static int put_101(session_t *self, const message_reply_t *reply,
@@ -470,9 +509,17 @@ static void accept_client(session_t *self, const message_reply_t *reply)
         session_end(self, 1011, "handshake failed");
         return;
     }
+    if (put_early_pushes(self) < 0) {
+        transport_kill(self->sock);
+        return;
+    }
+    early_t *early = self->early;
+    self->early = NULL; /* delivered: nobody is told GONE */
     hub_touch(self->hub, self);
     buf_drop(&self->in, request.head_len);
     session_open(self);
+    close_early(self, early);
+    early_destroy(&early);
 }
 
 void session_connect_reply(session_t *self, const message_reply_t *reply)

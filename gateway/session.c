@@ -88,6 +88,7 @@ void session_fini(session_t *self)
     ws_reader_fini(&self->reader);
     buf_fini(&self->in);
     buf_fini(&self->out);
+    early_destroy(&self->early);
     free(self->end_reason);
     free(self->context);
 }
@@ -101,12 +102,24 @@ void session_settle(session_t *self)
     }
 }
 
+/* Whoever pushed to it while $connect decided learns that it never stood. */
+static void discard_early(session_t *self)
+{
+    uint64_t from;
+
+    while (early_take_sender(self->early, &from)) {
+        hub_put_gone(self->hub, self, from);
+    }
+    early_destroy(&self->early);
+}
+
 /* Nothing more is taken from the client. */
 static void leave(session_t *self, session_state_t state)
 {
     session_enter(self, state);
     list_remove(&self->wait);
     buf_reset(&self->in, 0);
+    discard_early(self);
 }
 
 /* The broker is to learn how it ended; once. */
@@ -246,7 +259,7 @@ static int put_frame(session_t *self, ws_opcode_t opcode, wire_bytes_t payload)
     return 0;
 }
 
-int session_put(session_t *self, const body_t *body)
+static int put_message(session_t *self, const body_t *body)
 {
     if (self->state != SESSION_OPEN) {
         return -ENOTCONN;
@@ -260,6 +273,24 @@ int session_put(session_t *self, const body_t *body)
     return rc;
 }
 
+int session_push(session_t *self, const body_t *body, uint64_t from)
+{
+    return self->state == SESSION_GATED ? opening_push(self, body, from)
+                                        : put_message(self, body);
+}
+
+int session_kick(session_t *self, uint16_t code, wire_bytes_t reason)
+{
+    if (self->state == SESSION_GATED) {
+        return opening_kick(self, code, reason);
+    }
+    if (self->state != SESSION_OPEN) {
+        return -ENOTCONN;
+    }
+    session_close(self, code, reason);
+    return 0;
+}
+
 static void put_error_frame(session_t *self, uint64_t status, uint64_t number)
 {
     char text[ERROR_FRAME_MAX];
@@ -267,7 +298,7 @@ static void put_error_frame(session_t *self, uint64_t status, uint64_t number)
     body_t body = {BODY_TEXT, {(const uint8_t *)text, len}};
 
     self->hub->stats.error_frames++;
-    (void)session_put(self, &body);
+    (void)put_message(self, &body);
 }
 
 /* In pieces that the transport holds when the kernel does not take them: so
@@ -555,7 +586,7 @@ void session_message_reply(session_t *self, const message_reply_t *reply,
     self->in_flight--;
     self->in_flight_bytes -= size;
     if (reply->body.type != BODY_NONE) {
-        (void)session_put(self, &reply->body);
+        (void)put_message(self, &reply->body);
     } else if (reply->status >= 400) {
         put_error_frame(self, reply->status, number);
     }

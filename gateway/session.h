@@ -19,6 +19,7 @@
 
 #include "base/list.h"
 #include "base/wheel.h"
+#include "gateway/early.h"
 #include "gateway/transport.h"
 #include "gateway/ws.h"
 #include "proto/message.h"
@@ -68,6 +69,7 @@ typedef struct {
     int64_t message_ms;       /* last message in either direction */
     int64_t stuck_ms;         /* since when more than out_soft waits; 0: not */
 
+    early_t *early;   /* owned; what workers said before 101, or NULL */
     uint8_t *context; /* owned; the map for SYNC, NULL before OPEN */
     uint32_t context_len;
     char ip[46];
@@ -98,11 +100,18 @@ void session_message_reply(session_t *self, const message_reply_t *reply,
 void session_disconnect_reply(session_t *self);
 
 /*
- * Put one message to the client.
+ * A worker's message to the client; kept while $connect decides.  from: whom
+ * a later GONE is for.
  * Returns 0; -ENOTCONN when it is not open; -ENOBUFS when it was closed for
  * being too slow.
  */
-int session_put(session_t *self, const body_t *body);
+int session_push(session_t *self, const body_t *body, uint64_t from);
+
+/*
+ * A worker closes it with a WebSocket close code; kept while $connect decides.
+ * Returns 0 or -ENOTCONN.
+ */
+int session_kick(session_t *self, uint16_t code, wire_bytes_t reason);
 
 /*
  * Close from our side with a WebSocket close code.  In the handshake: with an

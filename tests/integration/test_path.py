@@ -176,6 +176,50 @@ def test_pushes_and_closes_reach_their_connection():
         assert client.recv() == (8, b"\x0f\xa0bye")
 
 
+def test_what_is_said_inside_connect_follows_the_101_in_order():
+    with Hoist() as hoist:
+        worker = Worker(hoist.workers, "$connect", "$disconnect")
+        client = Client(hoist.address)
+        request = worker.get(REQUEST)
+        worker.send([PUSH, ["connection", request[3]], "one"],
+                    [PUSH, ["connection", request[3]], b"two"])
+        assert worker.get(CREDIT) and not worker.has(GONE)
+        worker.reply(request, 200)
+        assert client.opened().status == 101
+        assert [client.recv(), client.recv()] == [(1, b"one"), (2, b"two")]
+        accepted_and_closed = Client(hoist.address)
+        request = worker.get(REQUEST)
+        worker.send([PUSH, ["connection", request[3]], "full"],
+                    [CLOSE, request[3], 4003, "come back later"],
+                    [PUSH, ["connection", request[3]], "too late"])
+        assert worker.get(GONE)[1] == request[3]
+        worker.reply(request, 200)
+        assert accepted_and_closed.opened().status == 101
+        assert accepted_and_closed.recv() == (1, b"full")
+        assert accepted_and_closed.recv() == (8, b"\x0f\xa3come back later")
+        assert worker.get(REQUEST)[8]["code"] == 4003
+
+
+def test_what_is_said_inside_a_connect_that_fails_is_gone():
+    with Hoist("--out-hard=1000") as hoist:
+        worker = Worker(hoist.workers, "$connect", "$disconnect")
+        refused = Client(hoist.address)
+        request = worker.get(REQUEST)
+        worker.send([PUSH, ["connection", request[3]], "never"])
+        worker.reply(request, 403)
+        assert refused.opened().status == 403
+        assert worker.get(GONE)[1] == request[3]
+        overwhelmed = Client(hoist.address)
+        request = worker.get(REQUEST)
+        for _ in range(3):
+            worker.send([PUSH, ["connection", request[3]], "x" * 400])
+        assert overwhelmed.opened().status == 503
+        for _ in range(3):
+            assert worker.get(GONE)[1] == request[3]
+        worker.reply(request, 200)
+        assert worker.get(REQUEST)[2] == DISCONNECT
+
+
 def test_foolish_replies_touch_nobody():
     with Hoist() as hoist:
         one = Worker(hoist.workers, "one")

@@ -242,9 +242,10 @@ static void end_work(void *subject, uint32_t life)
         return;
     }
     buf_init(&out, FRAME_MAX_);
-    if (work->event == EVENT_MESSAGE && world_chance(PUSH)) {
+    if (work->event != EVENT_DISCONNECT && world_chance(PUSH)) {
         put_push(self, work, &out);
-    } else if (work->event == EVENT_MESSAGE && world_chance(KICK)) {
+    }
+    if (work->event != EVENT_DISCONNECT && world_chance(KICK)) {
         put_kick(work, &out);
     }
     uint64_t status = put_reply(self, work, &out);

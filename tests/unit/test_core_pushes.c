@@ -97,7 +97,7 @@ static void a_push_to_a_closed_connection_is_answered_with_gone(void **state)
     gets_gone(worker, client->id);
 }
 
-static void nobody_can_be_pushed_to_before_connect_is_over(void **state)
+static void who_connects_can_be_pushed_to_before_the_reply(void **state)
 {
     node_t *worker = a_worker("w", "$connect", 8);
     node_t *gateway = a_gateway(1);
@@ -107,12 +107,25 @@ static void nobody_can_be_pushed_to_before_connect_is_over(void **state)
     uint64_t id = client_knocks(client);
     uint64_t held = takes_event(worker, EVENT_CONNECT);
     pushes(worker, client->id, "early");
-    gets_gone(worker, client->id);
-    gets(worker, KIND_CREDIT);
     answers(worker, held, 200, NULL);
+    gets_push(gateway, client, "early");
     gets_reply(gateway, id, 200);
     pushes(worker, client->id, "welcome");
     gets_push(gateway, client, "welcome");
+}
+
+static void who_was_refused_cannot_be_pushed_to(void **state)
+{
+    node_t *worker = a_worker("w", "$connect", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_newcomer(gateway);
+    (void)state;
+
+    uint64_t id = client_knocks(client);
+    answers(worker, takes_event(worker, EVENT_CONNECT), 403, NULL);
+    gets_reply(gateway, id, 403);
+    pushes(worker, client->id, "late");
+    gets_gone(worker, client->id);
 }
 
 static void a_reply_and_the_push_behind_it_keep_their_order(void **state)
@@ -277,7 +290,8 @@ int main(void)
         TEST(a_push_to_nobody_is_answered_and_credited),
         TEST(what_could_not_come_back_in_a_gone_is_a_fault),
         TEST(a_push_to_a_closed_connection_is_answered_with_gone),
-        TEST(nobody_can_be_pushed_to_before_connect_is_over),
+        TEST(who_connects_can_be_pushed_to_before_the_reply),
+        TEST(who_was_refused_cannot_be_pushed_to),
         TEST(a_reply_and_the_push_behind_it_keep_their_order),
         TEST(beyond_the_push_window_pushes_are_refused),
         TEST(beyond_the_bytes_of_the_push_window_too),

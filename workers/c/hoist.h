@@ -419,6 +419,9 @@ int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value);
  *
  * Returns 0; -EINVAL for a bad id, count or type; -EMSGSIZE; -ENOBUFS past
  * the hard bound; -ENOMEM.
+ *
+ * In a $connect handler the connection itself can be pushed to and closed: it
+ * happens right behind the 101, if the handler accepts.
  */
 int hoist_push(hoist_ctx *ctx, const hoist_text *connections, size_t count,
                hoist_type type, hoist_text body);
