@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <czmq.h>
 
 typedef enum {
@@ -21,7 +24,9 @@ typedef enum {
     ENDPOINT,
     EXPRESSION,
     LEVEL,
-    SEGMENT, /* of a path, or nothing */
+    SEGMENT,   /* of a path, or nothing */
+    READABLE,  /* a file, or nothing */
+    DIRECTORY, /* or nothing */
 } type_t;
 
 typedef struct {
@@ -57,11 +62,11 @@ static const setting_t table[] = {
      "yields the route key of a message"},
     {"stage", SEGMENT, FOR_GATEWAY, AT(gateway.stage), 0, 0, "NAME",
      "first path segment that clients must use"},
-    {"static", TEXT, FOR_GATEWAY, AT(gateway.static_dir), 0, 0, "DIR",
+    {"static", DIRECTORY, FOR_GATEWAY, AT(gateway.static_dir), 0, 0, "DIR",
      "directory served to plain GET requests"},
-    {"tls-cert", TEXT, FOR_GATEWAY, AT(gateway.tls_cert), 0, 0, "FILE",
+    {"tls-cert", READABLE, FOR_GATEWAY, AT(gateway.tls_cert), 0, 0, "FILE",
      "PEM certificate chain; with --tls-key"},
-    {"tls-key", TEXT, FOR_GATEWAY, AT(gateway.tls_key), 0, 0, "FILE",
+    {"tls-key", READABLE, FOR_GATEWAY, AT(gateway.tls_key), 0, 0, "FILE",
      "PEM private key"},
     {"origins", TEXT, FOR_GATEWAY, AT(gateway.origins), 0, 0, "LIST",
      "allowed Origin headers, comma separated; empty: any"},
@@ -176,27 +181,33 @@ static int set_flag(settings_t *settings, const setting_t *setting,
     return 0;
 }
 
+static const char *port_of(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+
+    return colon == NULL ? "" : colon + 1;
+}
+
 static bool is_address(const char *value)
 {
-    const char *colon = strrchr(value, ':');
-    const char *port = colon == NULL ? "" : colon + 1;
+    const char *port = port_of(value);
     size_t digits = strspn(port, "0123456789");
 
     return digits > 0 && digits <= 5 && port[digits] == '\0' &&
            strtol(port, NULL, 10) <= 65535;
 }
 
+/* For ZeroMQ, where the port may be "*": any that is free. */
 static bool is_endpoint(const char *value)
 {
-    static const char *const schemes[] = {"tcp://", "ipc://"};
+    static const char tcp[] = "tcp://", ipc[] = "ipc://";
 
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        size_t len = strlen(schemes[i]);
-        if (strncmp(value, schemes[i], len) == 0 && value[len] != '\0') {
-            return true;
-        }
+    if (strncmp(value, ipc, strlen(ipc)) == 0) {
+        return value[strlen(ipc)] != '\0';
     }
-    return false;
+    const char *address = value + strlen(tcp);
+    return strncmp(value, tcp, strlen(tcp)) == 0 &&
+           (is_address(address) || streq(port_of(address), "*"));
 }
 
 static bool is_expression(const char *value, char *right, size_t size)
@@ -209,6 +220,22 @@ static bool is_expression(const char *value, char *right, size_t size)
     snprintf(right, size, "an expression like $request.body.action (%s)",
              rc < 0 ? reason : "");
     return rc == 0;
+}
+
+/* Can it be opened, as what it is to be?  If not, *right says why. */
+static bool is_openable(const char *path, int flags, const char *what,
+                        char *right, size_t size)
+{
+    char none;
+    int fd = path[0] == '\0' ? -1 : open(path, flags | O_RDONLY | O_CLOEXEC);
+    bool is_open = fd >= 0 && ((flags & O_DIRECTORY) != 0 ||
+                               read(fd, &none, 0) == 0); /* else EISDIR */
+
+    snprintf(right, size, "%s that can be read (%s)", what, strerror(errno));
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_open || path[0] == '\0';
 }
 
 /* Is a text what its type says?  If not, *right is what would be. */
@@ -231,6 +258,10 @@ static bool is_right(type_t type, const char *value, char *right, size_t size)
     case SEGMENT:
         snprintf(right, size, "one segment of a path, without '/' or '?'");
         return strpbrk(value, "/?#") == NULL;
+    case READABLE:
+        return is_openable(value, 0, "a file", right, size);
+    case DIRECTORY:
+        return is_openable(value, O_DIRECTORY, "a directory", right, size);
     default:
         return true;
     }

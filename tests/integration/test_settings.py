@@ -106,6 +106,11 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
         "--listen=127.0.0.1:http": "port from 0 to 65535",
         "--workers=127.0.0.1:5555": "tcp://ADDRESS:PORT",
         "--workers=tcp://": "tcp://ADDRESS:PORT",
+        "--workers=tcp://127.0.0.1": "tcp://ADDRESS:PORT",
+        "--static=/no/where": "a directory that can be read (No such file",
+        "--static=" + __file__: "a directory that can be read (Not a dir",
+        "--tls-cert=/no/where": "a file that can be read (No such file",
+        "--tls-key=/": "a file that can be read (Is a directory)",
         "--route-selection-expression=$body": "$request.body",
         "--stage=a/b": "one segment",
         "--name=" + "n" * 65: "at most 64 bytes",
@@ -118,8 +123,8 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
 def test_settings_that_do_not_fit_together_are_wrong():
     assert_wrong(hoist("serve", "--liveness=1999"), "--liveness", "'1999'",
                  "--heartbeat of 1000")
-    assert_wrong(hoist("serve", "--tls-cert=cert.pem"), "--tls-key")
-    assert_wrong(hoist("serve", "--tls-key=key.pem"), "--tls-cert")
+    assert_wrong(hoist("serve", "--tls-cert=" + __file__), "--tls-key")
+    assert_wrong(hoist("serve", "--tls-key=" + __file__), "--tls-cert")
 
 
 def test_a_flag_that_is_not_there_or_lacks_its_value_is_wrong():

@@ -120,7 +120,7 @@ def test_a_key_of_another_certificate_keeps_it_from_starting():
 def test_a_missing_file_keeps_it_from_starting():
     status, said = refused("--tls-cert=/nowhere/cert.pem",
                            "--tls-key=" + KEY)
-    assert status == 1 and "/nowhere/cert.pem" in said, (status, said)
+    assert status == 2 and "/nowhere/cert.pem" in said, (status, said)
 
 
 if __name__ == "__main__":
