@@ -4,6 +4,7 @@
 
     HOIST_BUILD=build/release tests/lint/test_docs.py
 """
+import json
 import os
 import pathlib
 import re
@@ -124,12 +125,24 @@ def log_events_are_those_of_the_sources():
             yield f"logs.md: {row[0]} lacks its meaning or what to do"
 
 
+def route_expressions_are_those_of_the_vectors():
+    text = (ROOT / "proto/vectors/routes.json").read_text(encoding="utf-8")
+    known = {(case["expression"], case["body"], case.get("key"))
+             for case in json.loads(text)}
+    table = rows(page("routes.md"))
+    assert table
+    for row in table:
+        if tuple(cell.strip("`") for cell in row) not in known:
+            yield f"routes.md: {row[0]} is no case of routes.json"
+
+
 def main():
     wrong = 0
     for check in (settings_are_those_of_the_program,
                   help_has_the_defaults_of_the_table,
                   counters_are_those_of_the_sources,
-                  log_events_are_those_of_the_sources):
+                  log_events_are_those_of_the_sources,
+                  route_expressions_are_those_of_the_vectors):
         print(check.__name__.replace("_", " "))
         for line in check():
             print("  " + line)
