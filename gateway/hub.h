@@ -12,8 +12,8 @@
 #define GATEWAY_HUB_H
 
 #include "base/log.h"
-#include "gateway/gateway.h"
 #include "gateway/link.h"
+#include "gateway/options.h"
 #include "gateway/session.h"
 #include "gateway/static_files.h"
 #include "gateway/stats.h"

@@ -6,7 +6,7 @@
 #ifndef GATEWAY_OPENING_H
 #define GATEWAY_OPENING_H
 
-#include "gateway/gateway.h"
+#include "gateway/options.h"
 #include "gateway/session.h"
 
 /* Bytes that a request head may have; never unbounded. */

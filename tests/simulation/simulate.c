@@ -73,46 +73,42 @@ static struct {
 
 /* --- the cast ------------------------------------------------------------ */
 
-static const broker_options_t broker_options = {
-    .name = "sim",
-    .workers = "",
-    .gateways = "",
-    .heartbeat_ms = 200,
-    .liveness_ms = 1000,
-    .gateway_window = 40,
-    .gateway_window_bytes = 1 << 20,
-    .push_window = 1000,
-    .push_window_bytes = 1 << 20,
-    .max_workers = 16,
-    .max_gateways = 16,
-};
+/* Short times and small windows, so that a run meets them all. */
+static broker_options_t broker_options(void)
+{
+    broker_options_t options;
 
-static const gateway_options_t gateway_options = {
-    .name = "sim",
-    .listen = "",
-    .broker = "",
-    .route_selection_expression = "$request.body.action",
-    .stage = "",
-    .static_dir = "",
-    .tls_cert = "",
-    .tls_key = "",
-    .origins = "",
-    .max_connections = 100,
-    .max_handshakes = 100,
-    .max_frame = 65536,
-    .max_message = 65536,
-    .max_head = 4096,
-    .handshake_ms = 3000,
-    .request_ms = REQUEST_MS,
-    .ping_ms = 2000,
-    .pong_ms = 1500,
-    .conn_window = 8,
-    .conn_window_bytes = 65536,
-    .out_soft = 65536,
-    .out_soft_ms = 5000,
-    .out_hard = 1 << 20,
-    .drain_ms = 5000,
-};
+    broker_options_init(&options);
+    options.name = "sim";
+    options.heartbeat_ms = 200;
+    options.liveness_ms = 1000;
+    options.gateway_window = 40;
+    options.gateway_window_bytes = 1 << 20;
+    options.push_window = 1000;
+    options.push_window_bytes = 1 << 20;
+    options.max_workers = 16;
+    options.max_gateways = 16;
+    return options;
+}
+
+static gateway_options_t gateway_options(void)
+{
+    gateway_options_t options;
+
+    gateway_options_init(&options);
+    options.name = "sim";
+    options.handshake_ms = 3000;
+    options.request_ms = REQUEST_MS;
+    options.ping_ms = 2000;
+    options.pong_ms = 1500;
+    options.conn_window = 8;
+    options.conn_window_bytes = 65536;
+    options.out_soft = 65536;
+    options.out_soft_ms = 5000;
+    options.out_hard = 1 << 20;
+    options.drain_ms = 5000;
+    return options;
+}
 
 static const char *const all_routes[] = {"$connect", "$disconnect", "one",
                                          "two", NULL};
@@ -129,13 +125,15 @@ static void choose_faults(void)
 
 static void set_up(void)
 {
+    broker_options_t of_broker = broker_options();
+    gateway_options_t of_gateway = gateway_options();
+
     run.gateway_count = (size_t)world_between(1, GATEWAYS_MAX);
     run.worker_count = (size_t)world_between(1, WORKERS_MAX);
     run.client_count = (size_t)world_between(1, CLIENTS_MAX);
-    broker_node_init(&run.broker, &broker_options);
+    broker_node_init(&run.broker, &of_broker);
     for (size_t i = 0; i < run.gateway_count; i++) {
-        gateway_node_init(&run.gateways[i], &gateway_options,
-                          &run.broker.router);
+        gateway_node_init(&run.gateways[i], &of_gateway, &run.broker.router);
     }
     for (size_t i = 0; i < run.worker_count; i++) {
         worker_options_t options = {

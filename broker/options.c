@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/options.h"
+
+void broker_options_init(broker_options_t *options)
+{
+    *options = (broker_options_t){
+        .name = "",
+        .workers = "tcp://127.0.0.1:5555",
+        .gateways = "tcp://127.0.0.1:5556",
+        .heartbeat_ms = 1000,
+        .liveness_ms = 3500,
+        .gateway_window = 10000,
+        .gateway_window_bytes = 32 << 20,
+        .push_window = 10000,
+        .push_window_bytes = 32 << 20,
+        .max_workers = 1000,
+        .max_gateways = 1000,
+    };
+}

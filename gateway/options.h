@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a gateway can be told (docs/settings.md has the table).
+ */
+#ifndef GATEWAY_OPTIONS_H
+#define GATEWAY_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+    const char *name;   /* for people; at most PEER_NAME_MAX bytes */
+    const char *listen; /* ADDRESS:PORT, port 0 picks one; [::1]:8080 for v6 */
+    const char *broker; /* ENDPOINT of the broker's gateways socket */
+
+    const char *route_selection_expression;
+    const char *stage;      /* "" or the first path segment of clients' URLs */
+    const char *static_dir; /* "" or the directory served to plain GETs */
+    const char *tls_cert;   /* "" or PEM files; both or none */
+    const char *tls_key;
+    const char *origins;  /* "" (any) or a comma separated allow-list */
+    bool require_connect; /* refuse clients while no worker serves $connect */
+
+    /* Limits; 0 turns one off.  Bytes, milliseconds or counts as named. */
+    int64_t max_connections;
+    int64_t max_handshakes; /* clients between accept and 101 */
+    int64_t max_frame;      /* bytes of payload of one WebSocket frame */
+    int64_t max_message;    /* bytes of payload of one message */
+    int64_t max_head;       /* bytes of an HTTP request head */
+    int64_t handshake_ms;   /* from accept to a whole request head */
+    int64_t request_ms;     /* deadline of each request to a worker */
+    int64_t ping_ms;        /* idle time after which the client is pinged */
+    int64_t pong_ms;        /* a client silent this long after is dead */
+    int64_t idle_ms;        /* no message in either direction: 1001 */
+    int64_t conn_window;    /* requests of one connection without a REPLY */
+    int64_t conn_window_bytes;
+    int64_t out_soft;    /* bytes waiting to be sent to one client … */
+    int64_t out_soft_ms; /* … that long: closed with 1013 */
+    int64_t out_hard;    /* bytes: closed with 1013 at once */
+    int64_t drain_ms;    /* from $TERM to the end */
+} gateway_options_t;
+
+/* Set every field to its documented default (docs/settings.md). */
+void gateway_options_init(gateway_options_t *options);
+
+#endif
