@@ -350,16 +350,25 @@ static void start_window(worker_node_t *self)
     self->window_used = 0;
 }
 
+/* Of two, for a greeting that was said twice, the first has begun the count of
+ * PONGs. */
+static void take_welcome(worker_node_t *self, const message_welcome_t *welcome)
+{
+    if (!self->is_up) {
+        self->pings = self->pongs = self->doubt_fence = 0;
+    }
+    self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
+    self->liveness_ms = (int64_t)welcome->liveness_ms;
+    self->is_greeting = false;
+    self->is_up = true;
+    start_window(self);
+}
+
 static void take(worker_node_t *self, const message_t *message)
 {
     switch (message->kind) {
     case KIND_WELCOME:
-        self->heartbeat_ms = (int64_t)message->welcome.heartbeat_ms;
-        self->liveness_ms = (int64_t)message->welcome.liveness_ms;
-        self->is_greeting = false;
-        self->is_up = true;
-        self->pings = self->pongs = self->doubt_fence = 0;
-        start_window(self);
+        take_welcome(self, &message->welcome);
         break;
     case KIND_REQUEST:
         take_request(self, &message->request);
@@ -439,7 +448,8 @@ static void tick(void *subject, uint32_t life)
     }
     if (!self->is_up && now_ms - self->greeted_ms >= self->heartbeat_ms) {
         greet(self);
-    } else if (now_ms - self->sent_ms >= self->heartbeat_ms / 2) {
+    } else if (self->is_up &&
+               now_ms - self->sent_ms >= self->heartbeat_ms / 2) {
         say_ping(self);
     }
     world_after(TICK_MS, tick, self, life);
