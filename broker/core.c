@@ -233,7 +233,9 @@ static void read_frame(core_t *core, peer_t *peer, wire_bytes_t frame)
             core->stats.unexpected++;
             peer_fault(core, peer, "unknown-kind", "the message was skipped");
         } else {
-            on_malformed(core, peer, "the rest of the frame was ignored");
+            on_malformed(core, peer,
+                         got == -EPROTO ? "the message was skipped"
+                                        : "the rest of the frame was ignored");
         }
     }
 }

@@ -461,7 +461,7 @@ void hub_frame(hub_t *self, const uint8_t *bytes, size_t len)
     while ((rc = message_decode(&frame, &message)) != 0) {
         if (rc == 1) {
             take_message(self, &message);
-        } else if (rc == -EPROTO) {
+        } else if (rc != -ENOTSUP) {
             self->stats.broker_malformed++;
             log_braked(&self->brake, LEVEL_WARN, "GATEWAY-BROKER-MALFORMED",
                        "bytes=%zu", len);

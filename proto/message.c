@@ -135,7 +135,7 @@ static int get_push(wire_cursor_t *in, uint32_t *fields, message_push_t *push)
 static int get_close(wire_cursor_t *in, uint32_t *fields,
                      message_close_t *close)
 {
-    if (!take_fields(fields, 3) || get_conn(in, &close->conn) < 0 ||
+    if (!take_fields(fields, 3) || wire_get_str(in, &close->conn) < 0 ||
         wire_get_uint_max(in, CLOSE_CODE_MAX, &close->code) < 0 ||
         close->code < CLOSE_CODE_MIN ||
         wire_get_str_max(in, REASON_MAX, &close->reason) < 0) {
@@ -146,7 +146,7 @@ static int get_close(wire_cursor_t *in, uint32_t *fields,
 
 static int get_gone(wire_cursor_t *in, uint32_t *fields, message_gone_t *gone)
 {
-    if (!take_fields(fields, 1) || get_conn(in, &gone->conn) < 0) {
+    if (!take_fields(fields, 1) || wire_get_str(in, &gone->conn) < 0) {
         return -EPROTO;
     }
     return get_last_uint(in, fields, &gone->from);
@@ -254,18 +254,31 @@ static int decode(wire_cursor_t *in, message_t *message)
     return rc == 0 ? 1 : rc;
 }
 
+/* Move behind an array whatever is in it; else to the end of the frame. */
+static int skip_malformed(wire_cursor_t *frame)
+{
+    wire_bytes_t skipped;
+
+    if (wire_get_raw_array(frame, &skipped) == 0) {
+        return -EPROTO;
+    }
+    frame->at = frame->end;
+    return -EBADMSG;
+}
+
 int message_decode(wire_cursor_t *frame, message_t *message)
 {
-    const uint8_t *start = frame->at;
+    wire_cursor_t start = *frame;
 
     if (wire_at_end(frame)) {
         return 0;
     }
     int rc = decode(frame, message);
     if (rc == -EPROTO) {
-        frame->at = frame->end;
+        *frame = start;
+        rc = skip_malformed(frame);
     }
-    message->size = (size_t)(frame->at - start);
+    message->size = (size_t)(frame->at - start.at);
     return rc;
 }
 

@@ -40,6 +40,7 @@
 #define CLOSE_CODE_MAX 4999
 #define REASON_MAX     123
 #define TARGETS_MAX    65536
+#define CONN_NAMED_MAX 128 /* an id in PUSH, CLOSE and GONE */
 #define ERROR_CODE_MAX 64
 #define ERROR_TEXT_MAX 256
 
@@ -137,7 +138,8 @@ typedef struct {
 } message_close_t;
 
 typedef struct {
-    wire_bytes_t conn; /* that no longer (or never) stood */
+    wire_bytes_t conn; /* whatever text it was that stands for none (any more);
+                          0..CONN_NAMED_MAX bytes */
     uint64_t from;     /* of the PUSH or CLOSE; gateway to broker only */
 } message_gone_t;
 
@@ -184,8 +186,9 @@ typedef struct {
 /*
  * Decode the next message of a frame and move the cursor behind it.
  * Returns 1 with *message filled; 0 at the end of the frame; -ENOTSUP for an
- * array of an unknown kind, which is skipped; -EPROTO for anything else: the
- * rest of the frame cannot be trusted and the cursor is at its end.
+ * array of an unknown kind, which is skipped; -EPROTO for an array whose
+ * fields break the rules of its kind, which is skipped too; -EBADMSG for what
+ * is no MessagePack array: the cursor is at the end of the frame then.
  */
 int message_decode(wire_cursor_t *frame, message_t *message);
 

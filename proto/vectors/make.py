@@ -131,6 +131,8 @@ def the_rest():
     accept("GONE to a worker and to a broker", pack([11, CONN], [11, CONN, 3]),
            message("GONE", connection=CONN, **{"from": 0}),
            message("GONE", connection=CONN, **{"from": 3}))
+    accept("GONE of what was no id at all", pack([11, "bob"]),
+           message("GONE", connection="bob", **{"from": 0}))
     accept("CREDIT", pack([15, 2, 70000]), message("CREDIT", messages=2, bytes=70000))
     accept("PING of three lengths", pack([16], [16, 3], [16, 3, 250]),
            message("PING", in_flight=0, oldest_ms=0),

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (rc == 1) {
             check_round_trip(&message);
         }
-        must(rc != -EPROTO || wire_at_end(&frame));
+        must(rc != -EBADMSG || wire_at_end(&frame));
     }
     return 0;
 }

@@ -41,10 +41,13 @@ class Hoist:
                  "broker": ["--workers=tcp://127.0.0.1:*",
                             "--gateways=tcp://127.0.0.1:*"],
                  "gateway": ["--listen=127.0.0.1:0"]}[command]
+        # Of a $disconnect that no scripted worker answers any more.
+        patience = [] if command == "broker" else ["--drain-time=500"]
         self.log_path = f"/tmp/hoist-test-{os.getpid()}-{id(self)}.log"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [BUILD + "/cli/hoist", command, *(where if endpoints else []), *flags],
+                [BUILD + "/cli/hoist", command, *patience,
+                 *(where if endpoints else []), *flags],
                 stderr=log)
         self.workers = self.find(r"BROKER-LISTENING workers=(\S+)") \
             if command != "gateway" else None

@@ -72,6 +72,27 @@ def test_the_whole_message_before_a_broken_one_counts():
         assert at.error() == "malformed"
 
 
+def test_the_whole_message_behind_one_with_a_wrong_field_counts():
+    with Beside() as at:
+        request = at.bad_request()
+        at.bad.send([CLOSE, request[3], 99999, "no such code"],
+                    [REPLY, request[1], 200, "all the same"])
+        assert at.client.recv() == (1, b"all the same")
+        assert at.error() == "malformed"
+
+
+def test_a_worker_may_push_to_whatever_a_client_calls_an_id():
+    with Beside() as at:
+        for _ in range(20):
+            at.bad.send([PUSH, ["connection", "bob"], "hello"],
+                        [CLOSE, "", 1000, ""])
+            assert at.bad.get(GONE)[1] == "bob" and at.bad.get(GONE)[1] == ""
+        at.bad.send([PUSH, ["connection", "x" * 129], "hello"])
+        assert at.error() == "gone"
+        at.bad.reply(at.bad_request(), body="still here")
+        assert at.client.recv() == (1, b"still here")
+
+
 def test_a_second_reply_and_one_to_nobody_are_counted_and_ignored():
     with Beside() as at:
         request = at.bad_request()

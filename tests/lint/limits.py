@@ -20,6 +20,7 @@ ROWS = {
     "CONTEXT_MAX": "context", "DETAILS_MAX": "details",
     "CLOSE_CODE_MIN": "close code", "CLOSE_CODE_MAX": "close code",
     "REASON_MAX": "close reason", "TARGETS_MAX": "ids in a PUSH",
+    "CONN_NAMED_MAX": "an id in PUSH, CLOSE or GONE",
     "ERROR_CODE_MAX": "ERROR's code", "ERROR_TEXT_MAX": "ERROR's text",
 }
 

@@ -257,6 +257,20 @@ static void a_message_of_an_unknown_kind_is_skipped(void **state)
     gets(worker, KIND_PONG);
 }
 
+static void
+a_message_with_a_wrong_field_is_skipped_and_the_next_counts(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    static const uint8_t frame[] = {0x94, KIND_REPLY, 0x01,
+                                    99,   0xc0, /* status */
+                                    0x91, KIND_PING};
+    (void)state;
+
+    says_bytes(worker, frame, sizeof frame);
+    gets_error(worker, "malformed");
+    gets(worker, KIND_PONG);
+}
+
 static void sixteen_faults_in_ten_seconds_end_a_peer(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -369,6 +383,7 @@ int main(void)
         TEST(a_ready_that_breaks_a_rule_leaves_the_routes),
         TEST(what_a_peer_may_not_say_is_unexpected),
         TEST(the_good_messages_before_a_malformed_one_count),
+        TEST(a_message_with_a_wrong_field_is_skipped_and_the_next_counts),
         TEST(a_message_of_an_unknown_kind_is_skipped),
         TEST(sixteen_faults_in_ten_seconds_end_a_peer),
         TEST(faults_now_and_then_are_borne),

@@ -70,14 +70,25 @@ static void a_push_to_nobody_is_answered_and_credited(void **state)
     gets_gone(worker, "?~ no id at all ");
 }
 
-static void what_could_not_come_back_in_a_gone_is_a_fault(void **state)
+static void an_id_may_be_any_word_of_a_client(void **state)
 {
     node_t *worker = a_worker("w", "echo", 8);
+    char longest[CONN_NAMED_MAX + 2];
     (void)state;
 
-    pushes(worker, "short", "news");
-    gets_error(worker, "push");
-    gets_nothing(worker);
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    for (int i = 0; i < 40; i++) {
+        pushes(worker, "bob", "news");
+        gets_gone(worker, "bob");
+        gets(worker, KIND_CREDIT);
+        closes(worker, "", 1000);
+        gets_gone(worker, "");
+        closes(worker, longest, 1000);
+        gets_error(worker, "gone");
+    }
+    pushes(worker, longest + 1, "news");
+    gets_gone(worker, longest + 1);
 }
 
 static void a_push_to_a_closed_connection_is_answered_with_gone(void **state)
@@ -288,7 +299,7 @@ int main(void)
         TEST(a_push_reaches_the_gateway_of_the_connection),
         TEST(the_credit_comes_back_when_the_gateway_took_it),
         TEST(a_push_to_nobody_is_answered_and_credited),
-        TEST(what_could_not_come_back_in_a_gone_is_a_fault),
+        TEST(an_id_may_be_any_word_of_a_client),
         TEST(a_push_to_a_closed_connection_is_answered_with_gone),
         TEST(who_connects_can_be_pushed_to_before_the_reply),
         TEST(who_was_refused_cannot_be_pushed_to),
