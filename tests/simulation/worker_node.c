@@ -492,6 +492,7 @@ void worker_node_start(worker_node_t *self)
     self->heartbeat_ms = HEARTBEAT_MS;
     self->liveness_ms = LIVENESS_MS;
     self->stopped_until_ms = 0;
+    self->silent_from_ms = self->silent_until_ms = 0;
     self->words = 0;
     world_trace("worker %u starts", self->number);
     wire_open(&self->wire);
@@ -517,11 +518,23 @@ void worker_node_drain(worker_node_t *self)
     self->fence = self->pings;
 }
 
-/* If it lasts, the broker gives up what is held here. */
-static void doubt_after(worker_node_t *self, int64_t ms)
+/*
+ * If it lasts, the broker gives up what is held here.  Silences that follow
+ * each other closely are one: nothing may have been heard between them.
+ */
+static void fall_silent(worker_node_t *self, int64_t ms)
 {
-    if (ms + MARGIN_MS >= self->liveness_ms) {
-        doubt(self, ms);
+    int64_t now_ms = world_now_ms();
+
+    if (now_ms > self->silent_until_ms + self->heartbeat_ms) {
+        self->silent_from_ms = now_ms;
+    }
+    if (now_ms + ms > self->silent_until_ms) {
+        self->silent_until_ms = now_ms + ms;
+    }
+    int64_t silence_ms = self->silent_until_ms - self->silent_from_ms;
+    if (silence_ms + MARGIN_MS >= self->liveness_ms) {
+        doubt(self, self->silent_until_ms - now_ms);
     }
 }
 
@@ -530,7 +543,7 @@ void worker_node_stop(worker_node_t *self, int64_t ms)
     world_trace("worker %u stands still for %lld ms", self->number,
                 (long long)ms);
     self->stopped_until_ms = world_now_ms() + ms;
-    doubt_after(self, ms);
+    fall_silent(self, ms);
 }
 
 void worker_node_hole(worker_node_t *self, int64_t ms)
@@ -538,5 +551,5 @@ void worker_node_hole(worker_node_t *self, int64_t ms)
     world_trace("worker %u is cut off for %lld ms", self->number,
                 (long long)ms);
     wire_hole(&self->wire, ms);
-    doubt_after(self, ms);
+    fall_silent(self, ms);
 }

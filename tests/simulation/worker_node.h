@@ -29,7 +29,8 @@ typedef struct {
     uint64_t doubt_fence;   /* … the first PING behind it, counted as pings */
     int64_t heartbeat_ms, liveness_ms;
     int64_t greeted_ms, sent_ms, heard_ms, stopped_until_ms;
-    list_t held; /* work, in the order it came */
+    int64_t silent_from_ms, silent_until_ms; /* the last time it was */
+    list_t held;                             /* work, in the order it came */
     size_t held_count, window_used;
     list_t buried; /* work that is over, whose end may still be to come */
     uint64_t pings, pongs; /* since WELCOME */
