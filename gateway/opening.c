@@ -97,6 +97,7 @@ static void refuse_as_worker(session_t *self, const message_reply_t *reply)
 
 void opening_timeout(session_t *self)
 {
+    self->hub->stats.handshakes_late++;
     switch (self->state) {
     case SESSION_HEAD:
         if (self->in.len == 0) {

@@ -18,6 +18,7 @@
       "refused: max-connections reached")                                      \
     X(handshakes_refused, counter, handshakes, "refused: max-handshakes")      \
     X(handshakes_failed, counter, handshakes, "answered with an HTTP error")   \
+    X(handshakes_late, counter, sockets, "ended: no WebSocket in their time")  \
     X(connects, counter, connections, "handshakes that became WebSockets")     \
     X(disconnects, counter, events, "DISCONNECT events acknowledged")          \
     X(messages_in, counter, messages, "whole messages from clients")           \

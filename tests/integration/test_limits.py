@@ -20,8 +20,9 @@ MANY = 128  # of them are more than the buffers of TCP hold
 def serve(*flags, command="serve"):
     """Workers here are silent while something else is waited for, and leave
     requests unanswered that nobody is to wait for at the end."""
-    drain = [] if command == "broker" else ["--drain-time=500"]
-    return Hoist("--liveness=60000", *drain, *flags, command=command)
+    own = {"broker": ["--liveness=60000"], "gateway": ["--drain-time=500"],
+           "serve": ["--liveness=60000", "--drain-time=500"]}
+    return Hoist(*own[command], *flags, command=command)
 
 
 def assert_works(client, worker, text='{"action":"echo"}'):
@@ -106,7 +107,7 @@ def test_a_head_that_drips_for_ever_times_out_with_408():
             while not select.select([sock], [], [], 0.02)[0]:
                 sock.sendall(b"x")
             assert sock.recv(65536).startswith(b"HTTP/1.1 408 ")
-        assert_counts(hoist, "GATEWAY", handshakes_failed=1)
+        assert_counts(hoist, "GATEWAY", handshakes_failed=1, handshakes_late=1)
         assert_works(bystander, worker)
 
 
@@ -117,7 +118,7 @@ def test_a_client_that_never_asks_is_dropped():
         host, port = hoist.address.rsplit(":", 1)
         with socket.create_connection((host, int(port)), WAIT_S) as sock:
             assert sock.recv(1) == b""
-        assert_counts(hoist, "GATEWAY", sockets=1)
+        assert_counts(hoist, "GATEWAY", sockets=1, handshakes_late=1)
         assert_works(bystander, worker)
 
 
@@ -186,6 +187,36 @@ def test_a_request_beyond_its_time_is_an_error_frame_and_504_at_the_gate():
         assert_counts(hoist, "BROKER", timeouts=2)
         assert_counts(hoist, "GATEWAY", error_frames=1, handshakes_failed=1)
         assert_works(bystander, worker)
+
+
+def test_a_gate_whose_broker_says_nothing_is_504_by_the_gateway_itself():
+    with serve("--heartbeat=100", command="broker") as broker:
+        worker = Worker(broker.workers, "echo")
+        with serve("--broker=" + broker.gateways, "--request-timeout=2000",
+                   command="gateway") as hoist:
+            bystander = Client(hoist.address).opened()
+            broker.process.send_signal(signal.SIGSTOP)
+            try:
+                assert Client(hoist.address).opened().status == 504
+                assert_counts(hoist, "GATEWAY", handshakes_late=1)
+                bystander.frame(9, b"p")
+                assert bystander.recv() == (10, b"p")
+            finally:
+                broker.process.send_signal(signal.SIGCONT)
+            assert_works(bystander, worker)
+
+
+def test_a_handshake_that_finds_no_room_in_its_time_is_503():
+    with serve("--gateway-window=1", "--handshake-timeout=1000") as hoist:
+        worker = Worker(hoist.workers, "echo")
+        bystander = Client(hoist.address).opened()
+        bystander.send('{"action":"echo"}')
+        request = worker.get(REQUEST)  # which takes the window
+        assert Client(hoist.address).opened().status == 503
+        assert_counts(hoist, "GATEWAY", handshakes_failed=1, handshakes_late=1)
+        worker.reply(request, body="well")
+        assert bystander.recv() == (1, b"well")
+        assert Client(hoist.address).opened().status == 101
 
 
 class Flood:
