@@ -41,6 +41,7 @@ typedef struct {
 
 #define AT(field) offsetof(settings_t, field)
 #define MS_MAX    86400000
+#define HOUR_MS   3600000 /* a broker bears no later deadline */
 #define BYTES_MAX (32 << 20)
 #define COUNT_MAX 16777215
 
@@ -84,7 +85,7 @@ static const setting_t table[] = {
      "bytes", "of an HTTP request head"},
     {"handshake-timeout", NUMBER, FOR_GATEWAY, AT(gateway.handshake_ms), 1,
      MS_MAX, "ms", "from accept to a whole request head"},
-    {"request-timeout", NUMBER, FOR_GATEWAY, AT(gateway.request_ms), 1, MS_MAX,
+    {"request-timeout", NUMBER, FOR_GATEWAY, AT(gateway.request_ms), 1, HOUR_MS,
      "ms", "until a request's outcome is a time-out"},
     {"ping-interval", NUMBER, FOR_GATEWAY, AT(gateway.ping_ms), 0, MS_MAX, "ms",
      "of silence, then the client is pinged; 0: never"},
