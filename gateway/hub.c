@@ -311,22 +311,6 @@ static void lose_broker(hub_t *self, const char *why)
     greet(self);
 }
 
-static void put_sync_part(hub_t *self, const buf_t *entries, uint32_t count,
-                          bool more)
-{
-    buf_t array;
-
-    buf_init(&array, entries->limit + 8);
-    must(wire_put_array(&array, count) == 0 &&
-         wire_put_raw(&array, (wire_bytes_t){entries->data, entries->len}) ==
-             0);
-    message_sync_t sync = {{array.data, array.len}, more, self->link.session};
-    if (message_put_sync(&self->link.out, &sync) < 0) {
-        log_err("GATEWAY-SYNC-FAILED", "connections=%u", count);
-    }
-    buf_fini(&array);
-}
-
 /* [connection, context] */
 static void put_known(buf_t *list, const session_t *session)
 {
@@ -339,29 +323,34 @@ static void put_known(buf_t *list, const session_t *session)
          wire_put_raw(list, context) == 0);
 }
 
-/* Every connection that the broker knows, or is to learn the end of. */
-static void put_sync(hub_t *self, bool is_empty)
+/* As many as one SYNC takes; returns the slot to go on with. */
+static uint32_t gather_part(const hub_t *self, buf_t *list, uint32_t *count)
 {
-    buf_t list;
-    uint32_t slot = 0;
-    bool more = true;
+    uint32_t slot = self->listed;
 
-    buf_init(&list, SYNC_BYTES + CONTEXT_MAX + 64);
-    while (more) {
-        uint32_t count = 0;
-        list.len = 0;
-        for (; slot < self->used && list.len < SYNC_BYTES; slot++) {
-            session_t *session = is_empty ? NULL : self->table[slot];
-            if (session == NULL || !session->is_known) {
-                continue;
-            }
-            put_known(&list, session);
-            count++;
+    for (; slot < self->used && list->len < SYNC_BYTES; slot++) {
+        const session_t *session = self->table[slot];
+        if (session != NULL && session->is_known) {
+            put_known(list, session);
+            (*count)++;
         }
-        more = slot < self->used;
-        put_sync_part(self, &list, count, more);
     }
-    buf_fini(&list);
+    return slot;
+}
+
+static int put_part(hub_t *self, const buf_t *entries, uint32_t count,
+                    bool more)
+{
+    buf_t array;
+
+    buf_init(&array, entries->limit + 8);
+    must(wire_put_array(&array, count) == 0 &&
+         wire_put_raw(&array, (wire_bytes_t){entries->data, entries->len}) ==
+             0);
+    message_sync_t sync = {{array.data, array.len}, more, self->link.session};
+    int rc = message_put_sync(&self->link.out, &sync);
+    buf_fini(&array);
+    return rc;
 }
 
 static void resume_all(hub_t *self)
@@ -371,6 +360,37 @@ static void resume_all(hub_t *self)
         if (session != NULL) {
             session_resume(session);
         }
+    }
+}
+
+/*
+ * The next part of the list of every connection that the broker knows, or is
+ * to learn the end of.  In parts, so that neither a frame nor a queue grows
+ * with the number of connections.  Requests wait until it is whole, so nobody
+ * becomes known behind the slot that it has come to.
+ */
+static void go_on_listing(hub_t *self)
+{
+    buf_t list;
+    uint32_t count = 0;
+
+    if (!link_may_list(&self->link)) {
+        return;
+    }
+    buf_init(&list, SYNC_BYTES + CONTEXT_MAX + 64);
+    uint32_t slot = gather_part(self, &list, &count);
+    bool more = slot < self->used;
+    int rc = put_part(self, &list, count, more);
+    buf_fini(&list);
+    if (rc < 0) {
+        return; /* what is before it has not left: the next turn tries again */
+    }
+    self->listed = slot;
+    if (more) {
+        link_listed(&self->link);
+    } else {
+        link_up(&self->link);
+        resume_all(self);
     }
 }
 
@@ -402,9 +422,7 @@ static void take_welcome(hub_t *self, const message_welcome_t *welcome)
         self->stats.given_up++;
         forget_all(self);
     }
-    put_sync(self, meaning == LINK_GIVEN_UP);
-    link_up(&self->link);
-    resume_all(self);
+    self->listed = 0;
 }
 
 static void take_error(hub_t *self, const message_error_t *error)
@@ -487,10 +505,10 @@ static void tick_link(hub_t *self)
 {
     link_t *link = &self->link;
 
-    if (link->state == LINK_UP &&
+    if (link_stands(link) &&
         self->now_ms - link->last_heard_ms >= link->liveness_ms) {
         lose_broker(self, "silence");
-    } else if (link->state != LINK_UP && link->out.len == 0 &&
+    } else if (!link_stands(link) && link->out.len == 0 &&
                self->now_ms - link->last_greeted_ms >= GREET_AGAIN_MS) {
         greet(self);
     }
@@ -526,6 +544,7 @@ static void flush(hub_t *self)
 void hub_end(hub_t *self)
 {
     tick_link(self);
+    go_on_listing(self);
     run_timers(self);
     resume_waiting(self);
     flush(self);

@@ -40,6 +40,7 @@ struct hub {
     uint32_t used;        /* slots ever used */
     uint32_t free_count;
     uint64_t sessions; /* in the table */
+    uint32_t listed;   /* slots that the list has passed, while LISTING */
 
     list_t dirty; /* sessions with bytes for the end of turn */
     list_t dead;  /* sessions out of the table, freed at the end of turn */

@@ -70,6 +70,11 @@ void link_greet(link_t *self, int64_t now_ms, const char *boot,
     self->last_greeted_ms = now_ms;
 }
 
+bool link_stands(const link_t *self)
+{
+    return self->state >= LINK_LISTING;
+}
+
 static link_welcome_t judge(const link_t *self,
                             const message_welcome_t *welcome)
 {
@@ -77,7 +82,7 @@ static link_welcome_t judge(const link_t *self,
     bool is_same = wire_is(welcome->boot, self->boot);
 
     if (is_same && session == self->session) {
-        return self->state == LINK_UP ? LINK_UNCHANGED : LINK_RESUMED;
+        return link_stands(self) ? LINK_UNCHANGED : LINK_RESUMED;
     }
     if (!is_same) {
         return LINK_FIRST;
@@ -99,7 +104,7 @@ link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
     self->session = wire_map_uint(welcome->options, "session", 0);
     self->was_synced &= meaning == LINK_RESUMED;
     self->pings = self->pongs = self->sync_ping = 0;
-    self->state = LINK_GREETING;
+    self->state = LINK_LISTING;
     self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
     self->liveness_ms = (int64_t)welcome->liveness_ms;
     self->window = wire_map_uint(welcome->options, "window", 1);
@@ -114,6 +119,16 @@ static void put_ping(link_t *self)
     if (message_put_ping(&self->out, &ping) == 0) {
         self->pings++;
     }
+}
+
+bool link_may_list(const link_t *self)
+{
+    return self->state == LINK_LISTING && self->pongs >= self->pings;
+}
+
+void link_listed(link_t *self)
+{
+    put_ping(self);
 }
 
 void link_up(link_t *self)
@@ -281,7 +296,7 @@ void link_credit(link_t *self, uint64_t bytes)
 
 void link_settle(link_t *self, int64_t now_ms)
 {
-    if (self->state != LINK_UP) {
+    if (!link_stands(self)) {
         return;
     }
     if (self->credit_messages > 0) {

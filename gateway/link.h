@@ -4,9 +4,12 @@
  * that are on their way.  No I/O: what is to be sent gathers in `out`, which
  * the loop sends as one frame a turn.  Loop thread only.
  *
- *   DOWN --greet--> GREETING --WELCOME--> UP
- *    ^                  ^                  |
- *    +---- silence, BYE-+------- WHO ------+
+ *   DOWN --greet--> GREETING --WELCOME--> LISTING --list's end--> UP
+ *    ^                  ^                    |                     |
+ *    +---- silence, BYE-+--------- WHO ------+---------------------+
+ *
+ * While LISTING the list of connections goes out, a part at a time: the next
+ * when the PONG behind the last says that it was read.  Requests wait.
  *
  * A request that is given up because its broker seems to be lost stays in the
  * table, without a session, until the broker answers it after all or proves to
@@ -18,7 +21,7 @@
 #include "base/list.h"
 #include "proto/message.h"
 
-typedef enum { LINK_DOWN, LINK_GREETING, LINK_UP } link_state_t;
+typedef enum { LINK_DOWN, LINK_GREETING, LINK_LISTING, LINK_UP } link_state_t;
 
 /* What a WELCOME means for the connections placed on this broker. */
 typedef enum {
@@ -28,7 +31,7 @@ typedef enum {
                        may never have had a list of ours to end */
     LINK_GIVEN_UP,  /* the same broker had counted us lost and ended them */
     LINK_RESUMED,   /* the same broker, and it kept them */
-    LINK_UNCHANGED, /* a second WELCOME while up */
+    LINK_UNCHANGED, /* a second WELCOME to one greeting */
 } link_welcome_t;
 
 /* A request on its way, or a free slot. */
@@ -52,7 +55,7 @@ typedef struct {
     uint64_t session; /* that it gave us: another one means it gave us up */
     bool was_synced;  /* it has taken a list of ours in this session */
     uint64_t pings, pongs; /* since WELCOME */
-    uint64_t sync_ping;    /* the PING behind SYNC, counted as pings; 0: none */
+    uint64_t sync_ping;    /* the PING behind the list, as pings; 0: none */
 
     int64_t heartbeat_ms, liveness_ms;
     int64_t last_heard_ms, last_sent_ms, last_greeted_ms;
@@ -80,11 +83,20 @@ void link_greet(link_t *self, int64_t now_ms, const char *boot,
 
 /*
  * Take a WELCOME over.  Unless it is LINK_UNCHANGED the caller abandons what
- * is under way, puts the SYNC and calls link_up.
+ * is under way, puts the list from its start and calls link_up.
  */
 link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome);
 
-/* The SYNC is put: requests may follow. */
+/* Have we been welcomed, and not lost the broker since? */
+bool link_stands(const link_t *self);
+
+/* Is it time for a part of the list? */
+bool link_may_list(const link_t *self);
+
+/* A part is put, and more are to follow. */
+void link_listed(link_t *self);
+
+/* The last part is put: requests may follow. */
 void link_up(link_t *self);
 
 /* A PONG came. */
