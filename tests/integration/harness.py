@@ -36,7 +36,8 @@ def until(condition, what):
 class Hoist:
     """`hoist serve` (or another command) on ports of its own choice."""
 
-    def __init__(self, *flags, command="serve", endpoints=True):
+    def __init__(self, *flags, command="serve", endpoints=True,
+                 finds_broker=True):
         where = {"serve": ["--listen=127.0.0.1:0", "--workers=tcp://127.0.0.1:*"],
                  "broker": ["--workers=tcp://127.0.0.1:*",
                             "--gateways=tcp://127.0.0.1:*"],
@@ -55,7 +56,7 @@ class Hoist:
             if command == "broker" else None
         self.address = self.find(r"GATEWAY-LISTENING address=(\S+)") \
             if command != "broker" else None
-        if command != "broker":
+        if command != "broker" and finds_broker:
             self.find("GATEWAY-BROKER-FOUND (.*)")
 
     def log(self):
@@ -183,20 +184,17 @@ class Client:
             return None
 
 
-class Worker:
-    """A worker whose every step the test decides."""
+class Peer:
+    """A DEALER at a broker, whose every step the test decides."""
 
     context = zmq.Context.instance()
 
-    def __init__(self, endpoint, *routes, window=64, window_bytes=1 << 20):
+    def __init__(self, endpoint):
         self.sock = self.context.socket(zmq.DEALER)
         self.sock.linger = 1000
         self.sock.connect(endpoint)
         self.boot = os.urandom(8).hex()
         self.inbox = []
-        self.hello = [HELLO, 1, "worker", self.boot, "test", {}]
-        self.send(self.hello, [READY, list(routes), window, window_bytes])
-        assert self.get(WELCOME)
 
     def send(self, *messages):
         self.sock.send(b"".join(msgpack.packb(message) for message in messages))
@@ -226,12 +224,36 @@ class Worker:
         self.get(PONG)
         return any(message[0] == kind for message in self.inbox)
 
-    def reply(self, request, status=200, body=None, options=None):
-        message = [REPLY, request[1], status, body]
-        self.send(message if options is None else message + [options])
+    def get_who(self):
+        """Wait until the broker asks who we are: it has a new transport of
+        ours, or forgot us."""
+        def asked():
+            self.send([PING])
+            self.pump(50)
+            return any(message[0] == WHO for message in self.inbox)
+        until(asked, "a WHO")
+        self.inbox.clear()
 
     def die(self):
         self.sock.close(0)
+
+
+class Worker(Peer):
+    """A worker that has greeted."""
+
+    def __init__(self, endpoint, *routes, window=64, window_bytes=1 << 20):
+        super().__init__(endpoint)
+        self.greeting = [[HELLO, 1, "worker", self.boot, "test", {}],
+                         [READY, list(routes), window, window_bytes]]
+        self.greet()
+
+    def greet(self):
+        self.send(*self.greeting)
+        assert self.get(WELCOME)
+
+    def reply(self, request, status=200, body=None, options=None):
+        message = [REPLY, request[1], status, body]
+        self.send(message if options is None else message + [options])
 
 
 def run(module):
