@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: MIT
+"""A broker that speaks the protocol badly to a real gateway: it neither ends
+nor closes its clients, except where PROTOCOL.md says so."""
+import base64
+import sys
+
+from harness import *
+
+FRAME_MAX = 64 << 20
+LONG_MS = 100000  # a liveness: the test may be slow to speak
+NOBODY = "A" * 16
+
+
+def loop_of(conn):
+    return int.from_bytes(base64.urlsafe_b64decode(conn)[:3], "big")
+
+
+class FakeBroker:
+    """A ROUTER whose every step the test decides, but for PONGs."""
+
+    def __init__(self):
+        self.sock = Peer.context.socket(zmq.ROUTER)
+        self.sock.linger = 0
+        self.sock.bind("tcp://127.0.0.1:*")
+        self.endpoint = self.sock.last_endpoint.decode()
+        self.peer = None
+        self.inbox = []
+        self.is_silent = False
+        self.restart()
+
+    def restart(self):
+        self.boot = os.urandom(8).hex()
+        self.session = 1
+
+    def send(self, *messages):
+        self.send_bytes(b"".join(msgpack.packb(message) for message in messages))
+
+    def send_bytes(self, *parts):
+        self.sock.send_multipart([self.peer, *parts])
+
+    def pump(self, wait_ms):
+        if not self.sock.poll(wait_ms):
+            return
+        self.peer, frame = self.sock.recv_multipart()
+        unpacker = msgpack.Unpacker()
+        unpacker.feed(frame)
+        for message in unpacker:
+            self.inbox.append(message)
+            if message[0] == PING and not self.is_silent:
+                self.send([PONG])
+
+    def get(self, kind):
+        """The next message of this kind; those before it are forgotten."""
+        def taken():
+            while self.inbox:
+                message = self.inbox.pop(0)
+                if message[0] == kind:
+                    return message
+            self.pump(50)
+            return None
+        return until(taken, f"a message of kind {kind}")
+
+    def reply(self, request, status=200, body=None, options=None):
+        message = [REPLY, request[1], status, body]
+        self.send(message if options is None else message + [options])
+
+    def welcome(self, version=1, liveness=LONG_MS):
+        self.send([WELCOME, version, self.boot, "fake", 100, liveness,
+                   {"session": self.session, "window": 100,
+                    "window_bytes": 1 << 20}])
+
+    def list(self):
+        """The whole list that follows a WELCOME: {connection: context}."""
+        conns = {}
+        while True:
+            _, entries, more, session = self.get(SYNC)
+            assert session == self.session
+            conns.update(entries)
+            if not more:
+                return conns
+
+
+class Fixture:
+    """A gateway that found the fake broker, and a client of it."""
+
+    def __init__(self, liveness=LONG_MS):
+        self.broker = FakeBroker()
+        self.gateway = Hoist(f"--broker={self.broker.endpoint}",
+                             "--drain-time=100", command="gateway",
+                             finds_broker=False)
+        self.broker.get(HELLO)
+        self.broker.welcome(liveness=liveness)
+        assert self.broker.list() == {}
+        self.client = Client(self.gateway.address)
+        connect = self.broker.get(REQUEST)
+        assert connect[2] == CONNECT
+        self.conn = connect[3]
+        self.broker.reply(connect, 200, None, {"user": "u1"})
+        assert self.client.opened().status == 101
+        self.clients = 1
+
+    def __enter__(self):
+        return self
+
+    def asks(self, text="hello"):
+        self.client.send(text)
+        request = self.broker.get(REQUEST)
+        assert request[2:6] == [MESSAGE, self.conn, "$default", text]
+        return request
+
+    def goes_on(self):
+        """The client was not closed, nor told anything, and is answered."""
+        self.broker.reply(self.asks(), 200, "well")
+        assert self.client.recv() == (1, b"well")
+
+    def hears(self, message):
+        opcode, frame = self.client.recv()
+        assert opcode == 1 and f'"message": "{message}"'.encode() in frame
+
+    def stats(self):
+        return self.gateway.stats("GATEWAY")
+
+    def __exit__(self, kind, error, trace):
+        try:
+            if kind is None:
+                self.goes_on()
+                assert self.stats()["connects"] == self.clients
+        finally:
+            self.gateway.__exit__(kind, error, trace)
+            self.broker.sock.close()
+
+
+# --- frames -------------------------------------------------------------
+
+def malformed(at):
+    return [
+        b"\xc1",
+        b"\x94\x05\x01",
+        b"\xdd\xff\xff\xff\xff\x05",
+        b"\x94\x05\x01\xcc\xc8\xc6\xff\xff\xff\xff",
+        msgpack.packb("text"),
+        msgpack.packb([]),
+        msgpack.packb([REPLY, 1, 99, None]),
+        msgpack.packb([REPLY, 1, 600, None]),
+        msgpack.packb([REPLY, 1, 200, 5]),
+        msgpack.packb([REPLY, 1, 200]),
+        msgpack.packb([PUSH, "connection", "body"]),
+        msgpack.packb([PUSH, ["connection", at.conn], None]),
+        msgpack.packb([CLOSE, at.conn, 999, ""]),
+        msgpack.packb([CLOSE, at.conn, 5000, ""]),
+        msgpack.packb([CLOSE, at.conn, 4000, "r" * 124]),
+        msgpack.packb([CLOSE, "short", 4000, ""]),
+        msgpack.packb([WELCOME, 1, "", "no boot id", 1, 1, {}]),
+        msgpack.packb([WELCOME, 1, "boot", "", 1 << 31, 1, {}]),
+        msgpack.packb([ERROR, "loop"]),
+    ]
+
+
+def test_frames_that_are_no_messages_are_counted_and_ignored():
+    with Fixture() as at:
+        frames = malformed(at)
+        for frame in frames:
+            at.broker.send_bytes(frame)
+            at.goes_on()
+        assert at.stats()["broker_malformed"] == len(frames)
+
+
+def test_the_whole_message_before_a_broken_one_counts():
+    with Fixture() as at:
+        number = at.asks()[1]
+        at.broker.send_bytes(msgpack.packb([REPLY, number, 200, "first"]) +
+                             b"\x94\x05\x01")
+        assert at.client.recv() == (1, b"first")
+
+
+def test_kinds_that_are_unknown_or_not_for_gateways_are_ignored():
+    with Fixture() as at:
+        for message in ([99, "later"], [HELLO, 1, "gateway", "b", "", {}],
+                        [READY, ["echo"], 1, 1], [GONE, at.conn, 1],
+                        [CREDIT, 1, 1], [PING], [SYNC, [], False, 1], [DRAIN],
+                        [REQUEST, 1, MESSAGE, at.conn, "echo", "", 1, None,
+                         None]):
+            at.broker.send(message)
+            at.goes_on()
+        at.broker.send_bytes(b"")
+        at.broker.send(*[[PONG]] * 1000)
+        at.goes_on()
+        assert at.stats()["broker_malformed"] == 0
+
+
+# --- the greeting -------------------------------------------------------
+
+def test_each_who_is_answered_with_a_greeting_and_nobody_is_closed():
+    with Fixture() as at:
+        for _ in range(20):
+            at.broker.send([WHO])
+            assert at.broker.get(HELLO)[2] == "gateway"
+        at.broker.send(*[[WHO]] * 20)
+        for _ in range(20):
+            at.broker.get(HELLO)
+            at.broker.welcome()
+        assert at.conn in at.broker.list()
+        at.goes_on()
+        at.broker.restart()
+        at.broker.send([WHO])
+        at.broker.get(HELLO)
+        at.broker.welcome()
+        assert at.broker.list()[at.conn]["user"] == "u1"
+
+
+# --- replies, pushes, closes --------------------------------------------
+
+def test_replies_to_nobody_are_counted_and_ignored():
+    with Fixture() as at:
+        request = at.asks()
+        for number in (0, request[1] ^ 1, request[1] ^ 1 << 20,
+                       request[1] ^ 1 << 40, (1 << 64) - 1):
+            at.broker.send([REPLY, number, 200, "nobody's"])
+        at.broker.reply(request, 200, "mine")
+        at.broker.reply(request, 200, "twice")
+        assert at.client.recv() == (1, b"mine")
+        at.goes_on()
+        assert at.stats()["replies_unknown"] == 6
+
+
+def test_a_connect_whose_reply_breaks_the_rules_is_502_and_ends():
+    with Fixture() as at:
+        for options in ({"user": "u" * 257}, {"user": 5},
+                        {"attributes": {"a": "x" * 5000}}):
+            client = Client(at.gateway.address)
+            connect = at.broker.get(REQUEST)
+            at.broker.reply(connect, 200, None, options)
+            assert client.opened().status == 502, options
+            end = at.broker.get(REQUEST)
+            assert end[2:4] == [DISCONNECT, connect[3]]
+            assert end[8]["code"] == 1011
+            at.broker.reply(end)
+            at.goes_on()
+        client = Client(at.gateway.address)
+        at.broker.reply(at.broker.get(REQUEST), 100)
+        assert client.opened().status == 502
+
+
+def test_a_push_to_nobody_is_gone():
+    with Fixture() as at:
+        at.broker.send([PUSH, ["connection", NOBODY, at.conn, "!" * 16],
+                        "a push", {"from": 77}])
+        assert at.client.recv() == (1, b"a push")
+        assert at.broker.get(GONE)[1:] == [NOBODY, 77]
+        assert at.broker.get(GONE)[1:] == ["!" * 16, 77]
+        assert at.broker.get(CREDIT)[1:] == [1, 6]
+
+
+def test_a_close_is_carried_out_and_one_to_nobody_is_gone():
+    with Fixture() as at:
+        at.broker.send([CLOSE, NOBODY, 4000, "why", 77])
+        assert at.broker.get(GONE)[1:] == [NOBODY, 77]
+        other = Client(at.gateway.address)
+        connect = at.broker.get(REQUEST)
+        at.broker.reply(connect)
+        other.opened()
+        at.broker.send([CLOSE, connect[3], 4000, "why", 77])
+        assert other.recv() == (8, b"\x0f\xa0why")
+        end = at.broker.get(REQUEST)
+        assert end[2:4] == [DISCONNECT, connect[3]]
+        assert end[8] == {"code": 4000, "reason": "why"}
+        at.broker.send([CLOSE, connect[3], 4000, "again", 78])
+        assert at.broker.get(GONE)[1:] == [connect[3], 78]
+        at.broker.reply(end)
+        until(lambda: at.stats()["disconnects"] == 1, "its end")
+        at.clients = 2
+
+
+# --- silence ------------------------------------------------------------
+
+def test_a_silent_broker_costs_an_error_frame_and_no_client():
+    with Fixture(liveness=500) as at:
+        at.broker.is_silent = True
+        request = at.asks()
+        at.hears("Internal server error")
+        assert at.stats()["broker_lost"] >= 1
+        at.broker.get(HELLO)
+        at.broker.is_silent = False
+        at.broker.welcome()  # the session that it had
+        assert list(at.broker.list()) == [at.conn]
+        at.broker.reply(request, 200, "too late")
+        at.goes_on()
+        assert at.stats()["replies_unknown"] == 0
+
+
+def test_a_broker_that_says_bye_costs_an_error_frame_and_no_client():
+    with Fixture() as at:
+        at.asks()
+        at.broker.send([BYE])
+        at.hears("Internal server error")
+        at.broker.restart()
+        at.broker.get(HELLO)
+        at.broker.welcome()
+        assert at.broker.list()[at.conn]["user"] == "u1"
+
+
+def test_a_broker_that_gave_us_up_has_ended_our_clients():
+    with Fixture() as at:
+        at.broker.session += 1
+        at.asks()
+        at.broker.send([WHO])
+        at.broker.get(HELLO)
+        at.broker.welcome()
+        assert at.broker.list() == {}
+        at.hears("Internal server error")
+        assert at.client.close_code() == 1012
+        at.client = Client(at.gateway.address)
+        request = at.broker.get(REQUEST)
+        assert request[2] == CONNECT  # and no DISCONNECT of the former
+        at.conn = request[3]
+        at.broker.reply(request)
+        assert at.client.opened().status == 101
+        at.clients = 2
+
+
+if __name__ == "__main__":
+    run(sys.modules[__name__])
