@@ -49,19 +49,39 @@ static void send_frame(gateway_t *self)
     buf_reset(&link->out, 1 << 20);
 }
 
+/* Read the parts behind the first and throw them away. */
+static void skip_rest(void *socket, zmq_msg_t *part)
+{
+    while (zmq_msg_more(part)) {
+        if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) < 0) {
+            return; /* a message arrives whole; not reached */
+        }
+    }
+}
+
+/* Returns false when there is nothing to read. */
+static bool read_message(gateway_t *self)
+{
+    zmq_msg_t frame;
+
+    zmq_msg_init(&frame);
+    bool got = zmq_msg_recv(&frame, self->dealer, ZMQ_DONTWAIT) >= 0;
+    if (got && zmq_msg_more(&frame)) {
+        skip_rest(self->dealer, &frame);
+        hub_malformed(self->hub, "a message of this protocol has one part");
+    } else if (got) {
+        hub_frame(self->hub, zmq_msg_data(&frame), zmq_msg_size(&frame));
+    }
+    zmq_msg_close(&frame);
+    return got;
+}
+
 static void on_frames(void *user)
 {
-    gateway_t *self = user;
-
     for (int i = 0; i < FRAMES_PER_TURN; i++) {
-        zmq_msg_t frame;
-        zmq_msg_init(&frame);
-        if (zmq_msg_recv(&frame, self->dealer, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&frame);
+        if (!read_message(user)) {
             return;
         }
-        hub_frame(self->hub, zmq_msg_data(&frame), zmq_msg_size(&frame));
-        zmq_msg_close(&frame);
     }
 }
 

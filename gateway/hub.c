@@ -232,6 +232,13 @@ void hub_put_gone(hub_t *self, const session_t *session, uint64_t from)
     }
 }
 
+void hub_malformed(hub_t *self, const char *text)
+{
+    self->stats.broker_malformed++;
+    log_braked(&self->brake, LEVEL_WARN, "GATEWAY-BROKER-MALFORMED",
+               "text=\"%s\"", text);
+}
+
 static void take_push(hub_t *self, const message_push_t *push)
 {
     wire_cursor_t target = wire_cursor(push->target);
@@ -479,10 +486,10 @@ void hub_frame(hub_t *self, const uint8_t *bytes, size_t len)
     while ((rc = message_decode(&frame, &message)) != 0) {
         if (rc == 1) {
             take_message(self, &message);
+        } else if (rc == -EPROTO) {
+            hub_malformed(self, "a message was skipped");
         } else if (rc != -ENOTSUP) {
-            self->stats.broker_malformed++;
-            log_braked(&self->brake, LEVEL_WARN, "GATEWAY-BROKER-MALFORMED",
-                       "bytes=%zu", len);
+            hub_malformed(self, "the rest of the frame was ignored");
         }
     }
 }

@@ -66,6 +66,9 @@ void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms);
 /* A frame from the broker; lent. */
 void hub_frame(hub_t *self, const uint8_t *bytes, size_t len);
 
+/* The broker sent what is no frame of the protocol. */
+void hub_malformed(hub_t *self, const char *text);
+
 /* Timers, then the writes of this turn. */
 void hub_end(hub_t *self);
 

@@ -173,6 +173,17 @@ def test_the_whole_message_before_a_broken_one_counts():
         assert at.client.recv() == (1, b"first")
 
 
+def test_a_message_of_several_parts_is_malformed_as_a_whole():
+    with Fixture() as at:
+        request = at.asks()
+        whole = msgpack.packb([REPLY, request[1], 200, "of a part"])
+        at.broker.send_bytes(whole, whole)
+        at.broker.send_bytes(b"", whole, b"")
+        at.broker.reply(request, 200, "whole")
+        assert at.client.recv() == (1, b"whole")
+        assert at.stats()["broker_malformed"] == 2
+
+
 def test_kinds_that_are_unknown_or_not_for_gateways_are_ignored():
     with Fixture() as at:
         for message in ([99, "later"], [HELLO, 1, "gateway", "b", "", {}],
