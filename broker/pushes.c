@@ -308,17 +308,11 @@ void pushes_put(core_t *core, worker_t *worker, const message_push_t *message)
 
 /* --- closes -------------------------------------------------------------- */
 
-static bool is_close_code(uint64_t code)
-{
-    return code == 1000 || code == 1001 || code == 1003 ||
-           (code >= 1007 && code <= 1013) || (code >= 3000 && code <= 4999);
-}
-
 void pushes_close(core_t *core, worker_t *worker, const message_close_t *close)
 {
     message_close_t passed = *close;
 
-    if (!is_close_code(close->code)) {
+    if (!close_code_is_allowed(close->code)) {
         peer_fault(core, worker->peer, "close", "close code not allowed");
         return;
     }

@@ -265,6 +265,10 @@ static void take_close(hub_t *self, const message_close_t *close)
 {
     session_t *session = find_conn(self, close->conn);
 
+    if (!close_code_is_allowed(close->code)) {
+        hub_malformed(self, "close code not allowed");
+        return;
+    }
     if (session == NULL ||
         session_kick(session, (uint16_t)close->code, close->reason) < 0) {
         put_gone(self, close->conn, close->from);

@@ -79,6 +79,13 @@ static inline bool event_is_counted(uint64_t event)
     return event != EVENT_DISCONNECT;
 }
 
+/* May a CLOSE carry this code (PROTOCOL.md, section 8)? */
+static inline bool close_code_is_allowed(uint64_t code)
+{
+    return code == 1000 || code == 1001 || code == 1003 ||
+           (code >= 1007 && code <= 1013) || (code >= 3000 && code <= 4999);
+}
+
 typedef struct {
     uint64_t version;     /* highest protocol version the peer speaks */
     wire_bytes_t role;    /* "gateway" or "worker" */

@@ -262,6 +262,15 @@ def test_a_push_to_nobody_is_gone():
         assert at.broker.get(CREDIT)[1:] == [1, 6]
 
 
+def test_a_close_with_a_code_that_is_none_closes_nobody():
+    codes = (1002, 1004, 1005, 1006, 1014, 1015, 2000, 2999)
+    with Fixture() as at:
+        for code in codes:
+            at.broker.send([CLOSE, at.conn, code, "", 77])
+            at.goes_on()
+        assert at.stats()["broker_malformed"] == len(codes)
+
+
 def test_a_close_is_carried_out_and_one_to_nobody_is_gone():
     with Fixture() as at:
         at.broker.send([CLOSE, NOBODY, 4000, "why", 77])

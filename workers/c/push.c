@@ -48,12 +48,6 @@ int hoist_push_one(hoist_ctx *ctx, hoist_text connection, hoist_type type,
     return hoist_push(ctx, &connection, 1, type, body);
 }
 
-static bool close_code_is_allowed(unsigned code)
-{
-    return code == 1000 || code == 1001 || code == 1003 ||
-           (code >= 1007 && code <= 1013) || (code >= 3000 && code <= 4999);
-}
-
 int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
                 const char *reason)
 {
