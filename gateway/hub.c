@@ -239,25 +239,36 @@ void hub_malformed(hub_t *self, const char *text)
                "text=\"%s\"", text);
 }
 
-static void take_push(hub_t *self, const message_push_t *push)
+/* To each of the ids; those behind one that is none are not read. */
+static int push_to_all(hub_t *self, const message_push_t *push)
 {
     wire_cursor_t target = wire_cursor(push->target);
     uint64_t from = wire_map_uint(push->options, "from", 0);
     wire_bytes_t type, conn;
     uint32_t count;
 
-    self->stats.pushes++;
-    link_credit(&self->link, push->body.bytes.len);
-    if (wire_get_array(&target, &count) < 0 || count == 0 ||
+    if (wire_get_array(&target, &count) < 0 || count < 2 ||
         wire_get_str(&target, &type) < 0 || !wire_is(type, "connection")) {
-        self->stats.broker_malformed++;
-        return;
+        return -EPROTO;
     }
-    while (--count > 0 && wire_get_str(&target, &conn) == 0) {
+    while (--count > 0) {
+        if (wire_get_str(&target, &conn) < 0 || conn.len != CONN_ID_TEXT) {
+            return -EPROTO; /* nor could it come back in a GONE */
+        }
         session_t *session = find_conn(self, conn);
         if (session == NULL || session_push(session, &push->body, from) < 0) {
             put_gone(self, conn, from);
         }
+    }
+    return 0;
+}
+
+static void take_push(hub_t *self, const message_push_t *push)
+{
+    self->stats.pushes++;
+    link_credit(&self->link, push->body.bytes.len);
+    if (push_to_all(self, push) < 0) {
+        hub_malformed(self, "the target of a PUSH");
     }
 }
 

@@ -262,6 +262,18 @@ def test_a_push_to_nobody_is_gone():
         assert at.broker.get(CREDIT)[1:] == [1, 6]
 
 
+def test_a_push_to_a_target_that_is_none_is_taken_and_goes_nowhere():
+    with Fixture() as at:
+        targets = ([], ["connection", 5], ["connection", "short"],
+                   ["planet", at.conn], [5, at.conn])
+        for target in targets:
+            at.broker.send([PUSH, target, "a push"])
+            assert at.broker.get(CREDIT)[1:] == [1, 6], target
+            at.goes_on()
+        assert at.stats()["broker_malformed"] == len(targets)
+        assert at.stats()["gone"] == 0
+
+
 def test_a_close_with_a_code_that_is_none_closes_nobody():
     codes = (1002, 1004, 1005, 1006, 1014, 1015, 2000, 2999)
     with Fixture() as at:
