@@ -428,8 +428,11 @@ static void forget_all(hub_t *self)
 
 static void take_welcome(hub_t *self, const message_welcome_t *welcome)
 {
+    if (welcome->version != PROTOCOL_VERSION) {
+        hub_malformed(self, "a WELCOME of a version that we do not speak");
+        return;
+    }
     link_welcome_t meaning = link_welcome(&self->link, welcome);
-
     if (meaning == LINK_UNCHANGED) {
         return;
     }

@@ -201,6 +201,26 @@ def test_kinds_that_are_unknown_or_not_for_gateways_are_ignored():
 
 # --- the greeting -------------------------------------------------------
 
+def test_a_welcome_of_a_version_that_we_do_not_speak_is_none():
+    broker = FakeBroker()
+    with Hoist(f"--broker={broker.endpoint}", command="gateway",
+               finds_broker=False) as gateway:
+        for version in (0, 2, (1 << 64) - 1):
+            broker.get(HELLO)
+            broker.welcome(version=version)
+        broker.get(HELLO)  # still looking for a broker
+        assert "GATEWAY-BROKER-FOUND" not in gateway.log()
+        broker.welcome()
+        assert broker.list() == {}
+        broker.welcome(version=2)  # nor one that comes late
+        client = Client(gateway.address)
+        broker.reply(broker.get(REQUEST))
+        assert client.opened().status == 101
+        client.sock.close()
+        broker.reply(broker.get(REQUEST))
+        until(lambda: gateway.stats("GATEWAY")["disconnects"] == 1, "its end")
+
+
 def test_each_who_is_answered_with_a_greeting_and_nobody_is_closed():
     with Fixture() as at:
         for _ in range(20):
