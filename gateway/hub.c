@@ -16,8 +16,6 @@
 #define SYNC_BYTES       (1u << 20) /* of the list in one SYNC */
 #define GREET_AGAIN_MS   1000       /* while no WELCOME comes */
 
-static const char lost_text[] = "gateway was counted lost";
-
 /* --- the table --------------------------------------------------------- */
 
 static int grow(hub_t *self)
@@ -416,12 +414,12 @@ static void go_on_listing(hub_t *self)
     }
 }
 
-static void forget_all(hub_t *self)
+static void forget_all(hub_t *self, const char *why)
 {
     for (uint32_t slot = 0; slot < self->used; slot++) {
         session_t *session = self->table[slot];
         if (session != NULL && session->is_known) {
-            session_forget(session, 1012, lost_text);
+            session_forget(session, 1012, why);
         }
     }
 }
@@ -445,9 +443,32 @@ static void take_welcome(hub_t *self, const message_welcome_t *welcome)
     }
     if (meaning == LINK_GIVEN_UP) {
         self->stats.given_up++;
-        forget_all(self);
+        forget_all(self, "gateway was counted lost");
     }
     self->listed = 0;
+}
+
+/*
+ * Another gateway has our loop number: greet with a new one.  Whoever is still
+ * in the handshake gets it too.  Whoever the broker that was lost knew cannot
+ * keep its id, and so not its connection.  Only a greeting is answered so; at
+ * another time it would cost clients for nothing.
+ */
+static void change_loop(hub_t *self)
+{
+    if (self->link.state != LINK_GREETING) {
+        return;
+    }
+    abandon_requests(self);
+    link_release_abandoned(&self->link);
+    forget_all(self, "its id is no longer ours");
+    self->link.loop = rand_u32() & CONN_ID_LOOP_MAX;
+    for (uint32_t slot = 0; slot < self->used; slot++) {
+        if (self->table[slot] != NULL) {
+            self->table[slot]->id.loop = self->link.loop;
+        }
+    }
+    greet(self);
 }
 
 static void take_error(hub_t *self, const message_error_t *error)
@@ -457,8 +478,7 @@ static void take_error(hub_t *self, const message_error_t *error)
                (const char *)error->code.data, (int)error->text.len,
                (const char *)error->text.data);
     if (wire_is(error->code, "loop")) {
-        self->link.loop = rand_u32() & CONN_ID_LOOP_MAX;
-        greet(self);
+        change_loop(self);
     }
 }
 

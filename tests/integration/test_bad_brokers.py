@@ -102,6 +102,15 @@ class Fixture:
     def __enter__(self):
         return self
 
+    def connect_anew(self):
+        self.client = Client(self.gateway.address)
+        request = self.broker.get(REQUEST)
+        assert request[2] == CONNECT  # and no DISCONNECT of the former
+        self.conn = request[3]
+        self.broker.reply(request)
+        assert self.client.opened().status == 101
+        self.clients = 2
+
     def asks(self, text="hello"):
         self.client.send(text)
         request = self.broker.get(REQUEST)
@@ -239,6 +248,35 @@ def test_each_who_is_answered_with_a_greeting_and_nobody_is_closed():
         assert at.broker.list()[at.conn]["user"] == "u1"
 
 
+def test_a_gateway_whose_loop_is_taken_greets_with_another():
+    broker = FakeBroker()
+    with Hoist(f"--broker={broker.endpoint}", command="gateway",
+               finds_broker=False) as gateway:
+        early = Client(gateway.address)  # before it knows its loop
+        loops = set()
+        for _ in range(5):
+            loops.add(broker.get(HELLO)[5]["loop"])
+            broker.send([ERROR, "loop", "taken"])
+        loop = broker.get(HELLO)[5]["loop"]
+        assert len(loops | {loop}) == 6
+        broker.welcome()
+        request = broker.get(REQUEST)
+        assert loop_of(request[3]) == loop
+        broker.reply(request)
+        assert early.opened().status == 101
+        early.sock.close()
+        broker.reply(broker.get(REQUEST))
+        until(lambda: gateway.stats("GATEWAY")["disconnects"] == 1, "its end")
+
+
+def test_errors_are_logged_and_change_nothing():
+    with Fixture() as at:
+        for code in ("malformed", "unexpected", "unknown-kind", "version",
+                     "role", "loop", "close", "of a later version", ""):
+            at.broker.send([ERROR, code, "text"])
+            at.goes_on()
+
+
 # --- replies, pushes, closes --------------------------------------------
 
 def test_replies_to_nobody_are_counted_and_ignored():
@@ -361,13 +399,20 @@ def test_a_broker_that_gave_us_up_has_ended_our_clients():
         assert at.broker.list() == {}
         at.hears("Internal server error")
         assert at.client.close_code() == 1012
-        at.client = Client(at.gateway.address)
-        request = at.broker.get(REQUEST)
-        assert request[2] == CONNECT  # and no DISCONNECT of the former
-        at.conn = request[3]
-        at.broker.reply(request)
-        assert at.client.opened().status == 101
-        at.clients = 2
+        at.connect_anew()
+
+
+def test_a_loop_that_is_taken_behind_a_restart_costs_its_clients():
+    with Fixture() as at:
+        at.broker.restart()
+        at.broker.send([WHO])
+        loop = at.broker.get(HELLO)[5]["loop"]
+        at.broker.send([ERROR, "loop", "taken"])
+        assert at.client.close_code() == 1012
+        assert at.broker.get(HELLO)[5]["loop"] != loop
+        at.broker.welcome()
+        assert at.broker.list() == {}
+        at.connect_anew()
 
 
 if __name__ == "__main__":
