@@ -241,9 +241,10 @@ class Peer:
 class Worker(Peer):
     """A worker that has greeted."""
 
-    def __init__(self, endpoint, *routes, window=64, window_bytes=1 << 20):
+    def __init__(self, endpoint, *routes, window=64, window_bytes=1 << 20,
+                 options=None):
         super().__init__(endpoint)
-        self.greeting = [[HELLO, 1, "worker", self.boot, "test", {}],
+        self.greeting = [[HELLO, 1, "worker", self.boot, "test", options or {}],
                          [READY, list(routes), window, window_bytes]]
         self.greet()
 
