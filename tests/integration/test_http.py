@@ -37,11 +37,37 @@ def ask(hoist, data, ends=True):
     return int(text.split()[1]), text.decode(), body
 
 
-def assert_works(hoist, client, worker):
-    client.send('{"action":"echo"}')
-    worker.reply(worker.get(REQUEST), body="well")
-    assert client.recv() == (1, b"well")
-    assert hoist.process.poll() is None
+class Beside:
+    """hoist, with a worker and a client that go on whatever a test asks."""
+
+    def __init__(self, *flags, gate=False, path="/", headers=""):
+        self.hoist = Hoist(*flags)
+        routes = ["echo", "$connect"] if gate else ["echo"]
+        self.worker = Worker(self.hoist.workers, *routes)
+        self.client = Client(self.hoist.address, path, headers)
+        if gate:
+            self.worker.reply(self.worker.get(REQUEST))
+        assert self.client.opened().status == 101
+
+    def __enter__(self):
+        return self
+
+    def goes_on(self):
+        self.client.send('{"action":"echo"}')
+        self.worker.reply(self.worker.get(REQUEST), body="well")
+        assert self.client.recv() == (1, b"well")
+        assert self.hoist.process.poll() is None
+
+    def opens(self, path="/", headers=""):
+        """The status that this handshake ends with."""
+        return Client(self.hoist.address, path, headers).opened().status
+
+    def __exit__(self, kind, error, trace):
+        try:
+            if kind is None:
+                self.goes_on()
+        finally:
+            self.hoist.__exit__(kind, error, trace)
 
 
 REFUSED = [
@@ -75,17 +101,16 @@ REFUSED = [
 
 
 def test_what_is_no_handshake_is_refused_with_its_status():
-    with Hoist() as hoist:
-        worker = Worker(hoist.workers, "echo")
-        bystander = Client(hoist.address).opened()
+    with Beside() as at:
         for what, data, want in REFUSED:
-            status, text, _ = ask(hoist, data)
+            status, text, _ = ask(at.hoist, data)
             assert status == want, (what, status)
             assert "\r\nConnection: close" in text, what
             if want == 426:
                 assert "\r\nSec-WebSocket-Version: 13" in text, what
-        assert hoist.stats("GATEWAY")["handshakes_failed"] == len(REFUSED)
-        assert_works(hoist, bystander, worker)
+            at.goes_on()
+        stats = at.hoist.stats("GATEWAY")
+        assert stats["handshakes_failed"] == len(REFUSED)
 
 
 def test_the_accept_header_is_that_of_the_rfc():
@@ -96,98 +121,127 @@ def test_the_accept_header_is_that_of_the_rfc():
 
 
 def test_half_a_handshake_times_out_with_408():
-    with Hoist("--handshake-timeout=200") as hoist:
-        worker = Worker(hoist.workers, "echo")
-        bystander = Client(hoist.address).opened()
-        assert ask(hoist, head()[:-2])[0] == 408
-        assert_works(hoist, bystander, worker)
+    with Beside("--handshake-timeout=1000") as at:
+        assert ask(at.hoist, head()[:-2])[0] == 408
 
 
 def test_the_gate_decides_the_status():
-    with Hoist() as hoist:
-        worker = Worker(hoist.workers, "$connect", "echo")
-        bystander = Client(hoist.address)
-        worker.reply(worker.get(REQUEST))
-        bystander.opened()
+    with Beside(gate=True) as at:
         for status in (401, 403, 409, 500):
-            client = Client(hoist.address)
-            worker.reply(worker.get(REQUEST), status, "because")
+            client = Client(at.hoist.address)
+            at.worker.reply(at.worker.get(REQUEST), status, "because")
             assert client.opened().status == status
             assert client.take(7) == b"because"
-        assert_works(hoist, bystander, worker)
+            at.goes_on()
 
 
 def test_a_gate_that_does_not_answer_is_504():
-    with Hoist("--request-timeout=200") as hoist:
-        worker = Worker(hoist.workers, "$connect")
-        client = Client(hoist.address)
-        worker.get(REQUEST)
+    with Beside("--request-timeout=2000", gate=True) as at:
+        client = Client(at.hoist.address)
+        request = at.worker.get(REQUEST)
         assert client.opened().status == 504
+        at.worker.reply(request)  # too late; its end is not ours to serve
+        at.goes_on()
 
 
 def test_no_gate_is_503_when_one_is_required():
     # The CONNECT waits for a worker until its time is over.
-    with Hoist("--require-connect", "--request-timeout=300") as hoist:
-        assert Client(hoist.address).opened().status == 503
+    with Beside("--require-connect", "--request-timeout=2000",
+                gate=True) as at:
+        at.worker.send([READY, ["echo"], 64, 1 << 20], [PING])
+        at.worker.get(PONG)
+        assert at.opens() == 503
 
 
 def test_a_subprotocol_is_named_only_when_the_client_offered_it():
-    with Hoist() as hoist:
-        worker = Worker(hoist.workers, "$connect")
+    with Beside(gate=True) as at:
         for chosen, want in ((b"two", True), (b"three", False)):
-            client = Client(hoist.address, "/",
+            client = Client(at.hoist.address, "/",
                             "Sec-WebSocket-Protocol: one, two\r\n")
-            worker.reply(worker.get(REQUEST), 200, None,
-                         {"subprotocol": chosen.decode()})
+            at.worker.reply(at.worker.get(REQUEST), 200, None,
+                            {"subprotocol": chosen.decode()})
             while b"\r\n\r\n" not in client.buffer:
                 client.more()
             line = b"\r\nSec-WebSocket-Protocol: " + chosen + b"\r\n"
             assert (line in client.buffer) == want, chosen
             assert (b"Sec-WebSocket-Protocol" in client.buffer) == want
             assert client.opened().status == 101
+            at.goes_on()
 
 
 def test_only_listed_origins_may_connect():
-    with Hoist("--origins=https://a.example, https://b.example") as hoist:
+    with Beside("--origins=https://a.example, https://b.example",
+                headers="Origin: https://a.example\r\n") as at:
         for origin, want in (("https://a.example", 101),
                              ("HTTPS://B.EXAMPLE", 101),
                              ("https://c.example", 403),
                              ("https://a.example.org", 403), ("null", 403)):
             header = f"Origin: {origin}\r\n"
-            client = Client(hoist.address, "/", header).opened()
-            assert client.status == want, origin
-        assert Client(hoist.address).opened().status == 403
+            assert at.opens("/", header) == want, origin
+            at.goes_on()
+        assert at.opens() == 403
 
 
 def test_only_the_stage_is_a_path_for_clients():
-    with Hoist("--stage=prod") as hoist:
+    with Beside("--stage=prod", path="/prod") as at:
         for path, want in (("/prod", 101), ("/prod/", 101), ("/prod?a=b", 101),
                            ("/", 403), ("/production", 403),
                            ("/prod/../x", 403)):
-            assert Client(hoist.address, path).opened().status == want, path
+            assert at.opens(path) == want, path
+            at.goes_on()
+
+
+OUTSIDE = [
+    "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt",
+    "/%2e%2e%2fsecret.txt", "/x/../../secret.txt", "//../secret.txt",
+    "/sub/../../secret.txt", "/..\\secret.txt", "/..%5csecret.txt",
+    "/%252e%252e/secret.txt", "/%c0%ae%c0%ae/secret.txt",
+    "/link.txt", "/up/secret.txt", "/.hidden", "/%2ehidden", "/fifo", "/sub",
+    "/./page.txt", "//page.txt", "/sub/../page.txt", "/page.txt/",
+    "/page.txt%00", "/page.txt%00.html", "/%", "/%2", "/%zz",
+    "/" + "a/" * 4000, "/nothing.txt",
+]
+
+
+def make_files(top):
+    os.makedirs(top + "/public/sub")
+    for name in ("secret.txt", "public/page.txt", "public/.hidden",
+                 "public/sub/index.html"):
+        with open(f"{top}/{name}", "w", encoding="utf-8") as file:
+            file.write(name)
+    os.symlink("../secret.txt", top + "/public/link.txt")
+    os.symlink("..", top + "/public/up")
+    os.mkfifo(top + "/public/fifo")
 
 
 def test_static_files_stay_in_their_directory():
     with tempfile.TemporaryDirectory() as top:
-        os.mkdir(top + "/public")
-        for name in ("secret.txt", "public/page.txt"):
-            with open(f"{top}/{name}", "w", encoding="utf-8") as file:
-                file.write(name)
-        with Hoist(f"--static={top}/public") as hoist:
+        make_files(top)
+        with Beside(f"--static={top}/public") as at:
             def get(path):
-                return ask(hoist, f"GET {path} HTTP/1.1\r\nHost: t\r\n"
-                           "Connection: close\r\n\r\n".encode())
-            assert get("/page.txt")[::2] == (200, b"public/page.txt")
-            assert get("/nothing.txt")[0] == 404
-            for path in ("/../secret.txt", "/%2e%2e/secret.txt",
-                         "/..%2fsecret.txt", "/%2e%2e%2fsecret.txt",
-                         "/x/../../secret.txt", "//../secret.txt"):
-                status, _, body = get(path)
-                assert status in (400, 403, 404), (path, status)
-                assert b"secret" not in body, path
-            junk = b"GET /page.txt HTTP/1.1\r\nHost: t\r\n\r\n\x00\xffjunk"
-            assert ask(hoist, junk)[0] == 200
-            assert get("/page.txt")[0] == 200
+                return ask(at.hoist, f"GET {path} HTTP/1.1\r\nHost: t\r\n"
+                           "Connection: close\r\n\r\n".encode())[::2]
+            assert get("/page.txt") == (200, b"public/page.txt")
+            assert get("/sub/?x=../..") == (200, b"public/sub/index.html")
+            for path in OUTSIDE:
+                assert get(path) == (404, b"Not Found"), path
+                at.goes_on()
+            for path in ("secret.txt", "../secret.txt", "*", ""):
+                assert get(path) == (400, b"Bad Request"), path
+                at.goes_on()
+            assert get("/page.txt") == (200, b"public/page.txt")
+
+
+def test_bytes_behind_a_request_for_a_file_are_not_read():
+    with tempfile.TemporaryDirectory() as top:
+        make_files(top)
+        with Beside(f"--static={top}/public") as at:
+            asked = b"GET /page.txt HTTP/1.1\r\nHost: t\r\n\r\n"
+            for junk in (b"\x00\xffjunk", asked, b"x" * 100000):
+                status, text, body = ask(at.hoist, asked + junk)
+                assert (status, body) == (200, b"public/page.txt"), junk[:9]
+                assert "\r\nConnection: close" in text
+                at.goes_on()
 
 
 if __name__ == "__main__":

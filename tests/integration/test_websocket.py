@@ -187,12 +187,43 @@ def test_a_text_that_yields_no_route_goes_to_default():
                "[" * 100000, '{"action":' * 10000]
     with Hoist() as hoist:
         worker = Worker(hoist.workers, "echo", "$default")
+        bystander = Client(hoist.address).opened()
         client = Client(hoist.address).opened()
         for text in strange:
             client.send(text)
             request = echo(worker)
             assert request[4] == "$default", (text[:30], request[4])
             assert client.recv() == (1, text.encode())
+            assert_works(bystander, worker)
+        assert_works(client, worker)
+
+
+def nested(before, opening, closing, depth, after):
+    return before + opening * depth + "1" + closing * depth + after
+
+
+def test_json_nested_100000_deep_goes_to_default_and_nobody_notices():
+    deep = 100000
+    texts = {nested("", "[", "]", deep, ""): "$default",
+             nested("", '{"a":', "}", deep, ""): "$default",
+             nested("", '{"action":', "}", deep, ""): "$default",
+             nested('{"action":"echo","x":', "[", "]", deep, "}"): "$default",
+             nested('{"x":', "[", "]", deep, ',"action":"echo"}'): "$default",
+             nested("", "[", "", deep, ""): "$default",
+             # one container more than this is too deep for a route
+             nested('{"action":"echo","x":', "[", "]", 1023, "}"): "echo",
+             nested('{"action":"echo","x":', "[", "]", 1024, "}"): "$default"}
+    with Hoist("--max-frame=2000000", "--max-message=2000000") as hoist:
+        worker = Worker(hoist.workers, "echo", "$default")
+        bystander = Client(hoist.address).opened()
+        client = Client(hoist.address).opened()
+        for text, route in texts.items():
+            client.send(text)
+            request = echo(worker)
+            assert request[4] == route, (text[:30], request[4])
+            assert request[5] == text, text[:30]
+            assert client.recv() == (1, text.encode())
+            assert_works(bystander, worker)
         assert_works(client, worker)
 
 
