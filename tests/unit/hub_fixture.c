@@ -829,7 +829,7 @@ bool hears_next(client_t *client, frame_t *frame)
 void hears_frame(client_t *client, ws_opcode_t opcode, const void *payload,
                  size_t len)
 {
-    frame_t frame;
+    frame_t frame = {0};
 
     if (!hears_next(client, &frame)) {
         fail_msg("the client heard no frame");
