@@ -251,7 +251,7 @@ static int push_to_all(hub_t *self, const message_push_t *push)
     }
     while (--count > 0) {
         if (wire_get_str(&target, &conn) < 0 || conn.len != CONN_ID_TEXT) {
-            return -EPROTO; /* nor could it come back in a GONE */
+            return -EPROTO; /* a broker names only what it knows */
         }
         session_t *session = find_conn(self, conn);
         if (session == NULL || session_push(session, &push->body, from) < 0) {

@@ -297,8 +297,9 @@ static void put_error_frame(session_t *self, uint64_t status, uint64_t number)
     size_t len = error_frame_format(text, status, &self->id, number);
     body_t body = {BODY_TEXT, {(const uint8_t *)text, len}};
 
-    self->hub->stats.error_frames++;
-    (void)put_message(self, &body);
+    if (put_message(self, &body) == 0) {
+        self->hub->stats.error_frames++;
+    }
 }
 
 /* In pieces that the transport holds when the kernel does not take them: so

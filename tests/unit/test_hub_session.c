@@ -296,6 +296,17 @@ static void a_reply_finds_nobody_when_the_client_has_left(void **state)
     nothing_is_left();
 }
 
+static void an_error_frame_counts_when_somebody_is_there_for_it(void **state)
+{
+    (void)state;
+    client_t *client = a_client();
+    client_says(client, "x");
+    uint64_t id = gets_message("x");
+    client_leaves(client);
+    answers(id, 500, NULL);
+    assert_int_equal(gateway.hub->stats.error_frames, 0);
+}
+
 static void a_late_reply_is_not_for_the_next_client_in_the_slot(void **state)
 {
     (void)state;
@@ -823,6 +834,7 @@ int main(void)
         TEST(a_body_goes_to_the_client_whatever_the_status),
         TEST(a_request_has_one_outcome),
         TEST(a_reply_finds_nobody_when_the_client_has_left),
+        TEST(an_error_frame_counts_when_somebody_is_there_for_it),
         TEST(a_late_reply_is_not_for_the_next_client_in_the_slot),
         TEST(a_push_goes_to_each_that_it_names),
         TEST(each_id_that_is_gone_is_said_with_where_it_came_from),
