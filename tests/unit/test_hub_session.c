@@ -361,6 +361,21 @@ static void each_id_that_is_gone_is_said_with_where_it_came_from(void **state)
     assert_int_equal(gateway.hub->stats.gone, 2);
 }
 
+static void what_is_no_id_is_not_said_to_be_gone(void **state)
+{
+    char ids[100];
+    (void)state;
+
+    client_t *client = a_client();
+    snprintf(ids, sizeof ids, "short %s much-too-long-for-an-id", client->id);
+    pushes(ids, "x");
+    hears_text(client, "x");
+    gets(KIND_CREDIT);
+    gets_nothing();
+    assert_int_equal(gateway.hub->stats.broker_malformed, 2);
+    assert_int_equal(gateway.hub->stats.gone, 0);
+}
+
 static void an_id_is_known_by_each_of_its_parts(void **state)
 {
     char id[CONN_ID_TEXT + 1] = "";
@@ -838,6 +853,7 @@ int main(void)
         TEST(a_late_reply_is_not_for_the_next_client_in_the_slot),
         TEST(a_push_goes_to_each_that_it_names),
         TEST(each_id_that_is_gone_is_said_with_where_it_came_from),
+        TEST(what_is_no_id_is_not_said_to_be_gone),
         TEST(an_id_is_known_by_each_of_its_parts),
         TEST(each_push_is_credited_in_the_turn_that_took_it),
         TEST(replies_and_pushes_arrive_in_the_order_sent),
