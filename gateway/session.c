@@ -130,8 +130,10 @@ static void end(session_t *self, uint16_t code, wire_bytes_t reason)
     }
     self->is_ending = true;
     self->end_code = code;
-    if (reason.len > 0) {
-        self->end_reason = strndup((const char *)reason.data, reason.len);
+    if (reason.len > 0 && reason.len <= REASON_MAX &&
+        (self->end_reason = malloc(reason.len)) != NULL) {
+        memcpy(self->end_reason, reason.data, reason.len);
+        self->end_reason_len = (uint8_t)reason.len;
     }
     if (self->is_known) {
         session_resume(self);
@@ -540,6 +542,7 @@ static void put_disconnect(session_t *self)
     hub_t *hub = self->hub;
     char conn[CONN_ID_TEXT];
     buf_t details;
+    wire_bytes_t reason = {self->end_reason, self->end_reason_len};
 
     conn_id_format(&self->id, conn);
     buf_init(&details, DETAILS_MAX);
@@ -547,7 +550,7 @@ static void put_disconnect(session_t *self)
     if (rc == 0 && (rc = wire_put_text(&details, "code")) == 0 &&
         (rc = wire_put_uint(&details, self->end_code)) == 0 &&
         (rc = wire_put_text(&details, "reason")) == 0) {
-        rc = wire_put_text(&details, self->end_reason ? self->end_reason : "");
+        rc = wire_put_str(&details, reason);
     }
     message_request_t request = {
         .event = EVENT_DISCONNECT,

@@ -50,7 +50,8 @@ typedef struct {
     bool is_close_sent;    /* our close frame is out */
     bool finishes;         /* shut down when drained */
     uint16_t end_code;     /* of the DISCONNECT */
-    char *end_reason;      /* owned; NULL reads as "" */
+    uint8_t end_reason_len;
+    uint8_t *end_reason; /* owned; UTF-8, which may hold a zero */
 
     list_t dirty; /* in hub->dirty while `out` waits for the end of turn; in
                      hub->dead when it is over */

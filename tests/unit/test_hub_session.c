@@ -696,6 +696,20 @@ static void a_close_without_a_code_is_1005(void **state)
     gets_disconnect(client, 1005, "Client-side close frame status not set");
 }
 
+static void a_reason_is_passed_on_whole_even_with_a_zero_in_it(void **state)
+{
+    static const uint8_t close[] = {4000 >> 8, 4000 & 255, 'a', 0, 'b'};
+    (void)state;
+
+    client_t *client = a_client();
+    client_sends_frame(client, FIN | WS_CLOSE, close, sizeof close);
+    hears_frame(client, WS_CLOSE, close, sizeof close);
+    message_request_t request = gets_request(EVENT_DISCONNECT);
+    wire_bytes_t reason = wire_map_str(request.details, "reason");
+    assert_int_equal(reason.len, 3);
+    assert_memory_equal(reason.data, close + 2, 3);
+}
+
 static void a_client_that_just_goes_is_1006(void **state)
 {
     (void)state;
@@ -871,6 +885,7 @@ int main(void)
         TEST(a_write_that_fails_ends_the_connection),
         TEST(a_clients_close_comes_behind_all_its_messages),
         TEST(a_close_without_a_code_is_1005),
+        TEST(a_reason_is_passed_on_whole_even_with_a_zero_in_it),
         TEST(a_client_that_just_goes_is_1006),
         TEST(what_it_sent_before_it_left_is_delivered_first),
         TEST(a_disconnect_needs_no_room),
