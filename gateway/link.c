@@ -103,6 +103,10 @@ link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
     self->boot[welcome->boot.len] = '\0';
     self->session = wire_map_uint(welcome->options, "session", 0);
     self->was_synced &= meaning == LINK_RESUMED;
+    if (meaning != LINK_RESUMED) { /* what it pushed before is settled */
+        self->credit_messages = 0;
+        self->credit_bytes = 0;
+    }
     self->pings = self->pongs = self->sync_ping = 0;
     self->state = LINK_LISTING;
     self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;

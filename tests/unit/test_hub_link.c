@@ -563,6 +563,34 @@ static void a_list_that_may_not_have_arrived_is_sent_again(void **state)
     hears_close(client, 1012, LOST);
 }
 
+static void credit_is_not_given_to_a_broker_that_did_not_push(void **state)
+{
+    (void)state;
+    client_t *client = a_client();
+    put_push(client->id, text_body("x"), 0);
+    put_message(&(message_t){.kind = KIND_WHO}); /* before the turn is over */
+    broker_speaks();
+    hears_text(client, "x");
+    gets(KIND_HELLO);
+    another_broker_welcomes();
+    gets_list(&client, 1);
+    gets_nothing();
+}
+
+static void
+credit_that_a_greeting_held_up_is_given_to_the_same_broker(void **state)
+{
+    (void)state;
+    client_t *client = a_client();
+    put_push(client->id, text_body("x"), 0);
+    put_message(&(message_t){.kind = KIND_WHO});
+    broker_speaks();
+    gets(KIND_HELLO);
+    broker_welcomes();
+    gets_list(&client, 1);
+    assert_int_equal(gets(KIND_CREDIT).credit.messages, 1);
+}
+
 /* --- what waits to be sent ----------------------------------------------- */
 
 static void what_a_full_socket_does_not_take_goes_later_in_order(void **state)
@@ -676,6 +704,8 @@ int main(void)
         TEST(after_that_it_serves_as_before),
         TEST(who_waits_at_the_gate_then_is_let_in_all_the_same),
         TEST_ALONE(a_list_that_may_not_have_arrived_is_sent_again),
+        TEST(credit_is_not_given_to_a_broker_that_did_not_push),
+        TEST(credit_that_a_greeting_held_up_is_given_to_the_same_broker),
         TEST(what_a_full_socket_does_not_take_goes_later_in_order),
         TEST(at_the_end_every_client_is_told_so),
         TEST(while_it_drains_nobody_gets_in),
