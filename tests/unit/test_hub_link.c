@@ -148,6 +148,51 @@ static void a_taken_loop_number_is_exchanged(void **state)
     a_client();
 }
 
+static void loop_number_is_taken(void)
+{
+    assert_int_equal(message_put_error(&gateway.out, "loop", "taken"), 0);
+    broker_speaks();
+    gets(KIND_HELLO);
+}
+
+static void those_who_wait_get_an_id_of_the_new_loop_number(void **state)
+{
+    conn_id_t id;
+    (void)state;
+
+    a_newcomer(UPGRADE);
+    forgets();
+    loop_number_is_taken();
+    broker_welcomes();
+    gets_list(NULL, 0);
+    message_request_t request = gets_request(EVENT_CONNECT);
+    must(conn_id_parse(request.conn.data, request.conn.len, &id) == 0);
+    assert_int_equal(id.loop, hub_link()->loop);
+    assert_int_equal(request.id >> 40, hub_link()->loop);
+}
+
+static void those_with_an_id_of_the_old_loop_number_are_closed(void **state)
+{
+    (void)state;
+    client_t *client = a_client();
+    client_t *newcomer = a_newcomer(UPGRADE);
+    uint64_t id = gets_connect();
+    broker_says_bare(
+        KIND_BYE); /* another gateway is faster to greet its heir */
+    gets(KIND_HELLO);
+    loop_number_is_taken();
+    another_broker_welcomes();
+    gets_list(NULL, 0);
+    hears_close(client, 1012, LOST);
+    hears_head(newcomer);
+    answers(id, 200, NULL);
+    gets_nothing();
+    client_leaves(client);
+    client_leaves(newcomer);
+    nothing_is_left();
+    a_client();
+}
+
 static void any_other_error_is_only_for_the_log(void **state)
 {
     static const char *const codes[] = {"malformed", "unexpected", "version",
@@ -681,6 +726,8 @@ int main(void)
         TEST(asked_who_it_greets_and_says_nothing_else_until_welcome),
         TEST(a_gateway_with_nothing_to_say_pings),
         TEST_ALONE(a_taken_loop_number_is_exchanged),
+        TEST_ALONE(those_who_wait_get_an_id_of_the_new_loop_number),
+        TEST(those_with_an_id_of_the_old_loop_number_are_closed),
         TEST(any_other_error_is_only_for_the_log),
         TEST(what_stands_before_a_fault_in_a_frame_counts),
         TEST(an_unknown_kind_is_skipped),
