@@ -1,0 +1,725 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A gateway's hub between clients and a broker that do what the input says:
+ * any bytes and well-formed ones, at the right time and at the wrong one,
+ * sockets that take nothing or break, silence, pauses.  Nothing of it may end
+ * the gateway; no client hears anything that is not HTTP or RFC 6455, nor
+ * anything behind a close frame; and when all that were there have left, a
+ * good client is served as if nothing had been, and nothing of anybody stays.
+ *
+ * It implements gateway/transport.h, and base/rand.h so that a run repeats.
+ */
+#include "base/log.h"
+#include "base/rand.h"
+#include "base/xalloc.h"
+#include "gateway/hub.h"
+
+#include <string.h>
+
+#define CLIENTS    6
+#define GOOD       CLIENTS /* the one that comes afterwards */
+#define HELD_MAX   4096
+#define PIPE_MAX   ((size_t)16 << 20)
+#define TURN_MS    50
+#define PAUSE_MS   60000
+#define FIN        0x80
+#define ROUNDS_MAX 100
+
+#define UPGRADE                                                                \
+    "GET /?a=b HTTP/1.1\r\nHost: fuzz\r\n"                                     \
+    "Upgrade: websocket\r\nConnection: Upgrade\r\n"                            \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                          \
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n\r\n"
+
+typedef enum { HEARS_HEAD, HEARS_FRAMES, HEARS_BODY, HEARS_NOTHING } hearing_t;
+
+/* A client and its socket. */
+typedef struct lws {
+    void *user; /* of the hub; NULL once the socket is closed there */
+    bool has_left, is_paused, is_stuck, is_held, is_broken, is_finished;
+    bool in_callback, kill_wanted;
+    char id[CONN_ID_TEXT];
+    buf_t unread; /* owned: sent, and not yet read by the gateway */
+    buf_t heard;  /* owned: not yet understood */
+    hearing_t hearing;
+    int texts; /* frames of text heard */
+} client_t;
+
+typedef struct {
+    hub_t *hub;
+    int64_t now_ms;
+    client_t clients[CLIENTS + 1];
+    char boot[2];
+    uint64_t session;
+    bool is_stuck;           /* the broker's socket takes nothing */
+    uint64_t held[HELD_MAX]; /* requests without a REPLY, oldest first */
+    size_t held_count;
+    buf_t out; /* the broker's next frame */
+    uint64_t credited;
+} world_t;
+
+typedef struct {
+    const uint8_t *at, *end;
+} input_t;
+
+static uint64_t random_state;
+
+static uint8_t next(input_t *in)
+{
+    return in->at < in->end ? *in->at++ : 0;
+}
+
+/* Up to `max` bytes as they are. */
+static wire_bytes_t next_bytes(input_t *in, size_t max)
+{
+    size_t len = next(in) % (max + 1), left = (size_t)(in->end - in->at);
+    wire_bytes_t bytes = {in->at, len < left ? len : left};
+
+    in->at += bytes.len;
+    return bytes;
+}
+
+uint32_t rand_u32(void)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + 1;
+    return (uint32_t)(random_state >> 32);
+}
+
+void rand_bytes(void *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        ((uint8_t *)bytes)[i] = (uint8_t)rand_u32();
+    }
+}
+
+/* --- what clients hear --------------------------------------------------- */
+
+/* Returns the bytes understood; 0 when they are not whole. */
+static size_t hear_head(client_t *client)
+{
+    const uint8_t *data = client->heard.data;
+    const uint8_t *end = memmem(data, client->heard.len, "\r\n\r\n", 4);
+
+    if (end == NULL) {
+        return 0;
+    }
+    must(memcmp(data, "HTTP/1.1 ", 9) == 0);
+    client->hearing =
+        memcmp(data + 9, "101 ", 4) == 0 ? HEARS_FRAMES : HEARS_BODY;
+    return (size_t)(end - data) + 4;
+}
+
+static size_t hear_frame(client_t *client)
+{
+    const uint8_t *at = client->heard.data;
+    size_t have = client->heard.len, head = 2, len;
+
+    if (have < 4 && (have < 2 || at[1] == 126)) {
+        return 0;
+    }
+    must(at[1] < 127); /* not masked, and we have sent nothing so long */
+    len = at[1];
+    if (len == 126) {
+        head = 4;
+        len = (size_t)at[2] << 8 | at[3];
+    }
+    if (have < head + len) {
+        return 0;
+    }
+    int opcode = at[0] & ~FIN;
+    must((at[0] & FIN) != 0 &&
+         (opcode == WS_TEXT || opcode == WS_BINARY || opcode == WS_CLOSE ||
+          opcode == WS_PING || opcode == WS_PONG));
+    client->texts += opcode == WS_TEXT;
+    if (opcode == WS_CLOSE) {
+        must(len != 1 && len <= WS_CONTROL_MAX);
+        client->hearing = HEARS_NOTHING;
+    }
+    return head + len;
+}
+
+static void hear(client_t *client)
+{
+    size_t used = 1;
+
+    while (used > 0 && client->heard.len > 0) {
+        must(client->hearing != HEARS_NOTHING);
+        used = client->hearing == HEARS_HEAD     ? hear_head(client)
+               : client->hearing == HEARS_FRAMES ? hear_frame(client)
+                                                 : client->heard.len;
+        buf_drop(&client->heard, used);
+    }
+}
+
+/* --- gateway/transport.h ------------------------------------------------- */
+
+static void end_socket(client_t *client)
+{
+    void *user = client->user;
+
+    if (user != NULL) {
+        client->user = NULL;
+        hub_transport_ops.closed(user);
+    }
+}
+
+void transport_kill(transport_sock_t *sock)
+{
+    must(sock->user != NULL);
+    if (sock->in_callback) {
+        sock->kill_wanted = true;
+    } else {
+        end_socket(sock);
+    }
+}
+
+void transport_write(transport_sock_t *sock, const uint8_t *bytes, size_t len)
+{
+    must(sock->user != NULL && !sock->is_held && !sock->is_finished);
+    must(len > 0 && len <= TRANSPORT_WRITE_MAX);
+    if (sock->is_broken) {
+        transport_kill(sock);
+        return;
+    }
+    must(buf_put(&sock->heard, bytes, len) == 0);
+    hear(sock);
+    sock->is_held = sock->is_stuck;
+}
+
+bool transport_is_drained(transport_sock_t *sock)
+{
+    must(sock->user != NULL);
+    return !sock->is_held;
+}
+
+void transport_pause(transport_sock_t *sock)
+{
+    must(sock->user != NULL);
+    sock->is_paused = true;
+}
+
+void transport_resume(transport_sock_t *sock)
+{
+    must(sock->user != NULL);
+    sock->is_paused = false;
+}
+
+int64_t transport_silent_ms(transport_sock_t *sock)
+{
+    must(sock->user != NULL);
+    return sock->is_broken ? PAUSE_MS : 0;
+}
+
+void transport_shutdown(transport_sock_t *sock)
+{
+    must(sock->user != NULL && !sock->is_held && !sock->is_finished);
+    sock->is_finished = true;
+}
+
+/* --- turns --------------------------------------------------------------- */
+
+/* What it says is always well-formed. */
+static void broker_hears(world_t *world, const buf_t *frame)
+{
+    wire_cursor_t in = wire_cursor((wire_bytes_t){frame->data, frame->len});
+    message_t message;
+
+    while (!wire_at_end(&in)) {
+        must(message_decode(&in, &message) == 1);
+        if (message.kind == KIND_REQUEST && world->held_count < HELD_MAX) {
+            world->held[world->held_count++] = message.request.id;
+        } else if (message.kind == KIND_CREDIT) {
+            world->credited += message.credit.messages;
+        }
+    }
+    must(world->credited <= world->hub->stats.pushes);
+}
+
+static void begin_turn(world_t *world)
+{
+    hub_begin(world->hub, world->now_ms, world->now_ms);
+}
+
+static void end_turn(world_t *world)
+{
+    link_t *link = &world->hub->link;
+
+    hub_end(world->hub);
+    if (link->out.len > 0 && !world->is_stuck) {
+        broker_hears(world, &link->out);
+        link->last_sent_ms = world->now_ms;
+        buf_reset(&link->out, PIPE_MAX);
+    }
+}
+
+static void call_is_over(client_t *client)
+{
+    client->in_callback = false;
+    if (client->kill_wanted) {
+        client->kill_wanted = false;
+        end_socket(client);
+    }
+}
+
+static void read_once(client_t *client)
+{
+    size_t len = client->unread.len;
+
+    if (len == 0) {
+        end_socket(client);
+        return;
+    }
+    len = len < TRANSPORT_READ_MAX ? len : TRANSPORT_READ_MAX;
+    uint8_t *bytes = malloc(len); /* of that size, so that ASan guards it */
+    must(bytes != NULL);
+    memcpy(bytes, client->unread.data, len);
+    buf_drop(&client->unread, len);
+    client->in_callback = true;
+    hub_transport_ops.received(client->user, bytes, len);
+    free(bytes);
+    call_is_over(client);
+}
+
+static void read_all(world_t *world)
+{
+    for (size_t i = 0; i <= CLIENTS; i++) {
+        client_t *client = &world->clients[i];
+        while (client->user != NULL && !client->is_paused && !client->is_held &&
+               (client->unread.len > 0 || client->has_left)) {
+            begin_turn(world);
+            read_once(client);
+            end_turn(world);
+        }
+    }
+}
+
+static void time_passes(world_t *world, unsigned turns)
+{
+    for (; turns > 0; turns--) {
+        world->now_ms += TURN_MS;
+        begin_turn(world);
+        end_turn(world);
+    }
+}
+
+/* The broker says what is in world->out. */
+static void broker_speaks(world_t *world)
+{
+    begin_turn(world);
+    hub_frame(world->hub, world->out.data, world->out.len);
+    end_turn(world);
+    world->out.len = 0;
+}
+
+/* --- what clients do ----------------------------------------------------- */
+
+static void connects(world_t *world, client_t *client)
+{
+    if (client->user != NULL) {
+        return;
+    }
+    begin_turn(world);
+    void *user = hub_transport_ops.opened(world->hub, "192.0.2.1");
+    if (user != NULL) {
+        const session_t *session = user;
+        buf_fini(&client->unread);
+        buf_fini(&client->heard);
+        *client = (client_t){.user = user};
+        buf_init(&client->unread, PIPE_MAX);
+        buf_init(&client->heard, PIPE_MAX);
+        conn_id_format(&session->id, client->id);
+        hub_transport_ops.bound(user, client);
+    }
+    end_turn(world);
+}
+
+static void sends(client_t *client, const void *bytes, size_t len)
+{
+    if (client->user != NULL) {
+        must(buf_put(&client->unread, bytes, len) == 0);
+    }
+}
+
+/* Masked with zeros. */
+static void sends_frame(client_t *client, uint8_t first, wire_bytes_t payload)
+{
+    const uint8_t head[] = {first, (uint8_t)(0x80 | payload.len), 0, 0, 0, 0};
+
+    must(payload.len < 126);
+    sends(client, head, sizeof head);
+    sends(client, payload.data, payload.len);
+}
+
+static void reads_on(world_t *world, client_t *client)
+{
+    client->is_stuck = false;
+    if (!client->is_held || client->user == NULL) {
+        return;
+    }
+    begin_turn(world);
+    client->is_held = false;
+    client->in_callback = true;
+    hub_transport_ops.drained(client->user);
+    call_is_over(client);
+    end_turn(world);
+}
+
+static void vanishes(world_t *world, client_t *client)
+{
+    begin_turn(world);
+    end_socket(client);
+    end_turn(world);
+}
+
+static void client_acts(world_t *world, input_t *in, client_t *client)
+{
+    wire_bytes_t bytes;
+    uint8_t first;
+
+    switch (next(in) % 8) {
+    case 0:
+        connects(world, client);
+        sends(client, UPGRADE, strlen(UPGRADE));
+        return;
+    case 1:
+        connects(world, client);
+        return;
+    case 2:
+        bytes = next_bytes(in, 255);
+        sends(client, bytes.data, bytes.len);
+        return;
+    case 3:
+        first = next(in);
+        sends_frame(client, first, next_bytes(in, 125));
+        return;
+    case 4:
+        client->is_stuck = true;
+        return;
+    case 5:
+        reads_on(world, client);
+        return;
+    case 6:
+        client->is_broken = true;
+        return;
+    default:
+        if (next(in) % 2 == 0) {
+            client->has_left = true;
+        } else {
+            vanishes(world, client);
+        }
+    }
+}
+
+/* --- what the broker says ------------------------------------------------ */
+
+static void put_welcome(world_t *world, uint64_t window, uint64_t bytes)
+{
+    message_welcome_t welcome = {.version = PROTOCOL_VERSION,
+                                 .boot = wire_bytes(world->boot),
+                                 .heartbeat_ms = 1000,
+                                 .liveness_ms = 3500};
+    buf_t options;
+
+    buf_init(&options, 256);
+    must(wire_put_map(&options, 3) == 0);
+    must(wire_put_text(&options, "session") == 0);
+    must(wire_put_uint(&options, world->session) == 0);
+    must(wire_put_text(&options, "window") == 0);
+    must(wire_put_uint(&options, window) == 0);
+    must(wire_put_text(&options, "window_bytes") == 0);
+    must(wire_put_uint(&options, bytes) == 0);
+    welcome.options = (wire_bytes_t){options.data, options.len};
+    must(message_put_welcome(&world->out, &welcome) == 0);
+    buf_fini(&options);
+}
+
+static void put_options(buf_t *options, uint8_t detail)
+{
+    must(wire_put_map(options, 3) == 0);
+    must(wire_put_text(options, "subprotocol") == 0);
+    must(wire_put_text(options, detail % 2 == 0 ? "a" : "x") == 0);
+    must(wire_put_text(options, "user") == 0);
+    must(wire_put_text(options, "ada") == 0);
+    must(wire_put_text(options, "headers") == 0);
+    must(wire_put_array(options, 1) == 0);
+    must(wire_put_array(options, 2) == 0);
+    must(wire_put_text(options, detail % 4 == 0 ? "X-Y" : "Upgrade") == 0);
+    must(wire_put_text(options, "z") == 0);
+}
+
+/* To one that is held, or (now and then) the same id again. */
+static void put_reply(world_t *world, input_t *in)
+{
+    static const uint16_t statuses[] = {200, 200, 200, 403, 500, 302, 101, 413};
+    uint8_t detail = next(in), which = next(in);
+    wire_bytes_t text = next_bytes(in, 63);
+    buf_t options;
+
+    if (world->held_count == 0) {
+        return;
+    }
+    size_t at = which % world->held_count;
+    buf_init(&options, 256);
+    put_options(&options, detail);
+    message_reply_t reply = {.id = world->held[at],
+                             .status = statuses[detail % 8],
+                             .body = {detail / 8 % 3, text},
+                             .options = {options.data, options.len}};
+    must(message_put_reply(&world->out, &reply) == 0);
+    buf_fini(&options);
+    if (detail < 240) {
+        world->held_count--;
+        memmove(&world->held[at], &world->held[at + 1],
+                (world->held_count - at) * sizeof world->held[0]);
+    }
+}
+
+static void put_push(world_t *world, input_t *in)
+{
+    uint8_t detail = next(in);
+    uint32_t count = 1 + detail % 4;
+    buf_t target;
+
+    buf_init(&target, 4096);
+    must(wire_put_array(&target, 1 + count) == 0);
+    must(wire_put_text(&target, "connection") == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        const client_t *client = &world->clients[(detail / 4 + i) % CLIENTS];
+        must(wire_put_str(&target, (wire_bytes_t){(const uint8_t *)client->id,
+                                                  CONN_ID_TEXT}) == 0);
+    }
+    message_push_t push = {.target = {target.data, target.len},
+                           .body = {1 + detail / 64 % 2, next_bytes(in, 63)}};
+    must(message_put_push(&world->out, &push) == 0);
+    buf_fini(&target);
+}
+
+static void put_close(world_t *world, input_t *in)
+{
+    static const uint16_t codes[] = {1000, 1001, 1012, 3000, 4999};
+    uint8_t detail = next(in);
+    const client_t *client = &world->clients[detail % CLIENTS];
+    message_close_t close = {
+        .conn = {(const uint8_t *)client->id, CONN_ID_TEXT},
+        .code = codes[detail / 8 % 5],
+        .reason = next_bytes(in, 63)};
+
+    must(message_put_close(&world->out, &close) == 0);
+}
+
+static void put_one(world_t *world, input_t *in)
+{
+    static const message_kind_t kinds[] = {KIND_WHO, KIND_BYE, KIND_PONG,
+                                           KIND_DRAIN};
+    uint8_t what = next(in), detail;
+
+    switch (what % 8) {
+    case 0:
+        detail = next(in);
+        world->boot[0] = (char)(world->boot[0] + detail % 2);
+        world->session += detail / 2 % 2;
+        put_welcome(world, 1 + detail / 4 % 8, detail < 128 ? UINT32_MAX : 1);
+        return;
+    case 1:
+        put_push(world, in);
+        return;
+    case 2:
+        put_close(world, in);
+        return;
+    case 3:
+        must(message_put_bare(&world->out, kinds[next(in) % 4]) == 0);
+        return;
+    case 4:
+        must(message_put_error(&world->out, next(in) % 2 ? "loop" : "other",
+                               "text") == 0);
+        return;
+    default:
+        put_reply(world, in);
+    }
+}
+
+static void broker_acts(world_t *world, input_t *in)
+{
+    wire_bytes_t bytes;
+
+    switch (next(in) % 8) {
+    case 0:
+        bytes = next_bytes(in, 63);
+        must(buf_put(&world->out, bytes.data, bytes.len) == 0);
+        break;
+    case 1:
+        world->is_stuck = !world->is_stuck;
+        return;
+    case 2:
+        put_one(world, in);
+        put_one(world, in);
+        bytes = next_bytes(in, 63);
+        must(buf_put(&world->out, bytes.data, bytes.len) == 0);
+        break;
+    default:
+        put_one(world, in);
+    }
+    broker_speaks(world);
+}
+
+static void act(world_t *world, input_t *in)
+{
+    uint8_t what = next(in);
+
+    switch (what % 16) {
+    case 0:
+        time_passes(world, next(in));
+        break;
+    case 1:
+        if (what == 1) {
+            world->now_ms += PAUSE_MS;
+            time_passes(world, 1);
+        } else if (what == 241) {
+            begin_turn(world);
+            hub_drain(world->hub);
+            end_turn(world);
+        }
+        break;
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+        client_acts(world, in, &world->clients[what % 16 - 2]);
+        break;
+    default:
+        broker_acts(world, in);
+    }
+    read_all(world);
+}
+
+/* --- what must still work ------------------------------------------------ */
+
+static void answer_all(world_t *world)
+{
+    for (int i = 0; i < ROUNDS_MAX && world->held_count > 0; i++) {
+        size_t count = world->held_count;
+        world->held_count = 0;
+        for (size_t at = 0; at < count; at++) {
+            message_reply_t reply = {.id = world->held[at],
+                                     .status = 200,
+                                     .body = {BODY_TEXT, wire_bytes("good")}};
+            must(message_put_reply(&world->out, &reply) == 0);
+        }
+        broker_speaks(world);
+        read_all(world);
+    }
+    must(world->held_count == 0);
+}
+
+static void all_leave(world_t *world)
+{
+    for (size_t i = 0; i <= CLIENTS; i++) {
+        vanishes(world, &world->clients[i]);
+    }
+    answer_all(world);
+}
+
+static void another_broker_comes(world_t *world)
+{
+    world->is_stuck = false;
+    world->held_count = 0;
+    world->boot[0]++;
+    put_welcome(world, 4, UINT32_MAX);
+    broker_speaks(world);
+    read_all(world);
+}
+
+static void check_that_a_good_one_is_served(world_t *world)
+{
+    static const char text[] = "{\"action\":\"good\"}";
+    client_t *good = &world->clients[GOOD];
+
+    connects(world, good);
+    sends(good, UPGRADE, strlen(UPGRADE));
+    read_all(world);
+    must(world->held_count == 1);
+    answer_all(world);
+    must(good->hearing == HEARS_FRAMES);
+    sends_frame(good, FIN | WS_TEXT, wire_bytes(text));
+    read_all(world);
+    must(world->held_count == 1);
+    answer_all(world);
+    must(good->texts == 1);
+}
+
+static void check_that_nothing_is_left(const hub_t *hub)
+{
+    must(hub_is_empty(hub) && hub->free_count == hub->used);
+    must(list_is_empty(&hub->dirty) && list_is_empty(&hub->dead));
+    must(list_is_empty(&hub->link.waiting) && hub->wheel.armed == 0);
+    must(hub->handshakes == 0 && hub->gated == 0);
+    must(hub->stats.sockets == 0 && hub->stats.connections == 0);
+    must(hub->link.in_flight == 0 && hub->link.in_flight_bytes == 0);
+}
+
+static void check_what_stands(world_t *world)
+{
+    hub_t *hub = world->hub;
+
+    another_broker_comes(world);
+    all_leave(world);
+    if (!hub->is_draining) {
+        check_that_a_good_one_is_served(world);
+        all_leave(world);
+    }
+    check_that_nothing_is_left(hub);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const gateway_options_t options = {
+        .name = "fuzz",
+        .listen = "",
+        .broker = "",
+        .route_selection_expression = "$request.body.action",
+        .stage = "",
+        .static_dir = "",
+        .tls_cert = "",
+        .tls_key = "",
+        .origins = "",
+        .max_connections = CLIENTS,
+        .max_handshakes = CLIENTS,
+        .max_frame = 100,
+        .max_message = 200,
+        .max_head = 400,
+        .handshake_ms = 2000,
+        .request_ms = 3000,
+        .ping_ms = 2000,
+        .pong_ms = 1500,
+        .idle_ms = 20000,
+        .conn_window = 3,
+        .conn_window_bytes = 400,
+        .out_soft = 100,
+        .out_soft_ms = 2000,
+        .out_hard = 200,
+    };
+    input_t in = {data, data + size};
+    world_t world = {.now_ms = 1000000, .boot = "a", .session = 1};
+    char error[256];
+
+    random_state = 1;
+    log_set_level(LEVEL_ERROR);
+    buf_init(&world.out, PIPE_MAX);
+    world.hub = hub_new(&options, world.now_ms, error, sizeof error);
+    must(world.hub != NULL);
+    while (in.at < in.end) {
+        act(&world, &in);
+    }
+    check_what_stands(&world);
+    hub_destroy(&world.hub);
+    for (size_t i = 0; i <= CLIENTS; i++) {
+        buf_fini(&world.clients[i].unread);
+        buf_fini(&world.clients[i].heard);
+    }
+    buf_fini(&world.out);
+    return 0;
+}
