@@ -424,25 +424,6 @@ static void forget_all(hub_t *self, const char *why)
     }
 }
 
-/*
- * Another gateway has our number.  Ids carry it, so those that the broker was
- * to know by the old one cannot be told of any more; those that it has not
- * heard of yet get the new one.
- */
-static void change_loop(hub_t *self)
-{
-    abandon_requests(self);
-    link_release_abandoned(&self->link);
-    forget_all(self);
-    self->link.loop = rand_u32() & CONN_ID_LOOP_MAX;
-    for (uint32_t slot = 0; slot < self->used; slot++) {
-        if (self->table[slot] != NULL) {
-            self->table[slot]->id.loop = self->link.loop;
-        }
-    }
-    greet(self);
-}
-
 static void take_welcome(hub_t *self, const message_welcome_t *welcome)
 {
     if (welcome->version != PROTOCOL_VERSION) {

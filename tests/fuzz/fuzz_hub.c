@@ -14,6 +14,7 @@
 #include "base/xalloc.h"
 #include "gateway/hub.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define CLIENTS    6

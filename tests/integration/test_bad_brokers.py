@@ -158,7 +158,6 @@ def malformed(at):
         msgpack.packb([CLOSE, at.conn, 999, ""]),
         msgpack.packb([CLOSE, at.conn, 5000, ""]),
         msgpack.packb([CLOSE, at.conn, 4000, "r" * 124]),
-        msgpack.packb([CLOSE, "short", 4000, ""]),
         msgpack.packb([WELCOME, 1, "", "no boot id", 1, 1, {}]),
         msgpack.packb([WELCOME, 1, "boot", "", 1 << 31, 1, {}]),
         msgpack.packb([ERROR, "loop"]),

@@ -129,7 +129,6 @@ MALFORMED = [
     msgpack.packb([HELLO, 1, "gateway", "", "no boot id", {"loop": LOOP}]),
     msgpack.packb([SYNC, []]),
     msgpack.packb([CREDIT, -1, 0]),
-    msgpack.packb([GONE, "short"]),
 ] + [
     msgpack.packb([REQUEST, 1, *fields]) for fields in (
         (9, conn_id(1), "echo", "", 1, None, None),

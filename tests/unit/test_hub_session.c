@@ -361,18 +361,18 @@ static void each_id_that_is_gone_is_said_with_where_it_came_from(void **state)
     assert_int_equal(gateway.hub->stats.gone, 2);
 }
 
-static void what_is_no_id_is_not_said_to_be_gone(void **state)
+static void a_broker_that_names_what_is_no_id_is_malformed(void **state)
 {
     char ids[100];
     (void)state;
 
     client_t *client = a_client();
-    snprintf(ids, sizeof ids, "short %s much-too-long-for-an-id", client->id);
+    snprintf(ids, sizeof ids, "%s short", client->id);
     pushes(ids, "x");
     hears_text(client, "x");
     gets(KIND_CREDIT);
     gets_nothing();
-    assert_int_equal(gateway.hub->stats.broker_malformed, 2);
+    assert_int_equal(gateway.hub->stats.broker_malformed, 1);
     assert_int_equal(gateway.hub->stats.gone, 0);
 }
 
@@ -463,10 +463,72 @@ static void a_close_to_nobody_is_gone(void **state)
     message_gone_t gone = gets(KIND_GONE).gone;
     assert_true(wire_is(gone.conn, NOBODY));
     assert_int_equal(gone.from, 9);
-    client_t *client = a_newcomer(UPGRADE); /* known to nobody yet */
-    gets_connect();
-    closes(client->id, 1000, "", 10);
-    assert_int_equal(gets(KIND_GONE).gone.from, 10);
+}
+
+/* --- before the 101 ------------------------------------------------------ */
+
+static void what_is_pushed_while_connect_decides_follows_the_101(void **state)
+{
+    (void)state;
+    client_t *client = a_newcomer(UPGRADE);
+    uint64_t id = gets_connect();
+    pushes(client->id, "one");
+    gets(KIND_CREDIT);
+    pushes(client->id, "two");
+    gets(KIND_CREDIT);
+    hears_nothing(client);
+    answers(id, 200, NULL);
+    hears_head(client);
+    hears_text(client, "one");
+    hears_text(client, "two");
+    assert_int_equal(gateway.hub->stats.messages_out, 2);
+    gets_nothing();
+}
+
+static void a_close_while_connect_decides_comes_behind_the_pushes(void **state)
+{
+    (void)state;
+    client_t *client = a_newcomer(UPGRADE);
+    uint64_t id = gets_connect();
+    pushes(client->id, "full");
+    closes(client->id, 4003, "later", 1);
+    closes(client->id, 4004, "again", 2);
+    pushes(client->id, "too late");
+    gets(KIND_CREDIT);
+    assert_int_equal(gets(KIND_GONE).gone.from, 2);
+    gets(KIND_GONE);
+    gets(KIND_CREDIT);
+    answers(id, 200, NULL);
+    hears_head(client);
+    hears_text(client, "full");
+    hears_close(client, 4003, "later");
+    gets_disconnect(client, 4003, "later");
+}
+
+static void pushes_to_who_is_refused_are_gone(void **state)
+{
+    (void)state;
+    client_t *client = a_newcomer(UPGRADE);
+    uint64_t id = gets_connect();
+    pushes(client->id, "never");
+    gets(KIND_CREDIT);
+    answers(id, 403, NULL);
+    gets(KIND_GONE);
+    gets_nothing();
+}
+
+static void pushes_to_who_left_before_the_reply_are_gone(void **state)
+{
+    (void)state;
+    client_t *client = a_newcomer(UPGRADE);
+    uint64_t id = gets_connect();
+    pushes(client->id, "never");
+    gets(KIND_CREDIT);
+    client_leaves(client);
+    gets(KIND_GONE);
+    answers(id, 200, NULL);
+    gets_disconnect(client, 1006, "");
+    gets_nothing();
 }
 
 /* --- pings and idleness -------------------------------------------------- */
@@ -867,12 +929,16 @@ int main(void)
         TEST(a_late_reply_is_not_for_the_next_client_in_the_slot),
         TEST(a_push_goes_to_each_that_it_names),
         TEST(each_id_that_is_gone_is_said_with_where_it_came_from),
-        TEST(what_is_no_id_is_not_said_to_be_gone),
+        TEST(a_broker_that_names_what_is_no_id_is_malformed),
         TEST(an_id_is_known_by_each_of_its_parts),
         TEST(each_push_is_credited_in_the_turn_that_took_it),
         TEST(replies_and_pushes_arrive_in_the_order_sent),
         TEST(a_close_ends_the_connection_with_its_code_and_reason),
         TEST(a_close_to_nobody_is_gone),
+        TEST(what_is_pushed_while_connect_decides_follows_the_101),
+        TEST(a_close_while_connect_decides_comes_behind_the_pushes),
+        TEST(pushes_to_who_is_refused_are_gone),
+        TEST(pushes_to_who_left_before_the_reply_are_gone),
         TEST(a_clients_ping_is_answered_with_what_it_says),
         TEST(a_silent_client_is_pinged_and_then_dead),
         TEST(any_sign_of_life_answers_a_ping),
