@@ -190,7 +190,7 @@ def test_a_request_beyond_its_time_is_an_error_frame_and_504_at_the_gate():
 
 
 def test_a_gate_whose_broker_says_nothing_is_504_by_the_gateway_itself():
-    with serve("--heartbeat=100", command="broker") as broker:
+    with serve("--heartbeat=100", "--liveness=60000", command="broker") as broker:
         worker = Worker(broker.workers, "echo")
         with serve("--broker=" + broker.gateways, "--request-timeout=2000",
                    command="gateway") as hoist:
