@@ -6,6 +6,7 @@
  */
 #include "gateway/opening.h"
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "gateway/handshake.h"
 #include "gateway/hub.h"
@@ -142,11 +143,32 @@ static void serve_file(session_t *self, const http_request_t *request)
 
 /* --- CONNECT ----------------------------------------------------------- */
 
+/*
+ * What a client wrote, as a str.  A header may hold any byte above 0x7f, and an
+ * escape in a URL stands for any; workers whose MessagePack is strict must not
+ * stumble over that.
+ */
+static int put_clients_text(buf_t *out, wire_bytes_t text)
+{
+    buf_t repaired;
+
+    if (utf8_is_valid(text.data, text.len)) {
+        return wire_put_str(out, text);
+    }
+    buf_init(&repaired, (size_t)3 * HEAD_MAX);
+    int rc = utf8_put_repaired(&repaired, text.data, text.len);
+    if (rc == 0) {
+        rc = wire_put_str(out, (wire_bytes_t){repaired.data, repaired.len});
+    }
+    buf_fini(&repaired);
+    return rc;
+}
+
 static int put_pair(buf_t *out, wire_bytes_t name, wire_bytes_t value)
 {
     int rc = wire_put_array(out, 2);
-    if (rc == 0 && (rc = wire_put_str(out, name)) == 0) {
-        rc = wire_put_str(out, value);
+    if (rc == 0 && (rc = put_clients_text(out, name)) == 0) {
+        rc = put_clients_text(out, value);
     }
     return rc;
 }
@@ -217,7 +239,7 @@ static int put_subprotocols(buf_t *out, const http_request_t *request)
     int rc = wire_put_array(out, count);
     at = 0;
     while (rc == 0 && handshake_next_subprotocol(request, &at, &list, &name)) {
-        rc = wire_put_str(out, name);
+        rc = put_clients_text(out, name);
     }
     return rc;
 }
@@ -230,7 +252,8 @@ static int put_details(buf_t *out, const http_request_t *request)
     int rc = http_decode(request->path, false, &path);
     if (rc == 0 && (rc = wire_put_map(out, 4)) == 0 &&
         (rc = wire_put_text(out, "path")) == 0 &&
-        (rc = wire_put_str(out, (wire_bytes_t){path.data, path.len})) == 0 &&
+        (rc = put_clients_text(out, (wire_bytes_t){path.data, path.len})) ==
+            0 &&
         (rc = wire_put_text(out, "query")) == 0 &&
         (rc = put_query(out, request->query)) == 0 &&
         (rc = wire_put_text(out, "headers")) == 0 &&
@@ -245,7 +268,7 @@ static int put_details(buf_t *out, const http_request_t *request)
 static int put_entry(buf_t *out, const char *key, wire_bytes_t text)
 {
     int rc = wire_put_text(out, key);
-    return rc < 0 ? rc : wire_put_str(out, text);
+    return rc < 0 ? rc : put_clients_text(out, text);
 }
 
 static wire_bytes_t header_value(const http_request_t *request,

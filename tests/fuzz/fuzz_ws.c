@@ -4,7 +4,7 @@
  * on how the bytes were split on their way, and no message is over its limit.
  */
 #include "base/xalloc.h"
-#include "gateway/utf8.h"
+#include "base/utf8.h"
 #include "gateway/ws.h"
 
 #include <errno.h>

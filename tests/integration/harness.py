@@ -110,7 +110,7 @@ class Client:
         key = base64.b64encode(os.urandom(16)).decode()
         self.raw(f"GET {path} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n"
                  f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-                 f"Sec-WebSocket-Version: 13\r\n{headers}\r\n".encode())
+                 f"Sec-WebSocket-Version: 13\r\n{headers}\r\n".encode("latin-1"))
         self.status = None
 
     def connect(self, host, port):

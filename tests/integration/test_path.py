@@ -45,6 +45,20 @@ def test_the_worker_decides_about_the_handshake():
         assert context["user"] == "u1" and context["attributes"] == {"k": 1}
 
 
+def test_workers_get_valid_utf8_whatever_a_client_writes():
+    """msgpack's Unpacker is strict: a str that is no UTF-8 would end a worker."""
+    with Hoist() as hoist:
+        worker = Worker(hoist.workers, "$connect", "echo")
+        client = Client(hoist.address, "/?name=%ffJos%C3%A9",
+                        "X-Latin: caf\xe9\r\nUser-Agent: \xff\xe2\x82\r\n")
+        request = worker.get(REQUEST)
+        assert request[8]["query"] == [["name", "\ufffdJosé"]]
+        assert ["x-latin", "caf\ufffd"] in request[8]["headers"]
+        worker.reply(request, 200)
+        client.opened().send(message())
+        assert worker.get(REQUEST)[7]["user_agent"] == "\ufffd\ufffd"
+
+
 def test_no_message_reaches_the_handlers_of_the_connection_itself():
     own = ("$connect", "$disconnect", "$default", "$other")
     with Hoist() as hoist:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "gateway/utf8.h"
+#include "base/utf8.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -105,6 +106,50 @@ static void a_cut_falls_between_characters(void **state)
     assert_int_equal(utf8_cut(text, 5, 0), 0);
 }
 
+/* --- repair -------------------------------------------------------------- */
+
+static void becomes(const char *bytes, const char *repaired)
+{
+    buf_t out;
+
+    buf_init(&out, 1000);
+    assert_int_equal(
+        utf8_put_repaired(&out, (const uint8_t *)bytes, strlen(bytes)), 0);
+    assert_int_equal(out.len, strlen(repaired));
+    if (out.len > 0) {
+        assert_memory_equal(out.data, repaired, out.len);
+        assert_true(utf8_is_valid(out.data, out.len));
+    }
+    buf_fini(&out);
+}
+
+static void what_is_no_utf8_becomes_the_replacement_character(void **state)
+{
+    (void)state;
+    becomes("", "");
+    becomes("plain \xc3\xa9 \xf0\x9f\x98\x80",
+            "plain \xc3\xa9 \xf0\x9f\x98\x80");
+    becomes("\xe9", "\xef\xbf\xbd");
+    becomes("caf\xe9 au lait", "caf\xef\xbf\xbd au lait");
+    becomes("a\xf0\x9f\x98z", "a\xef\xbf\xbdz"); /* one part, cut short */
+    becomes("a\xf0\x9f\x98", "a\xef\xbf\xbd");
+    becomes("\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"); /* not the shortest */
+    becomes("\xed\xa0\x80", /* a surrogate: three parts */
+            "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    becomes("\xe2\x82\xe2\x82\xac", "\xef\xbf\xbd\xe2\x82\xac");
+}
+
+static void a_repair_that_finds_no_room_says_so(void **state)
+{
+    buf_t out;
+    (void)state;
+
+    buf_init(&out, 4);
+    assert_int_equal(utf8_put_repaired(&out, (const uint8_t *)"\xff\xff", 2),
+                     -ENOBUFS);
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +159,8 @@ int main(void)
         cmocka_unit_test(a_fault_is_seen_at_its_first_byte),
         cmocka_unit_test(a_text_may_come_in_any_pieces),
         cmocka_unit_test(a_cut_falls_between_characters),
+        cmocka_unit_test(what_is_no_utf8_becomes_the_replacement_character),
+        cmocka_unit_test(a_repair_that_finds_no_room_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

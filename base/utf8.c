@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "gateway/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -75,6 +75,51 @@ bool utf8_check(utf8_t *self, const uint8_t *bytes, size_t len)
         }
     }
     return true;
+}
+
+bool utf8_is_valid(const uint8_t *bytes, size_t len)
+{
+    utf8_t utf8 = {0};
+
+    return utf8_check(&utf8, bytes, len) && utf8_is_whole(&utf8);
+}
+
+/* How many bytes of whole characters there are; *broken is how many follow
+ * that begin one which does not go on. */
+static size_t whole_prefix(const uint8_t *bytes, size_t len, size_t *broken)
+{
+    utf8_t utf8 = {0};
+    size_t whole = 0;
+
+    for (size_t at = 0; at < len; at++) {
+        if (!utf8_check(&utf8, bytes + at, 1)) {
+            *broken = at > whole ? at - whole : 1;
+            return whole;
+        }
+        if (utf8_is_whole(&utf8)) {
+            whole = at + 1;
+        }
+    }
+    *broken = len - whole;
+    return whole;
+}
+
+int utf8_put_repaired(buf_t *out, const uint8_t *bytes, size_t len)
+{
+    static const uint8_t replacement[] = {0xef, 0xbf, 0xbd};
+    int rc = 0;
+
+    while (rc == 0 && len > 0) {
+        size_t broken;
+        size_t whole = whole_prefix(bytes, len, &broken);
+        rc = buf_put(out, bytes, whole);
+        if (rc == 0 && broken > 0) {
+            rc = buf_put(out, replacement, sizeof replacement);
+        }
+        bytes += whole + broken;
+        len -= whole + broken;
+    }
+    return rc;
 }
 
 size_t utf8_cut(const uint8_t *bytes, size_t len, size_t max)
