@@ -50,27 +50,34 @@ static int put_option(buf_t *out, const char *key, uint64_t value)
     return rc < 0 ? rc : wire_put_uint(out, value);
 }
 
-static int put_options(const core_t *core, const peer_t *peer, buf_t *out)
+static int put_gateway_options(const core_t *core, const gateway_t *gateway,
+                               buf_t *out)
 {
     const broker_options_t *options = &core->options;
-    const gateway_t *gateway = peer->gateway;
-    int rc = wire_put_map(out, gateway != NULL ? 3 : 2);
+    int rc = wire_put_map(out, 3);
 
-    if (rc == 0 && gateway != NULL) {
-        rc = put_option(out, "session", gateway->session);
+    if (rc == 0 && (rc = put_option(out, "session", gateway->session)) == 0 &&
+        (rc = put_option(out, "window", (uint64_t)options->gateway_window)) ==
+            0) {
+        rc = put_option(out, "window_bytes",
+                        (uint64_t)options->gateway_window_bytes);
     }
-    if (rc == 0) {
-        rc = gateway != NULL
-                 ? put_option(out, "window", (uint64_t)options->gateway_window)
-                 : put_option(out, "push_window",
-                              (uint64_t)options->push_window);
-    }
-    if (rc == 0) {
-        rc = gateway != NULL
-                 ? put_option(out, "window_bytes",
-                              (uint64_t)options->gateway_window_bytes)
-                 : put_option(out, "push_window_bytes",
-                              (uint64_t)options->push_window_bytes);
+    return rc;
+}
+
+/* "peer": which greeting it answers, of a worker that has had several lives. */
+static int put_worker_options(const core_t *core, const peer_t *peer,
+                              buf_t *out)
+{
+    const broker_options_t *options = &core->options;
+    int rc = wire_put_map(out, 3);
+
+    if (rc == 0 && (rc = wire_put_text(out, "peer")) == 0 &&
+        (rc = wire_put_text(out, peer->boot)) == 0 &&
+        (rc = put_option(out, "push_window", (uint64_t)options->push_window)) ==
+            0) {
+        rc = put_option(out, "push_window_bytes",
+                        (uint64_t)options->push_window_bytes);
     }
     return rc;
 }
@@ -86,7 +93,10 @@ static void welcome(core_t *core, peer_t *peer)
     };
 
     buf_reset(&core->scratch, CONTEXT_MAX);
-    if (put_options(core, peer, &core->scratch) == 0) {
+    int rc = peer->gateway != NULL
+                 ? put_gateway_options(core, peer->gateway, &core->scratch)
+                 : put_worker_options(core, peer, &core->scratch);
+    if (rc == 0) {
         welcome.options = (wire_bytes_t){core->scratch.data, core->scratch.len};
     }
     peer_sent(core, peer, message_put_welcome(peer_out(core, peer), &welcome));
@@ -153,7 +163,7 @@ static int start_role(core_t *core, peer_t *peer, const message_hello_t *hello)
                   wire_map_bool(hello->options, "require_connect", false));
     if (started < 0) {
         core->stats.refused++;
-        peer_error(core, peer, "role", "too many peers");
+        peer_error(core, peer, "full", "as many peers as there may be");
         return started;
     }
     copy_text(peer->boot, hello->boot);
@@ -231,7 +241,7 @@ static void read_frame(core_t *core, peer_t *peer, wire_bytes_t frame)
             on_message(core, peer, &message);
         } else if (got == -ENOTSUP) {
             core->stats.unexpected++;
-            peer_fault(core, peer, "unknown-kind", "the message was skipped");
+            peer_error(core, peer, "unknown-kind", "the message was skipped");
         } else {
             on_malformed(core, peer,
                          got == -EPROTO ? "the message was skipped"

@@ -511,15 +511,27 @@ static void take_reply(core_t *core, request_t *request,
     }
 }
 
-void dispatch_reply(core_t *core, worker_t *worker,
-                    const message_reply_t *reply)
+/* A text that is no UTF-8 would make the client close: it does not get it. */
+static message_reply_t readable(core_t *core, worker_t *worker,
+                                const message_reply_t *reply)
 {
-    request_t *request = requests_find(&core->requests, reply->id);
+    if (message_body_is_valid(&reply->body)) {
+        return *reply;
+    }
+    peer_fault(core, worker->peer, "text", "the body of a REPLY is no UTF-8");
+    return (message_reply_t){.id = reply->id, .status = 502};
+}
+
+void dispatch_reply(core_t *core, worker_t *worker,
+                    const message_reply_t *given)
+{
+    request_t *request = requests_find(&core->requests, given->id);
 
     if (request == NULL || request->worker != worker) {
         core->stats.replies_unknown++;
         return;
     }
+    message_reply_t reply = readable(core, worker, given);
     conn_t *conn = request->conn;
     let_go(request);
     if (worker->opened < worker->window) {
@@ -527,7 +539,7 @@ void dispatch_reply(core_t *core, worker_t *worker,
     }
     routing_level(worker);
     conn->is_busy = true;
-    take_reply(core, request, reply);
+    take_reply(core, request, &reply);
     finish(core, request);
     if (conn->worker == NULL && conn->queue == QUEUE_WORKER) {
         routing_unqueue(conn); /* free to go to a less busy one */

@@ -28,7 +28,7 @@ void dispatch_end(core_t *core, conn_t *conn, uint64_t code,
 
 /* A worker's REPLY.  dispatch_feed is to follow, at the end of the frame. */
 void dispatch_reply(core_t *core, worker_t *worker,
-                    const message_reply_t *reply);
+                    const message_reply_t *given);
 
 /* The deadline of a request has passed. */
 void dispatch_timeout(core_t *core, request_t *request);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "broker/pushes.h"
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "broker/conns.h"
 #include "broker/peers.h"
@@ -287,6 +288,11 @@ void pushes_put(core_t *core, worker_t *worker, const message_push_t *message)
         peer_fault(core, worker->peer, "push", "a push needs a body");
         return;
     }
+    if (!message_body_is_valid(&message->body)) {
+        peer_fault(core, worker->peer, "text",
+                   "the body of a PUSH is no UTF-8");
+        return;
+    }
     if (is_over_window(core, worker, message->body.bytes.len)) {
         core->stats.push_window++;
         peer_error(core, worker->peer, "push-window",
@@ -314,6 +320,11 @@ void pushes_close(core_t *core, worker_t *worker, const message_close_t *close)
 
     if (!close_code_is_allowed(close->code)) {
         peer_fault(core, worker->peer, "close", "close code not allowed");
+        return;
+    }
+    if (!utf8_is_valid(close->reason.data, close->reason.len)) {
+        peer_fault(core, worker->peer, "text",
+                   "the reason of a CLOSE is no UTF-8");
         return;
     }
     conn_t *conn = conns_find_text(core, close->conn);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/context.h"
 
+#include "base/utf8.h"
 #include "proto/message.h"
 
 #include <errno.h>
@@ -25,6 +26,9 @@ static int get_text(wire_bytes_t options, const char *key, size_t max,
         return 0;
     }
     int rc = wire_get_str_max(&value, max, &text);
+    if (rc == 0 && !utf8_is_valid(text.data, text.len)) {
+        rc = -EPROTO;
+    }
     if (rc == 0) {
         *raw = (wire_bytes_t){start, (size_t)(value.at - start)};
     }

@@ -6,6 +6,8 @@
  */
 #include "proto/message.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 
 /* --- decoding ---------------------------------------------------------- */
@@ -280,6 +282,12 @@ int message_decode(wire_cursor_t *frame, message_t *message)
     }
     message->size = (size_t)(frame->at - start.at);
     return rc;
+}
+
+bool message_body_is_valid(const body_t *body)
+{
+    return body->type != BODY_TEXT ||
+           utf8_is_valid(body->bytes.data, body->bytes.len);
 }
 
 const char *message_kind_name(message_kind_t kind)

@@ -199,6 +199,9 @@ typedef struct {
  */
 int message_decode(wire_cursor_t *frame, message_t *message);
 
+/* Is a text body UTF-8?  Decoding does not look; any other body is. */
+bool message_body_is_valid(const body_t *body);
+
 /* The name of a kind as PROTOCOL.md writes it ("REQUEST"), or "?". */
 const char *message_kind_name(message_kind_t kind);
 

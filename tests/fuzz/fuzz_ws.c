@@ -3,8 +3,8 @@
  * Any bytes of a client to the WebSocket reader: what is read does not depend
  * on how the bytes were split on their way, and no message is over its limit.
  */
-#include "base/xalloc.h"
 #include "base/utf8.h"
+#include "base/xalloc.h"
 #include "gateway/ws.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from harness import BUILD, Client, Hoist, run, until, WAIT_S
+from harness import BUILD, PONG, WAIT_S, Client, Hoist, Worker, run, until
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 EXAMPLES = ROOT + "/workers/examples"
@@ -56,6 +56,17 @@ def test_echo_in_c():
 
 def test_echo_in_python():
     echoes(sys.executable, EXAMPLES + "/echo.py")
+
+
+def test_an_idle_worker_in_python_is_not_given_up():
+    """What a broker sends now and then must not put off the worker's PING."""
+    with Hoist("--heartbeat=500") as hoist, \
+            Example(hoist, sys.executable, EXAMPLES + "/echo.py", hoist.workers):
+        witness = Worker(hoist.workers, "other")
+        for _ in range(10):  # half a second each: longer than the liveness
+            witness.has(PONG)
+            witness.pump(500)
+        assert "PEER-LOST" not in hoist.log()
 
 
 def test_echo_in_node():

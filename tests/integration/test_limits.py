@@ -539,7 +539,7 @@ def test_one_worker_too_many_is_refused():
         worker = Worker(hoist.workers, "echo")
         client = Client(hoist.address).opened()
         second = Peer(hoist.workers)
-        assert second.get(ERROR)[1:] == ["role", "too many peers"]
+        assert second.get(ERROR)[1:] == ["full", "as many peers as there may be"]
         second.send([PING])
         second.get(WHO)
         third = Peer(hoist.workers)  # beyond the strangers, too: no answer
@@ -557,7 +557,7 @@ def test_one_gateway_too_many_is_refused():
             worker = Worker(broker.workers, "echo")
             client = Client(hoist.address).opened()
             second = Peer(broker.gateways, "gateway", loop=1)
-            assert second.get(ERROR)[1:] == ["role", "too many peers"]
+            assert second.get(ERROR)[1:] == ["full", "as many peers as there may be"]
             assert_counts(broker, "BROKER", refused=1, gateways=1)
             assert_works(client, worker)
         assert_counts(broker, "BROKER", gateways=0)

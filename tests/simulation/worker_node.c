@@ -98,21 +98,27 @@ static void put_ready(worker_node_t *self, buf_t *out)
     buf_fini(&routes);
 }
 
+static void format_boot(const worker_node_t *self, char boot[BOOT_ID_MAX + 1])
+{
+    snprintf(boot, BOOT_ID_MAX + 1, "worker-%u.%u", self->number, self->losses);
+}
+
 static void greet(worker_node_t *self)
 {
-    char boot[24];
+    char boot[BOOT_ID_MAX + 1], name[24];
     buf_t out;
 
-    snprintf(boot, sizeof boot, "worker-%u", self->number);
+    snprintf(name, sizeof name, "worker-%u", self->number);
+    format_boot(self, boot);
     message_hello_t hello = {.version = PROTOCOL_VERSION,
                              .role = wire_bytes("worker"),
                              .boot = wire_bytes(boot),
-                             .name = wire_bytes(boot)};
+                             .name = wire_bytes(name)};
     buf_init(&out, FRAME_MAX_);
     must(message_put_hello(&out, &hello) == 0);
     put_ready(self, &out);
     self->is_greeting = true;
-    self->is_up = false;
+    self->is_up = self->is_lost = false;
     self->greeted_ms = world_now_ms();
     send_buf(self, &out);
 }
@@ -286,8 +292,10 @@ static void read_message(work_t *work, const message_request_t *request)
 
 static void take_request(worker_node_t *self, const message_request_t *request)
 {
+    if (!self->is_up) {
+        return; /* of a life before the greeting */
+    }
     work_t *work = xcalloc(1, sizeof *work);
-
     work->worker = self;
     work->id = request->id;
     work->event = (event_t)request->event;
@@ -326,6 +334,18 @@ static void drop_all(worker_node_t *self)
 
 static void tick(void *subject, uint32_t life);
 
+/* What it held has no outcome yet at a broker that only stood still: the next
+ * greeting is another peer's, so that it gets one. */
+static void lose_broker(worker_node_t *self)
+{
+    world_trace("worker %u counts its broker lost", self->number);
+    drop_all(self);
+    self->is_up = false;
+    self->is_lost = true;
+    self->losses++;
+    world_after(TICK_MS, tick, self, self->life);
+}
+
 static void take_who(worker_node_t *self)
 {
     if (self->is_greeting &&
@@ -354,6 +374,12 @@ static void start_window(worker_node_t *self)
  * PONGs. */
 static void take_welcome(worker_node_t *self, const message_welcome_t *welcome)
 {
+    char boot[BOOT_ID_MAX + 1];
+
+    format_boot(self, boot);
+    if (!wire_is(wire_map_str(welcome->options, "peer"), boot)) {
+        return; /* for a life before */
+    }
     if (!self->is_up) {
         self->pings = self->pongs = self->doubt_fence = 0;
     }
@@ -404,6 +430,9 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
     (void)wire;
 
     self->heard_ms = world_now_ms();
+    if (self->is_lost && len > 0) {
+        greet(self);
+    }
     while (self->number == number && message_decode(&in, &message) == 1) {
         take(self, &message);
     }
@@ -446,9 +475,13 @@ static void tick(void *subject, uint32_t life)
         world_after(self->stopped_until_ms - now_ms, tick, self, life);
         return;
     }
-    if (!self->is_up && now_ms - self->greeted_ms >= self->heartbeat_ms) {
+    if (self->is_up && now_ms - self->heard_ms >= self->liveness_ms) {
+        lose_broker(self);
+        return;
+    }
+    if (self->is_greeting && now_ms - self->greeted_ms >= self->heartbeat_ms) {
         greet(self);
-    } else if (self->is_up &&
+    } else if (!self->is_greeting &&
                now_ms - self->sent_ms >= self->heartbeat_ms / 2) {
         say_ping(self);
     }
@@ -487,7 +520,8 @@ void worker_node_start(worker_node_t *self)
     self->number = ++starts;
     self->is_draining = false;
     self->is_up = false;
-    self->is_doubtful = false;
+    self->is_doubtful = self->is_lost = false;
+    self->losses = 0;
     self->pings = self->pongs = self->fence = 0;
     self->heartbeat_ms = HEARTBEAT_MS;
     self->liveness_ms = LIVENESS_MS;

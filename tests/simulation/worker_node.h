@@ -23,7 +23,8 @@ typedef struct {
     wire_t wire;
     uint32_t life;   /* grows with each start and end */
     uint32_t number; /* of this start, among all of all workers; 0: down */
-    bool is_greeting, is_up, is_draining;
+    bool is_greeting, is_up, is_lost, is_draining; /* not two of the first 3 */
+    uint32_t losses;        /* of its broker, since its start */
     bool is_doubtful;       /* the broker may have given it up … */
     int64_t doubt_until_ms; /* … until then, and until it has answered … */
     uint64_t doubt_fence;   /* … the first PING behind it, counted as pings */

@@ -180,7 +180,7 @@ static void more_workers_than_the_limit_are_refused(void **state)
 
     put_hello(second);
     speaks(second);
-    gets_error(second, "role");
+    gets_error(second, "full");
     first->is_silent = true;
     says_bare(first, KIND_BYE);
     put_hello(second);

@@ -317,12 +317,30 @@ static void a_broker_that_stops_says_bye_to_all(void **state)
     gets(worker, KIND_BYE);
 }
 
+/* --- what is no text ----------------------------------------------------- */
+
+static void a_reply_that_is_no_utf8_is_a_failure_of_the_worker(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    (void)state;
+
+    uint64_t id = client_says(a_client(gateway), "echo", "x");
+    answers(worker, takes_message(worker, "x"), 200, "caf\xe9");
+    gets_error(worker, "text");
+    gets_reply(gateway, id, 502);
+    pushes(worker, "AAAAAAAAAAAAAAAA", "\xff");
+    gets_error(worker, "text");
+    gets_nothing(worker);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_reply_that_is_no_utf8_is_a_failure_of_the_worker),
         TEST(a_reply_reaches_the_gateway_under_its_own_id),
         TEST(a_second_reply_is_ignored),
         TEST(a_second_reply_does_not_answer_the_next_request),

@@ -124,6 +124,24 @@ static void put_welcome(uint64_t push_window)
     buf_fini(&options);
 }
 
+/* WELCOME for the life with this boot id. */
+static void put_welcome_for(const char *peer)
+{
+    buf_t options;
+    message_welcome_t welcome = {.version = 1,
+                                 .boot = wire_bytes("broker-boot"),
+                                 .heartbeat_ms = HEARTBEAT,
+                                 .liveness_ms = LIVENESS};
+
+    buf_init(&options, 100);
+    must(wire_put_map(&options, 1) == 0 &&
+         wire_put_text(&options, "peer") == 0 &&
+         wire_put_text(&options, peer) == 0);
+    welcome.options = (wire_bytes_t){options.data, options.len};
+    must(message_put_welcome(&fixture->in, &welcome) == 0);
+    buf_fini(&options);
+}
+
 static void put_request(uint64_t id)
 {
     message_request_t request = sdk_message("a");
@@ -471,6 +489,39 @@ static void a_lost_broker_is_asked_and_greeted_when_it_is_heard(void **state)
     assert_ready("HELLO READY");
 }
 
+static void after_a_loss_it_is_another_peer_that_holds_nothing(void **state)
+{
+    link_t *link = &fixture->link;
+    buf_t frame;
+    message_t message;
+    (void)state;
+
+    come_up(0, 10);
+    feed_bare(KIND_BYE, 20);
+    put_request(1); /* of the life before: the broker ends it */
+    feed(3000);
+    buf_init(&frame, FRAME_MAX);
+    must(sdk_take(&link->outbox.ready, &frame, &message));
+    assert_true(wire_is(message.hello.boot, "boot.1"));
+    must(sdk_take(&link->outbox.ready, &frame, &message));
+    assert_int_equal(message.kind, KIND_READY);
+    assert_false(sdk_take(&link->outbox.ready, &frame, &message));
+    buf_fini(&frame);
+}
+
+static void the_welcome_for_a_former_life_is_not_for_this_one(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    feed_bare(KIND_BYE, 20);
+    put_welcome_for("boot"); /* to a greeting that was said twice */
+    feed(30);
+    assert_int_equal(fixture->link.state, LINK_GREETING);
+    put_welcome_for("boot.1");
+    feed(40);
+    assert_int_equal(fixture->link.state, LINK_UP);
+}
+
 /* --- leaving ------------------------------------------------------------- */
 
 static void
@@ -568,6 +619,8 @@ int main(void)
         TEST(a_broker_that_answers_no_ping_is_lost_after_liveness),
         TEST(a_handler_that_blocks_is_no_silence_of_the_broker),
         TEST(a_lost_broker_is_asked_and_greeted_when_it_is_heard),
+        TEST(after_a_loss_it_is_another_peer_that_holds_nothing),
+        TEST(the_welcome_for_a_former_life_is_not_for_this_one),
         TEST(a_link_is_drained_when_the_fence_came_back_and_all_is_sent),
         TEST(a_pong_to_an_earlier_ping_is_not_the_fence),
         TEST(a_draining_link_does_not_greet_again),

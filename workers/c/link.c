@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #define FIRST_HEARTBEAT_MS 1000 /* until a WELCOME says better */
 #define FIRST_LIVENESS_MS  10000
@@ -25,16 +26,28 @@ static int put_routes(buf_t *out, const routes_t *routes)
     return rc;
 }
 
+/* What was dropped unasked is to have its outcome: a new boot id says so. */
+static void format_boot(const link_t *self, char boot[BOOT_ID_MAX + 1])
+{
+    if (self->losses > 0) {
+        snprintf(boot, BOOT_ID_MAX + 1, "%.20s.%u", self->boot, self->losses);
+    } else {
+        snprintf(boot, BOOT_ID_MAX + 1, "%s", self->boot);
+    }
+}
+
 static int put_hello(link_t *self, buf_t *scratch)
 {
     int64_t liveness_ms = self->core->ctx.app->settings.liveness_ms;
+    char boot[BOOT_ID_MAX + 1];
     message_hello_t hello = {
         .version = PROTOCOL_VERSION,
         .role = wire_bytes("worker"),
-        .boot = wire_bytes(self->boot),
         .name = wire_bytes(self->name),
     };
 
+    format_boot(self, boot);
+    hello.boot = wire_bytes(boot);
     scratch->len = 0;
     if (liveness_ms > 0) {
         must(wire_put_map(scratch, 1) == 0);
@@ -92,6 +105,7 @@ static void lose(link_t *self, const char *why)
 {
     log_warn("WORKER-BROKER-LOST", "broker=%s reason=%s", self->endpoint, why);
     forget(self);
+    self->losses++;
     self->state = LINK_LOST;
 }
 
@@ -160,6 +174,9 @@ static void keep(link_t *self, const message_request_t *request,
 
 static void take_request(link_t *self, const message_t *message, int64_t now_ms)
 {
+    if (self->state != LINK_UP) {
+        return; /* of an earlier life: its outcome is settled */
+    }
     if (self->inbox_count == 0 && !is_busy(self)) {
         core_handle(self->core, &message->request, now_ms, &self->outbox);
         return;
@@ -241,11 +258,20 @@ static void put_drain(link_t *self, int64_t now_ms)
     self->fence = self->pings;
 }
 
+static bool is_for_us(const link_t *self, const message_welcome_t *welcome)
+{
+    wire_bytes_t peer = wire_map_str(welcome->options, "peer");
+    char boot[BOOT_ID_MAX + 1];
+
+    format_boot(self, boot);
+    return peer.len == 0 || wire_is(peer, boot);
+}
+
 static void take_welcome(link_t *self, const message_welcome_t *welcome,
                          int64_t now_ms)
 {
-    if (self->state != LINK_GREETING) {
-        return; /* the answer to a greeting that was said twice */
+    if (self->state != LINK_GREETING || !is_for_us(self, welcome)) {
+        return; /* the answer to a greeting that was said twice, or before */
     }
     if (welcome->heartbeat_ms > 0) {
         self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;

@@ -30,6 +30,7 @@ typedef struct {
     uint64_t window_bytes; /* the same in bytes */
 
     link_state_t state;
+    uint32_t losses;     /* how often it was lost */
     outbox_t outbox;     /* owned */
     buf_t inbox;         /* owned: REQUESTs not begun, each behind its time */
     size_t inbox_at;     /* bytes of inbox that are done */
@@ -55,7 +56,7 @@ typedef struct {
 typedef struct {
     core_t *core;
     const char *endpoint;
-    const char *boot; /* 1..BOOT_ID_MAX bytes */
+    const char *boot; /* 1..20 bytes: more are added after a loss */
     const char *name; /* 0..PEER_NAME_MAX bytes */
     uint64_t window;
     uint64_t window_bytes;

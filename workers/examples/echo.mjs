@@ -18,7 +18,7 @@ function greet() {
 
 sock.connect(process.argv[2]);
 greet();
-setInterval(() => send(16), 1000);
+setInterval(() => send(16), 500);
 for await (const [frame] of sock) {
   for (const [kind, ...fields] of decodeMulti(frame)) {
     if (kind === 4) send(5, fields[0], 200, fields[4]);

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # A whole worker: serves the route "echo".  usage: echo.py ENDPOINT
-import os, sys, msgpack, zmq
+import io, os, sys, time, msgpack, zmq
 
 sock = zmq.Context().socket(zmq.DEALER)
 sock.connect(sys.argv[1])
-boot = os.urandom(8).hex()  # once a start: it tells a restart from a greeting
+boot, due = os.urandom(8).hex(), 0  # boot id: once a start
 
 def send(*message):
     sock.send(msgpack.packb(message))
@@ -15,12 +15,11 @@ def greet():
 
 greet()
 while True:
-    if not sock.poll(1000):
+    if time.monotonic() >= due:  # PING, whatever comes in
         send(16)
-        continue
-    unpacker = msgpack.Unpacker()
-    unpacker.feed(sock.recv())
-    for kind, *fields in unpacker:
+        due = time.monotonic() + 0.5
+    frame = sock.recv() if sock.poll(500) else b""
+    for kind, *fields in msgpack.Unpacker(io.BytesIO(frame)):
         if kind == 4:
             send(5, fields[0], 200, fields[4])
         elif kind == 21:
