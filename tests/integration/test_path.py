@@ -276,7 +276,7 @@ def test_each_malformed_frame_is_answered_and_the_rest_work_on():
             assert error[1] == code, (frame[:20], error)
         worker.sock.send_multipart([b"two", b"parts"])
         assert worker.get(ERROR)[1] == "malformed"
-        for _ in range(3):
+        for _ in range(16):
             worker.send_bytes(b"\xc1")
         worker.get(BYE)
         worker.send([PING])
