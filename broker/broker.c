@@ -24,6 +24,7 @@
 #include <zmq.h>
 
 #define FRAMES_PER_TURN 64
+#define SEND_HIGH_WATER 512   /* frames to a peer; see bind_side */
 #define PARKED_S        0.005 /* until a full socket is tried again */
 #define PROBES          4     /* the ROUTER may know later than its monitor */
 #define PROBE_SOON_MS   20    /* between them */
@@ -219,12 +220,19 @@ static void watch_transport(broker_t *self, side_t side)
     must(zmq_connect(self->monitor[side], endpoint) == 0);
 }
 
+/*
+ * ZeroMQ counts frames, not bytes.  What gathers for a peer is sent in pieces
+ * of 256 KiB, so that one that talks and never reads can have 128 MiB in its
+ * socket, and then the core gives it up.  To the others the mark is no limit:
+ * what follows gathers into one larger frame.
+ */
 static int bind_side(broker_t *self, side_t side, const char *endpoint,
                      char *error, size_t error_size)
 {
     void *socket = actor_socket(ZMQ_ROUTER);
 
     self->socket[side] = socket;
+    actor_socket_set(socket, ZMQ_SNDHWM, SEND_HIGH_WATER);
     actor_socket_set(socket, ZMQ_ROUTER_MANDATORY, 1);
     actor_socket_set(socket, ZMQ_ROUTER_HANDOVER, 1);
     watch_transport(self, side);

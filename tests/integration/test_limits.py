@@ -604,6 +604,34 @@ def test_a_worker_that_is_silent_too_long_is_lost():
         assert_works(client, worker)
 
 
+def test_a_worker_that_talks_and_never_reads_is_lost():
+    with serve("--ping-interval=0") as hoist:
+        worker = Worker(hoist.workers, "echo")
+        client = Client(hoist.address).opened()
+        deaf = Worker.context.socket(zmq.DEALER)
+        deaf.rcvhwm, deaf.linger = 1, 0
+        deaf.connect(hoist.workers)
+        hello = [HELLO, 1, "worker", "deaf", "deaf", {}]
+        ready = [READY, ["deaf"], 1, 1]
+        deaf.send(msgpack.packb(hello) + msgpack.packb(ready))
+        # Each is answered with a GONE for each of its targets, 1.3 MB.
+        push = msgpack.packb([PUSH, ["connection"] + ["A" * 16] * 65536, "x"])
+        sent = 0
+
+        def is_answered():
+            stats = hoist.stats("BROKER")
+            return stats["gone"] == sent * 65536 or stats["peers_lost"] > 0
+        while hoist.stats("BROKER")["peers_lost"] == 0:
+            assert sent < 1000, "nothing stops it"
+            for _ in range(4):
+                deaf.send(push)
+            sent += 4
+            until(is_answered, "the pushes to be answered")
+        deaf.close()
+        assert "name=deaf reason=does not read" in hoist.log()
+        assert_works(client, worker)
+
+
 # --- the end -------------------------------------------------------------------
 
 def test_draining_ends_as_soon_as_all_is_said():
