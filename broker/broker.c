@@ -24,10 +24,11 @@
 #include <zmq.h>
 
 #define FRAMES_PER_TURN 64
-#define SEND_HIGH_WATER 512   /* frames to a peer; see bind_side */
-#define PARKED_S        0.005 /* until a full socket is tried again */
-#define PROBES          4     /* the ROUTER may know later than its monitor */
-#define PROBE_SOON_MS   20    /* between them */
+#define BYTES_PER_TURN  1048576 /* after which no further frame is read */
+#define SEND_HIGH_WATER 512     /* frames to a peer; see bind_side */
+#define PARKED_S        0.005   /* until a full socket is tried again */
+#define PROBES          4       /* the ROUTER may know later than its monitor */
+#define PROBE_SOON_MS   20      /* between them */
 #define SIDES           2
 
 typedef struct broker {
@@ -76,8 +77,8 @@ static void skip_rest(void *socket, zmq_msg_t *part)
     }
 }
 
-/* Returns false when there is nothing to read. */
-static bool read_message(broker_t *self, side_t side)
+/* Returns the bytes of a frame that was read, or -1 when there is none. */
+static int64_t read_message(broker_t *self, side_t side)
 {
     void *socket = self->socket[side];
     zmq_msg_t id, frame;
@@ -85,8 +86,10 @@ static bool read_message(broker_t *self, side_t side)
     zmq_msg_init(&id);
     zmq_msg_init(&frame);
     bool got = zmq_msg_recv(&id, socket, ZMQ_DONTWAIT) >= 0;
+    int64_t bytes = got ? 0 : -1;
     if (got && has_more(&id) &&
         zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0) {
+        bytes = (int64_t)zmq_msg_size(&frame);
         if (has_more(&frame)) {
             skip_rest(socket, &frame);
             core_malformed(self->core, side, zmq_msg_data(&id),
@@ -98,17 +101,22 @@ static bool read_message(broker_t *self, side_t side)
     }
     zmq_msg_close(&id);
     zmq_msg_close(&frame);
-    return got;
+    return bytes;
 }
 
+/* Bounded in bytes, too, so that a turn is short for all whatever one peer
+ * puts into its frames: a PUSH may name 65536 connections. */
 static void on_frames(void *user)
 {
     struct side *side = user;
+    int64_t left = BYTES_PER_TURN;
 
-    for (int i = 0; i < FRAMES_PER_TURN; i++) {
-        if (!read_message(side->broker, side->side)) {
+    for (int i = 0; i < FRAMES_PER_TURN && left > 0; i++) {
+        int64_t bytes = read_message(side->broker, side->side);
+        if (bytes < 0) {
             return;
         }
+        left -= bytes;
     }
 }
 
