@@ -197,6 +197,7 @@ def test_a_gate_whose_broker_says_nothing_is_504_by_the_gateway_itself():
             bystander = Client(hoist.address).opened()
             broker.process.send_signal(signal.SIGSTOP)
             try:
+                os.waitid(os.P_PID, broker.process.pid, os.WSTOPPED)
                 assert Client(hoist.address).opened().status == 504
                 assert_counts(hoist, "GATEWAY", handshakes_late=1)
                 bystander.frame(9, b"p")
