@@ -22,6 +22,7 @@
 #include <zmq.h>
 
 #define FRAMES_PER_TURN 64
+#define RECONNECT_MS    5000 /* without a transport, until one is asked for */
 
 typedef struct {
     actor_t actor;
@@ -29,10 +30,30 @@ typedef struct {
     transport_t *transport;
     void *dealer; /* libzmq socket */
     zwatch_t dealer_watch;
-    int64_t drain_until_ms; /* 0: not draining */
+    int64_t unsent_since_ms; /* the DEALER takes nothing; 0: it does */
+    int64_t drain_until_ms;  /* 0: not draining */
 } gateway_t;
 
 /* --- the loop ---------------------------------------------------------- */
+
+/*
+ * No broker is connected.  libzmq connects again by itself, but not after bytes
+ * that break its own protocol, a frame beyond the limit among them: then it has
+ * to be told.  That costs nothing while there is no transport.
+ */
+static void send_failed(gateway_t *self)
+{
+    const hub_t *hub = self->hub;
+
+    if (self->unsent_since_ms == 0) {
+        self->unsent_since_ms = hub->now_ms;
+    } else if (hub->now_ms - self->unsent_since_ms >= RECONNECT_MS &&
+               !link_stands(&hub->link)) {
+        self->unsent_since_ms = hub->now_ms;
+        (void)zmq_disconnect(self->dealer, hub->options.broker);
+        (void)zmq_connect(self->dealer, hub->options.broker); /* or later */
+    }
+}
 
 static void send_frame(gateway_t *self)
 {
@@ -43,8 +64,10 @@ static void send_frame(gateway_t *self)
     }
     if (zmq_send(self->dealer, link->out.data, link->out.len, ZMQ_DONTWAIT) <
         0) {
-        return; /* no broker connected, or full: the next turn tries again */
+        send_failed(self); /* the next turn tries again */
+        return;
     }
+    self->unsent_since_ms = 0;
     link->last_sent_ms = self->hub->now_ms;
     buf_reset(&link->out, 1 << 20);
 }

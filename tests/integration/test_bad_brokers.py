@@ -207,6 +207,22 @@ def test_kinds_that_are_unknown_or_not_for_gateways_are_ignored():
         assert at.stats()["broker_malformed"] == 0
 
 
+def test_a_frame_beyond_64_mib_costs_the_transport_and_no_client():
+    with Fixture(liveness=3000) as at:
+        for _ in range(2):  # libzmq would not connect again by itself
+            former = at.broker.peer
+            at.broker.send_bytes(bytes(FRAME_MAX + 1))
+
+            def is_another():
+                at.broker.pump(50)
+                return at.broker.peer != former
+            until(is_another, "the gateway to come back")
+            at.broker.get(HELLO)
+            at.broker.welcome(liveness=3000)
+            assert list(at.broker.list()) == [at.conn]
+            at.goes_on()
+
+
 # --- the greeting -------------------------------------------------------
 
 def test_a_welcome_of_a_version_that_we_do_not_speak_is_none():
