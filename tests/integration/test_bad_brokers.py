@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A broker that speaks the protocol badly to a real gateway: it neither ends
-nor closes its clients, except where PROTOCOL.md says so."""
+nor closes its clients, except where PROTOCOL.md says so.  And to a real worker
+on the C library: it goes on."""
 import base64
+import subprocess
 import sys
 
 from harness import *
@@ -428,6 +430,67 @@ def test_a_loop_that_is_taken_behind_a_restart_costs_its_clients():
         at.broker.welcome()
         assert at.broker.list() == {}
         at.connect_anew()
+
+
+# --- a worker -----------------------------------------------------------
+
+class EchoFixture:
+    """The echo of the C library, at the fake broker."""
+
+    def __init__(self, welcomes=True):
+        self.broker = FakeBroker()
+        self.number = 0
+        self.process = subprocess.Popen(
+            [BUILD + "/workers/examples/echo", "--broker",
+             self.broker.endpoint], stderr=subprocess.DEVNULL)
+        assert self.broker.get(HELLO)[2] == "worker"
+        if welcomes:
+            self.broker.welcome()
+
+    def __enter__(self):
+        return self
+
+    def request(self):
+        self.number += 1
+        return [REQUEST, self.number, MESSAGE, NOBODY, "echo",
+                f"body {self.number}", 1000, {}, None, self.number]
+
+    def goes_on(self):
+        """The request is answered, and none before it."""
+        self.broker.send(self.request())
+        assert self.broker.get(REPLY)[1:4] == \
+            [self.number, 200, f"body {self.number}"]
+
+    def leaves(self):
+        self.goes_on()
+        self.process.terminate()
+        self.broker.get(BYE)
+        assert self.process.wait(WAIT_S) == 0
+
+    def __exit__(self, kind, error, trace):
+        try:
+            if kind is None:
+                self.leaves()
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.broker.sock.close()
+
+
+def test_a_worker_ignores_a_message_of_several_parts():
+    with EchoFixture() as at:
+        whole = msgpack.packb(at.request())
+        at.broker.send_bytes(whole, whole)
+        at.broker.send_bytes(b"", whole, b"")
+        at.goes_on()
+
+
+def test_a_worker_ignores_a_welcome_of_another_version():
+    with EchoFixture(welcomes=False) as at:
+        for version in (0, 2, (1 << 64) - 1):
+            at.broker.welcome(version=version)
+            at.broker.get(HELLO)  # still looking for a broker
+        at.broker.welcome()
 
 
 if __name__ == "__main__":

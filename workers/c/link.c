@@ -267,11 +267,21 @@ static bool is_for_us(const link_t *self, const message_welcome_t *welcome)
     return peer.len == 0 || wire_is(peer, boot);
 }
 
+void link_bad_frame(link_t *self, int error)
+{
+    log_braked(&self->brake, LEVEL_WARN, "WORKER-BAD-FRAME",
+               "broker=%s error=%d", self->endpoint, error);
+}
+
 static void take_welcome(link_t *self, const message_welcome_t *welcome,
                          int64_t now_ms)
 {
     if (self->state != LINK_GREETING || !is_for_us(self, welcome)) {
         return; /* the answer to a greeting that was said twice, or before */
+    }
+    if (welcome->version != PROTOCOL_VERSION) {
+        link_bad_frame(self, EPROTONOSUPPORT);
+        return;
     }
     if (welcome->heartbeat_ms > 0) {
         self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
@@ -385,8 +395,7 @@ bool link_step(link_t *self, int64_t now_ms)
     if (rc == 1) {
         take(self, &message, now_ms);
     } else if (rc < 0) {
-        log_braked(&self->brake, LEVEL_WARN, "WORKER-BAD-FRAME",
-                   "broker=%s error=%d", self->endpoint, -rc);
+        link_bad_frame(self, -rc);
     }
     return rc != 0;
 }

@@ -72,6 +72,9 @@ void link_fini(link_t *self);
  */
 void link_feed(link_t *self, wire_bytes_t frame, int64_t now_ms);
 
+/* The broker sent what breaks the protocol: a positive errno, for the log. */
+void link_bad_frame(link_t *self, int error);
+
 /*
  * Handle the frame's next message; a REQUEST runs its handler, unless too
  * much waits to be sent: then it is kept for later.

@@ -274,6 +274,16 @@ static int read_frame(line_t *line, zmq_msg_t *frame, int64_t *now_ms)
     return rc;
 }
 
+/* Read the parts behind the first and throw them away. */
+static void skip_rest(void *socket, zmq_msg_t *part)
+{
+    while (zmq_msg_more(part)) {
+        if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) < 0) {
+            return; /* a message arrives whole; not reached */
+        }
+    }
+}
+
 static int read_line(line_t *line, int64_t *now_ms)
 {
     int rc = 0;
@@ -286,7 +296,12 @@ static int read_line(line_t *line, int64_t *now_ms)
             zmq_msg_close(&frame);
             return error == EAGAIN || error == EINTR ? 0 : -error;
         }
-        rc = read_frame(line, &frame, now_ms);
+        if (zmq_msg_more(&frame)) {
+            skip_rest(line->socket, &frame);
+            link_bad_frame(&line->link, EPROTO);
+        } else {
+            rc = read_frame(line, &frame, now_ms);
+        }
         zmq_msg_close(&frame);
     }
     return rc;
