@@ -209,17 +209,23 @@ def test_kinds_that_are_unknown_or_not_for_gateways_are_ignored():
         assert at.stats()["broker_malformed"] == 0
 
 
+def break_transport(broker):
+    """With a frame that is too long; then wait for the peer to come back,
+    which libzmq would not do by itself."""
+    former = broker.peer
+    broker.send_bytes(bytes(FRAME_MAX + 1))
+
+    def is_another():
+        broker.pump(50)
+        return broker.peer != former
+    until(is_another, "the peer to come back")
+    broker.get(HELLO)
+
+
 def test_a_frame_beyond_64_mib_costs_the_transport_and_no_client():
     with Fixture(liveness=3000) as at:
-        for _ in range(2):  # libzmq would not connect again by itself
-            former = at.broker.peer
-            at.broker.send_bytes(bytes(FRAME_MAX + 1))
-
-            def is_another():
-                at.broker.pump(50)
-                return at.broker.peer != former
-            until(is_another, "the gateway to come back")
-            at.broker.get(HELLO)
+        for _ in range(2):
+            break_transport(at.broker)
             at.broker.welcome(liveness=3000)
             assert list(at.broker.list()) == [at.conn]
             at.goes_on()
@@ -491,6 +497,15 @@ def test_a_worker_ignores_a_welcome_of_another_version():
             at.broker.welcome(version=version)
             at.broker.get(HELLO)  # still looking for a broker
         at.broker.welcome()
+
+
+def test_a_worker_comes_back_after_a_frame_beyond_64_mib():
+    with EchoFixture(welcomes=False) as at:
+        at.broker.welcome(liveness=3000)
+        for _ in range(2):
+            at.goes_on()
+            break_transport(at.broker)
+            at.broker.welcome(liveness=3000)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@
 #define LINGER_MS         1000 /* for what a stop leaves unsent */
 #define RECONNECT_MS      50   /* first pause, doubled up to … */
 #define RECONNECT_MAX_MS  2000
+#define RENEW_MS          5000 /* without a transport, until one is asked for */
 #define TRANSPORT_PING_MS 5000 /* ZMTP: finds dead hosts */
 #define TRANSPORT_DEAD_MS 15000
 #define WAIT_MAX_MS       1000
@@ -43,8 +44,9 @@
 
 typedef struct {
     link_t link;
-    void *socket; /* owned: DEALER, or NULL */
-    bool blocked; /* the socket takes no more just now */
+    void *socket;       /* owned: DEALER, or NULL */
+    bool blocked;       /* the socket takes no more just now */
+    int64_t blocked_ms; /* since when; 0: it is not */
 } line_t;
 
 typedef struct {
@@ -229,6 +231,25 @@ static int wait_for_work(loop_t *self, int64_t now_ms)
     return 0;
 }
 
+/*
+ * The broker is away or does not read.  libzmq connects again by itself, but
+ * not after bytes that break its own protocol, a frame beyond the limit among
+ * them: then it has to be told.  That costs nothing while there is no
+ * transport.
+ */
+static void block(line_t *line, int64_t now_ms)
+{
+    line->blocked = true;
+    if (line->blocked_ms == 0) {
+        line->blocked_ms = now_ms;
+    } else if (now_ms - line->blocked_ms >= RENEW_MS &&
+               line->link.state != LINK_UP) {
+        line->blocked_ms = now_ms;
+        (void)zmq_disconnect(line->socket, line->link.endpoint);
+        (void)zmq_connect(line->socket, line->link.endpoint); /* or later */
+    }
+}
+
 static int flush(line_t *line, int64_t now_ms)
 {
     const buf_t *ready = &line->link.outbox.ready;
@@ -237,9 +258,13 @@ static int flush(line_t *line, int64_t now_ms)
     while (ready->len > 0) {
         size_t len = outbox_frame(&line->link.outbox, FRAME_BYTES);
         if (zmq_send(line->socket, ready->data, len, ZMQ_DONTWAIT) < 0) {
-            line->blocked = zmq_errno() == EAGAIN;
-            return line->blocked || zmq_errno() == EINTR ? 0 : -zmq_errno();
+            int error = zmq_errno();
+            if (error == EAGAIN) {
+                block(line, now_ms);
+            }
+            return line->blocked || error == EINTR ? 0 : -error;
         }
+        line->blocked_ms = 0;
         link_sent(&line->link, len, now_ms);
     }
     return 0;
