@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include <netdb.h>
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 
 #define BACKLOG          1024
@@ -400,6 +401,9 @@ void transport_destroy(transport_t **self_p)
     if (self->context != NULL) {
         lws_context_destroy(self->context);
     }
+    /* What OpenSSL keeps for this thread goes now, not when the thread ends:
+     * nobody joins it, and the exit of the program cleans OpenSSL up. */
+    OPENSSL_thread_stop();
     free(self);
 }
 

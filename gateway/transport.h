@@ -71,7 +71,8 @@ transport_t *transport_new(struct ev_loop *loop,
                            const transport_ops_t *ops, void *owner, char *error,
                            size_t error_size);
 
-/* Kill what is open (each gets `closed`) and free all. */
+/* Kill what is open (each gets `closed`) and free all, what OpenSSL keeps for
+ * the calling thread included. */
 void transport_destroy(transport_t **self_p);
 
 /* The bound address as ADDRESS:PORT; lent. */
