@@ -47,7 +47,7 @@ install: all
 	@cmake --install $(BUILD)/release --prefix $(PREFIX)
 
 format:
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
 clean:
 	@rm -rf $(BUILD)
