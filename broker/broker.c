@@ -29,6 +29,7 @@
 #define PARKED_S        0.005   /* until a full socket is tried again */
 #define PROBES          4       /* the ROUTER may know later than its monitor */
 #define PROBE_SOON_MS   20      /* between them */
+#define LAST_FRAMES_MS  50      /* for peers to read what we said last */
 #define SIDES           2
 
 typedef struct broker {
@@ -280,9 +281,16 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
     return bind_side(self, SIDE_GATEWAYS, options->gateways, error, error_size);
 }
 
+/*
+ * A peer that wants no queue without a connection (ZMQ_IMMEDIATE, as our
+ * workers do) loses what it has not read when its connection ends.  So the
+ * BYE goes out first, and the connection a little later: else one worker in
+ * eight would hear of our end only by our silence.
+ */
 static void stop(broker_t *self)
 {
     core_destroy(&self->core); /* its peers' last frames are sent by then */
+    zmq_poll(NULL, 0, LAST_FRAMES_MS);
     for (int i = 0; i < SIDES; i++) {
         zwatch_stop(&self->watch[i]);
         zwatch_stop(&self->monitor_watch[i]);
