@@ -24,6 +24,7 @@ class Run:
             [ROOT + "/scripts/run.sh", os.path.abspath(BUILD)], env=env,
             stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True)
         until(lambda: self.text().count("WORKER-READY") == 2, "two workers")
+        until(lambda: "Ctrl-C" in self.text(), "the addresses")
         self.address = re.search(r"chat +http://(\S+)/", self.text()).group(1)
 
     def text(self):
