@@ -13,6 +13,7 @@
 #include "base/rand.h"
 #include "base/xalloc.h"
 #include "gateway/hub.h"
+#include "gateway/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,46 @@ void transport_shutdown(transport_sock_t *sock)
 
 /* --- turns --------------------------------------------------------------- */
 
+static void check_that_it_is_utf8(wire_bytes_t text)
+{
+    utf8_t utf8 = {0};
+
+    must(utf8_check(&utf8, text.data, text.len) && utf8_is_whole(&utf8));
+}
+
+/* Each str in it, however deep, is text: workers rely on it. */
+static void check_texts(wire_bytes_t raw)
+{
+    wire_cursor_t in = wire_cursor(raw);
+    wire_bytes_t text;
+    uint64_t number;
+    uint32_t count;
+
+    while (!wire_at_end(&in)) {
+        if (wire_get_str(&in, &text) == 0) {
+            check_that_it_is_utf8(text);
+        } else {
+            must(wire_get_array(&in, &count) == 0 ||
+                 wire_get_map(&in, &count) == 0 ||
+                 wire_get_uint(&in, &number) == 0 || wire_get_nil(&in) == 0);
+        }
+    }
+}
+
+static void broker_gets_request(world_t *world,
+                                const message_request_t *request)
+{
+    check_texts(request->context);
+    check_texts(request->details);
+    check_that_it_is_utf8(request->route);
+    if (request->body.type == BODY_TEXT) {
+        check_that_it_is_utf8(request->body.bytes);
+    }
+    if (world->held_count < HELD_MAX) {
+        world->held[world->held_count++] = request->id;
+    }
+}
+
 /* What it says is always well-formed. */
 static void broker_hears(world_t *world, const buf_t *frame)
 {
@@ -227,8 +268,8 @@ static void broker_hears(world_t *world, const buf_t *frame)
 
     while (!wire_at_end(&in)) {
         must(message_decode(&in, &message) == 1);
-        if (message.kind == KIND_REQUEST && world->held_count < HELD_MAX) {
-            world->held[world->held_count++] = message.request.id;
+        if (message.kind == KIND_REQUEST) {
+            broker_gets_request(world, &message.request);
         } else if (message.kind == KIND_CREDIT) {
             world->credited += message.credit.messages;
         }
