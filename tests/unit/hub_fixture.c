@@ -733,9 +733,8 @@ void client_vanishes(client_t *client)
     read_on();
 }
 
-void client_reads_on(client_t *client)
+void client_takes_a_piece(client_t *client)
 {
-    client->is_stuck = false;
     if (!client->is_held || client->user == NULL) {
         return;
     }
@@ -746,6 +745,12 @@ void client_reads_on(client_t *client)
     kill_if_wanted(client);
     end_turn();
     read_on();
+}
+
+void client_reads_on(client_t *client)
+{
+    client->is_stuck = false;
+    client_takes_a_piece(client);
 }
 
 bool is_closed(const client_t *client)

@@ -173,7 +173,8 @@ void client_closes(client_t *client, uint16_t code, const char *reason);
 void client_leaves(client_t *client);
 void client_vanishes(client_t *client);
 
-/* The socket takes what was held, and goes on. */
+/* The socket takes what was held, and then holds the next write; or all. */
+void client_takes_a_piece(client_t *client);
 void client_reads_on(client_t *client);
 
 bool is_closed(const client_t *client);

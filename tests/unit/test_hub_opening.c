@@ -546,6 +546,63 @@ static void who_finds_no_room_waits_for_the_next_reply(void **state)
     hears_head(second);
 }
 
+/* --- plain HTTP ---------------------------------------------------------- */
+
+static void with_files(void)
+{
+    gateway.options.static_dir = FILES;
+    gateway_restarts();
+}
+
+static void a_file_and_an_upgrade_may_come_over_one_socket(void **state)
+{
+    (void)state;
+    with_files();
+    client_t *client = a_newcomer("GET /none HTTP/1.1\r\n" HOST "\r\n");
+    assert_true(has(hears_head(client), "HTTP/1.1 404 "));
+    client->heard_at = client->heard.len;
+    assert_false(client->is_finished);
+    time_passes(HANDSHAKE_MS - 100); /* each request has this long */
+    client_asks(client, "HEAD /ids.json HTTP/1.1\r\n" HOST "\r\n");
+    assert_true(has(hears_head(client), "HTTP/1.1 200 "));
+    hears_nothing(client);
+    time_passes(HANDSHAKE_MS - 100);
+    client_asks(client, UPGRADE);
+    answers(gets_connect(), 200, NULL);
+    assert_true(has(hears_head(client), "HTTP/1.1 101 "));
+}
+
+static void one_that_asks_no_more_is_closed_in_time(void **state)
+{
+    (void)state;
+    with_files();
+    client_t *client = a_newcomer("GET /ids.json HTTP/1.1\r\n" HOST "\r\n");
+    assert_true(has(hears_head(client), "HTTP/1.1 200 "));
+    time_passes(HANDSHAKE_MS + 100);
+    assert_true(is_closed(client));
+    nothing_is_left();
+}
+
+static void requests_sent_ahead_get_one_file(void **state)
+{
+    (void)state;
+    with_files();
+    client_t *client = a_newcomer("HEAD /ids.json HTTP/1.1\r\n" HOST "\r\n"
+                                  "HEAD /ids.json HTTP/1.1\r\n" HOST "\r\n");
+    assert_true(has(hears_head(client), "\r\nConnection: close\r\n"));
+    hears_nothing(client);
+    assert_true(client->is_finished);
+}
+
+static void a_socket_that_cannot_be_kept_leaves_nothing(void **state)
+{
+    (void)state;
+    void *user = hub_transport_ops.opened(gateway.hub, "192.0.2.1");
+    hub_transport_ops.closed(user); /* it was never bound */
+    time_passes(50);
+    nothing_is_left();
+}
+
 /* --- leaving at the gate ------------------------------------------------- */
 
 static void
@@ -636,6 +693,10 @@ int main(void)
         TEST_ALONE(while_no_broker_is_there_clients_wait_and_then_get_503),
         TEST_ALONE(those_who_wait_are_asked_for_when_the_broker_comes),
         TEST(who_finds_no_room_waits_for_the_next_reply),
+        TEST(a_file_and_an_upgrade_may_come_over_one_socket),
+        TEST(one_that_asks_no_more_is_closed_in_time),
+        TEST(requests_sent_ahead_get_one_file),
+        TEST(a_socket_that_cannot_be_kept_leaves_nothing),
         TEST(one_who_left_before_the_reply_is_said_to_have_left_after_it),
         TEST(one_who_left_and_is_refused_is_nobodys_business),
         TEST_ALONE(one_who_left_while_waiting_is_never_asked_for),

@@ -112,6 +112,11 @@ static sent_t *find_sent(uint64_t id)
     return sent;
 }
 
+static bool is_within(uint64_t count, int64_t limit_or_0)
+{
+    return limit_or_0 == 0 || count < (uint64_t)limit_or_0;
+}
+
 /* What the broker holds of all, and what the gateway holds of one. */
 static void audit_windows(const sent_t *sent)
 {
@@ -133,8 +138,8 @@ static void audit_windows(const sent_t *sent)
     }
     CHECK(held < gateway.window);
     CHECK(held == 0 || held_bytes + sent->size <= gateway.window_bytes);
-    CHECK(own < (uint64_t)gateway.options.conn_window);
-    CHECK(own_bytes < (uint64_t)gateway.options.conn_window_bytes);
+    CHECK(is_within(own, gateway.options.conn_window));
+    CHECK(is_within(own_bytes, gateway.options.conn_window_bytes));
 }
 
 static void audit_connect(const sent_t *sent)
@@ -907,6 +912,12 @@ static void audit_outcomes(void)
     }
 }
 
+/* Now and then a limit is off. */
+static int64_t limit(int64_t value)
+{
+    return chance(8) ? 0 : value;
+}
+
 static void choose_limits(uint64_t seed)
 {
     gateway_options_t *options = &gateway.options;
@@ -914,18 +925,18 @@ static void choose_limits(uint64_t seed)
     gateway.random = seed;
     gateway.window = between(1, 12);
     gateway.window_bytes = chance(4) ? 1 : 1 << 20;
-    options->conn_window = (int64_t)between(1, 6);
-    options->conn_window_bytes = chance(2) ? 250 : 1 << 20;
-    options->max_connections = (int64_t)between(5, 40);
-    options->max_handshakes = (int64_t)between(3, 20);
+    options->conn_window = limit((int64_t)between(1, 6));
+    options->conn_window_bytes = limit(chance(2) ? 250 : 1 << 20);
+    options->max_connections = limit((int64_t)between(5, 40));
+    options->max_handshakes = limit((int64_t)between(3, 20));
     options->handshake_ms = 3000;
     options->request_ms = 4000;
-    options->ping_ms = chance(2) ? 1500 : 0;
+    options->ping_ms = limit(chance(2) ? 1500 : 0);
     options->pong_ms = 1000;
-    options->idle_ms = chance(3) ? 6000 : 0;
-    options->out_soft = (int64_t)between(50, 400);
+    options->idle_ms = limit(chance(3) ? 6000 : 0);
+    options->out_soft = limit((int64_t)between(50, 400));
     options->out_soft_ms = 1500;
-    options->out_hard = (int64_t)between(200, 2000);
+    options->out_hard = limit((int64_t)between(200, 2000));
 }
 
 static void live(uint64_t seed)

@@ -8,6 +8,7 @@
 #define FIN    0x80
 #define SLOW   "client reads too slowly"
 #define NOBODY "AAAAAAAAAAAAAAAA"
+#define LARGE  ((size_t)300000) /* several reads, and several writes */
 
 /* An 8 byte body, so that what a test sends is easy to count. */
 static const char eight[] = "12345678";
@@ -214,6 +215,23 @@ static void fragments_are_one_message(void **state)
     gets_nothing();
     client_sends_frame(client, FIN | WS_CONTINUATION, "age", 3);
     gets_message("one message");
+}
+
+static void a_message_may_be_longer_than_a_read(void **state)
+{
+    char *body = xcalloc(1, LARGE + 1);
+    (void)state;
+
+    memset(body, 'x', LARGE);
+    gateway.options.max_message = gateway.options.max_frame = LARGE;
+    gateway_restarts();
+    client_t *client = a_client();
+    client_says(client, body);
+    client_says(client, "behind");
+    gets_message(body);
+    gets_message("behind");
+    assert_int_equal(session_of(client)->in.cap, 0);
+    free(body);
 }
 
 static void each_status_without_a_body_has_its_error_frame(void **state)
@@ -707,6 +725,31 @@ static void one_that_reads_on_in_time_is_not_closed(void **state)
     hears_nothing(client);
 }
 
+static void a_large_push_goes_in_pieces_as_the_socket_takes_them(void **state)
+{
+    char *body = xcalloc(1, LARGE + 1);
+    (void)state;
+
+    for (size_t i = 0; i < LARGE; i++) {
+        body[i] = (char)('a' + i % 26);
+    }
+    client_t *client = a_client();
+    client->is_stuck = true;
+    pushes(client->id, body);
+    size_t pieces = 0;
+    for (size_t before = client->heard_at; client->is_held; pieces++) {
+        assert_true(client->heard.len - before <= TRANSPORT_WRITE_MAX);
+        before = client->heard.len;
+        client_takes_a_piece(client);
+    }
+    assert_int_equal(pieces, LARGE / TRANSPORT_WRITE_MAX + 1);
+    hears_text(client, body);
+    hears_nothing(client);
+    time_passes(61000);
+    assert_int_equal(session_of(client)->out.cap, 0);
+    free(body);
+}
+
 static void a_write_that_fails_ends_the_connection(void **state)
 {
     (void)state;
@@ -920,6 +963,7 @@ int main(void)
         TEST(text_and_binary_stay_what_they_are),
         TEST(the_body_of_a_text_names_its_route),
         TEST(fragments_are_one_message),
+        TEST(a_message_may_be_longer_than_a_read),
         TEST(each_status_without_a_body_has_its_error_frame),
         TEST(a_status_below_400_without_a_body_says_nothing),
         TEST(a_body_goes_to_the_client_whatever_the_status),
@@ -948,6 +992,7 @@ int main(void)
         TEST(a_client_that_reads_nothing_is_closed_at_the_hard_limit),
         TEST(one_that_stays_above_the_soft_limit_is_closed_in_time),
         TEST(one_that_reads_on_in_time_is_not_closed),
+        TEST(a_large_push_goes_in_pieces_as_the_socket_takes_them),
         TEST(a_write_that_fails_ends_the_connection),
         TEST(a_clients_close_comes_behind_all_its_messages),
         TEST(a_close_without_a_code_is_1005),
