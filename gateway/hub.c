@@ -2,6 +2,7 @@
 #include "gateway/hub.h"
 
 #include "base/rand.h"
+#include "base/utf8.h"
 #include "base/xalloc.h"
 
 #include <errno.h>
@@ -273,13 +274,18 @@ static void take_push(hub_t *self, const message_push_t *push)
 static void take_close(hub_t *self, const message_close_t *close)
 {
     session_t *session = find_conn(self, close->conn);
+    wire_bytes_t reason = close->reason;
 
     if (!close_code_is_allowed(close->code)) {
         hub_malformed(self, "close code not allowed");
         return;
     }
+    if (!utf8_is_valid(reason.data, reason.len)) {
+        hub_malformed(self, "the reason of a CLOSE is no UTF-8");
+        reason.len = 0; /* no client may be told, nor a worker */
+    }
     if (session == NULL ||
-        session_kick(session, (uint16_t)close->code, close->reason) < 0) {
+        session_kick(session, (uint16_t)close->code, reason) < 0) {
         put_gone(self, close->conn, close->from);
     }
 }

@@ -13,7 +13,7 @@
 #include "base/rand.h"
 #include "base/xalloc.h"
 #include "gateway/hub.h"
-#include "gateway/utf8.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -220,13 +220,6 @@ void transport_shutdown(transport_sock_t *sock)
 
 /* --- turns --------------------------------------------------------------- */
 
-static void check_that_it_is_utf8(wire_bytes_t text)
-{
-    utf8_t utf8 = {0};
-
-    must(utf8_check(&utf8, text.data, text.len) && utf8_is_whole(&utf8));
-}
-
 /* Each str in it, however deep, is text: workers rely on it. */
 static void check_texts(wire_bytes_t raw)
 {
@@ -237,7 +230,7 @@ static void check_texts(wire_bytes_t raw)
 
     while (!wire_at_end(&in)) {
         if (wire_get_str(&in, &text) == 0) {
-            check_that_it_is_utf8(text);
+            must(utf8_is_valid(text.data, text.len));
         } else {
             must(wire_get_array(&in, &count) == 0 ||
                  wire_get_map(&in, &count) == 0 ||
@@ -251,10 +244,9 @@ static void broker_gets_request(world_t *world,
 {
     check_texts(request->context);
     check_texts(request->details);
-    check_that_it_is_utf8(request->route);
-    if (request->body.type == BODY_TEXT) {
-        check_that_it_is_utf8(request->body.bytes);
-    }
+    must(utf8_is_valid(request->route.data, request->route.len));
+    must(request->body.type != BODY_TEXT ||
+         utf8_is_valid(request->body.bytes.data, request->body.bytes.len));
     if (world->held_count < HELD_MAX) {
         world->held[world->held_count++] = request->id;
     }

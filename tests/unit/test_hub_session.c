@@ -474,6 +474,16 @@ static void a_close_ends_the_connection_with_its_code_and_reason(void **state)
     nothing_is_left();
 }
 
+static void a_close_whose_reason_is_no_text_comes_without_it(void **state)
+{
+    (void)state;
+    client_t *client = a_client();
+    closes(client->id, 4001, "caf\xe9", 0);
+    hears_close(client, 4001, "");
+    gets_disconnect(client, 4001, "");
+    assert_int_equal(gateway.hub->stats.broker_malformed, 1);
+}
+
 static void a_close_to_nobody_is_gone(void **state)
 {
     (void)state;
@@ -978,6 +988,7 @@ int main(void)
         TEST(each_push_is_credited_in_the_turn_that_took_it),
         TEST(replies_and_pushes_arrive_in_the_order_sent),
         TEST(a_close_ends_the_connection_with_its_code_and_reason),
+        TEST(a_close_whose_reason_is_no_text_comes_without_it),
         TEST(a_close_to_nobody_is_gone),
         TEST(what_is_pushed_while_connect_decides_follows_the_101),
         TEST(a_close_while_connect_decides_comes_behind_the_pushes),
