@@ -767,7 +767,8 @@ static void a_write_that_fails_ends_the_connection(void **state)
     client->is_broken = true;
     pushes(client->id, "x");
     assert_true(is_closed(client));
-    forgets(); /* CREDIT; the DISCONNECT is of the end of that turn */
+    gets_disconnect(client, 1006, "");
+    gets(KIND_CREDIT);
     client_t *other = a_client();
     other->is_broken = true;
     client_says(other, "y");
