@@ -54,7 +54,7 @@ void link_greet(link_t *self, int64_t now_ms, const char *boot,
     buf_t options;
 
     buf_init(&options, 256);
-    must(put_options(&options, self->loop, require_connect) == 0);
+    int rc = put_options(&options, self->loop, require_connect);
     message_hello_t hello = {
         .version = PROTOCOL_VERSION,
         .role = wire_bytes("gateway"),
@@ -64,7 +64,9 @@ void link_greet(link_t *self, int64_t now_ms, const char *boot,
     };
     /* Behind what waits to be sent: a broker that kept us will answer it, one
      * that knows us no longer ignores what comes before a greeting. */
-    (void)message_put_hello(&self->out, &hello); /* full: said again later */
+    if (rc == 0) {
+        (void)message_put_hello(&self->out, &hello);
+    } /* else, or where there is no room: it is said again later */
     buf_fini(&options);
     self->state = LINK_GREETING;
     self->last_greeted_ms = now_ms;

@@ -60,7 +60,10 @@ void transport_write(transport_sock_t *sock, const uint8_t *bytes, size_t len)
         transport_kill(sock);
         return;
     }
+    bool was_in_hub = gateway.is_in_hub;
+    gateway.is_in_hub = false;
     must(buf_put(&sock->heard, bytes, len) == 0);
+    gateway.is_in_hub = was_in_hub;
     sock->is_held = sock->is_stuck;
 }
 
@@ -112,6 +115,7 @@ static void keep_frame(const uint8_t *frame, size_t len)
 
 static void begin_turn(void)
 {
+    gateway.is_in_hub = true;
     hub_begin(gateway.hub, gateway.now_ms, WALL_MS + gateway.now_ms - START_MS);
 }
 
@@ -120,6 +124,7 @@ static void end_turn(void)
     link_t *link = &gateway.hub->link;
 
     hub_end(gateway.hub);
+    gateway.is_in_hub = false;
     if (link->out.len > 0 && !gateway.broker_is_stuck) {
         keep_frame(link->out.data, link->out.len);
         link->last_sent_ms = gateway.now_ms;
@@ -142,26 +147,28 @@ static bool is_read(const client_t *client)
            (client->unread.len > 0 || client->has_left);
 }
 
-/* One read of the gateway. */
+/* One read of the gateway, and a turn. */
 static void deliver(client_t *client)
 {
-    size_t len = client->unread.len;
+    size_t len = client->unread.len < TRANSPORT_READ_MAX ? client->unread.len
+                                                         : TRANSPORT_READ_MAX;
+    uint8_t *bytes = malloc(len + 1 - (len > 0)); /* so that ASan guards it */
 
+    must(bytes != NULL);
+    if (len > 0) {
+        memcpy(bytes, client->unread.data, len);
+        buf_drop(&client->unread, len);
+    }
+    begin_turn();
     if (len == 0) {
         end_socket(client);
-        return;
+    } else {
+        client->in_callback = true;
+        hub_transport_ops.received(client->user, bytes, len);
+        kill_if_wanted(client);
     }
-    if (len > TRANSPORT_READ_MAX) {
-        len = TRANSPORT_READ_MAX;
-    }
-    uint8_t *bytes = malloc(len); /* of that size, so that ASan guards it */
-    must(bytes != NULL);
-    memcpy(bytes, client->unread.data, len);
-    buf_drop(&client->unread, len);
-    client->in_callback = true;
-    hub_transport_ops.received(client->user, bytes, len);
     free(bytes);
-    kill_if_wanted(client);
+    end_turn();
 }
 
 /* Read what clients have sent, a turn for each read. */
@@ -169,9 +176,7 @@ static void read_on(void)
 {
     for (size_t i = 0; i < client_count; i++) {
         if (is_read(clients[i])) {
-            begin_turn();
             deliver(clients[i]);
-            end_turn();
             i = SIZE_MAX; /* what it led to may let others be read */
         }
     }
@@ -264,6 +269,7 @@ static void gateway_ends(void)
     gateway.frames = NULL;
     gateway.frame_count = gateway.frame_at = 0;
     gateway.in = (wire_cursor_t){NULL, NULL};
+    gateway.is_in_hub = false;
     while (client_count > 0) {
         free_client(clients[--client_count]);
     }
@@ -621,19 +627,24 @@ void gets_list(client_t *const *list, size_t count)
 
 client_t *a_socket(void)
 {
+    client_t *client = xcalloc(1, sizeof *client);
+
     begin_turn();
-    void *user = hub_transport_ops.opened(gateway.hub, "192.0.2.7");
-    client_t *client = NULL;
-    if (user != NULL) {
-        client = xcalloc(1, sizeof *client);
-        assert_true(client_count < CLIENTS_MAX);
-        clients[client_count++] = client;
-        client->user = user;
-        buf_init(&client->heard, PIPE_MAX);
-        buf_init(&client->unread, PIPE_MAX);
-        hub_transport_ops.bound(user, client);
+    client->user = hub_transport_ops.opened(gateway.hub, "192.0.2.7");
+    if (client->user != NULL) {
+        hub_transport_ops.bound(client->user, client);
     }
     end_turn();
+    if (client->user == NULL) {
+        free(client);
+        return NULL;
+    }
+    assert_true(client_count < CLIENTS_MAX);
+    clients[client_count++] = client;
+    buf_init(&client->heard, PIPE_MAX);
+    buf_init(&client->unread, PIPE_MAX);
+    const session_t *session = client->user;
+    conn_id_format(&session->id, client->id);
     return client;
 }
 
@@ -653,8 +664,6 @@ client_t *a_newcomer(const char *head)
     client_t *client = a_socket();
 
     assert_non_null(client);
-    const session_t *session = client->user;
-    conn_id_format(&session->id, client->id);
     client_asks(client, head);
     return client;
 }

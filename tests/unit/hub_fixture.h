@@ -64,6 +64,7 @@ typedef struct {
     hub_t *hub;
     gateway_options_t options; /* for the next start */
     int64_t now_ms;
+    bool is_in_hub;  /* what is allocated now is the hub's */
     uint64_t random; /* state of what rand_u32 gives */
 
     char broker_boot[32];
