@@ -338,28 +338,39 @@ static void lose_broker(hub_t *self, const char *why)
 }
 
 /* [connection, context] */
-static void put_known(buf_t *list, const session_t *session)
+static int put_known(buf_t *list, const session_t *session)
 {
     char conn[CONN_ID_TEXT];
     wire_bytes_t id = {(uint8_t *)conn, sizeof conn};
     wire_bytes_t context = {session->context, session->context_len};
 
+    size_t start = list->len;
+
     conn_id_format(&session->id, conn);
-    must(wire_put_array(list, 2) == 0 && wire_put_str(list, id) == 0 &&
-         wire_put_raw(list, context) == 0);
+    int rc = wire_put_array(list, 2);
+    if (rc == 0 && (rc = wire_put_str(list, id)) == 0) {
+        rc = wire_put_raw(list, context);
+    }
+    if (rc < 0) {
+        list->len = start;
+    }
+    return rc;
 }
 
-/* As many as one SYNC takes; returns the slot to go on with. */
+/* As many as one SYNC takes, or memory; returns the slot to go on with. */
 static uint32_t gather_part(const hub_t *self, buf_t *list, uint32_t *count)
 {
     uint32_t slot = self->listed;
 
     for (; slot < self->used && list->len < SYNC_BYTES; slot++) {
         const session_t *session = self->table[slot];
-        if (session != NULL && session->is_known) {
-            put_known(list, session);
-            (*count)++;
+        if (session == NULL || !session->is_known) {
+            continue;
         }
+        if (put_known(list, session) < 0) {
+            break;
+        }
+        (*count)++;
     }
     return slot;
 }
@@ -370,11 +381,15 @@ static int put_part(hub_t *self, const buf_t *entries, uint32_t count,
     buf_t array;
 
     buf_init(&array, entries->limit + 8);
-    must(wire_put_array(&array, count) == 0 &&
-         wire_put_raw(&array, (wire_bytes_t){entries->data, entries->len}) ==
-             0);
-    message_sync_t sync = {{array.data, array.len}, more, self->link.session};
-    int rc = message_put_sync(&self->link.out, &sync);
+    int rc = wire_put_array(&array, count);
+    if (rc == 0) {
+        rc = wire_put_raw(&array, (wire_bytes_t){entries->data, entries->len});
+    }
+    if (rc == 0) {
+        message_sync_t sync = {
+            {array.data, array.len}, more, self->link.session};
+        rc = message_put_sync(&self->link.out, &sync);
+    }
     buf_fini(&array);
     return rc;
 }

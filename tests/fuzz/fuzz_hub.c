@@ -11,9 +11,9 @@
  */
 #include "base/log.h"
 #include "base/rand.h"
+#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "gateway/hub.h"
-#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
