@@ -115,7 +115,7 @@ def requests():
     accept("a REPLY without options", pack([5, 1, 200, "hi"]), reply(body="hi"))
     accept("a REPLY that refuses", pack([5, 1, 599, None, None]), reply(status=599))
     options = {"subprotocol": "chat", "headers": [["x-a", "b"]], "user": "ada",
-               "tenant": "t", "attributes": {"deep": {"bin": True}}}
+               "tenant": "t", "attributes": {"deep": {"er": True}}}
     accept("a REPLY to a CONNECT", pack([5, 1, 200, None, options]), reply(options=options))
 
 
