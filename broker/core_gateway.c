@@ -140,6 +140,10 @@ static void on_request(core_t *core, gateway_t *gateway,
     request_t *request = status == 0 ? requests_take(&core->requests) : NULL;
     if (request == NULL) {
         refuse(core, gateway, given->id, status == 0 ? 500 : status);
+        if (status == 0 && given->event == EVENT_CONNECT) {
+            conns_unlist(core, conn); /* its slot is free for the next */
+            conns_reap(core, conn);
+        }
         return;
     }
     if (given->event == EVENT_DISCONNECT) {

@@ -112,7 +112,7 @@ static const setting_t table[] = {
     {"gateway-window", NUMBER, FOR_BROKER, AT(broker.gateway_window), 1,
      1 << 20, "requests", "of one gateway without an answer"},
     {"gateway-window-bytes", NUMBER, FOR_BROKER,
-     AT(broker.gateway_window_bytes), 1 << 20, 1 << 30, "bytes",
+     AT(broker.gateway_window_bytes), 1 << 20, 48 << 20, "bytes",
      "of those together"},
     {"push-window", NUMBER, FOR_BROKER, AT(broker.push_window), 1, 1 << 20,
      "messages", "pushes of one worker on their way"},
