@@ -94,6 +94,7 @@ def test_a_large_answer_to_a_slow_reader_arrives_whole():
         client.send(json.dumps({"action": "echo"}))
         body = "x" * 1_000_000
         worker.reply(worker.get(REQUEST), body=body)
+        until(lambda: hoist.stats("GATEWAY")["messages_out"] == 1, "its start")
         client.frame(8, b"\x03\xe8")
         assert client.recv() == (1, body.encode())
         assert client.recv()[0] == 8
