@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "broker/conns.h"
 #include "broker/core_internal.h"
@@ -140,7 +141,10 @@ static void on_request(core_t *core, gateway_t *gateway,
     request_t *request = status == 0 ? requests_take(&core->requests) : NULL;
     if (request == NULL) {
         refuse(core, gateway, given->id, status == 0 ? 500 : status);
-        if (status == 0 && given->event == EVENT_CONNECT) {
+        if (status == 0 && given->event == EVENT_DISCONNECT) {
+            log_err("BROKER-MEMORY", "a DISCONNECT was lost");
+        }
+        if (status == 0 && given->event != EVENT_MESSAGE) {
             conns_unlist(core, conn); /* its slot is free for the next */
             conns_reap(core, conn);
         }

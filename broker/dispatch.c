@@ -512,10 +512,14 @@ static void take_reply(core_t *core, request_t *request,
 }
 
 /* A text that is no UTF-8 would make the client close: it does not get it. */
-static message_reply_t readable(core_t *core, worker_t *worker,
-                                const message_reply_t *reply)
+static message_reply_t readable(core_t *core, const request_t *request,
+                                worker_t *worker, const message_reply_t *reply)
 {
-    if (message_body_is_valid(&reply->body)) {
+    bool goes_nowhere =
+        request->event == EVENT_DISCONNECT ||
+        (request->event == EVENT_CONNECT && is_success(reply->status));
+
+    if (goes_nowhere || message_body_is_valid(&reply->body)) {
         return *reply;
     }
     peer_fault(core, worker->peer, "text", "the body of a REPLY is no UTF-8");
@@ -531,7 +535,7 @@ void dispatch_reply(core_t *core, worker_t *worker,
         core->stats.replies_unknown++;
         return;
     }
-    message_reply_t reply = readable(core, worker, given);
+    message_reply_t reply = readable(core, request, worker, given);
     conn_t *conn = request->conn;
     let_go(request);
     if (worker->opened < worker->window) {

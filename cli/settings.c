@@ -206,9 +206,11 @@ static bool is_endpoint(const char *value)
     if (strncmp(value, ipc, strlen(ipc)) == 0) {
         return value[strlen(ipc)] != '\0';
     }
+    if (strncmp(value, tcp, strlen(tcp)) != 0) {
+        return false;
+    }
     const char *address = value + strlen(tcp);
-    return strncmp(value, tcp, strlen(tcp)) == 0 &&
-           (is_address(address) || streq(port_of(address), "*"));
+    return is_address(address) || streq(port_of(address), "*");
 }
 
 static bool is_expression(const char *value, char *right, size_t size)
@@ -228,7 +230,9 @@ static bool is_openable(const char *path, int flags, const char *what,
                         char *right, size_t size)
 {
     char none;
-    int fd = path[0] == '\0' ? -1 : open(path, flags | O_RDONLY | O_CLOEXEC);
+    int fd = path[0] == '\0'
+                 ? -1
+                 : open(path, flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool is_open = fd >= 0 && ((flags & O_DIRECTORY) != 0 ||
                                read(fd, &none, 0) == 0); /* else EISDIR */
 

@@ -15,7 +15,6 @@
 #define REQUEST_OVERHEAD 512  /* bytes of a REQUEST beside body and details */
 #define RESUMES_PER_TURN 1024 /* sessions woken when room comes back */
 #define SYNC_BYTES       (1u << 20) /* of the list in one SYNC */
-#define GREET_AGAIN_MS   1000       /* while no WELCOME comes */
 
 /* --- the table --------------------------------------------------------- */
 
@@ -216,8 +215,12 @@ static void put_gone(hub_t *self, wire_bytes_t conn, uint64_t from)
 {
     message_gone_t gone = {conn, from};
 
+    if (message_put_gone(&self->link.out, &gone) < 0) {
+        log_braked(&self->brake, LEVEL_WARN, "GATEWAY-GONE-LOST", "conn=%.*s",
+                   (int)conn.len, (const char *)conn.data);
+        return;
+    }
     self->stats.gone++;
-    (void)message_put_gone(&self->link.out, &gone);
 }
 
 void hub_put_gone(hub_t *self, const session_t *session, uint64_t from)
@@ -225,7 +228,9 @@ void hub_put_gone(hub_t *self, const session_t *session, uint64_t from)
     char conn[CONN_ID_TEXT];
 
     conn_id_format(&session->id, conn);
-    if (self->link.state == LINK_UP) { /* else nobody knows the sender */
+    /* While the list goes to a broker that forgot us nobody knows the sender.
+     */
+    if (self->link.state != LINK_LISTING) {
         put_gone(self, (wire_bytes_t){(const uint8_t *)conn, sizeof conn},
                  from);
     }
@@ -503,6 +508,17 @@ static void take_error(hub_t *self, const message_error_t *error)
     }
 }
 
+/* The answer to what was said before the greeting is no news. */
+static void take_who(hub_t *self)
+{
+    const link_t *link = &self->link;
+
+    if (link->state != LINK_GREETING ||
+        self->now_ms - link->last_greeted_ms >= link->heartbeat_ms) {
+        greet(self);
+    }
+}
+
 static void take_message(hub_t *self, const message_t *message)
 {
     switch (message->kind) {
@@ -519,13 +535,15 @@ static void take_message(hub_t *self, const message_t *message)
         take_welcome(self, &message->welcome);
         return;
     case KIND_WHO:
-        greet(self);
+        take_who(self);
         return;
     case KIND_PONG:
         link_pong(&self->link);
         return;
     case KIND_BYE:
-        lose_broker(self, "it said BYE");
+        if (link_stands(&self->link)) {
+            lose_broker(self, "it said BYE");
+        }
         return;
     case KIND_ERROR:
         take_error(self, &message->error);
@@ -575,7 +593,7 @@ static void tick_link(hub_t *self)
         self->now_ms - link->last_heard_ms >= link->liveness_ms) {
         lose_broker(self, "silence");
     } else if (!link_stands(link) && link->out.len == 0 &&
-               self->now_ms - link->last_greeted_ms >= GREET_AGAIN_MS) {
+               self->now_ms - link->last_greeted_ms >= link->heartbeat_ms) {
         greet(self);
     }
 }

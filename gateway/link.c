@@ -111,8 +111,12 @@ link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
     }
     self->pings = self->pongs = self->sync_ping = 0;
     self->state = LINK_LISTING;
-    self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
-    self->liveness_ms = (int64_t)welcome->liveness_ms;
+    if (welcome->heartbeat_ms > 0) {
+        self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
+    }
+    if (welcome->liveness_ms > 0) {
+        self->liveness_ms = (int64_t)welcome->liveness_ms;
+    }
     self->window = wire_map_uint(welcome->options, "window", 1);
     self->window_bytes = wire_map_uint(welcome->options, "window_bytes", 1);
     return meaning;

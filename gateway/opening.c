@@ -472,7 +472,11 @@ int opening_push(session_t *self, const body_t *body, uint64_t from)
 
 int opening_kick(session_t *self, uint16_t code, wire_bytes_t reason)
 {
-    return early_kick(&self->early, code, reason);
+    int rc = early_kick(&self->early, code, reason);
+    if (rc == -ENOMEM) {
+        opening_refuse(self, 503, NULL); /* it must not stay */
+    }
+    return rc;
 }
 
 /* The pushes that were kept follow the 101. */
@@ -483,8 +487,11 @@ static int put_early_pushes(session_t *self)
     if (early == NULL) {
         return 0;
     }
-    self->hub->stats.messages_out += early_count(early);
-    return buf_put(&self->out, early->frames.data, early->frames.len);
+    int rc = buf_put(&self->out, early->frames.data, early->frames.len);
+    if (rc == 0) {
+        self->hub->stats.messages_out += early_count(early);
+    }
+    return rc;
 }
 
 /* The CLOSE that was kept comes behind them. */
@@ -538,9 +545,12 @@ static void accept_client(session_t *self, const message_reply_t *reply)
         return;
     }
     early_t *early = self->early;
+    bool is_kicked = early != NULL && early->kick_code != 0;
     self->early = NULL; /* delivered: nobody is told GONE */
     hub_touch(self->hub, self);
-    buf_drop(&self->in, request.head_len);
+    /* Whom the handler closes is not listened to: what came with the head
+     * must not reach another handler. */
+    buf_drop(&self->in, is_kicked ? self->in.len : request.head_len);
     session_open(self);
     close_early(self, early);
     early_destroy(&early);

@@ -110,7 +110,7 @@ int session_push(session_t *self, const body_t *body, uint64_t from);
 
 /*
  * A worker closes it with a WebSocket close code; kept while $connect decides.
- * Returns 0 or -ENOTCONN.
+ * Returns 0; -ENOTCONN; -ENOMEM when it was refused instead.
  */
 int session_kick(session_t *self, uint16_t code, wire_bytes_t reason);
 

@@ -146,7 +146,7 @@ typedef struct {
 
 typedef struct {
     wire_bytes_t conn; /* whatever text it was that stands for none (any more);
-                          0..CONN_NAMED_MAX bytes */
+                          who puts it keeps to CONN_NAMED_MAX */
     uint64_t from;     /* of the PUSH or CLOSE; gateway to broker only */
 } message_gone_t;
 

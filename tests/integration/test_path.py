@@ -214,6 +214,20 @@ def test_what_is_said_inside_connect_follows_the_101_in_order():
         assert worker.get(REQUEST)[8]["code"] == 4003
 
 
+def test_whom_connect_closes_is_not_listened_to():
+    with Hoist() as hoist:
+        worker = Worker(hoist.workers, "$connect", "$disconnect", "echo")
+        client = Client(hoist.address)
+        client.send(message())
+        request = worker.get(REQUEST)
+        worker.send([CLOSE, request[3], 4401, "log in first"],
+                    [REPLY, request[1], 200, b"\xff".decode("latin-1")])
+        assert client.opened().status == 101
+        assert client.close_code() == 4401
+        last = worker.get(REQUEST)
+        assert last[2] == DISCONNECT and last[8]["code"] == 4401
+
+
 def test_what_is_said_inside_a_connect_that_fails_is_gone():
     with Hoist("--out-hard=1000") as hoist:
         worker = Worker(hoist.workers, "$connect", "$disconnect")

@@ -15,6 +15,7 @@
 #ifndef WORKERS_C_CORE_H
 #define WORKERS_C_CORE_H
 
+#include "base/utf8.h"
 #include "workers/c/app.h"
 #include "workers/c/outbox.h"
 
@@ -106,6 +107,13 @@ static inline hoist_text lend(wire_bytes_t bytes)
 static inline wire_bytes_t wire_of(hoist_text text)
 {
     return (wire_bytes_t){(const uint8_t *)text.data, text.len};
+}
+
+/* May it go out as a text frame? */
+static inline bool is_utf8(hoist_text text)
+{
+    wire_bytes_t bytes = wire_of(text);
+    return utf8_is_valid(bytes.data, bytes.len);
 }
 
 #endif

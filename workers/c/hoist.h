@@ -349,7 +349,8 @@ int hoist_ws_close(hoist_websocket *ws, unsigned code, const char *reason);
  * body    at most 32 MiB.
  *
  * Returns 0; -EALREADY when there is a reply; -EINVAL for a bad status or
- * type; -EMSGSIZE; -ENOBUFS when too much waits to be sent; -ENOMEM.
+ * type; -EILSEQ for a text that is no UTF-8; -EMSGSIZE; -ENOBUFS when too much
+ * waits to be sent; -ENOMEM.
  */
 int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body);
 
@@ -417,8 +418,8 @@ int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value);
  * type         HOIST_TEXT or HOIST_BINARY.
  * body         at most 32 MiB.
  *
- * Returns 0; -EINVAL for a bad id, count or type; -EMSGSIZE; -ENOBUFS past
- * the hard bound; -ENOMEM.
+ * Returns 0; -EINVAL for a bad id, count or type; -EILSEQ for a text that is
+ * no UTF-8; -EMSGSIZE; -ENOBUFS past the hard bound; -ENOMEM.
  *
  * In a $connect handler the connection itself can be pushed to and closed: it
  * happens right behind the 101, if the handler accepts.
@@ -436,7 +437,8 @@ int hoist_push_one(hoist_ctx *ctx, hoist_text connection, hoist_type type,
  * code    1000, 1001, 1003, 1007 to 1013 or 3000 to 4999.
  * reason  at most 123 bytes of UTF-8; NULL for none.
  *
- * Returns 0; -EINVAL for a bad id, code or reason; -ENOBUFS; -ENOMEM.
+ * Returns 0; -EINVAL for a bad id, code or reason; -EILSEQ for a reason that
+ * is no UTF-8; -ENOBUFS; -ENOMEM.
  */
 int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
                 const char *reason);

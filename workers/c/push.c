@@ -31,6 +31,9 @@ int hoist_push(hoist_ctx *ctx, const hoist_text *connections, size_t count,
         (type != HOIST_TEXT && type != HOIST_BINARY)) {
         return -EINVAL;
     }
+    if (type == HOIST_TEXT && !is_utf8(body)) {
+        return -EILSEQ;
+    }
     int rc = put_target(&ctx->scratch, connections, count);
     if (rc < 0) {
         return rc;
@@ -60,6 +63,9 @@ int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
     if (connection.len != CONN_ID_TEXT || !close_code_is_allowed(code) ||
         close.reason.len > REASON_MAX) {
         return -EINVAL;
+    }
+    if (!utf8_is_valid(close.reason.data, close.reason.len)) {
+        return -EILSEQ;
     }
     return outbox_close(ctx->outbox, &close);
 }
