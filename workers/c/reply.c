@@ -288,14 +288,13 @@ int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body)
     if (status < 100 || status > 599) {
         return -EINVAL;
     }
+    if (type == HOIST_TEXT && !is_utf8(body)) {
+        return -EILSEQ;
+    }
     switch (type) {
     case HOIST_NONE:
         return send_reply(ctx, status, (body_t){.type = BODY_NONE});
     case HOIST_TEXT:
-        if (!is_utf8(body)) {
-            return -EILSEQ;
-        }
-        /* fall through */
     case HOIST_BINARY:
         return send_reply(ctx, status,
                           (body_t){(body_type_t)type, wire_of(body)});
