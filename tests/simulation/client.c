@@ -166,12 +166,15 @@ static bool hear_response(client_t *self)
 {
     const char *in = (const char *)self->in.data;
     const char *end = memmem(in, self->in.len, "\r\n\r\n", 4);
+    char line[13]; /* as far as the status */
     int status = 0;
 
     if (end == NULL) {
         return false;
     }
-    must(self->in.len > 12 && sscanf(in, "HTTP/1.1 %3d", &status) == 1);
+    must(self->in.len > 12); /* what follows is not ended by a zero */
+    snprintf(line, sizeof line, "%.*s", (int)sizeof line - 1, in);
+    must(sscanf(line, "HTTP/1.1 %3d", &status) == 1);
     world_trace("attempt %u is answered %d", self->attempt, status);
     if (status != 101) {
         leave(self, false);
