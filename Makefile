@@ -15,7 +15,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= $(or $(SECONDS),60)
 
-.PHONY: all run test bench fuzz install format clean npm
+.PHONY: all run test bench fuzz install format clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/release/build.ninja
