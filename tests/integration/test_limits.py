@@ -347,7 +347,7 @@ def test_frames_sent_before_the_101_wait_and_push_back():
 # --- silence -----------------------------------------------------------------
 
 def test_a_client_that_answers_no_ping_is_dead():
-    with serve("--ping-interval=100", "--pong-timeout=3000") as hoist:
+    with serve("--ping-interval=100", "--pong-timeout=8000") as hoist:
         worker = Worker(hoist.workers, "echo", "$disconnect")
         bystander = Client(hoist.address).opened()
         deaf = Client(hoist.address).opened()
