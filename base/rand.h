@@ -13,4 +13,21 @@ void rand_bytes(void *bytes, size_t len);
 
 uint32_t rand_u32(void);
 
+/* Characters of a text of rand_hex: 64 bits, two characters a byte. */
+#define RAND_HEX_LEN 16
+
+/* A random text for ids, with a zero behind it. */
+static inline void rand_hex(char text[RAND_HEX_LEN + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t bytes[RAND_HEX_LEN / 2];
+
+    rand_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    text[RAND_HEX_LEN] = '\0';
+}
+
 #endif

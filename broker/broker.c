@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
+#include "base/zparts.h"
 #include "broker/core.h"
 
 #include <errno.h>
@@ -68,16 +69,6 @@ static bool has_more(zmq_msg_t *part)
     return zmq_msg_more(part) != 0;
 }
 
-/* Read the parts behind the first two and throw them away. */
-static void skip_rest(void *socket, zmq_msg_t *part)
-{
-    while (has_more(part)) {
-        if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) < 0) {
-            return; /* a message arrives whole; not reached */
-        }
-    }
-}
-
 /* Returns the bytes of a frame that was read, or -1 when there is none. */
 static int64_t read_message(broker_t *self, side_t side)
 {
@@ -92,7 +83,7 @@ static int64_t read_message(broker_t *self, side_t side)
         zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0) {
         bytes = (int64_t)zmq_msg_size(&frame);
         if (has_more(&frame)) {
-            skip_rest(socket, &frame);
+            zparts_skip(socket, &frame);
             core_malformed(self->core, side, zmq_msg_data(&id),
                            zmq_msg_size(&id));
         } else {
@@ -253,23 +244,13 @@ static int bind_side(broker_t *self, side_t side, const char *endpoint,
     return 0;
 }
 
-static void new_boot_id(char *text, size_t size)
-{
-    uint8_t bytes[8];
-
-    rand_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        snprintf(text + 2 * i, size - 2 * i, "%02x", bytes[i]);
-    }
-}
-
 static int start(broker_t *self, const broker_options_t *options, char *error,
                  size_t error_size)
 {
     static const core_ops_t ops = {.send = send_frame};
-    char boot[17];
+    char boot[RAND_HEX_LEN + 1];
 
-    new_boot_id(boot, sizeof boot);
+    rand_hex(boot);
     self->probe_ms = options->heartbeat_ms;
     self->store = store_memory_new();
     self->core =

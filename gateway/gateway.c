@@ -11,6 +11,7 @@
 #include "base/actor.h"
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "base/zparts.h"
 #include "gateway/hub.h"
 
 #include <errno.h>
@@ -39,7 +40,8 @@ typedef struct {
 /*
  * No broker is connected.  libzmq connects again by itself, but not after bytes
  * that break its own protocol, a frame beyond the limit among them: then it has
- * to be told.  That costs nothing while there is no transport.
+ * to be told.  That costs nothing while there is no transport; to a broker that
+ * only stood still, its queue full, we become a stranger.
  */
 static void send_failed(gateway_t *self)
 {
@@ -72,16 +74,6 @@ static void send_frame(gateway_t *self)
     buf_reset(&link->out, 1 << 20);
 }
 
-/* Read the parts behind the first and throw them away. */
-static void skip_rest(void *socket, zmq_msg_t *part)
-{
-    while (zmq_msg_more(part)) {
-        if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) < 0) {
-            return; /* a message arrives whole; not reached */
-        }
-    }
-}
-
 /* Returns false when there is nothing to read. */
 static bool read_message(gateway_t *self)
 {
@@ -90,7 +82,7 @@ static bool read_message(gateway_t *self)
     zmq_msg_init(&frame);
     bool got = zmq_msg_recv(&frame, self->dealer, ZMQ_DONTWAIT) >= 0;
     if (got && zmq_msg_more(&frame)) {
-        skip_rest(self->dealer, &frame);
+        zparts_skip(self->dealer, &frame);
         hub_malformed(self->hub, "a message of this protocol has one part");
     } else if (got) {
         hub_frame(self->hub, zmq_msg_data(&frame), zmq_msg_size(&frame));

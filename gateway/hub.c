@@ -664,16 +664,6 @@ static uint64_t largest_request(const gateway_options_t *options)
     return REQUEST_OVERHEAD + (message > connect ? message : connect);
 }
 
-static void make_boot(char boot[BOOT_ID_MAX + 1])
-{
-    uint8_t bytes[8];
-
-    rand_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        snprintf(boot + 2 * i, 3, "%02x", bytes[i]);
-    }
-}
-
 hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
                size_t error_size)
 {
@@ -686,7 +676,7 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     wheel_init(&self->wheel, now_ms);
     link_init(&self->link, rand_u32() & CONN_ID_LOOP_MAX,
               largest_request(options));
-    make_boot(self->boot);
+    rand_hex(self->boot);
     if (route_expr_compile(options->route_selection_expression,
                            &self->route_expr, error, error_size) < 0) {
         goto fail;

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
+#include "base/zparts.h"
 #include "workers/c/link.h"
 #include "workers/c/signals.h"
 
@@ -40,7 +41,6 @@
 #define TRANSPORT_DEAD_MS 15000
 #define WAIT_MAX_MS       1000
 #define PATIENCE_MS       1000 /* a terminal and a supervisor may both signal */
-#define BOOT_BYTES        8
 
 typedef struct {
     link_t link;
@@ -56,7 +56,7 @@ typedef struct {
     line_t *lines; /* owned: one for each broker */
     size_t count;
     zmq_pollitem_t *items; /* owned: stop_fd, then one for each line */
-    char boot[2 * BOOT_BYTES + 1];
+    char boot[RAND_HEX_LEN + 1];
     const char *name; /* borrowed */
     bool draining;
     bool impatient;   /* another stop came later */
@@ -127,16 +127,6 @@ static uint64_t share(uint64_t window, size_t brokers)
     return window > brokers ? window / brokers : 1;
 }
 
-static void make_boot(char boot[2 * BOOT_BYTES + 1])
-{
-    uint8_t bytes[BOOT_BYTES];
-
-    rand_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        (void)snprintf(boot + 2 * i, 3, "%02x", bytes[i]);
-    }
-}
-
 static int open_loop(loop_t *self, hoist_app *app)
 {
     const settings_t *settings = &app->settings;
@@ -145,7 +135,7 @@ static int open_loop(loop_t *self, hoist_app *app)
 
     *self = (loop_t){.app = app, .count = settings->broker_count};
     core_init(&self->core, app);
-    make_boot(self->boot);
+    rand_hex(self->boot);
     self->name = *settings->name != '\0' ? settings->name
                                          : program_invocation_short_name;
     self->lines = xcalloc(self->count, sizeof *self->lines);
@@ -235,7 +225,8 @@ static int wait_for_work(loop_t *self, int64_t now_ms)
  * The broker is away or does not read.  libzmq connects again by itself, but
  * not after bytes that break its own protocol, a frame beyond the limit among
  * them: then it has to be told.  That costs nothing while there is no
- * transport.
+ * transport; to a broker that only stood still, its queue full, we become a
+ * stranger.
  */
 static void block(line_t *line, int64_t now_ms)
 {
@@ -299,16 +290,6 @@ static int read_frame(line_t *line, zmq_msg_t *frame, int64_t *now_ms)
     return rc;
 }
 
-/* Read the parts behind the first and throw them away. */
-static void skip_rest(void *socket, zmq_msg_t *part)
-{
-    while (zmq_msg_more(part)) {
-        if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) < 0) {
-            return; /* a message arrives whole; not reached */
-        }
-    }
-}
-
 static int read_line(line_t *line, int64_t *now_ms)
 {
     int rc = 0;
@@ -322,7 +303,7 @@ static int read_line(line_t *line, int64_t *now_ms)
             return error == EAGAIN || error == EINTR ? 0 : -error;
         }
         if (zmq_msg_more(&frame)) {
-            skip_rest(line->socket, &frame);
+            zparts_skip(line->socket, &frame);
             link_bad_frame(&line->link, EPROTO);
         } else {
             rc = read_frame(line, &frame, now_ms);
