@@ -18,7 +18,7 @@ typedef struct {
     int64_t gateway_window;       /* requests of one gateway without a REPLY */
     int64_t gateway_window_bytes; /* their encoded size */
     int64_t push_window;          /* pushes of one worker on their way */
-    int64_t push_window_bytes;    /* their bodies */
+    int64_t push_window_bytes;    /* their targets and bodies */
 
     int64_t max_workers;  /* peers on the workers' socket; more are refused */
     int64_t max_gateways; /* peers on the gateways' socket */

@@ -19,11 +19,13 @@ static worker_t *worker_of(const core_t *core, uint64_t handle)
     return worker != NULL && worker->handle == handle ? worker : NULL;
 }
 
-/* One push has been taken by all its gateways, or by none. */
+/*
+ * One push has been taken by all its gateways, or by none.  It stays in the
+ * window until the worker is told, at the end of the turn: so the window also
+ * bounds the work that one turn does for pushes to nobody.
+ */
 static void give_credit(core_t *core, worker_t *worker, uint64_t bytes)
 {
-    worker->pushes--;
-    worker->push_bytes -= bytes;
     worker->credit_pushes++;
     worker->credit_bytes += bytes;
     if (list_is_empty(&worker->credited)) {
@@ -38,6 +40,8 @@ void pushes_settle(core_t *core)
     while ((link = list_take(&core->credited)) != NULL) {
         worker_t *worker = list_entry(link, worker_t, credited);
         message_credit_t credit = {worker->credit_pushes, worker->credit_bytes};
+        worker->pushes -= credit.messages;
+        worker->push_bytes -= credit.bytes;
         worker->credit_pushes = 0;
         worker->credit_bytes = 0;
         peer_sent(core, worker->peer,
@@ -252,6 +256,12 @@ static void put_push(core_t *core, gateway_t *gateway, push_t *push,
               message_put_push(peer_out(core, gateway->peer), &message));
 }
 
+/* What it takes of the window, in bytes. */
+static uint64_t cost_of(const message_push_t *message)
+{
+    return message->target.len + message->body.bytes.len;
+}
+
 static bool is_over_window(const core_t *core, const worker_t *worker,
                            uint64_t bytes)
 {
@@ -267,7 +277,7 @@ static void spread(core_t *core, worker_t *worker, push_t *push,
     list_t *link;
 
     *push = (push_t){.worker = worker->handle,
-                     .bytes = message->body.bytes.len,
+                     .bytes = cost_of(message),
                      .gateways = 1}; /* ours, until all have been sent */
     worker->pushes++;
     worker->push_bytes += push->bytes;
@@ -293,7 +303,7 @@ void pushes_put(core_t *core, worker_t *worker, const message_push_t *message)
                    "the body of a PUSH is no UTF-8");
         return;
     }
-    if (is_over_window(core, worker, message->body.bytes.len)) {
+    if (is_over_window(core, worker, cost_of(message))) {
         core->stats.push_window++;
         peer_error(core, worker->peer, "push-window",
                    "more pushes on their way than the window allows");

@@ -117,7 +117,7 @@ static const setting_t table[] = {
     {"push-window", NUMBER, FOR_BROKER, AT(broker.push_window), 1, 1 << 20,
      "messages", "pushes of one worker on their way"},
     {"push-window-bytes", NUMBER, FOR_BROKER, AT(broker.push_window_bytes), 1,
-     1 << 30, "bytes", "of their bodies together"},
+     1 << 30, "bytes", "of their targets and bodies together"},
     {"max-workers", NUMBER, FOR_BROKER, AT(broker.max_workers), 1, 65536,
      "peers", "more are refused"},
     {"max-gateways", NUMBER, FOR_BROKER, AT(broker.max_gateways), 1, 65536,

@@ -152,7 +152,7 @@ typedef struct {
 
 typedef struct {
     uint64_t messages; /* pushes that may be sent again */
-    uint64_t bytes;    /* of their bodies */
+    uint64_t bytes;    /* of their targets and bodies */
 } message_credit_t;
 
 typedef struct {

@@ -505,7 +505,8 @@ def test_a_push_beyond_the_window_is_refused():
 
 
 def test_a_push_beyond_the_bytes_of_the_window_is_refused():
-    with serve("--push-window-bytes=10") as hoist:
+    # A target of one id is 29 bytes.
+    with serve("--push-window-bytes=68") as hoist:
         worker = Worker(hoist.workers, "echo")
         client = Client(hoist.address).opened()
         conn = connection_of(client, worker)
@@ -515,7 +516,7 @@ def test_a_push_beyond_the_bytes_of_the_window_is_refused():
         assert worker.get(ERROR)[1] == "push-window"
         assert [client.recv()[1] for _ in range(2)] == [b"12345678", b"12"]
         given = 0
-        while given < 10:
+        while given < 68:
             given += worker.get(CREDIT)[2]
         # One is always allowed when none is on its way.
         worker.send([PUSH, ["connection", conn], "x" * 100])

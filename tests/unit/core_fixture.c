@@ -486,7 +486,7 @@ message_t gets_reply(node_t *gateway, uint64_t id, uint64_t status)
 
 /* --- pushes -------------------------------------------------------------- */
 
-void pushes(node_t *worker, const char *conn, const char *text)
+void put_push(node_t *worker, const char *conn, const char *text)
 {
     message_t message = {.kind = KIND_PUSH};
     buf_t target;
@@ -499,8 +499,14 @@ void pushes(node_t *worker, const char *conn, const char *text)
         .target = {target.data, target.len},
         .body = {BODY_TEXT, wire_bytes(text)},
     };
-    says(worker, &message);
+    put_message(worker, &message);
     buf_fini(&target);
+}
+
+void pushes(node_t *worker, const char *conn, const char *text)
+{
+    put_push(worker, conn, text);
+    speaks(worker);
 }
 
 void closes(node_t *worker, const char *conn, uint64_t code)

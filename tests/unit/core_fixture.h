@@ -152,6 +152,7 @@ message_t gets_reply(node_t *gateway, uint64_t id, uint64_t status);
 
 /* --- pushes -------------------------------------------------------------- */
 
+void put_push(node_t *worker, const char *conn, const char *text);
 void pushes(node_t *worker, const char *conn, const char *text);
 void closes(node_t *worker, const char *conn, uint64_t code);
 void gives_credit(node_t *gateway, uint64_t messages);

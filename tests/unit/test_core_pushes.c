@@ -53,7 +53,8 @@ static void the_credit_comes_back_when_the_gateway_took_it(void **state)
     gives_credit(gateway, 1);
     message_t credit = gets(worker, KIND_CREDIT);
     assert_int_equal(credit.credit.messages, 1);
-    assert_int_equal(credit.credit.bytes, strlen("news"));
+    assert_int_equal(credit.credit.bytes,
+                     29 + strlen("news")); /* the target, too */
     gives_credit(gateway, 1000000);
     gets_nothing(worker);
 }
@@ -184,7 +185,7 @@ static void beyond_the_push_window_pushes_are_refused(void **state)
 static void beyond_the_bytes_of_the_push_window_too(void **state)
 {
     (void)state;
-    broker.options.push_window_bytes = 10;
+    broker.options.push_window_bytes = 50; /* of which the target takes 29 */
     broker_restarts();
     node_t *worker = a_worker("w", "echo", 8);
     node_t *gateway = a_gateway(1);
@@ -195,6 +196,27 @@ static void beyond_the_bytes_of_the_push_window_too(void **state)
     pushes(worker, client->id, "1");
     gets_error(worker, "push-window");
     gets_nothing(gateway);
+}
+
+/* What one frame may make the broker do is bounded by the window, too. */
+static void a_push_to_nobody_is_in_the_window_until_the_turn_ends(void **state)
+{
+    (void)state;
+    broker.options.push_window = 2;
+    broker_restarts();
+    node_t *worker = a_worker("w", "echo", 8);
+
+    for (int i = 0; i < 3; i++) {
+        put_push(worker, "bob", "news");
+    }
+    speaks(worker);
+    gets_gone(worker, "bob");
+    gets_gone(worker, "bob");
+    gets_error(worker, "push-window");
+    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 2);
+    pushes(worker, "bob", "news");
+    gets_gone(worker, "bob");
+    gets(worker, KIND_CREDIT);
 }
 
 static void a_lost_gateway_gives_the_credit_back(void **state)
@@ -306,6 +328,7 @@ int main(void)
         TEST(a_reply_and_the_push_behind_it_keep_their_order),
         TEST(beyond_the_push_window_pushes_are_refused),
         TEST(beyond_the_bytes_of_the_push_window_too),
+        TEST(a_push_to_nobody_is_in_the_window_until_the_turn_ends),
         TEST(a_lost_gateway_gives_the_credit_back),
         TEST(the_credit_of_a_dead_worker_goes_to_nobody),
         TEST(a_push_without_body_or_target_is_a_fault),

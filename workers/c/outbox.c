@@ -43,17 +43,22 @@ static buf_t *tail(outbox_t *self)
 
 /* One push is allowed whatever its size when none is on its way, as the
  * broker allows it: else one larger than the window could never go. */
-static bool window_allows(const outbox_t *self, size_t body_len)
+static bool window_allows(const outbox_t *self, size_t cost)
 {
-    return self->pushes == 0 ||
-           (self->pushes < self->window &&
-            self->push_bytes + body_len <= self->window_bytes);
+    return self->pushes == 0 || (self->pushes < self->window &&
+                                 self->push_bytes + cost <= self->window_bytes);
 }
 
-static void spend(outbox_t *self, size_t body_len)
+static void spend(outbox_t *self, size_t cost)
 {
     self->pushes++;
-    self->push_bytes += body_len;
+    self->push_bytes += cost;
+}
+
+/* What a push takes of the window, in bytes. */
+static size_t cost_of(const message_push_t *push)
+{
+    return push->target.len + push->body.bytes.len;
 }
 
 int outbox_reply(outbox_t *self, const message_reply_t *reply,
@@ -81,20 +86,18 @@ void outbox_take_back(outbox_t *self, const outbox_mark_t *mark)
 
 int outbox_push(outbox_t *self, const message_push_t *push)
 {
-    size_t body_len = push->body.bytes.len;
-
-    if (body_len > OUTBOX_BODY_MAX) {
+    if (push->body.bytes.len > OUTBOX_BODY_MAX) {
         return -EMSGSIZE;
     }
     if (outbox_waiting(self) > OUTBOX_HARD_MAX) {
         return -ENOBUFS;
     }
-    if (outbox_is_holding(self) || !window_allows(self, body_len)) {
+    if (outbox_is_holding(self) || !window_allows(self, cost_of(push))) {
         return message_put_push(&self->held, push);
     }
     int rc = message_put_push(&self->ready, push);
     if (rc == 0) {
-        spend(self, body_len);
+        spend(self, cost_of(push));
     }
     return rc;
 }
@@ -118,13 +121,13 @@ static void release(outbox_t *self)
 
         must(message_decode(&cursor, &message) == 1); /* we encoded it */
         bool is_push = message.kind == KIND_PUSH;
-        size_t body_len = is_push ? message.push.body.bytes.len : 0;
-        if ((is_push && !window_allows(self, body_len)) ||
+        size_t cost = is_push ? cost_of(&message.push) : 0;
+        if ((is_push && !window_allows(self, cost)) ||
             buf_put(&self->ready, rest.data, message.size) < 0) {
             return;
         }
         if (is_push) {
-            spend(self, body_len);
+            spend(self, cost);
         }
         self->held_at += message.size;
     }

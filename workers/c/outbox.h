@@ -25,9 +25,9 @@ typedef struct {
     buf_t held;            /* owned */
     size_t held_at;        /* bytes of held that have been moved to ready */
     uint64_t window;       /* pushes that may be on their way */
-    uint64_t window_bytes; /* of their bodies, together */
+    uint64_t window_bytes; /* of their targets and bodies */
     uint64_t pushes;       /* on their way: sent, no CREDIT yet */
-    uint64_t push_bytes;   /* of their bodies */
+    uint64_t push_bytes;   /* of their targets and bodies */
 } outbox_t;
 
 /* Where a reply was put, so that it can be taken back in the same turn. */
