@@ -50,13 +50,21 @@ static int put_option(buf_t *out, const char *key, uint64_t value)
     return rc < 0 ? rc : wire_put_uint(out, value);
 }
 
+static int put_flag(buf_t *out, const char *key, bool value)
+{
+    int rc = wire_put_text(out, key);
+    return rc < 0 ? rc : wire_put_bool(out, value);
+}
+
 static int put_gateway_options(const core_t *core, const gateway_t *gateway,
-                               buf_t *out)
+                               const message_hello_t *hello, buf_t *out)
 {
     const broker_options_t *options = &core->options;
-    int rc = wire_put_map(out, 3);
+    bool was_ended = gateway_was_ended(core, hello);
+    int rc = wire_put_map(out, 4);
 
     if (rc == 0 && (rc = put_option(out, "session", gateway->session)) == 0 &&
+        (rc = put_flag(out, "ended", was_ended)) == 0 &&
         (rc = put_option(out, "window", (uint64_t)options->gateway_window)) ==
             0) {
         rc = put_option(out, "window_bytes",
@@ -82,7 +90,7 @@ static int put_worker_options(const core_t *core, const peer_t *peer,
     return rc;
 }
 
-static void welcome(core_t *core, peer_t *peer)
+static void welcome(core_t *core, peer_t *peer, const message_hello_t *hello)
 {
     message_welcome_t welcome = {
         .version = PROTOCOL_VERSION,
@@ -93,9 +101,10 @@ static void welcome(core_t *core, peer_t *peer)
     };
 
     buf_reset(&core->scratch, CONTEXT_MAX);
-    int rc = peer->gateway != NULL
-                 ? put_gateway_options(core, peer->gateway, &core->scratch)
-                 : put_worker_options(core, peer, &core->scratch);
+    int rc =
+        peer->gateway != NULL
+            ? put_gateway_options(core, peer->gateway, hello, &core->scratch)
+            : put_worker_options(core, peer, &core->scratch);
     if (rc == 0) {
         welcome.options = (wire_bytes_t){core->scratch.data, core->scratch.len};
     }
@@ -194,7 +203,7 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
     if (!has_role(peer) && start_role(core, peer, hello) < 0) {
         return;
     }
-    welcome(core, peer);
+    welcome(core, peer, hello);
 }
 
 /* --- messages ------------------------------------------------------------ */

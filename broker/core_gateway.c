@@ -14,6 +14,29 @@
 #define TARGETS_BYTES ((size_t)TARGETS_MAX * (CONN_ID_TEXT + 1))
 #define DEADLINE_MAX  3600000 /* ms; a longer one is cut to it */
 
+/* --- sessions ------------------------------------------------------------ */
+
+static void mark_synced(core_t *core, uint64_t session, bool was_synced)
+{
+    uint8_t *byte = &core->was_synced[session % SESSIONS_KEPT / 8];
+    uint8_t bit = (uint8_t)(1u << (session % 8));
+
+    *byte = was_synced ? *byte | bit : (uint8_t)(*byte & ~bit);
+}
+
+bool gateway_was_ended(const core_t *core, const message_hello_t *hello)
+{
+    wire_bytes_t boot = wire_map_str(hello->options, "broker");
+    uint64_t session = wire_map_uint(hello->options, "session", 0);
+
+    if (!wire_is(boot, core->boot) || session == 0 ||
+        session > core->next_session) {
+        return false;
+    }
+    return core->next_session - session >= SESSIONS_KEPT ||
+           (core->was_synced[session % SESSIONS_KEPT / 8] >> session % 8 & 1);
+}
+
 int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
                   bool requires_connect)
 {
@@ -27,6 +50,7 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
     gateway->peer = peer;
     gateway->loop = loop;
     gateway->session = ++core->next_session;
+    mark_synced(core, gateway->session, false);
     gateway->requires_connect = requires_connect;
     buf_init(&gateway->targets, TARGETS_BYTES);
     list_init(&gateway->targeted);
@@ -36,8 +60,25 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
     return 0;
 }
 
+static bool is_idle(const conn_t *conn)
+{
+    return conn->in_flight == 0 && list_is_empty(&conn->waiting);
+}
+
+/*
+ * A list that broke off says nothing about who is still there: a gateway that
+ * lives lists them again, under its next session.
+ */
 static void end_lost(core_t *core, conn_t *conn)
 {
+    const gateway_t *gateway = conn->gateway;
+    bool was_half_listed = conn->round != 0 && !gateway->was_synced;
+
+    if (was_half_listed && is_idle(conn)) {
+        conns_unlist(core, conn);
+        conns_reap(core, conn);
+        return;
+    }
     dispatch_end(core, conn, 1006, "gateway lost");
 }
 
@@ -236,6 +277,7 @@ static void on_sync(core_t *core, gateway_t *gateway,
     }
     if (!sync->more) {
         gateway->was_synced = true;
+        mark_synced(core, gateway->session, true);
         conns_each(core, gateway, end_unlisted);
     }
 }

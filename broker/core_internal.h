@@ -14,6 +14,12 @@ int worker_start(core_t *core, peer_t *peer);
 int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
                   bool requires_connect);
 
+/*
+ * Did we end the connections that the greeting gateway had in the session which
+ * it remembers?  We did, if it was lost after its list was whole.
+ */
+bool gateway_was_ended(const core_t *core, const message_hello_t *hello);
+
 /* It is lost: end what it was. */
 void worker_end(core_t *core, peer_t *peer);
 void gateway_end(core_t *core, peer_t *peer);

@@ -202,6 +202,7 @@ struct route {
 
 #define PEER_BUCKETS  1024
 #define ROUTE_BUCKETS 1024
+#define SESSIONS_KEPT 65536 /* of which is known how they ended */
 
 typedef struct {
     request_t **pages; /* owned */
@@ -227,6 +228,8 @@ struct core {
     worker_t **workers;   /* by handle % max_workers; owned */
     uint64_t next_handle;
     uint64_t next_session;
+    uint8_t
+        was_synced[SESSIONS_KEPT / 8]; /* bits, by session % SESSIONS_KEPT */
 
     list_t crews;
     list_t stranded;            /* conns in QUEUE_STRANDED */

@@ -462,7 +462,6 @@ static void take_welcome(hub_t *self, const message_welcome_t *welcome)
     }
     log_info("GATEWAY-BROKER-FOUND", "broker=%s boot=%s", self->options.broker,
              self->link.boot);
-    self->stats.relisted += meaning == LINK_AGAIN;
     abandon_requests(self);
     if (meaning != LINK_RESUMED) {
         link_release_abandoned(&self->link);

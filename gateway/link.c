@@ -37,13 +37,28 @@ void link_fini(link_t *self)
     self->requests = NULL;
 }
 
-static int put_options(buf_t *options, uint32_t loop, bool require_connect)
+/* The session that we remember, and whose it was. */
+static int put_session(buf_t *options, const link_t *self)
 {
-    int rc = wire_put_map(options, 2);
+    int rc;
+
+    if ((rc = wire_put_text(options, "broker")) == 0 &&
+        (rc = wire_put_text(options, self->boot)) == 0 &&
+        (rc = wire_put_text(options, "session")) == 0) {
+        rc = wire_put_uint(options, self->session);
+    }
+    return rc;
+}
+
+static int put_options(buf_t *options, const link_t *self, bool require_connect)
+{
+    int rc = wire_put_map(options, 4);
+
     if (rc == 0 && (rc = wire_put_text(options, "loop")) == 0 &&
-        (rc = wire_put_uint(options, loop)) == 0 &&
-        (rc = wire_put_text(options, "require_connect")) == 0) {
-        rc = wire_put_bool(options, require_connect);
+        (rc = wire_put_uint(options, self->loop)) == 0 &&
+        (rc = wire_put_text(options, "require_connect")) == 0 &&
+        (rc = wire_put_bool(options, require_connect)) == 0) {
+        rc = put_session(options, self);
     }
     return rc;
 }
@@ -54,7 +69,7 @@ void link_greet(link_t *self, int64_t now_ms, const char *boot,
     buf_t options;
 
     buf_init(&options, 256);
-    int rc = put_options(&options, self->loop, require_connect);
+    int rc = put_options(&options, self, require_connect);
     message_hello_t hello = {
         .version = PROTOCOL_VERSION,
         .role = wire_bytes("gateway"),
@@ -86,12 +101,9 @@ static link_welcome_t judge(const link_t *self,
     if (is_same && session == self->session) {
         return link_stands(self) ? LINK_UNCHANGED : LINK_RESUMED;
     }
-    if (!is_same) {
-        return LINK_FIRST;
-    }
-    /* It can have ended only what it knew: if our list may not have reached
-     * it, better a DISCONNECT too many than one too few. */
-    return self->was_synced ? LINK_GIVEN_UP : LINK_AGAIN;
+    return is_same && wire_map_bool(welcome->options, "ended", false)
+               ? LINK_GIVEN_UP
+               : LINK_FIRST;
 }
 
 link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
@@ -104,12 +116,11 @@ link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
     memcpy(self->boot, welcome->boot.data, welcome->boot.len);
     self->boot[welcome->boot.len] = '\0';
     self->session = wire_map_uint(welcome->options, "session", 0);
-    self->was_synced &= meaning == LINK_RESUMED;
     if (meaning != LINK_RESUMED) { /* what it pushed before is settled */
         self->credit_messages = 0;
         self->credit_bytes = 0;
     }
-    self->pings = self->pongs = self->sync_ping = 0;
+    self->pings = self->pongs = 0;
     self->state = LINK_LISTING;
     if (welcome->heartbeat_ms > 0) {
         self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
@@ -144,14 +155,11 @@ void link_listed(link_t *self)
 void link_up(link_t *self)
 {
     self->state = LINK_UP;
-    put_ping(self);
-    self->sync_ping = self->pings;
 }
 
 void link_pong(link_t *self)
 {
     self->pongs++;
-    self->was_synced |= self->sync_ping > 0 && self->pongs >= self->sync_ping;
 }
 
 bool link_has_room(const link_t *self)

@@ -25,10 +25,8 @@ typedef enum { LINK_DOWN, LINK_GREETING, LINK_LISTING, LINK_UP } link_state_t;
 
 /* What a WELCOME means for the connections placed on this broker. */
 typedef enum {
-    LINK_FIRST,     /* the first broker on this link, or one restarted: it
-                       takes the connections over from SYNC */
-    LINK_AGAIN,     /* as LINK_FIRST: the same broker had counted us lost, but
-                       may never have had a list of ours to end */
+    LINK_FIRST,     /* a broker that does not know them: it takes them over
+                       from SYNC */
     LINK_GIVEN_UP,  /* the same broker had counted us lost and ended them */
     LINK_RESUMED,   /* the same broker, and it kept them */
     LINK_UNCHANGED, /* a second WELCOME to one greeting */
@@ -53,9 +51,7 @@ typedef struct {
 
     char boot[BOOT_ID_MAX + 1]; /* of the broker, "" before the first WELCOME */
     uint64_t session; /* that it gave us: another one means it gave us up */
-    bool was_synced;  /* it has taken a list of ours in this session */
     uint64_t pings, pongs; /* since WELCOME */
-    uint64_t sync_ping;    /* the PING behind the list, as pings; 0: none */
 
     int64_t heartbeat_ms, liveness_ms;
     int64_t last_heard_ms, last_sent_ms, last_greeted_ms;

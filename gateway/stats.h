@@ -37,8 +37,6 @@
     X(idle_closed, counter, connections, "closed 1001: idle too long")         \
     X(paused, counter, times, "reading paused: window spent")                  \
     X(broker_lost, counter, times, "broker counted lost")                      \
-    X(relisted, counter, times,                                                \
-      "list sent again: the first may not have arrived")                       \
     X(given_up, counter, times,                                                \
       "connections closed 1012: the broker had counted this gateway lost")     \
     X(broker_malformed, counter, frames, "malformed frames from a broker")     \

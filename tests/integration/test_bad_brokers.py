@@ -33,6 +33,7 @@ class FakeBroker:
     def restart(self):
         self.boot = os.urandom(8).hex()
         self.session = 1
+        self.ended = False
 
     def send(self, *messages):
         self.send_bytes(b"".join(msgpack.packb(message) for message in messages))
@@ -68,7 +69,7 @@ class FakeBroker:
 
     def welcome(self, version=1, liveness=LONG_MS):
         self.send([WELCOME, version, self.boot, "fake", 100, liveness,
-                   {"session": self.session, "window": 100,
+                   {"session": self.session, "ended": self.ended, "window": 100,
                     "window_bytes": 1 << 20}])
 
     def list(self):
@@ -410,6 +411,7 @@ def test_a_broker_that_says_bye_costs_an_error_frame_and_no_client():
 def test_a_broker_that_gave_us_up_has_ended_our_clients():
     with Fixture() as at:
         at.broker.session += 1
+        at.broker.ended = True
         at.asks()
         at.broker.send([WHO])
         at.broker.get(HELLO)

@@ -89,9 +89,6 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
     begin_turn(self);
     gateway_stats_t before = self->hub->stats;
     hub_frame(self->hub, bytes, len);
-    if (self->hub->stats.relisted != before.relisted) {
-        truth_relisted();
-    }
     if (self->hub->stats.given_up != before.given_up) {
         truth_given_up();
     }

@@ -298,12 +298,6 @@ void truth_doubt_worker(uint32_t worker)
     }
 }
 
-/* What was before counts no more; it is as if the broker had died. */
-void truth_relisted(void)
-{
-    truth_broker_crashed();
-}
-
 void truth_given_up(void)
 {
     for (uint32_t i = 0; i < truth.actor_count; i++) {

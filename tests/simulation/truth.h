@@ -60,9 +60,6 @@ void truth_handler_ends(const char conn[CONN_ID_TEXT], event_t event,
 /* From now on its broker may have given up what this worker holds. */
 void truth_doubt_worker(uint32_t worker);
 
-/* A gateway's list may have reached its broker twice, with an end between. */
-void truth_relisted(void);
-
 /* A gateway heard that its broker had ended its connections. */
 void truth_given_up(void);
 

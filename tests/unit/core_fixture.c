@@ -178,7 +178,11 @@ void put_hello(node_t *node)
 
     buf_init(&options, OPTIONS_MAX);
     if (node->side == SIDE_GATEWAYS) {
-        must(wire_put_map(&options, 2) == 0);
+        must(wire_put_map(&options, 4) == 0);
+        must(wire_put_text(&options, "broker") == 0);
+        must(wire_put_text(&options, node->broker) == 0);
+        must(wire_put_text(&options, "session") == 0);
+        must(wire_put_uint(&options, node->session) == 0);
         must(wire_put_text(&options, "loop") == 0);
         must(wire_put_uint(&options, node->loop) == 0);
         must(wire_put_text(&options, "require_connect") == 0);

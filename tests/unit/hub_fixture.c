@@ -283,7 +283,6 @@ static void settle_in(void)
     gets(KIND_HELLO);
     broker_welcomes();
     gets_list(NULL, 0);
-    broker_says_bare(KIND_PONG); /* to the PING behind the list */
 }
 
 void gateway_restarts(void)
@@ -370,7 +369,9 @@ void broker_welcomes(void)
     buf_t options;
 
     buf_init(&options, 256);
-    must(wire_put_map(&options, 3) == 0);
+    must(wire_put_map(&options, 4) == 0);
+    must(wire_put_text(&options, "ended") == 0);
+    must(wire_put_bool(&options, gateway.broker_ended) == 0);
     must(wire_put_text(&options, "window") == 0);
     must(wire_put_uint(&options, gateway.window) == 0);
     must(wire_put_text(&options, "window_bytes") == 0);
@@ -398,7 +399,9 @@ void another_broker_welcomes(void)
 void another_session_begins(void)
 {
     gateway.broker_session++;
+    gateway.broker_ended = true;
     broker_welcomes();
+    gateway.broker_ended = false;
 }
 
 body_t text_body(const char *text)

@@ -69,6 +69,7 @@ typedef struct {
 
     char broker_boot[32];
     uint64_t broker_session;
+    bool broker_ended; /* what its next WELCOME says about the former session */
     uint64_t window, window_bytes; /* that it grants in a WELCOME */
     bool broker_is_silent;         /* sends nothing of its own accord */
     bool broker_is_stuck;          /* its socket takes nothing now */

@@ -4,12 +4,29 @@
  */
 #include "tests/unit/core_fixture.h"
 
-/* As a gateway does that finds another broker in place of its own. */
-static void greets_again(node_t *gateway)
+/* Remembers the session that it is given; were its connections ended? */
+static bool is_told_of_their_end(node_t *gateway)
 {
     put_hello(gateway);
     speaks(gateway);
-    gets(gateway, KIND_WELCOME);
+    message_welcome_t welcome = gets(gateway, KIND_WELCOME).welcome;
+    snprintf(gateway->broker, sizeof gateway->broker, "%.*s",
+             (int)welcome.boot.len, (const char *)welcome.boot.data);
+    gateway->session = wire_map_uint(welcome.options, "session", 0);
+    return wire_map_bool(welcome.options, "ended", false);
+}
+
+/* As a gateway does that finds another broker in place of its own. */
+static void greets_again(node_t *gateway)
+{
+    assert_false(is_told_of_their_end(gateway));
+}
+
+static void falls_silent(node_t *gateway)
+{
+    gateway->is_silent = true;
+    time_passes(LIVENESS_MS + 500);
+    gateway->is_silent = false;
 }
 
 static void gets_lost(node_t *worker, const client_t *client,
@@ -114,6 +131,63 @@ static void a_gateway_that_was_lost_gets_another_session(void **state)
     assert_int_not_equal(wire_map_uint(options, "session", 0), first);
 }
 
+static void who_was_lost_hears_that_its_connections_were_ended(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_newcomer(gateway);
+    (void)state;
+
+    broker_restarts();
+    greets_again(gateway);
+    syncs(gateway, &client, 1, false);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    falls_silent(gateway);
+    gets_lost(worker, client, "gateway lost");
+    assert_true(is_told_of_their_end(gateway));
+    falls_silent(gateway); /* before it listed anybody */
+    assert_false(is_told_of_their_end(gateway));
+}
+
+/* It lives, it lists them again; then they have been there all the time. */
+static void a_list_that_broke_off_is_forgotten(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_newcomer(gateway);
+    (void)state;
+
+    broker_restarts();
+    node_t *worker = a_worker("w", "echo $disconnect", 8);
+    greets_again(gateway);
+    syncs(gateway, &client, 1, true);
+    falls_silent(gateway);
+    assert_int_equal(core_stats(broker.core)->connections, 0);
+    assert_int_equal(broker.store->ops->count(broker.store), 0);
+    greets_again(gateway);
+    syncs(gateway, &client, 1, false);
+    client_says(client, "echo", "x");
+    takes_message(worker, "x");
+    gets_nothing(worker);
+}
+
+/* Longer ago than is known: better an end too early than one too many. */
+static void a_session_of_long_ago_was_ended(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    (void)state;
+
+    says_bare(gateway, KIND_BYE);
+    greets_again(gateway); /* and lists nobody */
+    uint64_t first = gateway->session;
+    for (int i = 1; i < 65536; i++) {
+        says_bare(gateway, KIND_BYE);
+        gateway->session = first;
+        assert_false(is_told_of_their_end(gateway));
+    }
+    says_bare(gateway, KIND_BYE);
+    gateway->session = first;
+    assert_true(is_told_of_their_end(gateway));
+}
+
 static void a_list_with_an_id_of_another_gateway_is_malformed(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -151,6 +225,9 @@ int main(void)
         TEST(a_later_list_adds_nothing),
         TEST(a_lost_gateways_connections_end),
         TEST(a_gateway_that_was_lost_gets_another_session),
+        TEST(who_was_lost_hears_that_its_connections_were_ended),
+        TEST(a_list_that_broke_off_is_forgotten),
+        TEST(a_session_of_long_ago_was_ended),
         TEST(a_list_with_an_id_of_another_gateway_is_malformed),
         TEST(connections_of_a_gateway_outlive_their_worker),
     };

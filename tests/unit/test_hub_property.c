@@ -723,11 +723,13 @@ static void greets_back(void)
         char *last = &gateway.broker_boot[strlen(gateway.broker_boot) - 1];
         ++*last;
     }
-    if (what == 0 && hub_link()->was_synced) {
+    gateway.broker_ended = what == 0 && chance(2);
+    if (gateway.broker_ended) {
         forget_known(); /* it gave us up, and had our list */
     }
     lose_requests();
     broker_welcomes();
+    gateway.broker_ended = false;
 }
 
 static void takes_our_number(void)
@@ -995,7 +997,7 @@ static void check_that_all_happened(void)
     assert_true(stats->slow_closed > 0 && stats->dead_closed > 0);
     assert_true(stats->idle_closed > 0 && stats->protocol_errors > 0);
     assert_true(stats->paused > 0 && stats->broker_lost > 0);
-    assert_true(stats->relisted > 0 && stats->given_up > 0);
+    assert_true(stats->given_up > 0);
     assert_true(stats->handshakes_refused > 0);
     assert_true(stats->connections_refused > 0);
     assert_true(stats->broker_malformed > 0 && stats->replies_unknown > 0);
