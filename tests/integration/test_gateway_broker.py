@@ -431,7 +431,7 @@ def test_more_credit_than_pushes_gives_back_no_more_than_was_spent():
         assert fake.get(PUSH)[1] == ["connection", conn]
         assert not at.worker.has(CREDIT)  # one of the two has not taken it
         fake.send([CREDIT, 1000, 1 << 30])
-        assert at.worker.get(CREDIT)[1:3] == [1, 29 + 7]
+        assert at.worker.get(CREDIT)[1:3] == [1, 46 + 7]
         assert not at.worker.has(CREDIT)
         fake.send([BYE])
         at.assert_ended(conn)

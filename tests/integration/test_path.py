@@ -185,7 +185,7 @@ def test_pushes_and_closes_reach_their_connection():
         worker.send([PUSH, ["connection", conn, "A" * 16], "hello"])
         assert client.recv() == (1, b"hello")
         assert worker.get(GONE)[1] == "A" * 16
-        assert worker.get(CREDIT)[1:3] == [1, 5]
+        assert worker.get(CREDIT)[1:3] == [1, 46 + 5]
         worker.send([CLOSE, conn, 4000, "bye"])
         assert client.recv() == (8, b"\x0f\xa0bye")
 
