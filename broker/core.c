@@ -439,7 +439,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     buf_init(&core->scratch, SCRATCH_MAX);
     list_t *heads[] = {&core->peers,    &core->dirty,    &core->doomed,
                        &core->gateways, &core->credited, &core->crews,
-                       &core->stranded};
+                       &core->deserted, &core->stranded};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         list_init(heads[i]);
     }
@@ -486,7 +486,9 @@ void core_destroy(core_t **core_p)
     core->ops.send = drop_frame;
     end_side(core, SIDE_GATEWAYS);
     end_side(core, SIDE_WORKERS);
-    core->disconnect_gone_ms = core->now_ms - DISCONNECT_MS; /* none comes */
+    core->options.route_grace_ms = 0; /* no worker comes any more */
+    dispatch_sweep(core);
+    core->disconnect_gone_ms = core->now_ms - DISCONNECT_MS;
     dispatch_sweep(core);
     must(list_is_empty(&core->stranded));
     pushes_fini(core);

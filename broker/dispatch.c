@@ -470,13 +470,21 @@ void dispatch_end(core_t *core, conn_t *conn, uint64_t code, const char *reason)
     conns_reap(core, conn);
 }
 
+/* Does it wait for some worker to serve its route? */
+static bool is_unserved(const conn_t *conn)
+{
+    return conn->queue == QUEUE_STRANDED ||
+           (conn->queue == QUEUE_ROUTE && list_is_empty(&conn->route->crews));
+}
+
 void dispatch_timeout(core_t *core, request_t *request)
 {
     conn_t *conn = request->conn;
     bool is_first = first_waiting(conn) == request;
 
     core->stats.timeouts++;
-    fail(core, request, conn->queue == QUEUE_STRANDED ? 503 : 504);
+    bool had_nobody = request->event == EVENT_CONNECT && is_unserved(conn);
+    fail(core, request, had_nobody ? 503 : 504);
     if (request->worker != NULL) {
         return; /* it may be at it */
     }
@@ -691,8 +699,19 @@ static void give_up_disconnect(core_t *core, conn_t *conn)
     finish(core, request);
 }
 
+/* For what waits for a route whose time of grace is over, nobody comes. */
+static void close_deserted(core_t *core)
+{
+    list_t orphans;
+
+    list_init(&orphans);
+    routing_close_deserted(core, &orphans);
+    schedule_all(core, &orphans);
+}
+
 void dispatch_sweep(core_t *core)
 {
+    close_deserted(core);
     list_foreach_safe(link, &core->stranded) {
         conn_t *conn = list_entry(link, conn_t, queued);
         const request_t *request = first_waiting(conn);
@@ -720,8 +739,9 @@ void dispatch_drain(core_t *core, worker_t *worker)
 
     list_init(&homeless);
     unqueue_waiters(worker, &homeless);
-    routing_leave(core, worker, &homeless);
+    routing_leave(core, worker);
     schedule_all(core, &homeless);
+    close_deserted(core);
 }
 
 /* One request of a dead worker.  Its connection is in somebody's hands. */
@@ -746,7 +766,7 @@ void dispatch_worker_lost(core_t *core, worker_t *worker)
 
     list_init(&homeless);
     unqueue_waiters(worker, &homeless);
-    routing_leave(core, worker, &homeless);
+    routing_leave(core, worker);
     while ((link = list_peek(&worker->in_flight)) != NULL) {
         request_t *request = list_entry(link, request_t, link);
         conn_t *conn = request->conn;
@@ -757,4 +777,5 @@ void dispatch_worker_lost(core_t *core, worker_t *worker)
         bury(core, request);
     }
     schedule_all(core, &homeless);
+    close_deserted(core);
 }

@@ -15,6 +15,8 @@ typedef struct {
     int64_t heartbeat_ms; /* peers send something at least this often */
     int64_t liveness_ms;  /* silence after which a peer is lost */
 
+    int64_t route_grace_ms; /* a route is kept without a worker */
+
     int64_t gateway_window;       /* requests of one gateway without a REPLY */
     int64_t gateway_window_bytes; /* their encoded size */
     int64_t push_window;          /* pushes of one worker on their way */

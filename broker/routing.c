@@ -123,6 +123,7 @@ static route_t *find_or_add(core_t *core, wire_bytes_t key)
     if (route != NULL) {
         route->key_len = key.len;
         memcpy(route->key, key.data, key.len);
+        list_init(&route->deserted);
         list_init(&route->crews);
         list_init(&route->waiters);
         list_append(bucket_of(core, key), &route->hashed);
@@ -130,13 +131,20 @@ static route_t *find_or_add(core_t *core, wire_bytes_t key)
     return route;
 }
 
+/* Its last crew may have gone: whoever served it may only be restarting. */
+static void desert(core_t *core, route_t *route)
+{
+    if (list_is_empty(&route->crews)) {
+        route->deserted_ms = core->now_ms;
+        list_append(&core->deserted, &route->deserted);
+    }
+}
+
 /* Free a route that no crew serves; who waited for it is an orphan now. */
 static void close_route(core_t *core, route_t *route, list_t *orphans)
 {
-    if (!list_is_empty(&route->crews)) {
-        return;
-    }
     list_t *link;
+
     while ((link = list_take(&route->waiters)) != NULL) {
         conn_t *conn = list_entry(link, conn_t, queued);
         conn->queue = QUEUE_NONE;
@@ -144,10 +152,24 @@ static void close_route(core_t *core, route_t *route, list_t *orphans)
         list_append(orphans, link);
     }
     if (wire_is((wire_bytes_t){route->key, route->key_len}, "$disconnect")) {
-        core->disconnect_gone_ms = core->now_ms;
+        core->disconnect_gone_ms = route->deserted_ms;
     }
     list_remove(&route->hashed);
+    list_remove(&route->deserted);
     free(route);
+}
+
+void routing_close_deserted(core_t *core, list_t *orphans)
+{
+    list_t *link;
+
+    while ((link = list_peek(&core->deserted)) != NULL) {
+        route_t *route = list_entry(link, route_t, deserted);
+        if (core->now_ms - route->deserted_ms < core->options.route_grace_ms) {
+            return;
+        }
+        close_route(core, route, orphans);
+    }
 }
 
 bool routing_serves(const crew_t *crew, const route_t *route)
@@ -162,7 +184,7 @@ bool routing_serves(const crew_t *crew, const route_t *route)
 
 /* --- crews --------------------------------------------------------------- */
 
-static void crew_disband(core_t *core, crew_t *crew, list_t *orphans)
+static void crew_disband(core_t *core, crew_t *crew)
 {
     list_t *link;
 
@@ -170,7 +192,7 @@ static void crew_disband(core_t *core, crew_t *crew, list_t *orphans)
         serves_t *serves = list_entry(link, serves_t, in_crew);
         list_remove(&serves->in_route);
         list_remove(&serves->hungry);
-        close_route(core, serves->route, orphans);
+        desert(core, serves->route);
         free(serves);
     }
     list_remove(&crew->linked);
@@ -186,6 +208,7 @@ static int crew_serve(core_t *core, crew_t *crew, wire_bytes_t key)
         free(serves);
         return -ENOMEM;
     }
+    list_remove(&route->deserted);
     serves->crew = crew;
     serves->route = route;
     list_init(&serves->hungry);
@@ -246,9 +269,7 @@ static crew_t *crew_new(core_t *core, const wire_bytes_t *keys, uint32_t count)
     list_append(&core->crews, &crew->linked);
     for (uint32_t i = 0; i < count; i++) {
         if (crew_serve(core, crew, keys[i]) < 0) {
-            list_t none; /* a crew without workers: nobody waits for it yet */
-            list_init(&none);
-            crew_disband(core, crew, &none);
+            crew_disband(core, crew);
             return NULL;
         }
     }
@@ -363,7 +384,7 @@ worker_t *routing_pick(route_t *route, uint64_t size)
     return worker_has_room(worker, size) ? worker : NULL;
 }
 
-void routing_leave(core_t *core, worker_t *worker, list_t *orphans)
+void routing_leave(core_t *core, worker_t *worker)
 {
     crew_t *crew = worker->crew;
 
@@ -373,7 +394,7 @@ void routing_leave(core_t *core, worker_t *worker, list_t *orphans)
     leave_level(worker);
     worker->crew = NULL;
     if (--crew->workers == 0) {
-        crew_disband(core, crew, orphans);
+        crew_disband(core, crew);
     }
 }
 

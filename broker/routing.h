@@ -26,13 +26,19 @@ const char *routing_check(wire_bytes_t routes);
 int routing_join(core_t *core, worker_t *worker, wire_bytes_t routes);
 
 /*
- * Take the worker out of its crew; harmless when it has none.  Connections
- * whose route has gone with it are moved to `orphans` (conn.queued), their
- * queue being QUEUE_NONE.
+ * Take the worker out of its crew; harmless when it has none.  A route that
+ * nobody serves any more is deserted, and can be waited for.
  */
-void routing_leave(core_t *core, worker_t *worker, list_t *orphans);
+void routing_leave(core_t *core, worker_t *worker);
 
-/* The route of this key, or NULL: some crew serves it. */
+/*
+ * Close the routes that have been deserted for longer than the grace of the
+ * options.  Connections that waited for one are moved to `orphans`
+ * (conn.queued), their queue being QUEUE_NONE.
+ */
+void routing_close_deserted(core_t *core, list_t *orphans);
+
+/* The route of this key, or NULL: some crew serves it, or it is deserted. */
 route_t *routing_find(core_t *core, wire_bytes_t key);
 
 bool routing_serves(const crew_t *crew, const route_t *route);

@@ -192,7 +192,9 @@ typedef struct {
 
 struct route {
     list_t hashed;
-    list_t crews;   /* serves.in_route; never empty */
+    list_t deserted; /* among those that no crew serves, or alone */
+    int64_t deserted_ms;
+    list_t crews;   /* serves.in_route */
     list_t waiters; /* connections whose first request waits for it */
     size_t key_len;
     uint8_t key[ROUTE_KEY_MAX];
@@ -232,6 +234,7 @@ struct core {
         was_synced[SESSIONS_KEPT / 8]; /* bits, by session % SESSIONS_KEPT */
 
     list_t crews;
+    list_t deserted;            /* routes without a crew, oldest first */
     list_t stranded;            /* conns in QUEUE_STRANDED */
     int64_t disconnect_gone_ms; /* since when nobody serves $disconnect */
     list_t route_buckets[ROUTE_BUCKETS];

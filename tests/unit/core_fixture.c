@@ -94,6 +94,7 @@ int broker_set_up(void **state)
     log_set_level(LEVEL_ERROR);
     broker_options_init(&broker.options);
     broker.options.liveness_ms = LIVENESS_MS;
+    broker.options.route_grace_ms = ROUTE_GRACE_MS;
     broker.now_ms = 1000000;
     broker_starts();
     return 0;

@@ -337,11 +337,79 @@ static void a_later_ready_replaces_the_routes(void **state)
 
     uint64_t held = client_says(client, "old", "x");
     announces(worker, "new", 8);
+    uint64_t late = client_says(a_client(gateway), "old", "x");
+    time_passes(ROUTE_GRACE_MS + SWEEP_MS);
+    gets_reply(gateway, late, 403);
     gets_reply(gateway, client_says(a_client(gateway), "old", "x"), 403);
     answers(worker, takes_message(worker, "x"), 200, NULL);
     gets_reply(gateway, held, 200);
     client_says(client, "new", "y");
     takes_message(worker, "y");
+}
+
+static void who_waits_for_a_route_waits_for_its_next_worker(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 1);
+    client_t *first = a_client(gateway), *second = a_client(gateway);
+    (void)state;
+
+    uint64_t held = client_says(first, "echo", "a");
+    client_says(second, "echo", "b");
+    client_says(first, "echo", "c");
+    says_bare(worker, KIND_DRAIN);
+    time_passes(ROUTE_GRACE_MS - SWEEP_MS);
+    gets_nothing(gateway);
+    answers(worker, takes_message(worker, "a"), 200, NULL);
+    gets_reply(gateway, held, 200);
+    node_t *next = a_worker("next", "echo", 8);
+    takes_message(next, "b");
+    takes_message(next, "c");
+    gets_nothing(worker);
+}
+
+static void while_a_route_is_waited_for_default_gets_none_of_it(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *fallback = a_worker("fallback", "$default", 8);
+    (void)state;
+
+    says_bare(worker, KIND_BYE);
+    client_says(a_client(gateway), "echo", "x");
+    gets_nothing(fallback);
+    time_passes(ROUTE_GRACE_MS + SWEEP_MS);
+    takes_message(fallback, "x");
+}
+
+static void a_handshake_waits_for_the_next_worker_too(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "$connect", 8);
+    (void)state;
+
+    says_bare(worker, KIND_BYE);
+    uint64_t id = client_knocks(a_newcomer(gateway));
+    time_passes(ROUTE_GRACE_MS - SWEEP_MS);
+    gets_nothing(gateway);
+    node_t *next = a_worker("next", "$connect", 8);
+    answers(next, takes_event(next, EVENT_CONNECT), 401, NULL);
+    gets_reply(gateway, id, 401);
+}
+
+static void without_grace_nobody_waits(void **state)
+{
+    (void)state;
+    broker.options.route_grace_ms = 0;
+    broker_restarts();
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 1);
+    client_says(a_client(gateway), "echo", "x");
+    uint64_t waits = client_says(a_client(gateway), "echo", "y");
+
+    says_bare(worker, KIND_DRAIN);
+    gets_reply(gateway, waits, 403);
+    gets_reply(gateway, client_says(a_client(gateway), "echo", "z"), 403);
 }
 
 static void who_waits_for_a_route_that_goes_is_told_forbidden(void **state)
@@ -354,6 +422,8 @@ static void who_waits_for_a_route_that_goes_is_told_forbidden(void **state)
     client_says(first, "old", "x");
     uint64_t waits = client_says(second, "old", "y");
     announces(worker, "new", 1);
+    gets_nothing(gateway);
+    time_passes(ROUTE_GRACE_MS + SWEEP_MS);
     gets_reply(gateway, waits, 403);
     takes_message(worker, "x");
     gets_nothing(worker);
@@ -369,6 +439,7 @@ static void a_route_announced_twice_is_one(void **state)
     answers_next(worker);
     gets_nothing(worker);
     announces(worker, "other", 8);
+    time_passes(ROUTE_GRACE_MS + SWEEP_MS);
     forgets(gateway);
     gets_reply(gateway, client_says(a_client(gateway), "echo", "x"), 403);
 }
@@ -525,6 +596,10 @@ int main(void)
         TEST(what_no_route_is_for_goes_to_default),
         TEST(a_route_that_nobody_serves_is_forbidden),
         TEST(a_later_ready_replaces_the_routes),
+        TEST(who_waits_for_a_route_waits_for_its_next_worker),
+        TEST(while_a_route_is_waited_for_default_gets_none_of_it),
+        TEST(a_handshake_waits_for_the_next_worker_too),
+        TEST(without_grace_nobody_waits),
         TEST(who_waits_for_a_route_that_goes_is_told_forbidden),
         TEST(a_route_announced_twice_is_one),
         TEST(who_waits_longest_for_a_route_is_served_first),

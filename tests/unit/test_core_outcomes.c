@@ -266,7 +266,9 @@ static void the_window_of_a_gateway_is_given_back(void **state)
         says_bare(worker, KIND_BYE);
         gets_reply(gateway, id, 500);
     }
-    gets_reply(gateway, client_says(client, "echo", "x"), 403);
+    uint64_t id = client_says(client, "echo", "x");
+    time_passes(ROUTE_GRACE_MS + SWEEP_MS);
+    gets_reply(gateway, id, 403);
 }
 
 /* --- leaving ------------------------------------------------------------- */
