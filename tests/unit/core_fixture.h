@@ -32,7 +32,7 @@
 
 #define DEADLINE_MS    5000  /* of a request that names none */
 #define LIVENESS_MS    10000 /* of the broker */
-#define ROUTE_GRACE_MS 1000 /* of the broker, */
+#define ROUTE_GRACE_MS 1000  /* of the broker, */
 #define SWEEP_MS       100   /* which looks that often whether it is over */
 
 /* A gateway or a worker, as the test plays it. */
