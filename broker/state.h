@@ -204,7 +204,7 @@ struct route {
 
 #define PEER_BUCKETS  1024
 #define ROUTE_BUCKETS 1024
-#define SESSIONS_KEPT 65536 /* of which is known how they ended */
+#define SESSIONS_KEPT 4096 /* of which is known how they ended */
 
 typedef struct {
     request_t **pages; /* owned */

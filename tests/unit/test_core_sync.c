@@ -178,7 +178,7 @@ static void a_session_of_long_ago_was_ended(void **state)
     says_bare(gateway, KIND_BYE);
     greets_again(gateway); /* and lists nobody */
     uint64_t first = gateway->session;
-    for (int i = 1; i < 65536; i++) {
+    for (int i = 1; i < 4096; i++) {
         says_bare(gateway, KIND_BYE);
         gateway->session = first;
         assert_false(is_told_of_their_end(gateway));
