@@ -25,6 +25,11 @@ typedef struct list {
     for (list_t *node = (head)->next, *after_ = node->next; node != (head);    \
          node = after_, after_ = node->next)
 
+/* The same, from the last node to the first. */
+#define list_foreach_back_safe(node, head)                                     \
+    for (list_t *node = (head)->prev, *before_ = node->prev; node != (head);   \
+         node = before_, before_ = node->prev)
+
 static inline void list_init(list_t *self)
 {
     self->prev = self->next = self;

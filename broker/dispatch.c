@@ -59,7 +59,7 @@ static place_t place_bound(const conn_t *conn, route_t *route, uint64_t cost)
     place_t place = {.verdict = WAIT_TURN, .route = route, .worker = worker};
 
     if (route != NULL && worker->crew != NULL &&
-        routing_serves(worker->crew, route)) {
+        routing_terms(worker->crew, route) != NULL) {
         bool is_first = list_is_empty(&worker->waiters);
         place.verdict =
             is_first && worker_has_room(worker, cost) ? GO : WAIT_WORKER;
@@ -128,6 +128,7 @@ static size_t put_request(core_t *core, const request_t *request,
         .context = record_context(request->conn->record),
         .details = parts->details,
         .number = request->number,
+        .attempt = request->attempt,
     };
 
     conn_id_format(&request->conn->id, id);
@@ -137,17 +138,32 @@ static size_t put_request(core_t *core, const request_t *request,
     return out->len - before;
 }
 
+/*
+ * What another worker is to have when this one dies is kept, and what has been
+ * tried before, too: when its last attempt fails somebody may want to see it.
+ */
+static void keep_parts(request_t *request, const serves_t *terms,
+                       const parts_t *parts)
+{
+    request->is_again = request->event == EVENT_DISCONNECT ||
+                        request->attempt <= terms->redeliver;
+    if (!request->is_again && request->attempt == 1) {
+        request_release_parts(request);
+    } else if (request_hold(request, parts) < 0) {
+        request->is_again = false;
+    }
+}
+
 /* Parts may be lent by the request itself. */
 static void hand_over(core_t *core, request_t *request, worker_t *worker,
                       const route_t *route, const parts_t *parts)
 {
+    if (request->attempt < UINT8_MAX) {
+        request->attempt++;
+    }
     size_t size = put_request(core, request, route, worker, parts);
 
-    /* A DISCONNECT goes to another worker when this one dies. */
-    if (request->event != EVENT_DISCONNECT ||
-        request_hold(request, parts) < 0) {
-        request_release_parts(request);
-    }
+    keep_parts(request, routing_terms(worker->crew, route), parts);
     request->worker = worker;
     request->worker_size = (uint32_t)size;
     list_append(&worker->in_flight, &request->link);
@@ -572,7 +588,7 @@ static void extend_run(core_t *core, conn_t *conn, worker_t *worker)
          i++) {
         parts_t parts = request_parts(request);
         route_t *route = resolve(core, request->event, parts.route);
-        if (route == NULL || !routing_serves(worker->crew, route) ||
+        if (route == NULL || routing_terms(worker->crew, route) == NULL ||
             !worker_has_room(worker, cost_of(conn, &parts))) {
             return;
         }
@@ -744,38 +760,69 @@ void dispatch_drain(core_t *core, worker_t *worker)
     close_deserted(core);
 }
 
-/* One request of a dead worker.  Its connection is in somebody's hands. */
-static void bury(core_t *core, request_t *request)
+/* Its connection is in our hands, to be scheduled when all is settled. */
+static void make_homeless(conn_t *conn, list_t *homeless)
 {
-    conn_t *conn = request->conn;
+    conn->is_busy = true;
+    routing_unqueue(conn);
+    list_append(homeless, &conn->queued);
+}
 
-    let_go(request);
-    core->stats.worker_died++;
-    if (request->event == EVENT_DISCONNECT && request->held != NULL) {
-        list_prepend(&conn->waiting, &request->link);
-        core->stats.waiting++;
-        return;
+/* Not what has been answered meanwhile, nor the CONNECT of one who left. */
+static bool is_to_be_had_again(const request_t *request)
+{
+    switch (request->event) {
+    case EVENT_DISCONNECT:
+        return request->is_again;
+    case EVENT_CONNECT:
+        return request->is_again && !request->is_answered &&
+               request->conn->is_listed;
+    default:
+        return request->is_again && !request->is_answered;
     }
-    fail(core, request, request->event == EVENT_CONNECT ? 502 : 500);
-    finish(core, request);
+}
+
+/* From the last to the first: each goes before what came behind it. */
+static void take_back(core_t *core, worker_t *worker, list_t *homeless)
+{
+    list_foreach_back_safe(link, &worker->in_flight)
+    {
+        request_t *request = list_entry(link, request_t, link);
+        if (is_to_be_had_again(request)) {
+            make_homeless(request->conn, homeless);
+            let_go(request);
+            list_prepend(&request->conn->waiting, &request->link);
+            core->stats.waiting++;
+            core->stats.worker_died++;
+            core->stats.redelivered++;
+        }
+    }
+}
+
+/* What a dead worker held, and nobody is to have again. */
+static void bury(core_t *core, worker_t *worker, list_t *homeless)
+{
+    list_t *link;
+
+    while ((link = list_peek(&worker->in_flight)) != NULL) {
+        request_t *request = list_entry(link, request_t, link);
+        make_homeless(request->conn, homeless);
+        let_go(request);
+        core->stats.worker_died++;
+        fail(core, request, request->event == EVENT_CONNECT ? 502 : 500);
+        finish(core, request);
+    }
 }
 
 void dispatch_worker_lost(core_t *core, worker_t *worker)
 {
-    list_t homeless, *link;
+    list_t homeless;
 
     list_init(&homeless);
     unqueue_waiters(worker, &homeless);
     routing_leave(core, worker);
-    while ((link = list_peek(&worker->in_flight)) != NULL) {
-        request_t *request = list_entry(link, request_t, link);
-        conn_t *conn = request->conn;
-        conn->is_busy = true;
-        if (list_is_empty(&conn->queued)) {
-            list_append(&homeless, &conn->queued);
-        }
-        bury(core, request);
-    }
+    take_back(core, worker, &homeless);
+    bury(core, worker, &homeless);
     schedule_all(core, &homeless);
     close_deserted(core);
 }

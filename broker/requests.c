@@ -67,6 +67,8 @@ request_t *requests_take(requests_t *self)
     if (request != NULL) {
         request->conn = NULL;
         request->worker = NULL;
+        request->attempt = 0;
+        request->is_again = false;
         request->is_answered = false;
     }
     return request;

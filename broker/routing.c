@@ -9,19 +9,40 @@
 
 /* --- keys ---------------------------------------------------------------- */
 
-/* The next route key of an announced array: a str, or [str, map]. */
-static int next_key(wire_cursor_t *in, wire_bytes_t *key)
+/* A route as a worker announces it. */
+typedef struct {
+    wire_bytes_t key;
+    uint8_t redeliver;
+} offer_t;
+
+static int get_terms(wire_cursor_t *in, offer_t *offer)
+{
+    wire_bytes_t terms;
+
+    if (wire_get_raw_map(in, &terms) < 0) {
+        return -EPROTO;
+    }
+    uint64_t redeliver = wire_map_uint(terms, "redeliver", 0);
+    offer->redeliver =
+        redeliver < REDELIVER_MAX ? (uint8_t)redeliver : (uint8_t)REDELIVER_MAX;
+    return 0;
+}
+
+/* The next one of an announced array: a str, or [str, map]. */
+static int next_offer(wire_cursor_t *in, offer_t *offer)
 {
     uint32_t count;
     wire_bytes_t skipped;
 
+    offer->redeliver = 0;
     if (wire_get_array(in, &count) < 0) {
-        return wire_get_str(in, key);
+        return wire_get_str(in, &offer->key);
     }
-    if (count < 1 || wire_get_str(in, key) < 0) {
+    if (count < 1 || wire_get_str(in, &offer->key) < 0 ||
+        (count > 1 && get_terms(in, offer) < 0)) {
         return -EPROTO;
     }
-    for (uint32_t i = 1; i < count; i++) {
+    for (uint32_t i = 2; i < count; i++) {
         if (wire_get_raw(in, &skipped) < 0) {
             return -EPROTO;
         }
@@ -39,7 +60,7 @@ const char *routing_check(wire_bytes_t routes)
 {
     wire_cursor_t in = wire_cursor(routes);
     uint32_t count;
-    wire_bytes_t key;
+    offer_t offer;
 
     if (wire_get_array(&in, &count) < 0 || count < 1) {
         return "no routes";
@@ -48,13 +69,13 @@ const char *routing_check(wire_bytes_t routes)
         return "more than 1024 routes";
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (next_key(&in, &key) < 0) {
+        if (next_offer(&in, &offer) < 0) {
             return "a route is neither a str nor [str, map]";
         }
-        if (key.len < 1 || key.len > ROUTE_KEY_MAX) {
+        if (offer.key.len < 1 || offer.key.len > ROUTE_KEY_MAX) {
             return "a route key is not 1 to 128 bytes long";
         }
-        if (is_reserved(key)) {
+        if (is_reserved(offer.key)) {
             return "a route key begins with $ and is none of $connect, "
                    "$disconnect, $default";
         }
@@ -62,30 +83,40 @@ const char *routing_check(wire_bytes_t routes)
     return NULL;
 }
 
-static int compare_keys(const void *a, const void *b)
+static int compare_keys(const offer_t *a, const offer_t *b)
 {
-    const wire_bytes_t *left = a, *right = b;
-    size_t common = left->len < right->len ? left->len : right->len;
-    int order = memcmp(left->data, right->data, common);
+    wire_bytes_t left = a->key, right = b->key;
+    size_t common = left.len < right.len ? left.len : right.len;
+    int order = memcmp(left.data, right.data, common);
 
-    return order != 0 ? order
-                      : (left->len > right->len) - (left->len < right->len);
+    return order != 0 ? order : (left.len > right.len) - (left.len < right.len);
 }
 
-/* The distinct keys, sorted.  Returns how many; `keys` has ROUTES_MAX. */
-static uint32_t sorted_keys(wire_bytes_t routes, wire_bytes_t *keys)
+/* By key; of equal keys the one announced first. */
+static int compare_offers(const void *a, const void *b)
+{
+    const offer_t *left = a, *right = b;
+    int order = compare_keys(left, right);
+
+    return order != 0 ? order
+                      : (left->key.data > right->key.data) -
+                            (left->key.data < right->key.data);
+}
+
+/* Sorted, each key once.  Returns how many; `offers` has ROUTES_MAX. */
+static uint32_t sorted_offers(wire_bytes_t routes, offer_t *offers)
 {
     wire_cursor_t in = wire_cursor(routes);
     uint32_t count = 0, distinct = 0;
 
     (void)wire_get_array(&in, &count);
     for (uint32_t i = 0; i < count; i++) {
-        (void)next_key(&in, &keys[i]);
+        (void)next_offer(&in, &offers[i]);
     }
-    qsort(keys, count, sizeof *keys, compare_keys);
+    qsort(offers, count, sizeof *offers, compare_offers);
     for (uint32_t i = 0; i < count; i++) {
-        if (i == 0 || compare_keys(&keys[i], &keys[distinct - 1]) != 0) {
-            keys[distinct++] = keys[i];
+        if (i == 0 || compare_keys(&offers[i], &offers[distinct - 1]) != 0) {
+            offers[distinct++] = offers[i];
         }
     }
     return distinct;
@@ -172,14 +203,15 @@ void routing_close_deserted(core_t *core, list_t *orphans)
     }
 }
 
-bool routing_serves(const crew_t *crew, const route_t *route)
+const serves_t *routing_terms(const crew_t *crew, const route_t *route)
 {
     list_foreach(link, &route->crews) {
-        if (list_entry(link, serves_t, in_route)->crew == crew) {
-            return true;
+        const serves_t *serves = list_entry(link, serves_t, in_route);
+        if (serves->crew == crew) {
+            return serves;
         }
     }
-    return false;
+    return NULL;
 }
 
 /* --- crews --------------------------------------------------------------- */
@@ -199,10 +231,10 @@ static void crew_disband(core_t *core, crew_t *crew)
     free(crew);
 }
 
-static int crew_serve(core_t *core, crew_t *crew, wire_bytes_t key)
+static int crew_serve(core_t *core, crew_t *crew, const offer_t *offer)
 {
     serves_t *serves = calloc(1, sizeof *serves);
-    route_t *route = serves == NULL ? NULL : find_or_add(core, key);
+    route_t *route = serves == NULL ? NULL : find_or_add(core, offer->key);
 
     if (route == NULL) {
         free(serves);
@@ -211,6 +243,7 @@ static int crew_serve(core_t *core, crew_t *crew, wire_bytes_t key)
     list_remove(&route->deserted);
     serves->crew = crew;
     serves->route = route;
+    serves->redeliver = offer->redeliver;
     list_init(&serves->hungry);
     list_append(&crew->serves, &serves->in_crew);
     list_append(&route->crews, &serves->in_route);
@@ -220,17 +253,19 @@ static int crew_serve(core_t *core, crew_t *crew, wire_bytes_t key)
     return 0;
 }
 
-/* The keys as one run of bytes, by which crews are told apart. */
-static size_t put_keys(uint8_t *to, const wire_bytes_t *keys, uint32_t count)
+/* What is offered as one run of bytes, by which crews are told apart. */
+static size_t put_keys(uint8_t *to, const offer_t *offers, uint32_t count)
 {
     size_t len = 0;
 
     for (uint32_t i = 0; i < count; i++) {
+        const offer_t *offer = &offers[i];
         if (to != NULL) {
-            to[len] = (uint8_t)keys[i].len;
-            memcpy(to + len + 1, keys[i].data, keys[i].len);
+            to[len] = offer->redeliver;
+            to[len + 1] = (uint8_t)offer->key.len;
+            memcpy(to + len + 2, offer->key.data, offer->key.len);
         }
-        len += 1 + keys[i].len;
+        len += 2 + offer->key.len;
     }
     return len;
 }
@@ -247,15 +282,15 @@ static crew_t *crew_find(core_t *core, const crew_t *like)
     return NULL;
 }
 
-static crew_t *crew_new(core_t *core, const wire_bytes_t *keys, uint32_t count)
+static crew_t *crew_new(core_t *core, const offer_t *offers, uint32_t count)
 {
-    size_t keys_len = put_keys(NULL, keys, count);
+    size_t keys_len = put_keys(NULL, offers, count);
     crew_t *crew = calloc(1, sizeof *crew + keys_len);
 
     if (crew == NULL) {
         return NULL;
     }
-    crew->keys_len = put_keys(crew->keys, keys, count);
+    crew->keys_len = put_keys(crew->keys, offers, count);
     crew_t *same = crew_find(core, crew);
     if (same != NULL) {
         free(crew);
@@ -268,7 +303,7 @@ static crew_t *crew_new(core_t *core, const wire_bytes_t *keys, uint32_t count)
     list_init(&crew->hungry);
     list_append(&core->crews, &crew->linked);
     for (uint32_t i = 0; i < count; i++) {
-        if (crew_serve(core, crew, keys[i]) < 0) {
+        if (crew_serve(core, crew, &offers[i]) < 0) {
             crew_disband(core, crew);
             return NULL;
         }
@@ -278,12 +313,12 @@ static crew_t *crew_new(core_t *core, const wire_bytes_t *keys, uint32_t count)
 
 int routing_join(core_t *core, worker_t *worker, wire_bytes_t routes)
 {
-    wire_bytes_t *keys = malloc(ROUTES_MAX * sizeof *keys);
+    offer_t *offers = malloc(ROUTES_MAX * sizeof *offers);
     crew_t *crew = NULL;
 
-    if (keys != NULL) {
-        crew = crew_new(core, keys, sorted_keys(routes, keys));
-        free(keys);
+    if (offers != NULL) {
+        crew = crew_new(core, offers, sorted_offers(routes, offers));
+        free(offers);
     }
     if (crew == NULL) {
         return -ENOMEM;

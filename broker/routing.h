@@ -41,7 +41,8 @@ void routing_close_deserted(core_t *core, list_t *orphans);
 /* The route of this key, or NULL: some crew serves it, or it is deserted. */
 route_t *routing_find(core_t *core, wire_bytes_t key);
 
-bool routing_serves(const crew_t *crew, const route_t *route);
+/* On which terms the crew serves the route, or NULL: it does not. */
+const serves_t *routing_terms(const crew_t *crew, const route_t *route);
 
 /* The least loaded worker with room for `size` bytes, or NULL. */
 worker_t *routing_pick(route_t *route, uint64_t size);

@@ -165,6 +165,8 @@ struct request {
     uint32_t index;       /* in the table */
     uint16_t generation;
     uint8_t event;
+    uint8_t attempt;  /* how often it was given to a worker */
+    bool is_again;    /* when that worker dies, another gets it */
     bool is_answered; /* the gateway has its REPLY, or wants none */
 };
 
@@ -188,6 +190,7 @@ typedef struct {
     list_t in_crew, in_route, hungry;
     crew_t *crew;
     route_t *route;
+    uint8_t redeliver; /* times that it wants a request again at most */
 } serves_t;
 
 struct route {

@@ -111,7 +111,8 @@ static int get_request(wire_cursor_t *in, uint32_t *fields,
         get_map_or_nil(in, DETAILS_MAX, &request->details) < 0) {
         return -EPROTO;
     }
-    return get_last_uint(in, fields, &request->number);
+    int rc = get_last_uint(in, fields, &request->number);
+    return rc < 0 ? rc : get_last_uint(in, fields, &request->attempt);
 }
 
 static int get_reply(wire_cursor_t *in, uint32_t *fields,
@@ -414,7 +415,8 @@ int message_put_ready(buf_t *out, const message_ready_t *ready)
 
 int message_put_request(buf_t *out, const message_request_t *request)
 {
-    put_t put = begin(out, KIND_REQUEST, 9);
+    bool is_again = request->attempt > 1;
+    put_t put = begin(out, KIND_REQUEST, is_again ? 10 : 9);
 
     PUT(&put, wire_put_uint(out, request->id));
     PUT(&put, wire_put_uint(out, request->event));
@@ -425,6 +427,9 @@ int message_put_request(buf_t *out, const message_request_t *request)
     PUT(&put, put_raw_or_nil(out, request->context));
     PUT(&put, put_raw_or_nil(out, request->details));
     PUT(&put, wire_put_uint(out, request->number));
+    if (is_again) {
+        PUT(&put, wire_put_uint(out, request->attempt));
+    }
     return finish(&put);
 }
 

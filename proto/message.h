@@ -29,6 +29,7 @@
 #define DURATION_MAX   2147483647 /* ms */
 #define ROUTE_KEY_MAX  128
 #define ROUTES_MAX     1024
+#define REDELIVER_MAX  100
 #define STATUS_MIN     100
 #define STATUS_MAX     599
 #define USER_MAX       256
@@ -121,6 +122,7 @@ typedef struct {
     wire_bytes_t context; /* map about the connection, or nil */
     wire_bytes_t details; /* map about this event, or nil */
     uint64_t number;      /* end to end; names the request in error frames */
+    uint64_t attempt;     /* how often it was given to a worker; 0 is 1 */
 } message_request_t;
 
 typedef struct {

@@ -91,27 +91,31 @@ def requests():
                    context={"ip": "127.0.0.1", "connected_at": 1767225600000},
                    details={"path": "/", "query": [["a", "1"], ["a", "2"]],
                             "headers": [["host", "example.org"]], "subprotocols": ["chat"]},
-                   number=9))
+                   number=9, attempt=0))
     accept("a MESSAGE with the largest id and number",
            pack([4, 2**64 - 1, 2, CONN, "echo", "h\u00e9llo", 0, {"user": "ada"}, None, 2**63]),
            message("REQUEST", id=str(2**64 - 1), event=2, connection=CONN, route="echo",
                    body="h\u00e9llo", deadline_ms=0, context={"user": "ada"}, details=None,
-                   number=str(2**63)))
+                   number=str(2**63), attempt=0))
     accept("a binary MESSAGE without a number",
            pack([4, 1, 2, CONN, "r" * 128, b"\x00\xff", 2147483647, None, None]),
            message("REQUEST", id=1, event=2, connection=CONN, route="r" * 128,
                    body={"bin": "00ff"}, deadline_ms=2147483647, context=None,
-                   details=None, number=0))
+                   details=None, number=0, attempt=0))
+    accept("a MESSAGE that is given for the second time",
+           pack([4, 1, 2, CONN, "echo", "again", 1, None, None, 3, 2]),
+           message("REQUEST", id=1, event=2, connection=CONN, route="echo", body="again",
+                   deadline_ms=1, context=None, details=None, number=3, attempt=2))
     accept("an empty text is a body",
            pack([4, 1, 2, CONN, "echo", "", 1, None, None, 0]),
            message("REQUEST", id=1, event=2, connection=CONN, route="echo", body="",
-                   deadline_ms=1, context=None, details=None, number=0))
+                   deadline_ms=1, context=None, details=None, number=0, attempt=0))
     accept("a DISCONNECT",
            pack([4, 8, 3, CONN, "$disconnect", None, 29000, {},
                  {"code": 1006, "reason": "gateway lost"}, 0]),
            message("REQUEST", id=8, event=3, connection=CONN, route="$disconnect",
                    body=None, deadline_ms=29000, context={},
-                   details={"code": 1006, "reason": "gateway lost"}, number=0))
+                   details={"code": 1006, "reason": "gateway lost"}, number=0, attempt=0))
     accept("a REPLY without options", pack([5, 1, 200, "hi"]), reply(body="hi"))
     accept("a REPLY that refuses", pack([5, 1, 599, None, None]), reply(status=599))
     options = {"subprotocol": "chat", "headers": [["x-a", "b"]], "user": "ada",

@@ -211,12 +211,30 @@ static uint32_t count_words(const char *words)
     return count;
 }
 
-static void put_words(buf_t *out, const char *words)
+/* "echo", or "echo*3" for ["echo", {"redeliver": 3}]. */
+static void put_route(buf_t *out, const char *word, size_t len)
+{
+    const char *star = memchr(word, '*', len);
+    size_t key_len = star == NULL ? len : (size_t)(star - word);
+
+    if (star != NULL) {
+        must(wire_put_array(out, 2) == 0);
+    }
+    must(wire_put_str(out, (wire_bytes_t){(const uint8_t *)word, key_len}) ==
+         0);
+    if (star != NULL) {
+        must(wire_put_map(out, 1) == 0);
+        must(wire_put_text(out, "redeliver") == 0);
+        must(wire_put_uint(out, strtoul(star + 1, NULL, 10)) == 0);
+    }
+}
+
+static void put_routes(buf_t *out, const char *words)
 {
     must(wire_put_array(out, count_words(words)) == 0);
     for (const char *at = words; *at != '\0'; at += strspn(at, " ")) {
         size_t len = strcspn(at, " ");
-        must(wire_put_str(out, (wire_bytes_t){(const uint8_t *)at, len}) == 0);
+        put_route(out, at, len);
         at += len;
     }
 }
@@ -228,7 +246,7 @@ void put_ready(node_t *worker, const char *routes, uint64_t window,
     buf_t words;
 
     buf_init(&words, FRAME_CAP);
-    put_words(&words, routes);
+    put_routes(&words, routes);
     ready.ready =
         (message_ready_t){{words.data, words.len}, window, window_bytes};
     put_message(worker, &ready);

@@ -55,6 +55,8 @@ static message_request_t some_request(random_t *random)
         .context = some_map(random),
         .details = some_map(random),
         .number = random_uint(random),
+        .attempt =
+            random_below(random, 2) == 0 ? 0 : 2 + random_below(random, 9),
     };
 }
 
@@ -291,7 +293,8 @@ static void lengthen(random_t *random, const buf_t *frame, buf_t *longer)
 
 static bool has_optional_field(const message_t *message)
 {
-    return (message->kind == KIND_REPLY && message->reply.options.len == 0) ||
+    return (message->kind == KIND_REQUEST && message->request.attempt == 0) ||
+           (message->kind == KIND_REPLY && message->reply.options.len == 0) ||
            (message->kind == KIND_PUSH && message->push.options.len == 0);
 }
 

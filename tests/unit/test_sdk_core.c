@@ -141,6 +141,11 @@ static void wrong_routes_are_refused_and_the_first_error_is_kept(void **state)
     assert_int_equal(hoist_on(app, long_key, note_route), -EINVAL);
     assert_int_equal(hoist_on(app, long_key + 1, note_route), 0);
     assert_int_equal(app->first_error, -EEXIST);
+    assert_int_equal(hoist_redeliver(app, "chat", 100), 0);
+    assert_int_equal(hoist_redeliver(app, "chat", 101), -EINVAL);
+    assert_int_equal(hoist_redeliver(app, "who", 1), -ENOENT);
+    assert_int_equal(hoist_redeliver(app, NULL, 1), -ENOENT);
+    assert_int_equal(app->first_error, -EEXIST);
 }
 
 static void routes_end_at_their_limit_and_all_are_found(void **state)
@@ -533,6 +538,7 @@ static int read_connect(hoist_ctx *ctx)
     assert_int_equal(hoist_event_of(ctx), HOIST_CONNECT);
     assert_text(hoist_connection(ctx), CONN_A);
     assert_int_equal(hoist_request_number(ctx), 70);
+    assert_int_equal(hoist_attempt(ctx), 1);
     assert_ptr_equal(hoist_ctx_app(ctx), fixture->app);
     assert_text(hoist_path(ctx), "/chat");
     assert_text(hoist_header(ctx, "x-name"), "first");

@@ -66,6 +66,8 @@ static int setup(void **state)
     fixture = xcalloc(1, sizeof *fixture);
     fixture->app = hoist_app_new();
     hoist_on(fixture->app, "a", handler);
+    hoist_on(fixture->app, "b", handler);
+    hoist_redeliver(fixture->app, "b", 3);
     hoist_on_gone(fixture->app, on_gone);
     buf_init(&fixture->in, FRAME_MAX);
     open_link(1 << 20);
@@ -489,6 +491,28 @@ static void a_lost_broker_is_asked_and_greeted_when_it_is_heard(void **state)
     assert_ready("HELLO READY");
 }
 
+static void the_terms_of_a_route_stand_in_ready(void **state)
+{
+    buf_t frame;
+    message_t message;
+    wire_bytes_t key, terms;
+    uint32_t count;
+    (void)state;
+
+    buf_init(&frame, FRAME_MAX);
+    must(sdk_take(&fixture->link.outbox.ready, &frame, &message));
+    must(sdk_take(&fixture->link.outbox.ready, &frame, &message));
+    wire_cursor_t in = wire_cursor(message.ready.routes);
+    must(wire_get_array(&in, &count) == 0 && count == 2);
+    must(wire_get_str(&in, &key) == 0);
+    assert_true(wire_is(key, "a"));
+    must(wire_get_array(&in, &count) == 0 && count == 2);
+    must(wire_get_str(&in, &key) == 0 && wire_get_raw_map(&in, &terms) == 0);
+    assert_true(wire_is(key, "b"));
+    assert_int_equal(wire_map_uint(terms, "redeliver", 0), 3);
+    buf_fini(&frame);
+}
+
 static void after_a_loss_it_is_another_peer_that_holds_nothing(void **state)
 {
     link_t *link = &fixture->link;
@@ -619,6 +643,7 @@ int main(void)
         TEST(a_broker_that_answers_no_ping_is_lost_after_liveness),
         TEST(a_handler_that_blocks_is_no_silence_of_the_broker),
         TEST(a_lost_broker_is_asked_and_greeted_when_it_is_heard),
+        TEST(the_terms_of_a_route_stand_in_ready),
         TEST(after_a_loss_it_is_another_peer_that_holds_nothing),
         TEST(the_welcome_for_a_former_life_is_not_for_this_one),
         TEST(a_link_is_drained_when_the_fence_came_back_and_all_is_sent),

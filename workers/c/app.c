@@ -57,6 +57,22 @@ int hoist_on(hoist_app *app, const char *route, hoist_handler *handler)
     return keep_error(app, routes_add(&app->routes, route, handler));
 }
 
+int hoist_redeliver(hoist_app *app, const char *route, unsigned times)
+{
+    if (app->running) {
+        return -EBUSY;
+    }
+    route_t *entry = route == NULL ? NULL : routes_named(&app->routes, route);
+    if (entry == NULL) {
+        return keep_error(app, -ENOENT);
+    }
+    if (times > REDELIVER_MAX) {
+        return keep_error(app, -EINVAL);
+    }
+    entry->redeliver = (uint8_t)times;
+    return 0;
+}
+
 /* The route key of a method and path, or NULL. */
 static const char *key_of(const char *method, const char *path)
 {

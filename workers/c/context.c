@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "workers/c/core.h"
 
+#include <limits.h>
+
 #include <strings.h>
 
 hoist_event hoist_event_of(const hoist_ctx *ctx)
@@ -31,6 +33,13 @@ hoist_text hoist_body(const hoist_ctx *ctx)
 uint64_t hoist_request_number(const hoist_ctx *ctx)
 {
     return ctx->request->number;
+}
+
+unsigned hoist_attempt(const hoist_ctx *ctx)
+{
+    uint64_t attempt = ctx->request->attempt;
+
+    return attempt < 1 ? 1 : attempt < UINT_MAX ? (unsigned)attempt : UINT_MAX;
 }
 
 int64_t hoist_deadline_left_ms(const hoist_ctx *ctx)

@@ -161,6 +161,18 @@ void hoist_app_destroy(hoist_app **app_p);
 int hoist_on(hoist_app *app, const char *route, hoist_handler *handler);
 
 /*
+ * When a worker dies before it has replied to an event of this route (which
+ * has a handler), give the event to another worker, up to so many times, 0 to
+ * 100; 0, which is the default, is at most once.  The events of a connection
+ * keep their order.  A handler of such a route may see an event twice and
+ * should do no harm then: hoist_attempt tells.  A DISCONNECT is always given to
+ * another worker.
+ * Returns 0; -ENOENT when the route has no handler; -EINVAL; -EBUSY while the
+ * app runs.  Failures are kept as those of hoist_on.
+ */
+int hoist_redeliver(hoist_app *app, const char *route, unsigned times);
+
+/*
  * The same table in the manner of HTTP: ("CONNECT", "/connect") is
  * "$connect", ("DISCONNECT", "/disconnect") "$disconnect", ("MESSAGE",
  * "/message") "$default" and ("MESSAGE", "/name") the route "name".
@@ -269,6 +281,9 @@ hoist_text hoist_route(const hoist_ctx *ctx);
 /* What the client sent with a MESSAGE; none for other events. */
 hoist_type hoist_body_type(const hoist_ctx *ctx);
 hoist_text hoist_body(const hoist_ctx *ctx);
+
+/* 1, or 2 and more when workers died that had the event before. */
+unsigned hoist_attempt(const hoist_ctx *ctx);
 
 /* The request end to end; the client sees it in error frames. */
 uint64_t hoist_request_number(const hoist_ctx *ctx);

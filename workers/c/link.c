@@ -15,13 +15,28 @@
 
 /* --- greeting ---------------------------------------------------------- */
 
-/* The routes of READY: an array of str. */
+/* A str, or [str, terms] where the route has some. */
+static int put_route(buf_t *out, const route_t *route)
+{
+    if (route->redeliver == 0) {
+        return wire_put_text(out, route->key);
+    }
+    int rc = wire_put_array(out, 2);
+    if (rc == 0 && (rc = wire_put_text(out, route->key)) == 0 &&
+        (rc = wire_put_map(out, 1)) == 0 &&
+        (rc = wire_put_text(out, "redeliver")) == 0) {
+        rc = wire_put_uint(out, route->redeliver);
+    }
+    return rc;
+}
+
+/* The routes of READY. */
 static int put_routes(buf_t *out, const routes_t *routes)
 {
     int rc = wire_put_array(out, (uint32_t)routes->count);
 
     for (size_t i = 0; rc == 0 && i < routes->count; i++) {
-        rc = wire_put_text(out, routes->routes[i].key);
+        rc = put_route(out, &routes->routes[i]);
     }
     return rc;
 }

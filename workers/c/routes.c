@@ -41,14 +41,14 @@ static bool key_is_allowed(const char *key, size_t len)
            strcmp(key, "$disconnect") == 0 || strcmp(key, "$default") == 0;
 }
 
-static bool has_key(const routes_t *self, const char *key)
+route_t *routes_named(routes_t *self, const char *key)
 {
     for (size_t i = 0; i < self->count; i++) {
         if (strcmp(self->routes[i].key, key) == 0) {
-            return true;
+            return &self->routes[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 static void grow(routes_t *self)
@@ -69,7 +69,7 @@ int routes_add(routes_t *self, const char *key, hoist_handler *handler)
     if (key == NULL || handler == NULL || !key_is_allowed(key, strlen(key))) {
         return -EINVAL;
     }
-    if (has_key(self, key)) {
+    if (routes_named(self, key) != NULL) {
         return -EEXIST;
     }
     if (self->count == ROUTES_MAX) {
@@ -79,7 +79,8 @@ int routes_add(routes_t *self, const char *key, hoist_handler *handler)
         grow(self);
     }
     thaw(self);
-    self->routes[self->count++] = (route_t){xstrdup(key), strlen(key), handler};
+    self->routes[self->count++] =
+        (route_t){.key = xstrdup(key), .len = strlen(key), .handler = handler};
     return 0;
 }
 

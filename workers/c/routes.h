@@ -13,6 +13,7 @@ typedef struct {
     char *key;              /* owned */
     size_t len;             /* bytes of key */
     hoist_handler *handler; /* borrowed: the program's code */
+    uint8_t redeliver;      /* times, when a worker died of it */
 } route_t;
 
 typedef struct {
@@ -37,6 +38,9 @@ void routes_fini(routes_t *self);
  * -ENOSPC at ROUTES_MAX.
  */
 int routes_add(routes_t *self, const char *key, hoist_handler *handler);
+
+/* The route of this key to be changed, or NULL.  Any time. */
+route_t *routes_named(routes_t *self, const char *key);
 
 /* Build the table for routes_find. */
 void routes_freeze(routes_t *self);
