@@ -77,9 +77,10 @@ static void send_frame(client_t *self, uint8_t opcode, const void *data,
 
 static void send_message(client_t *self)
 {
-    static const char *const actions[] = {"one", "two", "lone", "nobody"};
+    static const char *const actions[] = {"one", "two", ROUTE_AGAIN, "lone",
+                                          "nobody"};
     const char *action =
-        actions[world_chance(10) ? world_between(2, 3) : world_between(0, 1)];
+        actions[world_chance(10) ? world_between(3, 4) : world_between(0, 2)];
     char text[126];
     uint32_t n = truth_sent(self->attempt);
     int len =

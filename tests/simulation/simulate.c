@@ -82,6 +82,7 @@ static broker_options_t broker_options(void)
     options.name = "sim";
     options.heartbeat_ms = 200;
     options.liveness_ms = 1000;
+    options.route_grace_ms = world_between(0, 3000);
     options.gateway_window = 40;
     options.gateway_window_bytes = 1 << 20;
     options.push_window = 1000;
@@ -111,9 +112,9 @@ static gateway_options_t gateway_options(void)
 }
 
 static const char *const all_routes[] = {"$connect", "$disconnect", "one",
-                                         "two", NULL};
+                                         "two",      ROUTE_AGAIN,   NULL};
 static const char *const some_routes[] = {"$connect", "$disconnect", "one",
-                                          "lone", NULL};
+                                          "lone",     ROUTE_AGAIN,   NULL};
 
 static void choose_faults(void)
 {
@@ -446,17 +447,19 @@ static void add(truth_counts_t *total)
     total->failed += counts.failed;
     total->connects += counts.connects;
     total->disconnects += counts.disconnects;
+    total->redelivered += counts.redelivered;
 }
 
 static void print_counts(const truth_counts_t *total)
 {
     printf(
         "attempts=%llu opened=%llu sent=%llu answered=%llu failed=%llu "
-        "connects=%llu disconnects=%llu\n",
+        "connects=%llu disconnects=%llu redelivered=%llu\n",
         (unsigned long long)total->attempts, (unsigned long long)total->opened,
         (unsigned long long)total->sent, (unsigned long long)total->answered,
         (unsigned long long)total->failed, (unsigned long long)total->connects,
-        (unsigned long long)total->disconnects);
+        (unsigned long long)total->disconnects,
+        (unsigned long long)total->redelivered);
 }
 
 int main(int argc, char **argv)

@@ -16,10 +16,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ROUTE_AGAIN "again" /* whose requests are redelivered, … */
+#define REDELIVER   2       /* … so many times */
+
 /* Where a handler runs: what may end without it being asked. */
 typedef struct {
-    uint32_t worker;  /* number of the worker's start, 1, 2, … */
-    bool is_doubtful; /* its broker may have given it up: nothing counts */
+    uint32_t worker;   /* number of the worker's start, 1, 2, … */
+    bool is_doubtful;  /* its broker may have given it up: nothing counts */
+    uint64_t delivery; /* how often the event was given out; 0 is 1 */
 } place_t;
 
 void truth_begin(void);
@@ -72,6 +76,7 @@ void truth_final(void);
 
 typedef struct {
     uint64_t attempts, opened, sent, answered, failed, connects, disconnects;
+    uint64_t redelivered; /* handlers that began an event again */
 } truth_counts_t;
 
 truth_counts_t truth_counts(void);

@@ -78,6 +78,17 @@ static void say_ping(worker_node_t *self)
     send_buf(self, &out);
 }
 
+static void put_route(buf_t *out, const char *route)
+{
+    if (strcmp(route, ROUTE_AGAIN) != 0) {
+        must(wire_put_text(out, route) == 0);
+        return;
+    }
+    must(wire_put_array(out, 2) == 0 && wire_put_text(out, route) == 0 &&
+         wire_put_map(out, 1) == 0 && wire_put_text(out, "redeliver") == 0 &&
+         wire_put_uint(out, REDELIVER) == 0);
+}
+
 static void put_ready(worker_node_t *self, buf_t *out)
 {
     buf_t routes;
@@ -89,7 +100,7 @@ static void put_ready(worker_node_t *self, buf_t *out)
     buf_init(&routes, FRAME_MAX_);
     must(wire_put_array(&routes, count) == 0);
     for (uint32_t i = 0; i < count; i++) {
-        must(wire_put_text(&routes, self->options.routes[i]) == 0);
+        put_route(&routes, self->options.routes[i]);
     }
     message_ready_t ready = {.routes = {routes.data, routes.len},
                              .window = self->options.window,
@@ -288,6 +299,12 @@ static void read_message(work_t *work, const message_request_t *request)
     text[request->body.bytes.len] = '\0';
     must(sscanf(text, "{\"action\":\"%15[a-z]\",\"k\":%u,\"n\":%u}", action,
                 &work->attempt, &work->n) == 3);
+    uint64_t most = strcmp(action, ROUTE_AGAIN) == 0 ? 1 + REDELIVER : 1;
+    if (request->attempt > most) {
+        world_broken("%.16s: message %u (%s) is given for the %lluth time",
+                     work->conn, work->n, action,
+                     (unsigned long long)request->attempt);
+    }
 }
 
 static void take_request(worker_node_t *self, const message_request_t *request)
@@ -299,8 +316,9 @@ static void take_request(worker_node_t *self, const message_request_t *request)
     work->worker = self;
     work->id = request->id;
     work->event = (event_t)request->event;
-    work->place =
-        (place_t){.worker = self->number, .is_doubtful = self->is_doubtful};
+    work->place = (place_t){.worker = self->number,
+                            .is_doubtful = self->is_doubtful,
+                            .delivery = request->attempt};
     must(request->conn.len == CONN_ID_TEXT);
     memcpy(work->conn, request->conn.data, CONN_ID_TEXT);
     if (request->event == EVENT_CONNECT) {
