@@ -141,7 +141,7 @@ void conns_unlist(core_t *core, conn_t *conn)
 void conns_reap(core_t *core, conn_t *conn)
 {
     if (conn->is_listed || conn->is_busy || conn->in_flight != 0 ||
-        !list_is_empty(&conn->waiting)) {
+        conn->loose != 0 || !list_is_empty(&conn->waiting)) {
         return;
     }
     gateway_t *gateway = conn->gateway;

@@ -62,7 +62,8 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
 
 static bool is_idle(const conn_t *conn)
 {
-    return conn->in_flight == 0 && list_is_empty(&conn->waiting);
+    return conn->in_flight == 0 && conn->loose == 0 &&
+           list_is_empty(&conn->waiting);
 }
 
 /*

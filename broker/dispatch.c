@@ -53,13 +53,35 @@ static uint64_t cost_of(const conn_t *conn, const parts_t *parts)
            parts->details.len + conn->record->context_len;
 }
 
-static place_t place_bound(const conn_t *conn, route_t *route, uint64_t cost)
+/* Is it a message that may overtake others of its connection? */
+static bool is_loose(uint8_t event, const route_t *route)
+{
+    return event == EVENT_MESSAGE && route != NULL &&
+           routing_is_unordered(route);
+}
+
+/* As far as order goes, and what the worker serves. */
+static bool may_go_to(const conn_t *conn, uint8_t event, const route_t *route,
+                      const worker_t *worker)
+{
+    if (route == NULL || worker->crew == NULL ||
+        routing_terms(worker->crew, route) == NULL) {
+        return false;
+    }
+    if (event == EVENT_DISCONNECT && conn->loose > 0) {
+        return false; /* it is the last, of all */
+    }
+    return conn->worker == NULL || conn->worker == worker ||
+           is_loose(event, route);
+}
+
+static place_t place_bound(const conn_t *conn, uint8_t event, route_t *route,
+                           uint64_t cost)
 {
     worker_t *worker = conn->worker;
     place_t place = {.verdict = WAIT_TURN, .route = route, .worker = worker};
 
-    if (route != NULL && worker->crew != NULL &&
-        routing_terms(worker->crew, route) != NULL) {
+    if (may_go_to(conn, event, route, worker)) {
         bool is_first = list_is_empty(&worker->waiters);
         place.verdict =
             is_first && worker_has_room(worker, cost) ? GO : WAIT_WORKER;
@@ -87,8 +109,12 @@ static place_t place_of(core_t *core, const conn_t *conn, uint8_t event,
     uint64_t cost = cost_of(conn, parts);
     place_t place = {.route = resolve(core, event, parts->route)};
 
-    if (conn->worker != NULL) {
-        return place_bound(conn, place.route, cost);
+    if (event == EVENT_DISCONNECT && conn->loose > 0) {
+        place.verdict = WAIT_TURN; /* it is the last, of all */
+        return place;
+    }
+    if (conn->worker != NULL && !is_loose(event, place.route)) {
+        return place_bound(conn, event, place.route, cost);
     }
     if (place.route == NULL) {
         place.verdict = may_wait(core, conn, event) ? WAIT_ANYONE : NOWHERE;
@@ -166,12 +192,17 @@ static void hand_over(core_t *core, request_t *request, worker_t *worker,
     keep_parts(request, routing_terms(worker->crew, route), parts);
     request->worker = worker;
     request->worker_size = (uint32_t)size;
+    request->is_loose = is_loose(request->event, route);
     list_append(&worker->in_flight, &request->link);
     worker->held++;
     worker->held_bytes += size;
     routing_level(worker);
-    request->conn->worker = worker;
-    request->conn->in_flight++;
+    if (request->is_loose) {
+        request->conn->loose++;
+    } else {
+        request->conn->worker = worker;
+        request->conn->in_flight++;
+    }
 }
 
 /* The worker holds it no longer. */
@@ -184,7 +215,9 @@ static void let_go(request_t *request)
     request->worker = NULL;
     worker->held--;
     worker->held_bytes -= request->worker_size;
-    if (--conn->in_flight == 0) {
+    if (request->is_loose) {
+        conn->loose--;
+    } else if (--conn->in_flight == 0) {
         conn->worker = NULL;
     }
 }
@@ -384,6 +417,19 @@ static void reschedule(core_t *core, conn_t *conn)
     schedule(core, conn);
 }
 
+/* Past the mailbox, where there is room; else it waits there like others. */
+static bool may_overtake(core_t *core, const conn_t *conn, uint8_t event,
+                         const parts_t *parts, place_t *place)
+{
+    route_t *route = resolve(core, event, parts->route);
+
+    if (!is_loose(event, route)) {
+        return false;
+    }
+    *place = place_of(core, conn, event, parts);
+    return place->verdict == GO;
+}
+
 /* It goes to a worker, comes to its end, or joins its mailbox. */
 static void admit(core_t *core, request_t *request, const parts_t *parts)
 {
@@ -392,6 +438,8 @@ static void admit(core_t *core, request_t *request, const parts_t *parts)
 
     if (list_is_empty(&conn->waiting)) {
         place = place_of(core, conn, request->event, parts);
+    } else if (!may_overtake(core, conn, request->event, parts, &place)) {
+        place.verdict = WAIT_TURN;
     }
     if (place.verdict == GO) {
         hand_over(core, request, place.worker, place.route, parts);
@@ -588,7 +636,7 @@ static void extend_run(core_t *core, conn_t *conn, worker_t *worker)
          i++) {
         parts_t parts = request_parts(request);
         route_t *route = resolve(core, request->event, parts.route);
-        if (route == NULL || routing_terms(worker->crew, route) == NULL ||
+        if (!may_go_to(conn, request->event, route, worker) ||
             !worker_has_room(worker, cost_of(conn, &parts))) {
             return;
         }
@@ -604,10 +652,10 @@ static void end_run(core_t *core, conn_t *conn)
 {
     const request_t *request = first_waiting(conn);
 
-    if (request != NULL) {
+    if (request != NULL && conn->worker != NULL) {
         parts_t parts = request_parts(request);
-        place_t place =
-            place_bound(conn, resolve(core, request->event, parts.route), 0);
+        route_t *route = resolve(core, request->event, parts.route);
+        place_t place = place_bound(conn, request->event, route, 0);
         if (place.verdict != WAIT_TURN) {
             place.verdict = WAIT_WORKER;
             enqueue(core, conn, &place);
@@ -632,8 +680,8 @@ static bool feed_bound(core_t *core, worker_t *worker)
     }
     routing_unqueue(conn);
     /* Its route may be announced by others by now, and no longer be ours. */
-    place_t place =
-        place_bound(conn, resolve(core, request->event, parts.route), 0);
+    route_t *route = resolve(core, request->event, parts.route);
+    place_t place = place_bound(conn, request->event, route, 0);
     if (place.verdict != WAIT_TURN) {
         send_first(core, conn, worker, place.route);
         extend_run(core, conn, worker);

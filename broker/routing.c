@@ -13,6 +13,7 @@
 typedef struct {
     wire_bytes_t key;
     uint8_t redeliver;
+    bool is_unordered;
 } offer_t;
 
 static int get_terms(wire_cursor_t *in, offer_t *offer)
@@ -25,6 +26,7 @@ static int get_terms(wire_cursor_t *in, offer_t *offer)
     uint64_t redeliver = wire_map_uint(terms, "redeliver", 0);
     offer->redeliver =
         redeliver < REDELIVER_MAX ? (uint8_t)redeliver : (uint8_t)REDELIVER_MAX;
+    offer->is_unordered = wire_map_bool(terms, "unordered", false);
     return 0;
 }
 
@@ -34,7 +36,7 @@ static int next_offer(wire_cursor_t *in, offer_t *offer)
     uint32_t count;
     wire_bytes_t skipped;
 
-    offer->redeliver = 0;
+    *offer = (offer_t){.redeliver = 0};
     if (wire_get_array(in, &count) < 0) {
         return wire_get_str(in, &offer->key);
     }
@@ -203,6 +205,11 @@ void routing_close_deserted(core_t *core, list_t *orphans)
     }
 }
 
+bool routing_is_unordered(const route_t *route)
+{
+    return route->strict == 0 && !list_is_empty(&route->crews);
+}
+
 const serves_t *routing_terms(const crew_t *crew, const route_t *route)
 {
     list_foreach(link, &route->crews) {
@@ -223,6 +230,7 @@ static void crew_disband(core_t *core, crew_t *crew)
     while ((link = list_take(&crew->serves)) != NULL) {
         serves_t *serves = list_entry(link, serves_t, in_crew);
         list_remove(&serves->in_route);
+        serves->route->strict -= !serves->is_unordered;
         list_remove(&serves->hungry);
         desert(core, serves->route);
         free(serves);
@@ -244,6 +252,8 @@ static int crew_serve(core_t *core, crew_t *crew, const offer_t *offer)
     serves->crew = crew;
     serves->route = route;
     serves->redeliver = offer->redeliver;
+    serves->is_unordered = offer->is_unordered;
+    route->strict += !offer->is_unordered;
     list_init(&serves->hungry);
     list_append(&crew->serves, &serves->in_crew);
     list_append(&route->crews, &serves->in_route);
@@ -261,7 +271,7 @@ static size_t put_keys(uint8_t *to, const offer_t *offers, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         const offer_t *offer = &offers[i];
         if (to != NULL) {
-            to[len] = offer->redeliver;
+            to[len] = (uint8_t)(offer->redeliver | offer->is_unordered << 7);
             to[len + 1] = (uint8_t)offer->key.len;
             memcpy(to + len + 2, offer->key.data, offer->key.len);
         }

@@ -41,6 +41,10 @@ void routing_close_deserted(core_t *core, list_t *orphans);
 /* The route of this key, or NULL: some crew serves it, or it is deserted. */
 route_t *routing_find(core_t *core, wire_bytes_t key);
 
+/* May its messages overtake others of their connection?  If all who serve it
+ * say so. */
+bool routing_is_unordered(const route_t *route);
+
 /* On which terms the crew serves the route, or NULL: it does not. */
 const serves_t *routing_terms(const crew_t *crew, const route_t *route);
 

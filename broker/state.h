@@ -123,12 +123,13 @@ typedef enum {
 struct conn {
     gateway_t *gateway;
     conn_id_t id;
-    uint8_t state;  /* conn_state_t */
-    uint8_t queue;  /* queue_t: which list `queued` is in */
-    bool is_listed; /* found by its id */
-    bool is_busy;   /* in somebody's hands: not to be freed */
-    uint32_t round; /* of the SYNC that named it */
-    uint32_t in_flight;
+    uint8_t state;       /* conn_state_t */
+    uint8_t queue;       /* queue_t: which list `queued` is in */
+    bool is_listed;      /* found by its id */
+    bool is_busy;        /* in somebody's hands: not to be freed */
+    uint32_t round;      /* of the SYNC that named it */
+    uint32_t in_flight;  /* requests at `worker` */
+    uint32_t loose;      /* at any worker, without order */
     record_t *record;    /* one reference */
     worker_t *worker;    /* that holds its requests in flight */
     route_t *route;      /* that it waits for, when QUEUE_ROUTE */
@@ -167,6 +168,7 @@ struct request {
     uint8_t event;
     uint8_t attempt;  /* how often it was given to a worker */
     bool is_again;    /* when that worker dies, another gets it */
+    bool is_loose;    /* at a worker, of a route without order */
     bool is_answered; /* the gateway has its REPLY, or wants none */
 };
 
@@ -191,14 +193,16 @@ typedef struct {
     crew_t *crew;
     route_t *route;
     uint8_t redeliver; /* times that it wants a request again at most */
+    bool is_unordered;
 } serves_t;
 
 struct route {
     list_t hashed;
     list_t deserted; /* among those that no crew serves, or alone */
     int64_t deserted_ms;
-    list_t crews;   /* serves.in_route */
-    list_t waiters; /* connections whose first request waits for it */
+    list_t crews;    /* serves.in_route */
+    uint32_t strict; /* those of them that want order */
+    list_t waiters;  /* connections whose first request waits for it */
     size_t key_len;
     uint8_t key[ROUTE_KEY_MAX];
 };

@@ -111,10 +111,10 @@ static gateway_options_t gateway_options(void)
     return options;
 }
 
-static const char *const all_routes[] = {"$connect", "$disconnect", "one",
-                                         "two",      ROUTE_AGAIN,   NULL};
-static const char *const some_routes[] = {"$connect", "$disconnect", "one",
-                                          "lone",     ROUTE_AGAIN,   NULL};
+static const char *const all_routes[] = {
+    "$connect", "$disconnect", "one", "two", ROUTE_AGAIN, ROUTE_LOOSE, NULL};
+static const char *const some_routes[] = {
+    "$connect", "$disconnect", "one", "lone", ROUTE_AGAIN, ROUTE_LOOSE, NULL};
 
 static void choose_faults(void)
 {
@@ -448,18 +448,20 @@ static void add(truth_counts_t *total)
     total->connects += counts.connects;
     total->disconnects += counts.disconnects;
     total->redelivered += counts.redelivered;
+    total->loose += counts.loose;
 }
 
 static void print_counts(const truth_counts_t *total)
 {
     printf(
         "attempts=%llu opened=%llu sent=%llu answered=%llu failed=%llu "
-        "connects=%llu disconnects=%llu redelivered=%llu\n",
+        "connects=%llu disconnects=%llu redelivered=%llu loose=%llu\n",
         (unsigned long long)total->attempts, (unsigned long long)total->opened,
         (unsigned long long)total->sent, (unsigned long long)total->answered,
         (unsigned long long)total->failed, (unsigned long long)total->connects,
         (unsigned long long)total->disconnects,
-        (unsigned long long)total->redelivered);
+        (unsigned long long)total->redelivered,
+        (unsigned long long)total->loose);
 }
 
 int main(int argc, char **argv)

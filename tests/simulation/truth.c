@@ -7,13 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPEAKERS 16 /* starts of workers that one client can tell apart */
+#define SPEAKERS 16   /* starts of workers that one client can tell apart */
+#define NOTED    2048 /* messages of a client whose answers are told apart */
+#define LOOSE    8    /* workers that have loose messages of one actor */
 
 typedef struct {
     bool is_open, was_open;
     uint32_t sent, outcomes;
-    uint32_t answered;    /* behind the last message that was answered */
-    bool was_redelivered; /* so its errors may come before its answers */
+    uint64_t answered[NOTED / 64]; /* bits: which messages have an answer */
+    uint32_t next;        /* behind the last message that was answered */
+    bool is_loose;        /* its answers come in any order */
+    bool was_redelivered; /* its errors may come before its answers */
     struct {
         uint32_t worker, sequence;
     } heard[SPEAKERS];
@@ -27,7 +31,10 @@ typedef struct {
     bool is_unsure;    /* it replied in doubt: the broker may know it or not */
     int64_t last;      /* number of the last message seen; -1: none */
     bool is_running;
-    place_t place;        /* of the handler that runs or ran last */
+    place_t place; /* of the handler that runs or ran last */
+    struct {
+        uint32_t worker, running;
+    } loose[LOOSE];       /* handlers without order, beside it */
     uint32_t disconnects; /* handlers of DISCONNECT that replied */
     bool was_told;        /* a handler of DISCONNECT replied, doubtful or not */
     bool is_owed;         /* only its broker's memory knows of its end */
@@ -99,9 +106,10 @@ void truth_closed(uint32_t attempt)
     attempt_of(attempt)->is_open = false;
 }
 
-uint32_t truth_sent(uint32_t attempt)
+uint32_t truth_sent(uint32_t attempt, bool is_loose)
 {
     truth.counts.sent++;
+    attempt_of(attempt)->is_loose |= is_loose;
     return attempt_of(attempt)->sent++;
 }
 
@@ -124,12 +132,20 @@ static void count_outcome(uint32_t attempt)
 void truth_answered(uint32_t attempt, uint32_t n)
 {
     attempt_t *self = attempt_of(attempt);
+    bool is_late =
+        n < self->next || (n != self->outcomes && !self->was_redelivered);
 
-    if (n < self->answered || (n != self->outcomes && !self->was_redelivered)) {
+    if (is_late && !self->is_loose) {
         world_broken("attempt %u: answer to message %u, but %u is next",
                      attempt, n, self->outcomes);
     }
-    self->answered = n + 1;
+    if (n < NOTED && (self->answered[n / 64] >> n % 64 & 1) != 0) {
+        world_broken("attempt %u: a second answer to message %u", attempt, n);
+    }
+    if (n < NOTED) {
+        self->answered[n / 64] |= UINT64_C(1) << n % 64;
+    }
+    self->next = n + 1;
     truth.counts.answered++;
     count_outcome(attempt);
 }
@@ -209,13 +225,48 @@ static void begin_connect(actor_t *actor)
     truth.counts.connects++;
 }
 
-static void begin_message(actor_t *actor, uint32_t n, uint64_t delivery)
+/* How many handlers without order run at this worker. */
+static uint32_t *loose_at(actor_t *actor, uint32_t worker)
 {
-    if ((int64_t)n <= actor->last && delivery <= 1) {
+    size_t unused = LOOSE;
+
+    for (size_t i = 0; i < LOOSE; i++) {
+        if (actor->loose[i].running == 0) {
+            unused = i;
+        } else if (actor->loose[i].worker == worker) {
+            return &actor->loose[i].running;
+        }
+    }
+    must(unused < LOOSE); /* there are not that many workers */
+    actor->loose[unused].worker = worker;
+    return &actor->loose[unused].running;
+}
+
+static uint32_t count_loose(const actor_t *actor)
+{
+    uint32_t running = 0;
+
+    for (size_t i = 0; i < LOOSE; i++) {
+        running += actor->loose[i].running;
+    }
+    return running;
+}
+
+static void begin_message(actor_t *actor, uint32_t n, const place_t *place)
+{
+    uint64_t delivery = place->delivery;
+
+    if ((int64_t)n <= actor->last && delivery <= 1 && !place->is_loose) {
         world_broken("%.16s: message %u after %lld", actor->id, n,
                      (long long)actor->last);
     }
-    actor->last = n;
+    if (!place->is_loose) {
+        actor->last = n;
+    }
+    if (delivery > 1 && actor->place.is_doubtful) {
+        actor->disconnects = 0;  /* that worker's word of it was lost, too: */
+        actor->was_told = false; /* it must come again, behind this */
+    }
     if (actor->disconnects > 0 && actor->end_crashes == truth.broker_crashes) {
         world_broken("%.16s: a message after DISCONNECT", actor->id);
     }
@@ -239,7 +290,18 @@ static void begin_disconnect(actor_t *actor)
     if (actor->connects > 0 && actor->status != 0 && !is_accepted(actor)) {
         world_broken("%.16s: DISCONNECT of a refused connection", actor->id);
     }
+    if (count_loose(actor) > 0) {
+        world_broken("%.16s: DISCONNECT while %u messages are handled",
+                     actor->id, count_loose(actor));
+    }
     actor->end_crashes = truth.broker_crashes;
+}
+
+static void begin_loose(actor_t *actor, uint32_t n, const place_t *place)
+{
+    truth.counts.loose++;
+    begin_message(actor, n, place);
+    ++*loose_at(actor, place->worker);
 }
 
 void truth_handler_begins(const char conn[CONN_ID_TEXT], event_t event,
@@ -258,6 +320,10 @@ void truth_handler_begins(const char conn[CONN_ID_TEXT], event_t event,
     if (attempt > 0) {
         actor->attempt = attempt;
     }
+    if (place.is_loose) {
+        begin_loose(actor, n, &place);
+        return;
+    }
     if (!was_over(actor)) {
         world_broken("%.16s: two handlers at once, at workers %u and %u", conn,
                      actor->place.worker, place.worker);
@@ -265,7 +331,7 @@ void truth_handler_begins(const char conn[CONN_ID_TEXT], event_t event,
     if (event == EVENT_CONNECT) {
         begin_connect(actor);
     } else if (event == EVENT_MESSAGE) {
-        begin_message(actor, n, place.delivery);
+        begin_message(actor, n, &place);
     } else {
         begin_disconnect(actor);
     }
@@ -282,6 +348,11 @@ void truth_handler_ends(const char conn[CONN_ID_TEXT], event_t event,
     actor->was_told |= event == EVENT_DISCONNECT && status != 0;
     if (place.is_doubtful) {
         actor->is_unsure |= event == EVENT_CONNECT;
+        return;
+    }
+    if (place.is_loose) {
+        uint32_t *running = loose_at(actor, place.worker);
+        *running -= *running > 0;
         return;
     }
     if (actor->place.worker == place.worker) {
@@ -304,6 +375,7 @@ void truth_doubt_worker(uint32_t worker)
         if (truth.actors[i].place.worker == worker) {
             truth.actors[i].place.is_doubtful = true;
         }
+        *loose_at(&truth.actors[i], worker) = 0;
     }
 }
 
@@ -319,6 +391,7 @@ void truth_broker_crashed(void)
     truth.broker_crashes++;
     for (uint32_t i = 0; i < truth.actor_count; i++) {
         truth.actors[i].place.is_doubtful = true;
+        memset(truth.actors[i].loose, 0, sizeof truth.actors[i].loose);
         truth.actors[i].was_forgotten |= truth.actors[i].is_owed;
     }
 }

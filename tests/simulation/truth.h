@@ -18,12 +18,14 @@
 
 #define ROUTE_AGAIN "again" /* whose requests are redelivered, … */
 #define REDELIVER   2       /* … so many times */
+#define ROUTE_LOOSE "loose" /* whose messages may overtake others */
 
 /* Where a handler runs: what may end without it being asked. */
 typedef struct {
     uint32_t worker;   /* number of the worker's start, 1, 2, … */
     bool is_doubtful;  /* its broker may have given it up: nothing counts */
     uint64_t delivery; /* how often the event was given out; 0 is 1 */
+    bool is_loose;     /* the event is of a route without order */
 } place_t;
 
 void truth_begin(void);
@@ -37,7 +39,7 @@ void truth_opened(uint32_t attempt);
 void truth_closed(uint32_t attempt);
 
 /* The client sent its next message; returns the message's number, 0, 1, … */
-uint32_t truth_sent(uint32_t attempt);
+uint32_t truth_sent(uint32_t attempt, bool is_loose);
 
 /* An answer to message n, or an error frame, came back. */
 void truth_answered(uint32_t attempt, uint32_t n);
@@ -76,7 +78,7 @@ void truth_final(void);
 
 typedef struct {
     uint64_t attempts, opened, sent, answered, failed, connects, disconnects;
-    uint64_t redelivered; /* handlers that began an event again */
+    uint64_t redelivered, loose; /* handlers that began again, or unordered */
 } truth_counts_t;
 
 truth_counts_t truth_counts(void);

@@ -80,13 +80,22 @@ static void say_ping(worker_node_t *self)
 
 static void put_route(buf_t *out, const char *route)
 {
-    if (strcmp(route, ROUTE_AGAIN) != 0) {
-        must(wire_put_text(out, route) == 0);
-        return;
+    bool is_again = strcmp(route, ROUTE_AGAIN) == 0;
+    bool is_loose = strcmp(route, ROUTE_LOOSE) == 0;
+
+    if (is_again || is_loose) {
+        must(wire_put_array(out, 2) == 0);
     }
-    must(wire_put_array(out, 2) == 0 && wire_put_text(out, route) == 0 &&
-         wire_put_map(out, 1) == 0 && wire_put_text(out, "redeliver") == 0 &&
-         wire_put_uint(out, REDELIVER) == 0);
+    must(wire_put_text(out, route) == 0);
+    if (is_again) {
+        must(wire_put_map(out, 1) == 0 &&
+             wire_put_text(out, "redeliver") == 0 &&
+             wire_put_uint(out, REDELIVER) == 0);
+    } else if (is_loose) {
+        must(wire_put_map(out, 1) == 0 &&
+             wire_put_text(out, "unordered") == 0 &&
+             wire_put_bool(out, true) == 0);
+    }
 }
 
 static void put_ready(worker_node_t *self, buf_t *out)
@@ -299,6 +308,7 @@ static void read_message(work_t *work, const message_request_t *request)
     text[request->body.bytes.len] = '\0';
     must(sscanf(text, "{\"action\":\"%15[a-z]\",\"k\":%u,\"n\":%u}", action,
                 &work->attempt, &work->n) == 3);
+    work->place.is_loose = strcmp(action, ROUTE_LOOSE) == 0;
     uint64_t most = strcmp(action, ROUTE_AGAIN) == 0 ? 1 + REDELIVER : 1;
     if (request->attempt > most) {
         world_broken("%.16s: message %u (%s) is given for the %lluth time",
