@@ -14,6 +14,7 @@ ROWS = {
     "BOOT_ID_MAX": "boot id", "PEER_NAME_MAX": "name",
     "OPTIONS_MAX": "options of any message",
     "DURATION_MAX": "any time in milliseconds", "ROUTE_KEY_MAX": "route key",
+    "REDELIVER_MAX": "`redeliver` of a route",
     "ROUTES_MAX": "routes of a worker", "STATUS_MIN": "status of a REPLY",
     "STATUS_MAX": "status of a REPLY", "USER_MAX": "user, tenant",
     "TENANT_MAX": "user, tenant", "ATTRIBUTES_MAX": "attributes",

@@ -211,21 +211,25 @@ static uint32_t count_words(const char *words)
     return count;
 }
 
-/* "echo", or "echo*3" for ["echo", {"redeliver": 3}]. */
+/* "echo"; "echo*3" is ["echo", {"redeliver": 3, …}], "echo~" unordered. */
 static void put_route(buf_t *out, const char *word, size_t len)
 {
+    size_t key_len = strcspn(word, "*~ ");
     const char *star = memchr(word, '*', len);
-    size_t key_len = star == NULL ? len : (size_t)(star - word);
+    bool is_unordered = memchr(word, '~', len) != NULL;
 
-    if (star != NULL) {
+    if (key_len < len) {
         must(wire_put_array(out, 2) == 0);
     }
     must(wire_put_str(out, (wire_bytes_t){(const uint8_t *)word, key_len}) ==
          0);
-    if (star != NULL) {
-        must(wire_put_map(out, 1) == 0);
+    if (key_len < len) {
+        must(wire_put_map(out, 2) == 0);
         must(wire_put_text(out, "redeliver") == 0);
-        must(wire_put_uint(out, strtoul(star + 1, NULL, 10)) == 0);
+        must(wire_put_uint(
+                 out, star == NULL ? 0 : strtoul(star + 1, NULL, 10)) == 0);
+        must(wire_put_text(out, "unordered") == 0);
+        must(wire_put_bool(out, is_unordered) == 0);
     }
 }
 

@@ -145,6 +145,8 @@ static void wrong_routes_are_refused_and_the_first_error_is_kept(void **state)
     assert_int_equal(hoist_redeliver(app, "chat", 101), -EINVAL);
     assert_int_equal(hoist_redeliver(app, "who", 1), -ENOENT);
     assert_int_equal(hoist_redeliver(app, NULL, 1), -ENOENT);
+    assert_int_equal(hoist_unordered(app, "chat"), 0);
+    assert_int_equal(hoist_unordered(app, "who"), -ENOENT);
     assert_int_equal(app->first_error, -EEXIST);
 }
 

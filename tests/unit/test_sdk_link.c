@@ -68,6 +68,7 @@ static int setup(void **state)
     hoist_on(fixture->app, "a", handler);
     hoist_on(fixture->app, "b", handler);
     hoist_redeliver(fixture->app, "b", 3);
+    hoist_unordered(fixture->app, "b");
     hoist_on_gone(fixture->app, on_gone);
     buf_init(&fixture->in, FRAME_MAX);
     open_link(1 << 20);
@@ -510,6 +511,7 @@ static void the_terms_of_a_route_stand_in_ready(void **state)
     must(wire_get_str(&in, &key) == 0 && wire_get_raw_map(&in, &terms) == 0);
     assert_true(wire_is(key, "b"));
     assert_int_equal(wire_map_uint(terms, "redeliver", 0), 3);
+    assert_true(wire_map_bool(terms, "unordered", false));
     buf_fini(&frame);
 }
 

@@ -57,20 +57,39 @@ int hoist_on(hoist_app *app, const char *route, hoist_handler *handler)
     return keep_error(app, routes_add(&app->routes, route, handler));
 }
 
-int hoist_redeliver(hoist_app *app, const char *route, unsigned times)
+/* 0 with *entry set, or what is wrong. */
+static int find_route(hoist_app *app, const char *route, route_t **entry)
 {
     if (app->running) {
         return -EBUSY;
     }
-    route_t *entry = route == NULL ? NULL : routes_named(&app->routes, route);
-    if (entry == NULL) {
-        return keep_error(app, -ENOENT);
-    }
-    if (times > REDELIVER_MAX) {
+    *entry = route == NULL ? NULL : routes_named(&app->routes, route);
+    return *entry == NULL ? keep_error(app, -ENOENT) : 0;
+}
+
+int hoist_redeliver(hoist_app *app, const char *route, unsigned times)
+{
+    route_t *entry;
+    int rc = find_route(app, route, &entry);
+
+    if (rc == 0 && times > REDELIVER_MAX) {
         return keep_error(app, -EINVAL);
     }
-    entry->redeliver = (uint8_t)times;
-    return 0;
+    if (rc == 0) {
+        entry->redeliver = (uint8_t)times;
+    }
+    return rc;
+}
+
+int hoist_unordered(hoist_app *app, const char *route)
+{
+    route_t *entry;
+    int rc = find_route(app, route, &entry);
+
+    if (rc == 0) {
+        entry->is_unordered = true;
+    }
+    return rc;
 }
 
 /* The route key of a method and path, or NULL. */

@@ -173,6 +173,16 @@ int hoist_on(hoist_app *app, const char *route, hoist_handler *handler);
 int hoist_redeliver(hoist_app *app, const char *route, unsigned times);
 
 /*
+ * Let messages of this route overtake others of their connection: they go to
+ * whatever worker has room, at once, and are handled beside the connection's
+ * other messages.  Only its DISCONNECT waits for them.  For work that needs no
+ * order and takes its time.  Where several programs serve the route, all must
+ * say so.
+ * Returns 0; -ENOENT when the route has no handler; -EBUSY while the app runs.
+ */
+int hoist_unordered(hoist_app *app, const char *route);
+
+/*
  * The same table in the manner of HTTP: ("CONNECT", "/connect") is
  * "$connect", ("DISCONNECT", "/disconnect") "$disconnect", ("MESSAGE",
  * "/message") "$default" and ("MESSAGE", "/name") the route "name".

@@ -18,14 +18,16 @@
 /* A str, or [str, terms] where the route has some. */
 static int put_route(buf_t *out, const route_t *route)
 {
-    if (route->redeliver == 0) {
+    if (route->redeliver == 0 && !route->is_unordered) {
         return wire_put_text(out, route->key);
     }
     int rc = wire_put_array(out, 2);
     if (rc == 0 && (rc = wire_put_text(out, route->key)) == 0 &&
-        (rc = wire_put_map(out, 1)) == 0 &&
-        (rc = wire_put_text(out, "redeliver")) == 0) {
-        rc = wire_put_uint(out, route->redeliver);
+        (rc = wire_put_map(out, 2)) == 0 &&
+        (rc = wire_put_text(out, "redeliver")) == 0 &&
+        (rc = wire_put_uint(out, route->redeliver)) == 0 &&
+        (rc = wire_put_text(out, "unordered")) == 0) {
+        rc = wire_put_bool(out, route->is_unordered);
     }
     return rc;
 }

@@ -14,6 +14,7 @@ typedef struct {
     size_t len;             /* bytes of key */
     hoist_handler *handler; /* borrowed: the program's code */
     uint8_t redeliver;      /* times, when a worker died of it */
+    bool is_unordered;
 } route_t;
 
 typedef struct {
