@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Start `hoist serve` with the chat page, and the chat and echo workers; say
-# where they are, and stop all of them in order on Ctrl-C.  HOIST_… variables
-# work as ever.
+# where they are, and stop all of them in order on Ctrl-C or when the terminal
+# closes.  HOIST_… variables work as ever.
 #
 #   scripts/run.sh BUILD
+#
+# Nothing but builtins runs in the foreground: where a program there ends by
+# itself as Ctrl-C comes, bash takes it for that program's and runs no trap.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "${0%/*}/.."
 build=$1
-log=$(mktemp)
+log=$build/run.$$.log
 server=
 workers_pids=()
 
@@ -19,36 +22,51 @@ stop() {
 
 # The server first: it tells the workers of every disconnect while they live.
 finish() {
-    trap '' INT TERM
+    trap '' INT TERM HUP
     trap - EXIT
     [ -z "$server" ] || stop "$server"
     for pid in "${workers_pids[@]}"; do stop "$pid"; done
     rm -f "$log"
 }
 trap finish EXIT
-trap 'exit 0' INT TERM
+trap 'exit 0' INT TERM HUP
+
+# What the server has logged as NAME=VALUE, in $found; false: nothing yet.
+logged() {
+    local lines
+    mapfile -t lines <"$log"
+    [[ "${lines[*]}" =~ $1=([^ ]+) ]] && found=${BASH_REMATCH[1]}
+}
+
+# It has ended before it listened, and has said why.
+give_up() {
+    local status=0
+    wait "$server" || status=$?
+    server=
+    [ "$status" -ne 1 ] || printf '%s\n' "run: to use other ports:" \
+        "  HOIST_LISTEN=127.0.0.1:9090 HOIST_WORKERS=tcp://127.0.0.1:9555 make run" >&2
+    exit "$status"
+}
 
 # Sessions of their own: Ctrl-C reaches this script alone, which keeps the order.
-HOIST_STATIC=${HOIST_STATIC-workers/examples/chat} \
-    setsid "$build/cli/hoist" serve 2> >(trap '' INT; exec tee "$log" >&2) &
+: >"$log"
+HOIST_STATIC=${HOIST_STATIC-workers/examples/chat} setsid "$build/cli/hoist" \
+    serve 2> >(trap '' INT HUP; exec tee "$log" >&2) &
 server=$!
-until grep -q GATEWAY-LISTENING "$log"; do
-    kill -0 "$server" 2>/dev/null || exit 1
-    sleep 0.05
+until logged "GATEWAY-LISTENING address"; do
+    kill -0 "$server" 2>/dev/null || give_up
+    sleep 0.05 &
+    wait $!
 done
-workers=$(sed -n 's/.*BROKER-LISTENING workers=\([^ ]*\).*/\1/p' "$log")
-address=$(sed -n 's/.*GATEWAY-LISTENING address=//p' "$log")
+address=$found
+logged "BROKER-LISTENING workers"
+workers=$found
 for example in chat echo; do
     setsid "$build/workers/examples/$example" --broker "$workers" &
     workers_pids+=($!)
 done
-cat <<TEXT
-
-  chat         http://$address/      open it twice
-  WebSockets   ws://$address/?name=Ada  send {"action": "echo", "hello": 1}
-  workers      $workers
-
-  Ctrl-C stops everything.
-
-TEXT
+printf '%s\n' "" \
+    "  chat         http://$address/      open it twice" \
+    "  WebSockets   ws://$address/?name=Ada  send {\"action\": \"echo\", \"hello\": 1}" \
+    "  workers      $workers" "" "  Ctrl-C stops everything." ""
 wait "$server"

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """scripts/run.sh: what `make run` starts, and that Ctrl-C ends all of it."""
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 from harness import BUILD, Client, run, until, WAIT_S
@@ -13,16 +15,21 @@ from harness import BUILD, Client, run, until, WAIT_S
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 
 
-class Run:
+def start(output, **settings):
     """The script on ports of its own, in a session of its own."""
+    env = dict(os.environ, HOIST_LISTEN="127.0.0.1:0",
+               HOIST_WORKERS="tcp://127.0.0.1:*", HOIST_DRAIN_TIME="1000")
+    return subprocess.Popen(
+        [ROOT + "/scripts/run.sh", os.path.abspath(BUILD)], env=dict(env, **settings),
+        stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+class Run:
+    """The script, once it has started everything."""
 
     def __init__(self):
         self.output = tempfile.NamedTemporaryFile(prefix="hoist-run-")
-        env = dict(os.environ, HOIST_LISTEN="127.0.0.1:0",
-                   HOIST_WORKERS="tcp://127.0.0.1:*", HOIST_DRAIN_TIME="1000")
-        self.process = subprocess.Popen(
-            [ROOT + "/scripts/run.sh", os.path.abspath(BUILD)], env=env,
-            stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True)
+        self.process = start(self.output)
         until(lambda: self.text().count("WORKER-READY") == 2, "two workers")
         until(lambda: "Ctrl-C" in self.text(), "the addresses")
         self.address = re.search(r"chat +http://(\S+)/", self.text()).group(1)
@@ -64,6 +71,14 @@ def is_there(pid):
     return os.path.exists(f"/proc/{pid}")
 
 
+def is_group(pid):
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_run_serves_the_chat_page_and_both_workers():
     with Run() as started:
         status, page = fetch(started.address)
@@ -94,6 +109,32 @@ def test_ctrl_c_ends_all_in_order_with_status_0():
 
 def test_so_does_sigterm():
     end_leaves_nothing(signal.SIGTERM)
+
+
+def test_so_does_a_terminal_that_closes():
+    end_leaves_nothing(signal.SIGHUP)
+
+
+def test_ctrl_c_at_any_moment_of_the_start_ends_all():
+    """Bash drops a SIGINT that comes as a program in its foreground ends."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    moments = random.Random(seed)
+    for _ in range(30):
+        with tempfile.TemporaryFile() as output:
+            process = start(output)
+            time.sleep(moments.uniform(0.01, 0.12))
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            process.wait(WAIT_S)
+        until(lambda: not is_group(process.pid), "the group to end")
+
+
+def test_a_port_in_use_is_said_with_the_way_out():
+    with Run() as first, tempfile.TemporaryFile() as output:
+        assert start(output, HOIST_LISTEN=first.address).wait(WAIT_S) == 1
+        output.seek(0)
+        said = output.read().decode()
+        assert "START-FAILED" in said and "to use other ports" in said, said
 
 
 if __name__ == "__main__":
