@@ -43,8 +43,11 @@ fuzz:
 	@scripts/install-deps.sh build test
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)
 
+# Without CMake's list of what it installed: after `sudo make install` that
+# would be root's, and fail the next one that is not.
 install: all
 	@cmake --install $(BUILD)/release --prefix $(PREFIX)
+	@rm -f $(BUILD)/release/install_manifest*.txt
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
