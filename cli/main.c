@@ -297,8 +297,9 @@ int main(int argc, char **argv)
         settings_table(stdout);
         return 0;
     }
-    bool is_help = streq(word, "help") || streq(word, "--help");
-    if (!is_help) {
+    bool is_help =
+        streq(word, "help") || streq(word, "--help") || streq(word, "-h");
+    if (!is_help && argc > 1) {
         fprintf(stderr, "hoist: '%s' is no command\n", word);
     }
     usage(is_help ? stdout : stderr);
