@@ -22,8 +22,8 @@ gateway_t *gateway_of_loop(const core_t *core, uint32_t loop)
 
 void gateway_reap(core_t *core, gateway_t *gateway)
 {
-    (void)core;
-    if (gateway->peer != NULL || gateway->conns != 0) {
+    if (gateway->peer != NULL || gateway->conns != 0 ||
+        gateway == &core->nobody) {
         return;
     }
     must(gateway->pushes_len == 0);
@@ -71,6 +71,37 @@ static int add_page(gateway_t *gateway, uint32_t page)
     return gateway->pages[page] == NULL ? -ENOMEM : 0;
 }
 
+static conn_t *conn_new(gateway_t *gateway, const conn_id_t *id,
+                        wire_bytes_t context)
+{
+    conn_t *conn = calloc(1, sizeof *conn);
+    record_t *record = record_new(id, context);
+
+    if (conn == NULL || record == NULL) {
+        free(conn);
+        record_drop(record);
+        return NULL;
+    }
+    conn->gateway = gateway;
+    conn->id = *id;
+    conn->record = record;
+    list_init(&conn->waiting);
+    list_init(&conn->queued);
+    gateway->conns++;
+    return conn;
+}
+
+int conns_add_gone(core_t *core, const conn_id_t *id, wire_bytes_t context,
+                   conn_t **conn_p)
+{
+    *conn_p = conn_new(&core->nobody, id, context);
+    if (*conn_p == NULL) {
+        return -ENOMEM;
+    }
+    (*conn_p)->state = CONN_CLOSING;
+    return 0;
+}
+
 int conns_add(core_t *core, gateway_t *gateway, const conn_id_t *id,
               wire_bytes_t context, conn_t **conn_p)
 {
@@ -81,22 +112,13 @@ int conns_add(core_t *core, gateway_t *gateway, const conn_id_t *id,
     if (*place != NULL) {
         return -EEXIST;
     }
-    conn_t *conn = calloc(1, sizeof *conn);
-    record_t *record = record_new(id, context);
-    if (conn == NULL || record == NULL) {
-        free(conn);
-        record_drop(record);
+    conn_t *conn = conn_new(gateway, id, context);
+    if (conn == NULL) {
         return -ENOMEM;
     }
-    conn->gateway = gateway;
-    conn->id = *id;
     conn->state = CONN_OPENING;
     conn->is_listed = true;
-    conn->record = record;
-    list_init(&conn->waiting);
-    list_init(&conn->queued);
     *place = conn;
-    gateway->conns++;
     core->stats.connections++;
     *conn_p = conn;
     return 0;

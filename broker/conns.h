@@ -16,6 +16,13 @@
 int conns_add(core_t *core, gateway_t *gateway, const conn_id_t *id,
               wire_bytes_t context, conn_t **conn_p);
 
+/*
+ * A connection that is gone, for a letter of it; nobody finds it, and it is
+ * freed with its last request.  0 with *conn_p set, -ENOMEM.
+ */
+int conns_add_gone(core_t *core, const conn_id_t *id, wire_bytes_t context,
+                   conn_t **conn_p);
+
 /* Of this gateway, or NULL. */
 conn_t *conns_find_in(const gateway_t *gateway, const conn_id_t *id);
 

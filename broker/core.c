@@ -385,6 +385,11 @@ void core_end(core_t *core)
     }
 }
 
+int core_revive(core_t *core, const letter_t *letter)
+{
+    return dispatch_letter(core, letter);
+}
+
 bool core_is_parked(const core_t *core)
 {
     return !list_is_empty(&core->dirty);
@@ -433,6 +438,8 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     core->swept_ms = now_ms;
     core->disconnect_gone_ms = now_ms - DISCONNECT_MS; /* nobody ever did */
     memcpy(core->boot, boot, strnlen(boot, BOOT_ID_MAX));
+    list_init(&core->nobody.linked);
+    list_init(&core->nobody.targeted);
     core->workers = xcalloc((size_t)options->max_workers, sizeof(worker_t *));
     wheel_init(&core->wheel, now_ms);
     requests_init(&core->requests);
@@ -490,7 +497,7 @@ void core_destroy(core_t **core_p)
     dispatch_sweep(core);
     core->disconnect_gone_ms = core->now_ms - DISCONNECT_MS;
     dispatch_sweep(core);
-    must(list_is_empty(&core->stranded));
+    must(list_is_empty(&core->stranded) && core->nobody.conns == 0);
     pushes_fini(core);
     requests_fini(&core->requests);
     buf_fini(&core->scratch);

@@ -13,6 +13,7 @@
 #ifndef BROKER_CORE_H
 #define BROKER_CORE_H
 
+#include "broker/letter.h"
 #include "broker/options.h"
 #include "broker/stats.h"
 #include "broker/store.h"
@@ -38,6 +39,12 @@ typedef struct {
      */
     int (*send)(void *user, side_t side, const uint8_t *id, size_t id_len,
                 const uint8_t *frame, size_t len);
+
+    /* A request is dead: keep it, or keep it again.  NULL: nobody does. */
+    void (*dead)(void *user, const letter_t *letter);
+
+    /* A worker has done with the letter that core_revive was given. */
+    void (*settled)(void *user, uint64_t letter);
 } core_ops_t;
 
 /*
@@ -61,6 +68,14 @@ void core_frame(core_t *core, side_t side, const void *id, size_t id_len,
 void core_malformed(core_t *core, side_t side, const void *id, size_t id_len);
 
 void core_end(core_t *core);
+
+/*
+ * Give a dead letter (its id is not 0) to a worker once more: in the mailbox of
+ * its connection, or where that is gone, beside all others.  Its outcome goes
+ * to ops.settled or ops.dead, possibly at once, and to no client.
+ * Returns 0 or -ENOMEM; then nothing happened.
+ */
+int core_revive(core_t *core, const letter_t *letter);
 
 /* Does a frame wait for its peer's socket? */
 bool core_is_parked(const core_t *core);

@@ -129,12 +129,18 @@ static place_t place_of(core_t *core, const conn_t *conn, uint8_t event,
 
 /* --- to the worker ------------------------------------------------------- */
 
+/* Nobody waits for a DISCONNECT or a letter: they have all the time. */
+static bool has_deadline(const request_t *request)
+{
+    return request->event != EVENT_DISCONNECT && request->letter == 0;
+}
+
 static uint64_t time_left(core_t *core, const request_t *request)
 {
     int64_t left = request->due_ms - core->now_ms;
 
     if (left <= 0) {
-        return request->event == EVENT_DISCONNECT ? DISCONNECT_MS : 0;
+        return has_deadline(request) ? 0 : DISCONNECT_MS;
     }
     return (uint64_t)left;
 }
@@ -173,7 +179,7 @@ static void keep_parts(request_t *request, const serves_t *terms,
 {
     request->is_again = request->event == EVENT_DISCONNECT ||
                         request->attempt <= terms->redeliver;
-    if (!request->is_again && request->attempt == 1) {
+    if (!request->is_again && request->attempt == 1 && request->letter == 0) {
         request_release_parts(request);
     } else if (request_hold(request, parts) < 0) {
         request->is_again = false;
@@ -265,6 +271,9 @@ static void finish(core_t *core, request_t *request)
 {
     conn_t *conn = request->conn;
 
+    if (request->letter != 0) {
+        core->ops.settled(core->user, request->letter);
+    }
     wheel_cancel(&core->wheel, &request->deadline);
     if (conn->farewell == request) {
         conn->farewell = NULL;
@@ -272,6 +281,34 @@ static void finish(core_t *core, request_t *request)
     requests_give(&core->requests, request);
     core->stats.requests--;
     conns_reap(core, conn);
+}
+
+/*
+ * It has been tried and never answered, or was dead before: somebody may want
+ * to see it.  Of others the client is told, and that is all.
+ */
+static void keep_if_dead(core_t *core, request_t *request)
+{
+    bool was_tried =
+        request->attempt > 0 && request->held != NULL && !request->is_answered;
+
+    if (request->event != EVENT_MESSAGE ||
+        (!was_tried && request->letter == 0)) {
+        return;
+    }
+    parts_t parts = request_parts(request);
+    letter_t letter = {.id = request->letter,
+                       .conn = request->conn->id,
+                       .route = parts.route,
+                       .body = parts.body,
+                       .context = record_context(request->conn->record),
+                       .number = request->number,
+                       .attempts = request->attempt};
+    core->stats.dead++;
+    request->letter = 0;
+    if (core->ops.dead != NULL) {
+        core->ops.dead(core->user, &letter);
+    }
 }
 
 /* Remember what the handler said about the connection.  0 or an HTTP status. */
@@ -340,6 +377,18 @@ static void answer_nowhere(core_t *core, request_t *request)
     }
 }
 
+/* The same for one that was tried, or waited: that is no Forbidden. */
+static void answer_deserted(core_t *core, request_t *request)
+{
+    if (request->event == EVENT_MESSAGE &&
+        (request->attempt > 0 || request->letter != 0)) {
+        keep_if_dead(core, request);
+        fail(core, request, 500);
+    } else {
+        answer_nowhere(core, request);
+    }
+}
+
 /* --- the mailbox --------------------------------------------------------- */
 
 static request_t *first_waiting(const conn_t *conn)
@@ -399,7 +448,7 @@ static void schedule(core_t *core, conn_t *conn)
             send_first(core, conn, place.worker, place.route);
         } else if (place.verdict == NOWHERE) {
             stop_waiting(core, request);
-            answer_nowhere(core, request);
+            answer_deserted(core, request);
             finish(core, request);
         } else {
             enqueue(core, conn, &place);
@@ -444,7 +493,7 @@ static void admit(core_t *core, request_t *request, const parts_t *parts)
     if (place.verdict == GO) {
         hand_over(core, request, place.worker, place.route, parts);
     } else if (place.verdict == NOWHERE) {
-        answer_nowhere(core, request);
+        answer_deserted(core, request);
         finish(core, request);
     } else if (request_hold(request, parts) < 0) {
         fail(core, request, 500);
@@ -461,13 +510,48 @@ void dispatch_request(core_t *core, request_t *request, const parts_t *parts)
     bool was_busy = conn->is_busy;
 
     core->stats.requests++;
-    if (request->event != EVENT_DISCONNECT) { /* it must reach a worker */
+    if (has_deadline(request)) {
         wheel_arm(&core->wheel, &request->deadline, request->due_ms);
     }
     conn->is_busy = true;
     admit(core, request, parts);
     conn->is_busy = was_busy;
     conns_reap(core, conn);
+}
+
+/* The connection of a letter: as it stands, or a stand-in. */
+static int conn_of_letter(core_t *core, const letter_t *letter, conn_t **conn_p)
+{
+    conn_t *conn = conns_find(core, &letter->conn);
+
+    if (conn != NULL && conn->state == CONN_OPEN) {
+        *conn_p = conn;
+        return 0;
+    }
+    return conns_add_gone(core, &letter->conn, letter->context, conn_p);
+}
+
+int dispatch_letter(core_t *core, const letter_t *letter)
+{
+    request_t *request = requests_take(&core->requests);
+    parts_t parts = {.route = letter->route, .body = letter->body};
+
+    if (request == NULL) {
+        return -ENOMEM;
+    }
+    if (request_hold(request, &parts) < 0 ||
+        conn_of_letter(core, letter, &request->conn) < 0) {
+        requests_give(&core->requests, request);
+        return -ENOMEM;
+    }
+    request->event = EVENT_MESSAGE;
+    request->letter = letter->id;
+    request->number = letter->number;
+    request->is_answered = true; /* its client was told long ago */
+    request->due_ms = core->now_ms + DISCONNECT_MS;
+    core->stats.revived++;
+    dispatch_request(core, request, &parts);
+    return 0;
 }
 
 /* --- ends ---------------------------------------------------------------- */
@@ -548,9 +632,12 @@ void dispatch_timeout(core_t *core, request_t *request)
 
     core->stats.timeouts++;
     bool had_nobody = request->event == EVENT_CONNECT && is_unserved(conn);
+    if (request->worker == NULL) { /* else it may be at it */
+        keep_if_dead(core, request);
+    }
     fail(core, request, had_nobody ? 503 : 504);
     if (request->worker != NULL) {
-        return; /* it may be at it */
+        return;
     }
     conn->is_busy = true;
     stop_waiting(core, request);
@@ -566,7 +653,7 @@ void dispatch_timeout(core_t *core, request_t *request)
 static void take_reply(core_t *core, request_t *request,
                        const message_reply_t *reply)
 {
-    if (request->is_answered && request->event != EVENT_DISCONNECT) {
+    if (request->is_answered && has_deadline(request)) {
         core->stats.replies_late++;
     } else {
         core->stats.replies++;
@@ -819,15 +906,14 @@ static void make_homeless(conn_t *conn, list_t *homeless)
 /* Not what has been answered meanwhile, nor the CONNECT of one who left. */
 static bool is_to_be_had_again(const request_t *request)
 {
-    switch (request->event) {
-    case EVENT_DISCONNECT:
-        return request->is_again;
-    case EVENT_CONNECT:
-        return request->is_again && !request->is_answered &&
-               request->conn->is_listed;
-    default:
-        return request->is_again && !request->is_answered;
+    if (!request->is_again) {
+        return false;
     }
+    if (!has_deadline(request)) {
+        return true;
+    }
+    return !request->is_answered &&
+           (request->event != EVENT_CONNECT || request->conn->is_listed);
 }
 
 /* From the last to the first: each goes before what came behind it. */
@@ -857,6 +943,9 @@ static void bury(core_t *core, worker_t *worker, list_t *homeless)
         make_homeless(request->conn, homeless);
         let_go(request);
         core->stats.worker_died++;
+        if (request->attempt > 1 || request->letter != 0) {
+            keep_if_dead(core, request);
+        }
         fail(core, request, request->event == EVENT_CONNECT ? 502 : 500);
         finish(core, request);
     }

@@ -19,6 +19,9 @@
  */
 void dispatch_request(core_t *core, request_t *request, const parts_t *parts);
 
+/* As core_revive. */
+int dispatch_letter(core_t *core, const letter_t *letter);
+
 /*
  * The connection has ended and its gateway will not say so: unlist it, and
  * queue the DISCONNECT if a worker knows of it.

@@ -68,6 +68,7 @@ request_t *requests_take(requests_t *self)
         request->conn = NULL;
         request->worker = NULL;
         request->attempt = 0;
+        request->letter = 0;
         request->is_again = false;
         request->is_answered = false;
     }

@@ -160,6 +160,7 @@ struct request {
     held_t *held;     /* owned; while waiting, and always of a DISCONNECT */
     uint64_t gateway_id;
     uint64_t number;
+    uint64_t letter; /* id of the dead letter that it was, or 0 */
     int64_t due_ms;
     uint32_t size;        /* its share of the gateway's window, bytes */
     uint32_t worker_size; /* of the worker's */
@@ -239,6 +240,8 @@ struct core {
     uint64_t next_session;
     uint8_t
         was_synced[SESSIONS_KEPT / 8]; /* bits, by session % SESSIONS_KEPT */
+
+    gateway_t nobody; /* has the connections of letters, which are gone */
 
     list_t crews;
     list_t deserted;            /* routes without a crew, oldest first */

@@ -65,9 +65,29 @@ static int send_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
     return 0;
 }
 
+static void keep_letter(void *user, const letter_t *letter)
+{
+    wire_bytes_t body = letter->body.bytes;
+
+    assert_ptr_equal(user, &broker);
+    assert_in_range(body.len, 0, sizeof broker.letter_text - 1);
+    broker.dead++;
+    broker.letter_id = letter->id;
+    broker.letter_attempts = letter->attempts;
+    memcpy(broker.letter_text, body.data, body.len);
+    broker.letter_text[body.len] = '\0';
+}
+
+static void settle_letter(void *user, uint64_t letter)
+{
+    assert_ptr_equal(user, &broker);
+    broker.settled = letter;
+}
+
 static void broker_starts(void)
 {
-    static const core_ops_t ops = {.send = send_frame};
+    static const core_ops_t ops = {
+        .send = send_frame, .dead = keep_letter, .settled = settle_letter};
     char boot[32];
 
     snprintf(boot, sizeof boot, "broker-%llu", (unsigned long long)++boots);
@@ -92,6 +112,7 @@ int broker_set_up(void **state)
 {
     (void)state;
     log_set_level(LEVEL_ERROR);
+    broker = (fixture_t){.core = NULL};
     broker_options_init(&broker.options);
     broker.options.liveness_ms = LIVENESS_MS;
     broker.options.route_grace_ms = ROUTE_GRACE_MS;

@@ -72,6 +72,11 @@ typedef struct {
     store_t *store;
     int64_t now_ms;
     broker_options_t options;
+    uint32_t dead;      /* letters that were to be kept, of which the last: */
+    uint64_t letter_id; /* 0: it was new */
+    uint64_t letter_attempts;
+    char letter_text[64];
+    uint64_t settled; /* id of the letter that was settled last, or 0 */
 } fixture_t;
 extern fixture_t broker;
 
