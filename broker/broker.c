@@ -15,6 +15,7 @@
 #include "base/xalloc.h"
 #include "base/zparts.h"
 #include "broker/core.h"
+#include "broker/dead_letters.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,7 +38,8 @@ typedef struct broker {
     actor_t actor;
     core_t *core;
     store_t *store;
-    void *socket[SIDES]; /* libzmq ROUTERs, by side_t */
+    dead_letters_t *letters; /* NULL: they are not kept */
+    void *socket[SIDES];     /* libzmq ROUTERs, by side_t */
     void *monitor[SIDES];
     zwatch_t watch[SIDES], monitor_watch[SIDES];
     struct side {
@@ -126,6 +128,40 @@ static void on_monitor(void *user)
     zmq_msg_close(&part);
 }
 
+/* --- dead letters -------------------------------------------------------- */
+
+static void on_dead(void *user, const letter_t *letter)
+{
+    broker_t *self = user;
+
+    if (self->letters != NULL) {
+        dead_letters_keep(self->letters, letter, clock_wall_ms());
+    }
+}
+
+static void on_settled(void *user, uint64_t letter)
+{
+    broker_t *self = user;
+
+    dead_letters_settle(self->letters, letter); /* from where it came */
+}
+
+static int on_revive(void *user, const letter_t *letter)
+{
+    broker_t *self = user;
+
+    return core_revive(self->core, letter);
+}
+
+static void on_lost(void *user)
+{
+    broker_t *self = user;
+
+    if (self->core != NULL) { /* else it is the end, and nobody counts */
+        core_lost_letter(self->core);
+    }
+}
+
 /* --- the loop ------------------------------------------------------------ */
 
 static void on_begin(void *user)
@@ -152,6 +188,9 @@ static void on_end(void *user)
     broker_t *self = user;
 
     probe_when_due(self);
+    if (self->letters != NULL) {
+        dead_letters_turn(self->letters, clock_mono_ms(), clock_wall_ms());
+    }
     core_end(self->core);
     if (core_is_parked(self->core) && !ev_is_active(&self->parked)) {
         ev_timer_set(&self->parked, PARKED_S, 0);
@@ -179,7 +218,7 @@ static void log_stats(void *user)
 {
     broker_t *self = user;
     const broker_stats_t *stats = core_stats(self->core);
-    char line[1536];
+    char line[2048];
     size_t len = 0;
 
 #define X(name, kind, unit, meaning)                                           \
@@ -247,7 +286,10 @@ static int bind_side(broker_t *self, side_t side, const char *endpoint,
 static int start(broker_t *self, const broker_options_t *options, char *error,
                  size_t error_size)
 {
-    static const core_ops_t ops = {.send = send_frame};
+    static const core_ops_t ops = {
+        .send = send_frame, .dead = on_dead, .settled = on_settled};
+    static const dead_letters_ops_t letters_ops = {.revive = on_revive,
+                                                   .lost = on_lost};
     char boot[RAND_HEX_LEN + 1];
 
     rand_hex(boot);
@@ -255,6 +297,14 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
     self->store = store_memory_new();
     self->core =
         core_new(options, boot, &ops, self, self->store, clock_mono_ms());
+    if (options->dead_letters[0] != '\0') {
+        self->letters =
+            dead_letters_new(options->dead_letters, options->dead_letters_max,
+                             &letters_ops, self, error, error_size);
+        if (self->letters == NULL) {
+            return -EACCES;
+        }
+    }
     if (bind_side(self, SIDE_WORKERS, options->workers, error, error_size) <
         0) {
         return -EADDRINUSE;
@@ -271,6 +321,7 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
 static void stop(broker_t *self)
 {
     core_destroy(&self->core); /* its peers' last frames are sent by then */
+    dead_letters_destroy(&self->letters);
     zmq_poll(NULL, 0, LAST_FRAMES_MS);
     for (int i = 0; i < SIDES; i++) {
         zwatch_stop(&self->watch[i]);

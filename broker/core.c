@@ -390,6 +390,11 @@ int core_revive(core_t *core, const letter_t *letter)
     return dispatch_letter(core, letter);
 }
 
+void core_lost_letter(core_t *core)
+{
+    core->stats.dead_lost++;
+}
+
 bool core_is_parked(const core_t *core)
 {
     return !list_is_empty(&core->dirty);

@@ -77,6 +77,9 @@ void core_end(core_t *core);
  */
 int core_revive(core_t *core, const letter_t *letter);
 
+/* A dead letter could not be kept: count it. */
+void core_lost_letter(core_t *core);
+
 /* Does a frame wait for its peer's socket? */
 bool core_is_parked(const core_t *core);
 

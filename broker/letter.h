@@ -20,4 +20,14 @@ typedef struct {
     uint64_t attempts;    /* times that it was given to a worker */
 } letter_t;
 
+/*
+ * As a MessagePack array: version 1, time of death (Unix, ms), connection,
+ * route key, body, context, number, attempts.
+ * letter_put appends; returns 0, -ENOBUFS or -ENOMEM, and then *out may end in
+ * a part of it.  letter_get lends from bytes and leaves the id alone; returns 0
+ * or -EBADMSG.  Any thread.
+ */
+int letter_put(buf_t *out, const letter_t *letter, int64_t died_ms);
+int letter_get(wire_bytes_t bytes, letter_t *letter, int64_t *died_ms);
+
 #endif

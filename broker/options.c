@@ -14,6 +14,8 @@ void broker_options_init(broker_options_t *options)
         .gateway_window_bytes = 32 << 20,
         .push_window = 10000,
         .push_window_bytes = 32 << 20,
+        .dead_letters = "",
+        .dead_letters_max = 64 << 20,
         .max_workers = 1000,
         .max_gateways = 1000,
     };

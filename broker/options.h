@@ -22,6 +22,9 @@ typedef struct {
     int64_t push_window;          /* pushes of one worker on their way */
     int64_t push_window_bytes;    /* their targets and bodies */
 
+    const char *dead_letters; /* folder to keep them in, "": none */
+    int64_t dead_letters_max; /* bytes of all together */
+
     int64_t max_workers;  /* peers on the workers' socket; more are refused */
     int64_t max_gateways; /* peers on the gateways' socket */
 } broker_options_t;

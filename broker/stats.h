@@ -24,6 +24,7 @@
     X(worker_died, counter, requests, "worker lost while it held it")          \
     X(redelivered, counter, requests, "given to another worker after that")    \
     X(dead, counter, requests, "tried, and no worker lived to answer")         \
+    X(dead_lost, counter, requests, "dead letters that could not be kept")     \
     X(revived, counter, requests, "dead letters that were tried once more")    \
     X(disconnects_made, counter, events, "DISCONNECTs made by the broker")     \
     X(disconnects_lost, counter, events, "no worker came for them in time")    \

@@ -11,6 +11,7 @@
  */
 #include "base/log.h"
 #include "broker/broker.h"
+#include "cli/dead.h"
 #include "cli/settings.h"
 
 #include <signal.h>
@@ -50,7 +51,8 @@ static void usage(FILE *out)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].help);
     }
-    fputs("  version   print the version\n"
+    fputs("  dead      look at requests that killed their workers\n"
+          "  version   print the version\n"
           "  settings  print the table of all settings\n"
           "  help      print this\n\n"
           "`hoist COMMAND --help` lists the settings of a command.  Each may "
@@ -288,6 +290,9 @@ int main(int argc, char **argv)
         if (streq(word, commands[i].name)) {
             return run_command(&commands[i], argc - 2, argv + 2);
         }
+    }
+    if (streq(word, "dead")) {
+        return dead_main(argc - 2, argv + 2);
     }
     if (streq(word, "version") || streq(word, "--version")) {
         puts("hoist " HOIST_VERSION);

@@ -27,6 +27,7 @@ typedef enum {
     SEGMENT,   /* of a path, or nothing */
     READABLE,  /* a file, or nothing */
     DIRECTORY, /* or nothing */
+    WRITABLE,  /* a directory, or nothing */
 } type_t;
 
 typedef struct {
@@ -120,6 +121,10 @@ static const setting_t table[] = {
      "messages", "pushes of one worker on their way"},
     {"push-window-bytes", NUMBER, FOR_BROKER, AT(broker.push_window_bytes), 1,
      1 << 30, "bytes", "of their targets and bodies together"},
+    {"dead-letters", WRITABLE, FOR_BROKER, AT(broker.dead_letters), 0, 0, "DIR",
+     "directory for requests that killed their workers; see hoist dead"},
+    {"dead-letters-max", NUMBER, FOR_BROKER, AT(broker.dead_letters_max), 0,
+     INT64_C(1) << 40, "bytes", "of them together; more are lost"},
     {"max-workers", NUMBER, FOR_BROKER, AT(broker.max_workers), 1, 65536,
      "peers", "more are refused"},
     {"max-gateways", NUMBER, FOR_BROKER, AT(broker.max_gateways), 1, 65536,
@@ -245,6 +250,15 @@ static bool is_openable(const char *path, int flags, const char *what,
     return is_open || path[0] == '\0';
 }
 
+static bool is_writable(const char *path, char *right, size_t size)
+{
+    bool is = path[0] == '\0' || access(path, W_OK | X_OK) == 0;
+
+    snprintf(right, size, "a directory that can be written to (%s)",
+             strerror(errno));
+    return is;
+}
+
 /* Is a text what its type says?  If not, *right is what would be. */
 static bool is_right(type_t type, const char *value, char *right, size_t size)
 {
@@ -269,6 +283,9 @@ static bool is_right(type_t type, const char *value, char *right, size_t size)
         return is_openable(value, 0, "a file", right, size);
     case DIRECTORY:
         return is_openable(value, O_DIRECTORY, "a directory", right, size);
+    case WRITABLE:
+        return is_openable(value, O_DIRECTORY, "a directory", right, size) &&
+               is_writable(value, right, size);
     default:
         return true;
     }
