@@ -21,6 +21,7 @@
 #define KEEP          ((size_t)64 << 10) /* memory that their buffer may keep */
 #define FILES_A_TURN  32                 /* written, or taken */
 #define LOOK_EVERY_MS 1000
+#define RECENT_MS     2000
 #define LETTER_MAX    ((size_t)FRAME_MAX + 65536) /* bytes of a file */
 #define NAME_SIZE     (LETTER_ID_TEXT + sizeof ".letter")
 
@@ -82,10 +83,10 @@ static int read_file(int folder, const char *name, buf_t *bytes)
     struct stat status;
     ssize_t got = -1;
 
+    buf_init(bytes, LETTER_MAX);
     if (fd < 0) {
         return -errno;
     }
-    buf_init(bytes, LETTER_MAX);
     int rc = fstat(fd, &status) < 0 ? -errno : 0;
     if (rc == 0 && !S_ISREG(status.st_mode)) {
         rc = -EBADMSG;
@@ -305,8 +306,8 @@ static bool has_changed(dead_letters_t *self, int64_t now_wall_ms)
     }
     int64_t changed_ms = (int64_t)status.st_mtim.tv_sec * 1000 +
                          status.st_mtim.tv_nsec / 1000000;
-    bool changed = changed_ms != self->changed_ms ||
-                   now_wall_ms - changed_ms < 2 * LOOK_EVERY_MS;
+    bool changed =
+        changed_ms != self->changed_ms || now_wall_ms - changed_ms < RECENT_MS;
     self->changed_ms = changed_ms;
     return changed;
 }

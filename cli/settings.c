@@ -492,7 +492,7 @@ static const char *config_path(int argc, char **argv)
 static int read_flags(settings_t *settings, audience_t audience, int argc,
                       char **argv, char *error)
 {
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < argc && argv[i] != NULL; i++) {
         if (streq(argv[i], "--help") || streq(argv[i], "-h")) {
             return 1;
         }
