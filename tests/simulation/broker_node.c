@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/simulation/broker_node.h"
 
+#include "tests/simulation/truth.h"
+#include "tests/simulation/worker_node.h"
 #include "tests/simulation/world.h"
 
 #include <stdio.h>
@@ -27,6 +29,19 @@ static void probe_when_due(broker_node_t *self)
         self->probes_due -= self->probes_due > 0;
         self->probed_ms = world_now_ms();
         core_probe(self->core);
+    }
+}
+
+/* Its peers keep the rules: it must not count them at fault. */
+static void check_stats(const broker_node_t *self)
+{
+    const broker_stats_t *stats = core_stats(self->core);
+
+    if (stats->over_window + stats->push_window > 0) {
+        world_broken("the broker sees a window overrun that was kept");
+    }
+    if (stats->malformed + stats->unexpected > 0) {
+        world_broken("the broker sees a fault where there was none");
     }
 }
 
@@ -60,6 +75,7 @@ static void end_turn(void *subject, uint32_t life)
     self->in_turn = false;
     probe_when_due(self);
     core_end(self->core);
+    check_stats(self);
     if (core_is_parked(self->core)) {
         world_after(PARKED_MS, turn_again, self, life);
     }
@@ -80,11 +96,29 @@ static void tick(void *subject, uint32_t life)
     world_after(wait_ms, tick, self, life);
 }
 
+static void note_messages(const uint8_t *bytes, size_t len)
+{
+    wire_cursor_t in = wire_cursor((wire_bytes_t){bytes, len});
+    message_t message;
+    uint32_t attempt, n;
+
+    while (message_decode(&in, &message) == 1) {
+        if (message.kind == KIND_REQUEST &&
+            message.request.event == EVENT_MESSAGE) {
+            worker_node_read(message.request.body.bytes, &attempt, &n);
+            truth_came(attempt, n);
+        }
+    }
+}
+
 static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
                      size_t len)
 {
     broker_node_t *self = owner;
 
+    if (self->is_probed && wire->side == SIDE_GATEWAYS) {
+        note_messages(bytes, len);
+    }
     begin_turn(self);
     core_frame(self->core, wire->side, wire->id, sizeof wire->id, bytes, len);
 }

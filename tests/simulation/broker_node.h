@@ -15,6 +15,7 @@ typedef struct {
     uint32_t life;  /* grows with each start and end */
     uint32_t boots; /* how often it was started */
     bool in_turn;
+    bool is_probed; /* tells truth.h which message comes when */
     int64_t stopped_until_ms;
     int64_t probed_ms;
     int probes_due;

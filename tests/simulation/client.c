@@ -19,6 +19,8 @@
 #define LEAVE_WITH_CODE 60
 #define LEAVE_WITHOUT   80
 #define LEAVE_ABRUPTLY  80
+#define LEAVE_UNOPENED  20  /* one attempt in so many, … */
+#define PATIENCE_MS     100 /* … so soon */
 
 enum { TEXT = 1, CLOSE = 8, PING = 9, PONG = 10 };
 
@@ -75,14 +77,8 @@ static void send_frame(client_t *self, uint8_t opcode, const void *data,
     sock_send(self->sock, frame, 6 + len);
 }
 
-static void send_message(client_t *self)
+static void send_to(client_t *self, const char *action)
 {
-    static const char *const actions[] = {"one",       "two",  ROUTE_AGAIN,
-                                          ROUTE_LOOSE, "lone", "nobody"};
-    /* Only some, since their answers may come in any order. */
-    int64_t usual = self->attempt % 4 == 0 ? 3 : 2;
-    const char *action = actions[world_chance(10) ? world_between(4, 5)
-                                                  : world_between(0, usual)];
     char text[126];
     uint32_t n = truth_sent(self->attempt, strcmp(action, ROUTE_LOOSE) == 0);
     int len =
@@ -90,6 +86,17 @@ static void send_message(client_t *self)
                  action, self->attempt, n);
 
     send_frame(self, TEXT, text, (size_t)len);
+}
+
+static void send_message(client_t *self)
+{
+    static const char *const actions[] = {"one",       "two",  ROUTE_AGAIN,
+                                          ROUTE_LOOSE, "lone", "nobody"};
+    /* Only some, since their answers may come in any order. */
+    int64_t usual = self->attempt % 4 == 0 ? 3 : 2;
+
+    send_to(self, actions[world_chance(10) ? world_between(4, 5)
+                                           : world_between(0, usual)]);
 }
 
 static void act(void *subject, uint32_t life)
@@ -119,17 +126,23 @@ static void act(void *subject, uint32_t life)
 
 static void hear_text(client_t *self, const char *text)
 {
-    unsigned n, worker, sequence;
+    unsigned attempt = 0, n, worker, sequence;
 
     if (strncmp(text, "{\"message\": ", 12) == 0) {
         truth_failed(self->attempt);
-    } else if (sscanf(text, "re %u %u %u", &n, &worker, &sequence) == 3) {
+    } else if (sscanf(text, "re %u %u %u %u", &attempt, &n, &worker,
+                      &sequence) == 4) {
         truth_heard(self->attempt, worker, sequence);
         truth_answered(self->attempt, n);
-    } else if (sscanf(text, "push %u %u", &worker, &sequence) == 2) {
+    } else if (sscanf(text, "push %u %u %u", &attempt, &worker, &sequence) ==
+               3) {
         truth_heard(self->attempt, worker, sequence);
     } else {
         world_broken("attempt %u hears '%s'", self->attempt, text);
+    }
+    if (attempt != 0 && attempt != self->attempt) {
+        world_broken("attempt %u hears what was said to %u", self->attempt,
+                     attempt);
     }
 }
 
@@ -209,6 +222,15 @@ static void on_received(void *owner, const uint8_t *bytes, size_t len)
 
 /* --- connecting ---------------------------------------------------------- */
 
+static void lose_patience(void *subject, uint32_t life)
+{
+    client_t *self = subject;
+
+    if (life == self->life && self->state == CLIENT_OPENING) {
+        leave(self, world_chance(2));
+    }
+}
+
 static void connect_(void *subject, uint32_t life)
 {
     static const client_ops_t ops = {.received = on_received,
@@ -235,6 +257,10 @@ static void connect_(void *subject, uint32_t life)
                        "Sec-WebSocket-Version: 13\r\n\r\n",
                        self->attempt);
     sock_send(self->sock, (const uint8_t *)head, (size_t)len);
+    if (world_chance(LEAVE_UNOPENED)) {
+        world_after(world_between(0, PATIENCE_MS), lose_patience, self,
+                    self->life);
+    }
 }
 
 void client_init(client_t *self, gateway_node_t *gateways, size_t count)
@@ -251,6 +277,13 @@ void client_fini(client_t *self)
 void client_start(client_t *self)
 {
     world_after(world_between(0, AWAY_MAX_MS), connect_, self, self->life);
+}
+
+void client_probe(client_t *self, unsigned count)
+{
+    while (count-- > 0) {
+        send_to(self, "one");
+    }
 }
 
 void client_finish(client_t *self)

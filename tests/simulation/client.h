@@ -28,6 +28,9 @@ void client_fini(client_t *self);
 /* Connect after a while. */
 void client_start(client_t *self);
 
+/* Send `count` more messages, to a route that every worker serves. */
+void client_probe(client_t *self, unsigned count);
+
 /* Leave in order and stay away. */
 void client_finish(client_t *self);
 

@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_MS     50  /* as base/actor.h */
-#define HOLD_CHANCE 200 /* one write in so many finds a full socket … */
-#define HOLD_MS     120 /* … for at most so long */
-#define PIPE_MAX    ((size_t)64 << 20)
-#define WALL_MS     INT64_C(1767225600000) /* when the world began */
+#define TICK_MS  50  /* as base/actor.h */
+#define HOLD_MS  120 /* that a socket is full, at most */
+#define PIPE_MAX ((size_t)64 << 20)
+#define WALL_MS  INT64_C(1767225600000) /* when the world began */
 
 struct lws {
     gateway_node_t *gateway;
@@ -80,6 +79,54 @@ static void tick(void *subject, uint32_t life)
     world_after(wait_ms, tick, self, life);
 }
 
+static session_t *session_at(const gateway_node_t *self, uint32_t slot)
+{
+    return slot < self->hub->used ? self->hub->table[slot] : NULL;
+}
+
+/* Which connections' DISCONNECTs are under way? */
+static void note_farewells(gateway_node_t *self)
+{
+    self->farewell_count = 0;
+    for (uint32_t slot = 0; slot < self->hub->used; slot++) {
+        const session_t *session = self->hub->table[slot];
+        if (session != NULL && session->is_disconnecting &&
+            self->farewell_count < FAREWELLS_MAX) {
+            self->farewells[self->farewell_count++] = session->id;
+        }
+    }
+}
+
+/* What was answered is forgotten here: it must have come to a handler. */
+static void check_farewells(gateway_node_t *self)
+{
+    char conn[CONN_ID_TEXT];
+
+    for (size_t i = 0; i < self->farewell_count; i++) {
+        const conn_id_t *id = &self->farewells[i];
+        const session_t *session = session_at(self, id->slot);
+        if (session == NULL || !conn_id_equal(&session->id, id)) {
+            conn_id_format(id, conn);
+            truth_farewell(conn);
+        }
+    }
+}
+
+/* Its broker keeps the rules.  A reply to what was given up with a session of
+ * the link may still come. */
+static void check_stats(const gateway_node_t *self)
+{
+    const gateway_stats_t *stats = &self->hub->stats;
+    bool was_steady = stats->broker_lost == 0 && self->sessions <= 1;
+
+    if (was_steady && stats->replies_unknown > 0) {
+        world_broken("a gateway gets a reply to no request of its own");
+    }
+    if (stats->broker_malformed > 0) {
+        world_broken("a gateway sees a fault where there was none");
+    }
+}
+
 static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
                      size_t len)
 {
@@ -88,9 +135,15 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
 
     begin_turn(self);
     gateway_stats_t before = self->hub->stats;
+    note_farewells(self);
+    uint64_t session = self->hub->link.session;
     hub_frame(self->hub, bytes, len);
+    self->sessions += self->hub->link.session != session;
+    check_stats(self);
     if (self->hub->stats.given_up != before.given_up) {
         truth_given_up();
+    } else {
+        check_farewells(self);
     }
 }
 
@@ -153,7 +206,7 @@ void transport_write(transport_sock_t *sock, const uint8_t *bytes, size_t len)
     }
     must(buf_put(&sock->to_client, bytes, len) == 0);
     wake_client(sock);
-    if (world_chance(HOLD_CHANCE)) {
+    if (world_chance(sock->gateway->holds)) {
         sock->is_held = true;
         world_after(world_between(1, HOLD_MS), on_drained, sock,
                     sock->gateway->life);
@@ -366,6 +419,7 @@ void gateway_node_start(gateway_node_t *self)
 
     self->life++;
     self->in_turn = false;
+    self->sessions = 0;
     self->stopped_until_ms = 0;
     self->hub = hub_new(&self->options, world_now_ms(), error, sizeof error);
     must(self->hub != NULL);

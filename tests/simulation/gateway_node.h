@@ -10,14 +10,20 @@
 #include "gateway/hub.h"
 #include "tests/simulation/wire.h"
 
+#define FAREWELLS_MAX 64 /* more than there are clients */
+
 typedef struct {
     gateway_options_t options;
     hub_t *hub; /* owned; NULL while it is down */
     wire_t wire;
     uint32_t life; /* grows with each start and end */
-    bool in_turn, is_draining;
+    bool in_turn;
+    unsigned holds;    /* one write in so many finds a full socket; 0: none */
+    uint32_t sessions; /* that its link has had */
     int64_t stopped_until_ms;
-    transport_sock_t *socks; /* owned: all ever made */
+    transport_sock_t *socks;            /* owned: all ever made */
+    conn_id_t farewells[FAREWELLS_MAX]; /* under way before a frame */
+    size_t farewell_count;
 } gateway_node_t;
 
 /* What a client is told of its socket. */

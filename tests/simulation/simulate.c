@@ -7,9 +7,12 @@
  *
  *     simulate [--seeds FIRST:LAST] [--seed N --trace]
  *
- * A run has four acts: chaos; calm, in which everything is up again and all
- * open messages must come to an outcome; the clients leave; silence, in which
- * no request, connection, session or credit may be left over.
+ * A run has six acts: chaos; calm, in which everything is up again, but for
+ * handlers that hang, and deadlines must be kept; the return, in which these
+ * end, too, all open messages must come to an outcome and every client must get
+ * in; a probe, in which every connection must reach a handler; the clients
+ * leave; silence, in which no request, connection, session or credit may be
+ * left over.
  *
  * Exit status: 0 when every seed kept the promises, 1 at the first that did
  * not, whose trace is printed.
@@ -25,14 +28,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GATEWAYS_MAX 2
-#define WORKERS_MAX  4
-#define CLIENTS_MAX  8
+#define GATEWAYS_MAX  2
+#define WORKERS_MAX   4
+#define CLIENTS_MAX   8
 
-#define CHAOS_MS     12000
-#define CALM_MS      8000 /* longer than a request's deadline and every clock */
-#define LEAVING_MS   6000
-#define REQUEST_MS   2500
+#define CHAOS_MS      12000
+#define CALM_MS       4000
+#define QUIET_MS      4000
+#define DEADLINE_MS   3000 /* longer than a request's */
+#define RETURN_MS     8000 /* longer than every clock */
+#define PROBE_MS      3000 /* longer than a request's deadline */
+#define SETTLE_MS     1000
+#define LEAVING_MS    6000
+#define REQUEST_MS    2500
+
+#define PACE_MS       40  /* of a handler in the probe, at least */
+#define BURST         8   /* messages at once: a connection's window */
+#define MESSAGE_BYTES 400 /* of a worker's window, at most */
+
+/* The window in bytes of a gateway is never smaller than what it reserves for
+ * its largest request (hub.c), and often little larger. */
+#define LARGEST_REQUEST (512 + CONTEXT_MAX + DETAILS_MAX)
+#define SMALL_WINDOW    (LARGEST_REQUEST + 4000)
 
 /* What may go wrong in a run. */
 typedef enum {
@@ -42,22 +59,24 @@ typedef enum {
     WORKER_CUT_OFF,
     WORKER_LINK_BREAKS,
     HANDLER_HANGS,
+    HANDLER_DRAGS,
     GATEWAY_CRASHES,
     GATEWAY_STOPS,
     GATEWAY_CUT_OFF,
     GATEWAY_LINK_BREAKS,
     BROKER_CRASHES,
     BROKER_STOPS,
+    LINKS_FLAP,
     SOCKETS_FILL,
     FAULTS,
 } fault_t;
 
 static const char *const fault_names[FAULTS] = {
-    "worker-crashes",      "worker-drains",  "worker-stops",
-    "worker-cut-off",      "worker-breaks",  "handler-hangs",
-    "gateway-crashes",     "gateway-stops",  "gateway-cut-off",
-    "gateway-link-breaks", "broker-crashes", "broker-stops",
-    "sockets-fill",
+    "worker-crashes",  "worker-drains",       "worker-stops",
+    "worker-cut-off",  "worker-breaks",       "handler-hangs",
+    "handler-drags",   "gateway-crashes",     "gateway-stops",
+    "gateway-cut-off", "gateway-link-breaks", "broker-crashes",
+    "broker-stops",    "links-flap",          "sockets-fill",
 };
 
 static struct {
@@ -68,6 +87,7 @@ static struct {
     gateway_node_t gateways[GATEWAYS_MAX];
     worker_node_t workers[WORKERS_MAX];
     client_t clients[CLIENTS_MAX];
+    uint32_t probed[CLIENTS_MAX]; /* attempts; 0: none */
     size_t gateway_count, worker_count, client_count;
 } run;
 
@@ -84,9 +104,12 @@ static broker_options_t broker_options(void)
     options.liveness_ms = 1000;
     options.route_grace_ms = world_between(0, 3000);
     options.gateway_window = 40;
-    options.gateway_window_bytes = 1 << 20;
-    options.push_window = 1000;
-    options.push_window_bytes = 1 << 20;
+    options.gateway_window_bytes =
+        world_chance(2) ? 1 << 20
+                        : world_between(LARGEST_REQUEST, SMALL_WINDOW);
+    options.push_window = world_between(1, 10);
+    options.push_window_bytes =
+        world_chance(2) ? 1 << 20 : world_between(40, 200);
     options.max_workers = 16;
     options.max_gateways = 16;
     return options;
@@ -100,6 +123,7 @@ static gateway_options_t gateway_options(void)
     options.name = "sim";
     options.handshake_ms = 3000;
     options.request_ms = REQUEST_MS;
+    options.max_message = 4096;
     options.ping_ms = 2000;
     options.pong_ms = 1500;
     options.conn_window = 8;
@@ -139,7 +163,9 @@ static void set_up(void)
     for (size_t i = 0; i < run.worker_count; i++) {
         worker_options_t options = {
             .routes = i == 0 || world_chance(2) ? all_routes : some_routes,
-            .window = (uint32_t)world_between(1, 12)};
+            .window = (uint32_t)world_between(1, 12),
+            .window_bytes =
+                world_chance(2) ? 1 << 20 : (uint32_t)world_between(100, 2000)};
         worker_node_init(&run.workers[i], &options, &run.broker.router);
     }
     for (size_t i = 0; i < run.client_count; i++) {
@@ -147,13 +173,28 @@ static void set_up(void)
     }
 }
 
-static void set_chances(bool is_chaos)
+typedef enum { CHAOS, CALM, RETURN, PROBE } act_t;
+
+static void set_chances(act_t act)
 {
+    bool is_chaos = act == CHAOS;
+
     run.is_chaos = is_chaos;
+    run.broker.is_probed = act == PROBE;
+    run.broker.router.flap = is_chaos && run.may[LINKS_FLAP] ? 3 : 0;
+    run.broker.router.late = act == PROBE ? 0 : 40;
     run.broker.router.park = is_chaos && run.may[SOCKETS_FILL] ? 20 : 0;
+    for (size_t i = 0; i < run.gateway_count; i++) {
+        run.gateways[i].holds = act == PROBE ? 0 : 200;
+    }
     for (size_t i = 0; i < run.worker_count; i++) {
-        run.workers[i].options.hangs =
-            is_chaos && run.may[HANDLER_HANGS] ? 150 : 0;
+        worker_options_t *options = &run.workers[i].options;
+        options->hangs = is_chaos && run.may[HANDLER_HANGS] ? 150 : 0;
+        options->drags = is_chaos && run.may[HANDLER_DRAGS] ? 60 : 0;
+        options->pushes = act == PROBE ? 2 : 10;
+        options->kicks = act == PROBE ? 20 : 150;
+        options->refuses = act == CHAOS || act == CALM ? 12 : 0;
+        options->pace_ms = act == PROBE ? PACE_MS : 0;
     }
 }
 
@@ -308,20 +349,58 @@ static void start_all(void)
     }
 }
 
-/* Hung handlers are beyond help: their workers are killed. */
 static void heal(void)
 {
     world_trace("--- calm ---");
-    set_chances(false);
+    set_chances(CALM);
     restart_broker(&run.broker, 0);
     for (size_t i = 0; i < run.gateway_count; i++) {
         restart_gateway(&run.gateways[i], 0);
     }
     for (size_t i = 0; i < run.worker_count; i++) {
+        restart_worker(&run.workers[i], 0);
+    }
+}
+
+static uint64_t count_outcomes(void)
+{
+    return truth_counts().answered + truth_counts().failed;
+}
+
+/* Where nothing else does, deadlines bring messages to their outcomes. */
+static void check_deadlines(uint64_t outcomes_before)
+{
+    for (size_t i = 0; i < run.client_count; i++) {
+        const client_t *client = &run.clients[i];
+        if (client->state == CLIENT_OPEN &&
+            truth_open_messages(client->attempt) > 0 &&
+            count_outcomes() == outcomes_before) {
+            world_broken("attempt %u waits for outcomes behind their deadline",
+                         client->attempt);
+        }
+    }
+}
+
+/* Hung handlers are beyond help: their workers are killed. */
+static void end_hung(void)
+{
+    world_trace("--- all may come back ---");
+    set_chances(RETURN);
+    for (size_t i = 0; i < run.worker_count; i++) {
         if (run.may[HANDLER_HANGS] && worker_node_is_running(&run.workers[i])) {
             worker_node_crash(&run.workers[i]);
+            restart_worker(&run.workers[i], 0);
         }
-        restart_worker(&run.workers[i], 0);
+    }
+}
+
+static void check_return(void)
+{
+    for (size_t i = 0; i < run.client_count; i++) {
+        if (run.clients[i].state != CLIENT_OPEN) {
+            world_broken("attempt %u is not let in, although nobody refuses it",
+                         run.clients[i].attempt);
+        }
     }
 }
 
@@ -340,6 +419,80 @@ static void check_outcomes(void)
             truth_open_messages(client->attempt) > 0) {
             world_broken("attempt %u waits for %u outcomes in vain",
                          client->attempt, truth_open_messages(client->attempt));
+        }
+    }
+}
+
+/*
+ * Every connection that stands is served: each client says a word, the first
+ * of them several at once, to handlers that take their time.
+ */
+static void probe(void)
+{
+    unsigned count = BURST;
+
+    world_trace("--- each connection is probed ---");
+    set_chances(PROBE);
+    for (size_t i = 0; i < run.worker_count; i++) {
+        worker_node_probe(&run.workers[i]);
+    }
+    for (size_t i = 0; i < run.client_count; i++) {
+        client_t *client = &run.clients[i];
+        run.probed[i] = client->state == CLIENT_OPEN ? client->attempt : 0;
+        if (run.probed[i] > 0) {
+            truth_probe(client->attempt);
+            client_probe(client, count);
+            count = 1;
+        }
+    }
+}
+
+/* Was it left with room while the rest of the burst waited for it? */
+static bool was_idle(const worker_node_t *worker)
+{
+    uint64_t window = worker->options.window;
+
+    return worker->most_used < (window < BURST ? window : BURST) &&
+           worker->most_bytes_used + MESSAGE_BYTES <=
+               worker->options.window_bytes;
+}
+
+static void check_burst(uint32_t attempt)
+{
+    uint32_t number = truth_probed_by(attempt);
+
+    for (size_t i = 0; i < run.worker_count; i++) {
+        if (run.workers[i].number == number && was_idle(&run.workers[i])) {
+            world_broken("worker %u had room, and attempt %u waited for it",
+                         number, attempt);
+        }
+    }
+}
+
+/* Whoever comes from now on comes too late to be looked at. */
+static void stay_away(void)
+{
+    for (size_t i = 0; i < run.client_count; i++) {
+        run.clients[i].is_done = true;
+    }
+}
+
+static void check_probe(void)
+{
+    bool is_burst = run.broker.options.gateway_window_bytes > SMALL_WINDOW;
+
+    for (size_t i = 0; i < run.client_count; i++) {
+        const client_t *client = &run.clients[i];
+        uint32_t open = client->state == CLIENT_OPEN ? client->attempt : 0;
+        if (run.probed[i] > 0 && is_burst) {
+            check_burst(run.probed[i]);
+            is_burst = false;
+        }
+        if (run.probed[i] > 0 && run.probed[i] != open) {
+            truth_probed(run.probed[i], false);
+        }
+        if (open > 0) { /* it may have come meanwhile */
+            truth_probed(open, true);
         }
     }
 }
@@ -378,6 +531,11 @@ static void check_silence(void)
             world_broken("worker %u keeps %zu requests", run.workers[i].number,
                          run.workers[i].held_count);
         }
+        if (run.workers[i].pushes > 0) {
+            world_broken("worker %u lacks the credit of %llu pushes",
+                         run.workers[i].number,
+                         (unsigned long long)run.workers[i].pushes);
+        }
     }
 }
 
@@ -403,17 +561,33 @@ static void play(uint64_t seed)
     truth_begin();
     choose_faults();
     set_up();
-    set_chances(true);
+    set_chances(CHAOS);
     start_all();
     strike(NULL, 0);
     mind(NULL, 0);
     world_run_until(end_ms);
     heal();
-    world_run_until(end_ms += CALM_MS / 2);
-    hush();
     world_run_until(end_ms += CALM_MS);
+    hush();
+    world_run_until(end_ms += QUIET_MS);
+    uint64_t outcomes = count_outcomes();
+    world_run_until(end_ms += DEADLINE_MS);
+    if (!world_is_broken()) {
+        check_deadlines(outcomes);
+        end_hung();
+    }
+    world_run_until(end_ms += RETURN_MS);
     if (!world_is_broken()) {
         check_outcomes();
+        check_return();
+        probe();
+    }
+    world_run_until(end_ms += PROBE_MS);
+    stay_away();
+    world_run_until(end_ms += SETTLE_MS);
+    if (!world_is_broken()) {
+        check_outcomes();
+        check_probe();
         leave();
     }
     world_run_until(end_ms + LEAVING_MS);

@@ -14,6 +14,13 @@
 typedef struct {
     bool is_open, was_open;
     uint32_t sent, outcomes;
+    uint32_t handled; /* behind the last message that a handler began */
+    uint32_t said, heard_words; /* since truth_probe … */
+    bool is_kicked;
+    bool is_probed;
+    uint32_t first;                /* … the number of its first message */
+    uint32_t come;                 /* … as which of all first ones it came */
+    uint32_t worker;               /* … and the worker that began it */
     uint64_t answered[NOTED / 64]; /* bits: which messages have an answer */
     uint32_t next;        /* behind the last message that was answered */
     bool is_loose;        /* its answers come in any order */
@@ -49,6 +56,7 @@ static struct {
     actor_t *actors; /* owned */
     uint32_t actor_count, actor_capacity;
     uint32_t broker_crashes, gateway_crashes;
+    uint32_t comers;
     truth_counts_t counts;
 } truth;
 
@@ -58,6 +66,7 @@ void truth_begin(void)
     truth.actor_count = 0;
     truth.broker_crashes = 0;
     truth.gateway_crashes = 0;
+    truth.comers = 0;
     truth.counts = (truth_counts_t){0};
 }
 
@@ -156,10 +165,21 @@ void truth_failed(uint32_t attempt)
     count_outcome(attempt);
 }
 
+void truth_said(uint32_t attempt)
+{
+    attempt_of(attempt)->said++;
+}
+
+void truth_kicked(uint32_t attempt)
+{
+    attempt_of(attempt)->is_kicked = true;
+}
+
 void truth_heard(uint32_t attempt, uint32_t worker, uint32_t sequence)
 {
     attempt_t *self = attempt_of(attempt);
 
+    self->heard_words++;
     for (size_t i = 0; i < SPEAKERS; i++) {
         if (self->heard[i].worker == worker &&
             self->heard[i].sequence > sequence) {
@@ -225,6 +245,16 @@ static void begin_connect(actor_t *actor)
     truth.counts.connects++;
 }
 
+static void note_begun(attempt_t *self, uint32_t n, uint32_t worker)
+{
+    if (n >= self->handled) {
+        self->handled = n + 1;
+    }
+    if (self->is_probed && n == self->first) {
+        self->worker = worker;
+    }
+}
+
 /* How many handlers without order run at this worker. */
 static uint32_t *loose_at(actor_t *actor, uint32_t worker)
 {
@@ -262,6 +292,9 @@ static void begin_message(actor_t *actor, uint32_t n, const place_t *place)
     }
     if (!place->is_loose) {
         actor->last = n;
+    }
+    if (actor->attempt > 0) {
+        note_begun(attempt_of(actor->attempt), n, place->worker);
     }
     if (delivery > 1 && actor->place.is_doubtful) {
         actor->disconnects = 0;  /* that worker's word of it was lost, too: */
@@ -386,6 +419,16 @@ void truth_given_up(void)
     }
 }
 
+void truth_farewell(const char conn[CONN_ID_TEXT])
+{
+    const actor_t *actor = actor_of(conn);
+
+    if (actor->connects > 0 && is_accepted(actor) && !actor->was_told) {
+        world_broken("%.16s: its gateway forgets it before DISCONNECT",
+                     actor->id);
+    }
+}
+
 void truth_broker_crashed(void)
 {
     truth.broker_crashes++;
@@ -421,6 +464,54 @@ static bool may_miss_disconnect(const actor_t *actor)
     }
     return actor->broker_crashes != truth.broker_crashes &&
            truth.gateway_crashes > 0;
+}
+
+void truth_probe(uint32_t attempt)
+{
+    attempt_t *self = attempt_of(attempt);
+
+    self->is_probed = true;
+    self->is_kicked = false;
+    self->said = self->heard_words = 0;
+    self->first = self->sent;
+}
+
+void truth_came(uint32_t attempt, uint32_t n)
+{
+    attempt_t *self = attempt_of(attempt);
+
+    if (self->is_probed && self->first == n) {
+        self->come = ++truth.comers;
+    }
+}
+
+uint32_t truth_came_as(uint32_t attempt, uint32_t n)
+{
+    const attempt_t *self = attempt_of(attempt);
+    return self->is_probed && self->first == n ? self->come : 0;
+}
+
+uint32_t truth_probed_by(uint32_t attempt)
+{
+    return attempt_of(attempt)->worker;
+}
+
+void truth_probed(uint32_t attempt, bool is_open)
+{
+    const attempt_t *self = attempt_of(attempt);
+
+    if (is_open == self->is_kicked) {
+        world_broken("attempt %u %s", attempt,
+                     is_open ? "stands, although a worker closed it"
+                             : "was closed in peace");
+    }
+    if (is_open && self->handled != self->sent) {
+        world_broken("attempt %u stands, but reaches no handler", attempt);
+    }
+    if (is_open && self->said != self->heard_words) {
+        world_broken("attempt %u hears %u words of %u", attempt,
+                     self->heard_words, self->said);
+    }
 }
 
 static void check_actor(const actor_t *actor)

@@ -48,6 +48,10 @@ void truth_failed(uint32_t attempt);
 /* Messages without an outcome yet. */
 uint32_t truth_open_messages(uint32_t attempt);
 
+/* A worker says a word to the client, a push or a reply; or closes it. */
+void truth_said(uint32_t attempt);
+void truth_kicked(uint32_t attempt);
+
 /* Worker `worker` is heard by the client, its `sequence`-th word to it. */
 void truth_heard(uint32_t attempt, uint32_t worker, uint32_t sequence);
 
@@ -69,10 +73,28 @@ void truth_doubt_worker(uint32_t worker);
 /* A gateway heard that its broker had ended its connections. */
 void truth_given_up(void);
 
+/* A gateway heard that the DISCONNECT of this connection is done. */
+void truth_farewell(const char conn[CONN_ID_TEXT]);
+
 void truth_broker_crashed(void);
 void truth_gateway_crashed(void);
 
 /* --- the end ------------------------------------------------------------ */
+
+/* The client, which stands in peace, is going to send: look at it closely. */
+void truth_probe(uint32_t attempt);
+
+/* Its message n has come to the broker; counts only if it is the first. */
+void truth_came(uint32_t attempt, uint32_t n);
+
+/* As which of all those it came, 1, 2, …; 0: it does not count. */
+uint32_t truth_came_as(uint32_t attempt, uint32_t n);
+
+/* The number of the worker that began the first message; 0: none has. */
+uint32_t truth_probed_by(uint32_t attempt);
+
+/* All that was sent and said since truth_probe has arrived. */
+void truth_probed(uint32_t attempt, bool is_open);
 
 void truth_final(void);
 

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRAVEL_MS    3  /* at most, on a good day */
-#define TRAVEL_BAD   40 /* one frame in so many takes longer */
-#define TRAVEL_MAX   150
+#define TRAVEL_MS    3   /* at most, on a good day */
+#define TRAVEL_MAX   150 /* and on a bad one */
 #define RECONNECT_MS 400 /* at most */
+#define FLAP_FRAMES  2 /* that get through where a connection breaks at once */
 
 /* --- pipes --------------------------------------------------------------- */
 
@@ -56,12 +56,12 @@ static parcel_t pipe_take(pipe_t *self)
 }
 
 /* When a frame that leaves now arrives: behind those before it. */
-static int64_t travel_ms(pipe_t *self)
+static int64_t travel_ms(const router_t *router, pipe_t *self)
 {
     int64_t now_ms = world_now_ms();
     int64_t due_ms =
-        now_ms + (world_chance(TRAVEL_BAD) ? world_between(0, TRAVEL_MAX)
-                                           : world_between(0, TRAVEL_MS));
+        now_ms + (world_chance(router->late) ? world_between(0, TRAVEL_MAX)
+                                             : world_between(0, TRAVEL_MS));
 
     if (due_ms < self->last_ms) {
         due_ms = self->last_ms;
@@ -102,6 +102,17 @@ static void arrive_at_router(void *subject, uint32_t life)
     free(parcel.bytes);
 }
 
+/* It breaks while the greetings are on their way. */
+static void flap(void *subject, uint32_t life)
+{
+    wire_t *self = subject;
+
+    if (life == self->life) {
+        world_trace("a new link breaks");
+        wire_break(self);
+    }
+}
+
 static void arrive_at_dealer(void *subject, uint32_t life)
 {
     wire_t *self = subject;
@@ -115,6 +126,9 @@ static void arrive_at_dealer(void *subject, uint32_t life)
         return;
     }
     parcel_t parcel = pipe_take(&self->to_dealer);
+    if (self->frames_left > 0 && --self->frames_left == 0) {
+        world_after(world_between(0, TRAVEL_MS), flap, self, life);
+    }
     self->ops->frame(self->owner, self, parcel.bytes, parcel.len);
     free(parcel.bytes);
 }
@@ -135,6 +149,9 @@ static void connect_(void *subject, uint32_t life)
     self->id[0] = 0;
     rand_bytes(self->id + 1, sizeof self->id - 1);
     self->is_up = true;
+    self->frames_left = world_chance(self->router->flap)
+                            ? (unsigned)world_between(1, FLAP_FRAMES)
+                            : 0;
 }
 
 static void go_down(wire_t *self)
@@ -208,8 +225,8 @@ bool wire_send(wire_t *self, const uint8_t *bytes, size_t len)
         return false;
     }
     pipe_put(&self->to_router, bytes, len);
-    world_after(travel_ms(&self->to_router), arrive_at_router, self,
-                self->life);
+    world_after(travel_ms(self->router, &self->to_router), arrive_at_router,
+                self, self->life);
     return true;
 }
 
@@ -239,7 +256,7 @@ int router_send(router_t *self, side_t side, const uint8_t *id, size_t id_len,
         return -EAGAIN;
     }
     pipe_put(&wire->to_dealer, bytes, len);
-    world_after(travel_ms(&wire->to_dealer), arrive_at_dealer, wire,
+    world_after(travel_ms(self, &wire->to_dealer), arrive_at_dealer, wire,
                 wire->life);
     return 0;
 }

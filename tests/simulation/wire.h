@@ -35,6 +35,8 @@ typedef struct router {
     const router_ops_t *ops;
     bool is_alive; /* the process stands */
     unsigned park; /* one send in so many finds a full socket; 0: none */
+    unsigned late; /* one frame in so many takes longer; 0: none */
+    unsigned flap; /* one connection in so many breaks at once; 0: none */
     wire_t *wires; /* all that were ever connected to it */
 } router_t;
 
@@ -56,8 +58,9 @@ struct wire {
     const wire_ops_t *ops; /* of the DEALER */
     bool is_wanted;        /* the DEALER's process stands */
     bool is_up;
-    uint32_t life; /* grows with each break */
-    uint8_t id[5]; /* the ROUTER's name for it */
+    uint32_t life;        /* grows with each break */
+    uint8_t id[5];        /* the ROUTER's name for it */
+    unsigned frames_left; /* to the DEALER until it breaks; 0: it lasts */
     pipe_t to_router, to_dealer;
     int64_t hole_until_ms;
     wire_t *next; /* of the router */

@@ -16,11 +16,10 @@
 #define QUICK_MS     4 /* of most handlers, at most */
 #define SLOW         25
 #define SLOW_MS      300
-#define FAIL         12  /* one reply in so many is a failure */
-#define REFUSE       12  /* one CONNECT in so many is refused */
-#define PUSH         10  /* one handler in so many pushes to its client … */
-#define KICK         150 /* … or closes it */
-#define WINDOW_BYTES (1u << 20)
+#define DRAG_MS      4000 /* longer than a request's deadline */
+#define FAIL         12   /* one reply in so many is a failure */
+#define AGAIN        100  /* one reply in so many is said twice … */
+#define AGAIN_MS     400  /* … within so long */
 #define FRAME_MAX_   ((size_t)1 << 20)
 #define MARGIN_MS    150 /* of a broker's judgement: sweeps, turns, travel */
 
@@ -31,6 +30,8 @@ typedef struct {
     event_t event;
     char conn[CONN_ID_TEXT];
     uint32_t attempt, n;
+    uint64_t size;   /* its share of the window, bytes */
+    uint64_t status; /* that it replied */
     bool is_begun;
     bool is_old; /* from before the last WELCOME */
     place_t place;
@@ -113,7 +114,7 @@ static void put_ready(worker_node_t *self, buf_t *out)
     }
     message_ready_t ready = {.routes = {routes.data, routes.len},
                              .window = self->options.window,
-                             .window_bytes = WINDOW_BYTES};
+                             .window_bytes = self->options.window_bytes};
     must(message_put_ready(out, &ready) == 0);
     buf_fini(&routes);
 }
@@ -162,6 +163,17 @@ static bool is_first(const work_t *work)
     return true;
 }
 
+static int64_t duration_ms(const worker_options_t *options)
+{
+    if (options->pace_ms > 0) {
+        return options->pace_ms + world_between(0, QUICK_MS);
+    }
+    if (world_chance(options->drags)) {
+        return world_between(0, DRAG_MS);
+    }
+    return world_between(0, world_chance(SLOW) ? SLOW_MS : QUICK_MS);
+}
+
 static void begin_work(work_t *work)
 {
     worker_node_t *self = work->worker;
@@ -171,9 +183,7 @@ static void begin_work(work_t *work)
     truth_handler_begins(work->conn, work->event, work->attempt, work->n,
                          work->place);
     if (!hangs) {
-        world_after(world_chance(SLOW) ? world_between(0, SLOW_MS)
-                                       : world_between(0, QUICK_MS),
-                    end_work, work, self->life);
+        world_after(duration_ms(&self->options), end_work, work, self->life);
     } else {
         world_trace("worker %u hangs in %.16s", self->number, work->conn);
     }
@@ -190,12 +200,21 @@ static void begin_next(worker_node_t *self, const char conn[CONN_ID_TEXT])
     }
 }
 
+static bool may_push(const worker_node_t *self, size_t size)
+{
+    return self->pushes == 0 ||
+           (self->pushes < self->push_window &&
+            self->push_bytes + size <= self->push_window_bytes);
+}
+
+/* What the window has no room for is not said. */
 static void put_push(worker_node_t *self, const work_t *work, buf_t *out)
 {
-    char text[48];
+    char text[64];
     buf_t target;
 
-    snprintf(text, sizeof text, "push %u %u", self->number, ++self->words);
+    snprintf(text, sizeof text, "push %u %u %u", work->attempt, self->number,
+             ++self->words);
     buf_init(&target, FRAME_MAX_);
     must(wire_put_array(&target, 2) == 0 &&
          wire_put_text(&target, "connection") == 0 &&
@@ -203,12 +222,19 @@ static void put_push(worker_node_t *self, const work_t *work, buf_t *out)
                                               CONN_ID_TEXT}) == 0);
     message_push_t push = {.target = {target.data, target.len},
                            .body = {BODY_TEXT, wire_bytes(text)}};
-    must(message_put_push(out, &push) == 0);
+    size_t size = push.target.len + push.body.bytes.len;
+    if (may_push(self, size)) {
+        must(message_put_push(out, &push) == 0);
+        self->pushes++;
+        self->push_bytes += size;
+        truth_said(work->attempt);
+    }
     buf_fini(&target);
 }
 
 static void put_kick(const work_t *work, buf_t *out)
 {
+    truth_kicked(work->attempt);
     message_close_t close = {
         .conn = {(const uint8_t *)work->conn, CONN_ID_TEXT},
         .code = 4001,
@@ -217,22 +243,42 @@ static void put_kick(const work_t *work, buf_t *out)
     must(message_put_close(out, &close) == 0);
 }
 
-static uint64_t put_reply(worker_node_t *self, const work_t *work, buf_t *out)
+static uint64_t choose_status(const work_t *work)
+{
+    if (work->event == EVENT_CONNECT &&
+        world_chance(work->worker->options.refuses)) {
+        return 403;
+    }
+    return work->event == EVENT_MESSAGE && world_chance(FAIL) ? 500 : 200;
+}
+
+static void put_reply(worker_node_t *self, const work_t *work, buf_t *out)
 {
     char text[64];
-    message_reply_t reply = {.id = work->id, .status = 200};
+    message_reply_t reply = {.id = work->id, .status = work->status};
 
-    if (work->event == EVENT_CONNECT && world_chance(REFUSE)) {
-        reply.status = 403;
-    } else if (work->event == EVENT_MESSAGE && world_chance(FAIL)) {
-        reply.status = 500;
-    } else if (work->event == EVENT_MESSAGE) {
-        snprintf(text, sizeof text, "re %u %u %u", work->n, self->number,
-                 ++self->words);
+    if (work->event == EVENT_MESSAGE && work->status == 200) {
+        snprintf(text, sizeof text, "re %u %u %u %u", work->attempt, work->n,
+                 self->number, ++self->words);
         reply.body = (body_t){BODY_TEXT, wire_bytes(text)};
     }
     must(message_put_reply(out, &reply) == 0);
-    return reply.status;
+}
+
+/* A mistake of a worker, which its broker counts and drops. */
+static void say_again(void *subject, uint32_t life)
+{
+    work_t *work = subject;
+    worker_node_t *self = work->worker;
+    buf_t out;
+
+    if (life != self->life || world_now_ms() < self->stopped_until_ms) {
+        return;
+    }
+    world_trace("worker %u says a reply again", self->number);
+    buf_init(&out, FRAME_MAX_);
+    put_reply(self, work, &out);
+    send_buf(self, &out);
 }
 
 static void drop_work(worker_node_t *self, work_t *work)
@@ -240,7 +286,10 @@ static void drop_work(worker_node_t *self, work_t *work)
     list_remove(&work->link);
     list_append(&self->buried, &work->link);
     self->held_count--;
-    self->window_used -= !work->is_old;
+    if (!work->is_old) {
+        self->window_used--;
+        self->window_bytes_used -= work->size;
+    }
 }
 
 static void leave_when_done(worker_node_t *self)
@@ -268,17 +317,24 @@ static void end_work(void *subject, uint32_t life)
         return;
     }
     buf_init(&out, FRAME_MAX_);
-    if (work->event != EVENT_DISCONNECT && world_chance(PUSH)) {
+    if (work->event != EVENT_DISCONNECT && world_chance(self->options.pushes)) {
         put_push(self, work, &out);
     }
-    if (work->event != EVENT_DISCONNECT && world_chance(KICK)) {
+    if (work->event != EVENT_DISCONNECT && world_chance(self->options.kicks)) {
         put_kick(work, &out);
     }
-    uint64_t status = put_reply(self, work, &out);
-    truth_handler_ends(work->conn, work->event, status, work->place);
+    work->status = choose_status(work);
+    put_reply(self, work, &out);
+    if (work->event == EVENT_MESSAGE && work->status == 200) {
+        truth_said(work->attempt);
+    }
+    truth_handler_ends(work->conn, work->event, work->status, work->place);
     memcpy(conn, work->conn, CONN_ID_TEXT);
     drop_work(self, work);
     send_buf(self, &out);
+    if (world_chance(AGAIN)) {
+        world_after(world_between(1, AGAIN_MS), say_again, work, life);
+    }
     begin_next(self, conn);
     leave_when_done(self);
 }
@@ -299,15 +355,30 @@ static uint32_t attempt_in(wire_bytes_t details)
     return (uint32_t)strtoul((const char *)value.data, NULL, 10);
 }
 
+static void read_body(wire_bytes_t body, char action[16], uint32_t *attempt,
+                      uint32_t *n)
+{
+    char text[126];
+
+    must(body.len < sizeof text);
+    memcpy(text, body.data, body.len);
+    text[body.len] = '\0';
+    must(sscanf(text, "{\"action\":\"%15[a-z]\",\"k\":%u,\"n\":%u}", action,
+                attempt, n) == 3);
+}
+
+void worker_node_read(wire_bytes_t body, uint32_t *attempt, uint32_t *n)
+{
+    char action[16];
+
+    read_body(body, action, attempt, n);
+}
+
 static void read_message(work_t *work, const message_request_t *request)
 {
-    char text[126], action[16];
+    char action[16];
 
-    must(request->body.bytes.len < sizeof text);
-    memcpy(text, request->body.bytes.data, request->body.bytes.len);
-    text[request->body.bytes.len] = '\0';
-    must(sscanf(text, "{\"action\":\"%15[a-z]\",\"k\":%u,\"n\":%u}", action,
-                &work->attempt, &work->n) == 3);
+    read_body(request->body.bytes, action, &work->attempt, &work->n);
     work->place.is_loose = strcmp(action, ROUTE_LOOSE) == 0;
     uint64_t most = strcmp(action, ROUTE_AGAIN) == 0 ? 1 + REDELIVER : 1;
     if (request->attempt > most) {
@@ -317,14 +388,74 @@ static void read_message(work_t *work, const message_request_t *request)
     }
 }
 
-static void take_request(worker_node_t *self, const message_request_t *request)
+static bool serves(const worker_node_t *self, wire_bytes_t route)
+{
+    const char *const *routes = self->options.routes;
+
+    while (*routes != NULL && !wire_is(route, *routes)) {
+        routes++;
+    }
+    return *routes != NULL;
+}
+
+/* May this come here, now?  `size` is counted in bytes. */
+static void check_request(worker_node_t *self, wire_bytes_t route,
+                          uint64_t size)
+{
+    if (!serves(self, route)) {
+        world_broken("worker %u is given a route of others: %.*s", self->number,
+                     (int)route.len, (const char *)route.data);
+    }
+    if (self->is_draining && self->pongs >= self->fence) {
+        world_broken("worker %u has drained, and is given work", self->number);
+    }
+    if (self->window_used >= self->options.window ||
+        (self->window_used > 0 &&
+         self->window_bytes_used + size > self->options.window_bytes)) {
+        world_broken("worker %u is given more than its window", self->number);
+    }
+}
+
+static void spend_window(worker_node_t *self, uint64_t size)
+{
+    self->window_used++;
+    self->window_bytes_used += size;
+    if (self->window_used > self->most_used) {
+        self->most_used = self->window_used;
+    }
+    if (self->window_bytes_used > self->most_bytes_used) {
+        self->most_bytes_used = self->window_bytes_used;
+    }
+}
+
+/* First come, first served, of those that come to the broker in a probe. */
+static void check_turn(worker_node_t *self, const work_t *work)
+{
+    uint32_t come = work->event == EVENT_MESSAGE
+                        ? truth_came_as(work->attempt, work->n)
+                        : 0;
+
+    if (come == 0) {
+        return;
+    }
+    if (come < self->last_come) {
+        world_broken("attempt %u is served behind one that came later",
+                     work->attempt);
+    }
+    self->last_come = come;
+}
+
+static void take_request(worker_node_t *self, const message_request_t *request,
+                         uint64_t size)
 {
     if (!self->is_up) {
         return; /* of a life before the greeting */
     }
+    check_request(self, request->route, size);
     work_t *work = xcalloc(1, sizeof *work);
     work->worker = self;
     work->id = request->id;
+    work->size = size;
     work->event = (event_t)request->event;
     work->place = (place_t){.worker = self->number,
                             .is_doubtful = self->is_doubtful,
@@ -338,10 +469,8 @@ static void take_request(worker_node_t *self, const message_request_t *request)
     }
     list_append(&self->held, &work->link);
     self->held_count++;
-    if (++self->window_used > self->options.window) {
-        world_broken("worker %u holds %zu requests, more than its window",
-                     self->number, self->window_used);
-    }
+    spend_window(self, size);
+    check_turn(self, work);
     if (is_first(work)) {
         begin_work(work);
     }
@@ -368,6 +497,10 @@ static void lose_broker(worker_node_t *self)
 {
     world_trace("worker %u counts its broker lost", self->number);
     drop_all(self);
+    if (self->is_draining) {
+        worker_node_crash(self); /* nothing is left to be lost */
+        return;
+    }
     self->is_up = false;
     self->is_lost = true;
     self->losses++;
@@ -395,7 +528,27 @@ static void start_window(worker_node_t *self)
     list_foreach(link, &self->held) {
         list_entry(link, work_t, link)->is_old = true;
     }
-    self->window_used = 0;
+    self->window_used = self->window_bytes_used = 0;
+}
+
+static void start_pushes(worker_node_t *self, wire_bytes_t options)
+{
+    self->push_window = wire_map_uint(options, "push_window", 0);
+    self->push_window_bytes = wire_map_uint(options, "push_window_bytes", 0);
+    self->pushes = self->push_bytes = 0;
+}
+
+static void take_credit(worker_node_t *self, const message_credit_t *credit)
+{
+    if (!self->is_up) {
+        return; /* of a life before the greeting */
+    }
+    if (credit->messages > self->pushes || credit->bytes > self->push_bytes) {
+        world_broken("worker %u gets more credit than it has spent",
+                     self->number);
+    }
+    self->pushes -= credit->messages;
+    self->push_bytes -= credit->bytes;
 }
 
 /* Of two, for a greeting that was said twice, the first has begun the count of
@@ -410,6 +563,7 @@ static void take_welcome(worker_node_t *self, const message_welcome_t *welcome)
     }
     if (!self->is_up) {
         self->pings = self->pongs = self->doubt_fence = 0;
+        start_pushes(self, welcome->options);
     }
     self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
     self->liveness_ms = (int64_t)welcome->liveness_ms;
@@ -425,7 +579,10 @@ static void take(worker_node_t *self, const message_t *message)
         take_welcome(self, &message->welcome);
         break;
     case KIND_REQUEST:
-        take_request(self, &message->request);
+        take_request(self, &message->request, message->size);
+        break;
+    case KIND_CREDIT:
+        take_credit(self, &message->credit);
         break;
     case KIND_PONG:
         self->pongs++;
@@ -562,6 +719,12 @@ void worker_node_start(worker_node_t *self)
     world_after(TICK_MS, tick, self, self->life);
 }
 
+void worker_node_probe(worker_node_t *self)
+{
+    self->most_used = self->most_bytes_used = 0;
+    self->last_come = 0;
+}
+
 void worker_node_crash(worker_node_t *self)
 {
     world_trace("worker %u ends, holding %zu", self->number, self->held_count);
@@ -574,6 +737,10 @@ void worker_node_crash(worker_node_t *self)
 void worker_node_drain(worker_node_t *self)
 {
     world_trace("worker %u drains", self->number);
+    if (!self->is_up) {
+        worker_node_crash(self); /* it has not begun */
+        return;
+    }
     self->is_draining = true;
     say_bare(self, KIND_DRAIN);
     say_ping(self); /* its PONG comes behind all that was sent before */

@@ -14,8 +14,13 @@
 
 typedef struct {
     const char *const *routes; /* borrowed; ends with NULL */
-    uint32_t window;
-    unsigned hangs; /* one handler in so many never ends; 0: none */
+    uint32_t window, window_bytes;
+    unsigned hangs;   /* one handler in so many never ends; 0: none */
+    unsigned drags;   /* one ends behind its request's deadline, maybe */
+    unsigned pushes;  /* one in so many pushes to its client … */
+    unsigned kicks;   /* … or closes it */
+    unsigned refuses; /* one CONNECT in so many is refused */
+    int64_t pace_ms;  /* each takes so long at least */
 } worker_options_t;
 
 typedef struct {
@@ -32,11 +37,16 @@ typedef struct {
     int64_t greeted_ms, sent_ms, heard_ms, stopped_until_ms;
     int64_t silent_from_ms, silent_until_ms; /* the last time it was */
     list_t held;                             /* work, in the order it came */
-    size_t held_count, window_used;
+    size_t held_count;
+    uint64_t window_used, window_bytes_used;
+    uint64_t most_used, most_bytes_used; /* since worker_node_probe */
+    uint32_t last_come;                  /* of truth_came */
     list_t buried; /* work that is over, whose end may still be to come */
     uint64_t pings, pongs; /* since WELCOME */
     uint64_t fence;        /* the PING behind DRAIN, counted as pings */
-    uint32_t words;        /* said to clients */
+    uint64_t push_window, push_window_bytes; /* granted */
+    uint64_t pushes, push_bytes;             /* on their way */
+    uint32_t words;                          /* said to clients */
 } worker_node_t;
 
 void worker_node_init(worker_node_t *self, const worker_options_t *options,
@@ -54,6 +64,12 @@ void worker_node_stop(worker_node_t *self, int64_t ms);
 
 /* Its network delivers nothing for `ms`. */
 void worker_node_hole(worker_node_t *self, int64_t ms);
+
+/* What a client's message says: who sent it, and which of his it is. */
+void worker_node_read(wire_bytes_t body, uint32_t *attempt, uint32_t *n);
+
+/* Note from now on how much of its window is used. */
+void worker_node_probe(worker_node_t *self);
 
 static inline bool worker_node_is_running(const worker_node_t *self)
 {
