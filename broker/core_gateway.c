@@ -169,6 +169,9 @@ static void on_request(core_t *core, gateway_t *gateway,
     const message_request_t *given = &message->request;
     conn_t *conn = NULL;
 
+    if (!gateway->was_synced) {
+        return; /* made under a session that is over: it is abandoned there */
+    }
     core->stats.requests_in++;
     if (is_over_window(core, gateway, message)) {
         core->stats.over_window++;

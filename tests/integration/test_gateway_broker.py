@@ -304,8 +304,9 @@ def test_a_list_ends_what_it_does_not_name():
     with Beside() as at:
         fake = at.fake(greets=False)
         fake.greet()
-        early = fake.connect(1)  # before the list, which does not name it
         fake.sync(conn_id(2))
+        early = fake.connect(1)
+        fake.sync(conn_id(2))  # does not name the other
         at.assert_ended(early, reason="unknown to its gateway")
         fake.sync(conn_id(2), more=True)
         fake.sync(conn_id(3))  # not the first list: it makes nobody known
@@ -319,8 +320,8 @@ def test_a_list_for_another_session_is_ignored():
         fake = at.fake(greets=False)
         fake.greet()
         fake.sync(conn_id(1), session=fake.session + 1)
-        assert not fake.has(ERROR)
-        assert fake.status(2, MESSAGE, conn_id(1)) == 500
+        fake.request(2, MESSAGE, conn_id(1), "of that session, and ignored")
+        assert not fake.has(ERROR) and not fake.has(REPLY)
         fake.sync(conn_id(1))
         fake.request(3, MESSAGE, conn_id(1), "of the list")
         request = at.request()

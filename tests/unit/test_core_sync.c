@@ -188,6 +188,28 @@ static void a_session_of_long_ago_was_ended(void **state)
     assert_true(is_told_of_their_end(gateway));
 }
 
+/* It was made before its gateway heard that it had been given up. */
+static void a_request_before_the_list_is_of_another_session(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *worker = a_worker("w", "echo $disconnect", 8);
+    (void)state;
+
+    falls_silent(gateway);
+    gets_lost(worker, client, "gateway lost");
+    (void)is_told_of_their_end(gateway);
+    client_t *newcomer = a_newcomer(gateway);
+    client_knocks(newcomer);
+    client_says(client, "echo", "x");
+    gets_nothing(gateway);
+    gets_nothing(worker);
+    syncs(gateway, NULL, 0, false);
+    gets_reply(gateway, client_knocks(newcomer), 200);
+    client_says(newcomer, "echo", "y");
+    takes_message(worker, "y");
+}
+
 static void a_list_with_an_id_of_another_gateway_is_malformed(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -228,6 +250,7 @@ int main(void)
         TEST(who_was_lost_hears_that_its_connections_were_ended),
         TEST(a_list_that_broke_off_is_forgotten),
         TEST(a_session_of_long_ago_was_ended),
+        TEST(a_request_before_the_list_is_of_another_session),
         TEST(a_list_with_an_id_of_another_gateway_is_malformed),
         TEST(connections_of_a_gateway_outlive_their_worker),
     };
