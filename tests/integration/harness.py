@@ -37,7 +37,7 @@ class Hoist:
     """`hoist serve` (or another command) on ports of its own choice."""
 
     def __init__(self, *flags, command="serve", endpoints=True,
-                 finds_broker=True):
+                 finds_broker=True, inside=()):
         where = {"serve": ["--listen=127.0.0.1:0", "--workers=tcp://127.0.0.1:*"],
                  "broker": ["--workers=tcp://127.0.0.1:*",
                             "--gateways=tcp://127.0.0.1:*"],
@@ -47,7 +47,7 @@ class Hoist:
         self.log_path = f"/tmp/hoist-test-{os.getpid()}-{id(self)}.log"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [BUILD + "/cli/hoist", command, *patience,
+                [*inside, BUILD + "/cli/hoist", command, *patience,
                  *(where if endpoints else []), *flags],
                 stderr=log)
         self.workers = self.find(r"BROKER-LISTENING workers=(\S+)") \
