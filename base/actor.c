@@ -10,6 +10,14 @@
 #define HIGH_WATER_FRAMES 10000
 #define FRAME_MAX         (INT64_C(64) << 20) /* bytes; PROTOCOL.md section 2 */
 #define LINGER_MS         500 /* for the last frames, BYE among them */
+/*
+ * ZMTP's own heartbeats find a host that is gone; ours find a process that does
+ * not work.  They take their time, since a broker that only stood still should
+ * find its gateways' transports whole.
+ */
+#define TRANSPORT_PING_MS 5000
+#define TRANSPORT_DEAD_MS 15000
+#define CONNECT_MS        2000 /* or TCP would try for two minutes */
 
 static void on_begin(struct ev_loop *loop, ev_check *check, int events)
 {
@@ -105,6 +113,9 @@ void *actor_socket(int type)
     actor_socket_set(socket, ZMQ_LINGER, LINGER_MS);
     actor_socket_set(socket, ZMQ_SNDHWM, HIGH_WATER_FRAMES);
     actor_socket_set(socket, ZMQ_RCVHWM, HIGH_WATER_FRAMES);
+    actor_socket_set(socket, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
+    actor_socket_set(socket, ZMQ_HEARTBEAT_IVL, TRANSPORT_PING_MS);
+    actor_socket_set(socket, ZMQ_HEARTBEAT_TIMEOUT, TRANSPORT_DEAD_MS);
     must(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) ==
          0);
     return socket;

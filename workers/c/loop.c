@@ -34,6 +34,7 @@
 #define FLUSH_BYTES       ((size_t)64 << 10)  /* flush before the turn ends */
 #define HWM_SLACK         1024                /* frames that carry no request */
 #define LINGER_MS         1000 /* for what a stop leaves unsent */
+#define CONNECT_MS        2000 /* or TCP would try for two minutes */
 #define RECONNECT_MS      50   /* first pause, doubled up to … */
 #define RECONNECT_MAX_MS  2000
 #define RENEW_MS          5000 /* without a transport, until one is asked for */
@@ -86,6 +87,7 @@ static int configure(void *socket, const link_t *link)
         {ZMQ_IMMEDIATE, 1},
         {ZMQ_SNDHWM, window},
         {ZMQ_RCVHWM, window},
+        {ZMQ_CONNECT_TIMEOUT, CONNECT_MS},
         {ZMQ_RECONNECT_IVL, RECONNECT_MS},
         {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS},
         {ZMQ_HEARTBEAT_IVL, TRANSPORT_PING_MS},
