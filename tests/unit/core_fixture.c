@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "tests/unit/grow.h"
 
 #include <errno.h>
 
@@ -39,9 +40,7 @@ static void keep_frame(node_t *node, const uint8_t *frame, size_t len)
 
     must(copy != NULL);
     memcpy(copy, frame, len);
-    node->frames =
-        realloc(node->frames, (node->frame_count + 1) * sizeof *node->frames);
-    must(node->frames != NULL);
+    node->frames = grown(node->frames, node->frame_count, sizeof *node->frames);
     node->frames[node->frame_count].data = copy;
     node->frames[node->frame_count].len = len;
     node->frame_count++;

@@ -4,6 +4,7 @@
 #include "base/rand.h"
 #include "base/xalloc.h"
 #include "gateway/error_frame.h"
+#include "tests/unit/grow.h"
 
 #define CLIENTS_MAX 2048
 #define PIPE_MAX    ((size_t)64 << 20)
@@ -105,9 +106,8 @@ static void keep_frame(const uint8_t *frame, size_t len)
 
     must(copy != NULL);
     memcpy(copy, frame, len);
-    gateway.frames = realloc(gateway.frames, (gateway.frame_count + 1) *
-                                                 sizeof *gateway.frames);
-    must(gateway.frames != NULL);
+    gateway.frames =
+        grown(gateway.frames, gateway.frame_count, sizeof *gateway.frames);
     gateway.frames[gateway.frame_count].data = copy;
     gateway.frames[gateway.frame_count].len = len;
     gateway.frame_count++;
