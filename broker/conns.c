@@ -141,14 +141,6 @@ conn_t *conns_find(const core_t *core, const conn_id_t *id)
     return gateway == NULL ? NULL : conns_find_in(gateway, id);
 }
 
-conn_t *conns_find_text(const core_t *core, wire_bytes_t text)
-{
-    conn_id_t id;
-
-    return conn_id_parse(text.data, text.len, &id) < 0 ? NULL
-                                                       : conns_find(core, &id);
-}
-
 void conns_unlist(core_t *core, conn_t *conn)
 {
     if (!conn->is_listed) {

@@ -29,9 +29,6 @@ conn_t *conns_find_in(const gateway_t *gateway, const conn_id_t *id);
 /* Of the live gateway that has the id's loop number, or NULL. */
 conn_t *conns_find(const core_t *core, const conn_id_t *id);
 
-/* As conns_find, for the text of an id. */
-conn_t *conns_find_text(const core_t *core, wire_bytes_t text);
-
 /*
  * From now on nobody finds it, and its slot is free.  It lives until its
  * requests are over; conns_reap frees it.

@@ -215,18 +215,18 @@ static void on_request(core_t *core, gateway_t *gateway,
 
 /* --- SYNC ---------------------------------------------------------------- */
 
-static int sync_one(core_t *core, gateway_t *gateway, wire_cursor_t *in)
+/* [connection, context] */
+static int get_line(const gateway_t *gateway, wire_cursor_t *in, conn_id_t *id,
+                    wire_bytes_t *context)
 {
     uint32_t count;
-    wire_bytes_t text, context;
-    conn_id_t id;
-    conn_t *conn;
+    wire_bytes_t text;
 
     if (wire_get_array(in, &count) < 0 || count < 2 ||
-        wire_get_str(in, &text) < 0 || wire_get_raw_map(in, &context) < 0 ||
-        context.len > CONTEXT_MAX ||
-        conn_id_parse(text.data, text.len, &id) < 0 ||
-        id.loop != gateway->loop) {
+        wire_get_str(in, &text) < 0 || wire_get_raw_map(in, context) < 0 ||
+        context->len > CONTEXT_MAX ||
+        conn_id_parse(text.data, text.len, id) < 0 ||
+        id->loop != gateway->loop) {
         return -EPROTO;
     }
     for (uint32_t i = 2; i < count; i++) {
@@ -234,21 +234,53 @@ static int sync_one(core_t *core, gateway_t *gateway, wire_cursor_t *in)
             return -EPROTO;
         }
     }
-    conn = conns_find_in(gateway, &id);
-    if (conn == NULL && gateway->was_synced) {
-        return 0; /* its end was on its way when the list was made */
-    }
-    if (conn == NULL) {
-        if (conns_add(core, gateway, &id, context, &conn) < 0) {
-            return -EPROTO; /* two connections in one slot */
-        }
-        conn->state = CONN_OPEN;
-        /* Older than we are: so may be those who serve its end. */
-        core->disconnect_gone_ms = core->now_ms;
-        (void)core->store->ops->save(core->store, conn->record);
-    }
-    conn->round = gateway->round;
     return 0;
+}
+
+/* It opened at a time, or at a broker, that we know nothing of. */
+static int add_open(core_t *core, gateway_t *gateway, const conn_id_t *id,
+                    wire_bytes_t context)
+{
+    conn_t *conn;
+
+    if (conns_add(core, gateway, id, context, &conn) < 0) {
+        return -EPROTO; /* two connections in one slot */
+    }
+    conn->state = CONN_OPEN;
+    conn->round = gateway->round;
+    /* Older than we are: so may be those who serve its end. */
+    core->disconnect_gone_ms = core->now_ms;
+    (void)core->store->ops->save(core->store, conn->record);
+    return 0;
+}
+
+static int sync_one(core_t *core, gateway_t *gateway,
+                    const message_sync_t *sync, wire_cursor_t *in)
+{
+    wire_bytes_t context;
+    conn_id_t id;
+
+    if (get_line(gateway, in, &id, &context) < 0) {
+        return -EPROTO;
+    }
+    conn_t *conn = conns_find_in(gateway, &id);
+    if (sync->change == SYNC_DROP) {
+        if (conn != NULL) {
+            core->stats.moved_out++;
+            dispatch_drop(core, conn);
+        }
+        return 0;
+    }
+    if (conn != NULL) {
+        conn->round = gateway->round;
+        return 0;
+    }
+    if (sync->change == SYNC_ADD) {
+        core->stats.moved_in++;
+        return add_open(core, gateway, &id, context);
+    }
+    /* Named by a later list, its end was on its way when that was made. */
+    return gateway->was_synced ? 0 : add_open(core, gateway, &id, context);
 }
 
 /* What the list does not name is over, whatever we were told before: the
@@ -266,20 +298,28 @@ static void on_sync(core_t *core, gateway_t *gateway,
     wire_cursor_t in = wire_cursor(sync->connections);
     uint32_t count = 0;
 
+    bool is_list = sync->change == SYNC_LIST;
+
     if (sync->session != 0 && sync->session != gateway->session) {
         return; /* made before it heard that it had been given up */
     }
-    gateway->round += !gateway->is_syncing;
-    gateway->is_syncing = sync->more;
+    if (sync->change > SYNC_DROP) {
+        peer_fault(core, gateway->peer, "malformed", "the change of the SYNC");
+        return;
+    }
+    if (is_list) {
+        gateway->round += !gateway->is_syncing;
+        gateway->is_syncing = sync->more;
+    }
     (void)wire_get_array(&in, &count);
     for (uint32_t i = 0; i < count; i++) {
-        if (sync_one(core, gateway, &in) < 0) {
+        if (sync_one(core, gateway, sync, &in) < 0) {
             peer_fault(core, gateway->peer, "malformed",
                        "a connection of the SYNC");
             return;
         }
     }
-    if (!sync->more) {
+    if (is_list && !sync->more) {
         gateway->was_synced = true;
         mark_synced(core, gateway->session, true);
         conns_each(core, gateway, end_unlisted);

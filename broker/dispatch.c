@@ -219,6 +219,8 @@ static void let_go(request_t *request)
 
     list_remove(&request->link);
     request->worker = NULL;
+    conn->overdue -= request->is_overdue;
+    request->is_overdue = false;
     worker->held--;
     worker->held_bytes -= request->worker_size;
     if (request->is_loose) {
@@ -230,9 +232,12 @@ static void let_go(request_t *request)
 
 /* --- outcomes ------------------------------------------------------------ */
 
+/* A gateway must not give a connection to another broker while a handler of it
+ * runs, so it is told of those that it waits for no longer: {"runs": true}. */
 static void answer(core_t *core, request_t *request,
                    const message_reply_t *reply)
 {
+    static const uint8_t runs[] = {0x81, 0xa4, 'r', 'u', 'n', 's', 0xc3};
     gateway_t *gateway = request->conn->gateway;
     message_reply_t mine = *reply;
 
@@ -246,6 +251,9 @@ static void answer(core_t *core, request_t *request,
         gateway->held_bytes -= request->size;
     }
     if (gateway->peer != NULL) {
+        if (request->conn->overdue > 0 && request->event == EVENT_MESSAGE) {
+            mine.options = (wire_bytes_t){runs, sizeof runs};
+        }
         mine.id = request->gateway_id;
         peer_sent(core, gateway->peer,
                   message_put_reply(peer_out(core, gateway->peer), &mine));
@@ -618,6 +626,25 @@ void dispatch_end(core_t *core, conn_t *conn, uint64_t code, const char *reason)
     conns_reap(core, conn);
 }
 
+void dispatch_drop(core_t *core, conn_t *conn)
+{
+    bool was_busy = conn->is_busy;
+    request_t *request;
+
+    conn->is_busy = true;
+    conn->state = CONN_CLOSING;
+    conns_unlist(core, conn);
+    routing_unqueue(conn);
+    while ((request = first_waiting(conn)) != NULL) {
+        stop_waiting(core, request);
+        keep_if_dead(core, request);
+        answer_status(core, request, 500);
+        finish(core, request);
+    }
+    conn->is_busy = was_busy;
+    conns_reap(core, conn);
+}
+
 /* Does it wait for some worker to serve its route? */
 static bool is_unserved(const conn_t *conn)
 {
@@ -632,8 +659,11 @@ void dispatch_timeout(core_t *core, request_t *request)
 
     core->stats.timeouts++;
     bool had_nobody = request->event == EVENT_CONNECT && is_unserved(conn);
-    if (request->worker == NULL) { /* else it may be at it */
+    if (request->worker == NULL) {
         keep_if_dead(core, request);
+    } else { /* it may be at it */
+        request->is_overdue = true;
+        conn->overdue++;
     }
     fail(core, request, had_nobody ? 503 : 504);
     if (request->worker != NULL) {

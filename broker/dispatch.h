@@ -29,6 +29,12 @@ int dispatch_letter(core_t *core, const letter_t *letter);
 void dispatch_end(core_t *core, conn_t *conn, uint64_t code,
                   const char *reason);
 
+/*
+ * Another broker has the connection now: unlist it without a word to workers.
+ * What waits here is over; what a worker holds is left to it.
+ */
+void dispatch_drop(core_t *core, conn_t *conn);
+
 /* A worker's REPLY.  dispatch_feed is to follow, at the end of the frame. */
 void dispatch_reply(core_t *core, worker_t *worker,
                     const message_reply_t *given);

@@ -158,23 +158,33 @@ void pushes_gone(core_t *core, const message_gone_t *gone)
     }
 }
 
-/* Its gateway keeps what comes before the 101. */
-static bool is_reachable(const conn_t *conn)
+/*
+ * The gateway to ask for the connection, or NULL when it is gone.  One that we
+ * do not know may be another broker's: its gateway knows.  It also keeps what
+ * comes before the 101.
+ */
+static gateway_t *gateway_to_ask(const core_t *core, wire_bytes_t text)
 {
-    return conn != NULL && conn->state != CONN_CLOSING;
+    conn_id_t id;
+
+    if (conn_id_parse(text.data, text.len, &id) < 0) {
+        return NULL;
+    }
+    gateway_t *gateway = gateway_of_loop(core, id.loop);
+    const conn_t *conn = gateway != NULL ? conns_find_in(gateway, &id) : NULL;
+    return conn != NULL && conn->state == CONN_CLOSING ? NULL : gateway;
 }
 
 /* Note the id down for the gateway that has it. */
 static void target_id(core_t *core, worker_t *worker, wire_bytes_t id,
                       list_t *targeted)
 {
-    conn_t *conn = conns_find_text(core, id);
+    gateway_t *gateway = gateway_to_ask(core, id);
 
-    if (!is_reachable(conn)) {
+    if (gateway == NULL) {
         tell_gone(core, worker, id);
         return;
     }
-    gateway_t *gateway = conn->gateway;
     if (wire_put_str(&gateway->targets, id) < 0) {
         return; /* bounded by TARGETS_MAX ids: only without memory */
     }
@@ -337,13 +347,13 @@ void pushes_close(core_t *core, worker_t *worker, const message_close_t *close)
                    "the reason of a CLOSE is no UTF-8");
         return;
     }
-    conn_t *conn = conns_find_text(core, close->conn);
-    if (!is_reachable(conn)) {
+    gateway_t *gateway = gateway_to_ask(core, close->conn);
+    if (gateway == NULL) {
         tell_gone(core, worker, close->conn);
         return;
     }
     core->stats.closes++;
     passed.from = worker->handle;
-    peer_t *peer = conn->gateway->peer;
+    peer_t *peer = gateway->peer;
     peer_sent(core, peer, message_put_close(peer_out(core, peer), &passed));
 }

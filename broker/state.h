@@ -130,6 +130,7 @@ struct conn {
     uint32_t round;      /* of the SYNC that named it */
     uint32_t in_flight;  /* requests at `worker` */
     uint32_t loose;      /* at any worker, without order */
+    uint32_t overdue;    /* requests at workers whose time is over */
     record_t *record;    /* one reference */
     worker_t *worker;    /* that holds its requests in flight */
     route_t *route;      /* that it waits for, when QUEUE_ROUTE */
@@ -171,6 +172,7 @@ struct request {
     bool is_again;    /* when that worker dies, another gets it */
     bool is_loose;    /* at a worker, of a route without order */
     bool is_answered; /* the gateway has its REPLY, or wants none */
+    bool is_overdue;  /* … since its time was over, at a worker */
 };
 
 /* --- routes ------------------------------------------------------------- */

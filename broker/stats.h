@@ -35,6 +35,8 @@
     X(push_window, counter, messages, "refused: push window spent")            \
     X(gone, counter, connections, "push or close to no connection")            \
     X(closes, counter, messages, "CLOSE messages passed on")                   \
+    X(moved_in, counter, connections, "came from another broker")              \
+    X(moved_out, counter, connections, "went to another broker")               \
     X(malformed, counter, frames, "frames with a malformed message")           \
     X(unexpected, counter, messages, "messages of a wrong kind or time")       \
     X(strangers, counter, times, "asked WHO")                                  \

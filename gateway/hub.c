@@ -392,7 +392,7 @@ static int put_part(hub_t *self, const buf_t *entries, uint32_t count,
     }
     if (rc == 0) {
         message_sync_t sync = {
-            {array.data, array.len}, more, self->link.session};
+            {array.data, array.len}, more, self->link.session, SYNC_LIST};
         rc = message_put_sync(&self->link.out, &sync);
     }
     buf_fini(&array);

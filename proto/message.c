@@ -179,7 +179,8 @@ static int get_sync(wire_cursor_t *in, uint32_t *fields, message_sync_t *sync)
     if (!take_fields(fields, 2) ||
         wire_get_raw_array(in, &sync->connections) < 0 ||
         wire_get_bool(in, &sync->more) < 0 ||
-        get_last_uint(in, fields, &sync->session) < 0) {
+        get_last_uint(in, fields, &sync->session) < 0 ||
+        get_last_uint(in, fields, &sync->change) < 0) {
         return -EPROTO;
     }
     return 0;
@@ -500,11 +501,12 @@ int message_put_ping(buf_t *out, const message_ping_t *ping)
 
 int message_put_sync(buf_t *out, const message_sync_t *sync)
 {
-    put_t put = begin(out, KIND_SYNC, 3);
+    put_t put = begin(out, KIND_SYNC, 4);
 
     PUT(&put, put_raw_or_empty_array(out, sync->connections));
     PUT(&put, wire_put_bool(out, sync->more));
     PUT(&put, wire_put_uint(out, sync->session));
+    PUT(&put, wire_put_uint(out, sync->change));
     return finish(&put);
 }
 

@@ -130,7 +130,8 @@ typedef struct {
     uint64_t status;      /* 100..599, as in HTTP */
     body_t body;          /* to the client, or BODY_NONE */
     wire_bytes_t options; /* map or nil: "subprotocol", "headers", "user",
-                             "tenant", "attributes" (on CONNECT) */
+                             "tenant", "attributes" (on CONNECT); "runs" (of
+                             the broker's own, to a gateway) */
 } message_reply_t;
 
 typedef struct {
@@ -162,10 +163,18 @@ typedef struct {
     uint64_t oldest_ms; /* age of the oldest of them */
 } message_ping_t;
 
+/* What a SYNC says about the connections that it names. */
+typedef enum {
+    SYNC_LIST = 0, /* they, and those of its other parts, are all there are */
+    SYNC_ADD = 1,  /* they too: they come from another broker */
+    SYNC_DROP = 2, /* they are another broker's now */
+} sync_change_t;
+
 typedef struct {
     wire_bytes_t connections; /* array of [conn, context] */
     bool more;                /* another SYNC continues the list */
     uint64_t session;         /* of the WELCOME that it answers; 0: not said */
+    uint64_t change;          /* sync_change_t */
 } message_sync_t;
 
 typedef struct {

@@ -146,8 +146,12 @@ def the_rest():
            message("PONG"), message("DRAIN"), message("BYE"), message("WHO"))
     accept("SYNC in two parts, the second of which does not say its session",
            pack([18, [[CONN, {"user": "ada"}]], True, 7], [18, [], False]),
-           message("SYNC", connections=[[CONN, {"user": "ada"}]], more=True, session=7),
-           message("SYNC", connections=[], more=False, session=0))
+           message("SYNC", connections=[[CONN, {"user": "ada"}]], more=True, session=7, change=0),
+           message("SYNC", connections=[], more=False, session=0, change=0))
+    accept("SYNC of connections that come from another broker and of one that goes there",
+           pack([18, [[CONN, {"user": "ada"}]], False, 7, 1], [18, [[CONN, None]], False, 7, 2]),
+           message("SYNC", connections=[[CONN, {"user": "ada"}]], more=False, session=7, change=1),
+           message("SYNC", connections=[[CONN, None]], more=False, session=7, change=2))
     accept("ERROR", pack([22, "push-window", "t" * 256]),
            message("ERROR", code="push-window", text="t" * 256))
 
@@ -231,6 +235,8 @@ def malformed_fields():
     reject("GONE without a connection", "too few fields", pack([11]))
     reject("CREDIT with one field", "too few fields", pack([15, 1]))
     reject("PING with text", "in_flight is a uint", pack([16, "3"]))
+    reject("SYNC whose change is a text", "change is a uint",
+           pack([18, [], False, 7, "add"]))
     reject("SYNC whose more is a number", "more is a bool", pack([18, [], 0]))
     reject("ERROR with a text of 257 bytes", "a text has at most 256 bytes",
            pack([22, "push", "t" * 257]))

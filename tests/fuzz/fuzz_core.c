@@ -162,7 +162,8 @@ static void put_push(buf_t *out, uint32_t loop, uint32_t slot)
     buf_fini(&target);
 }
 
-static void put_sync(buf_t *out, uint32_t loop, uint32_t slot, bool more)
+static void put_sync(buf_t *out, uint32_t loop, uint32_t slot, bool more,
+                     uint64_t change)
 {
     char conn[CONN_ID_TEXT];
     buf_t list;
@@ -174,7 +175,7 @@ static void put_sync(buf_t *out, uint32_t loop, uint32_t slot, bool more)
     must(wire_put_str(&list,
                       (wire_bytes_t){(const uint8_t *)conn, sizeof conn}) == 0);
     must(wire_put_map(&list, 0) == 0);
-    message_sync_t sync = {{list.data, list.len}, more, 0};
+    message_sync_t sync = {{list.data, list.len}, more, 0, change};
     must(message_put_sync(out, &sync) == 0);
     buf_fini(&list);
 }
@@ -210,7 +211,8 @@ static void put_one(world_t *world, input_t *in, uint8_t peer, buf_t *out)
         put_push(out, PEERS / 2 + detail % 4, detail / 4);
         break;
     case 5:
-        put_sync(out, peer, detail / 4, detail % 4 == 0);
+        put_sync(out, peer, detail / 4, detail % 4 == 0,
+                 detail % 4 == 0 ? 0 : detail % 4 - 1u);
         break;
     case 6: {
         message_credit_t credit = {detail, 0};
@@ -286,7 +288,7 @@ static void check_that_good_ones_are_served(world_t *world, buf_t *out)
 
     out->len = 0;
     put_hello(out, true, "good-gateway", LOOP);
-    put_sync(out, LOOP, 5, false);
+    put_sync(out, LOOP, 5, false, SYNC_LIST);
     say(world, 'g', true, out);
     must(world->was_welcomed);
     out->len = 0;

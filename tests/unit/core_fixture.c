@@ -573,7 +573,8 @@ void gives_credit(node_t *gateway, uint64_t messages)
     says(gateway, &message);
 }
 
-void syncs(node_t *gateway, client_t *const *list, size_t count, bool more)
+static void say_sync(node_t *gateway, client_t *const *list, size_t count,
+                     bool more, sync_change_t change)
 {
     message_t message = {.kind = KIND_SYNC};
     buf_t lines;
@@ -585,7 +586,30 @@ void syncs(node_t *gateway, client_t *const *list, size_t count, bool more)
         must(wire_put_text(&lines, list[i]->id) == 0);
         must(wire_put_map(&lines, 0) == 0);
     }
-    message.sync = (message_sync_t){{lines.data, lines.len}, more, 0};
+    message.sync = (message_sync_t){{lines.data, lines.len}, more, 0, change};
     says(gateway, &message);
     buf_fini(&lines);
+}
+
+void syncs(node_t *gateway, client_t *const *list, size_t count, bool more)
+{
+    say_sync(gateway, list, count, more, SYNC_LIST);
+}
+
+void adds(node_t *gateway, client_t *client)
+{
+    say_sync(gateway, &client, 1, false, SYNC_ADD);
+}
+
+void drops(node_t *gateway, client_t *client)
+{
+    say_sync(gateway, &client, 1, false, SYNC_DROP);
+}
+
+void has_no(node_t *gateway, const char *conn, uint64_t from)
+{
+    message_t gone = {.kind = KIND_GONE};
+
+    gone.gone = (message_gone_t){wire_bytes(conn), from};
+    says(gateway, &gone);
 }

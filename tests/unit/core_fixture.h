@@ -169,6 +169,13 @@ void gives_credit(node_t *gateway, uint64_t messages);
 /* An open connection's line in a SYNC, and the SYNC. */
 void syncs(node_t *gateway, client_t *const *list, size_t count, bool more);
 
+/* The client comes from another broker, or goes to one. */
+void adds(node_t *gateway, client_t *client);
+void drops(node_t *gateway, client_t *client);
+
+/* The gateway does not have whom a PUSH or CLOSE of `from` named. */
+void has_no(node_t *gateway, const char *conn, uint64_t from);
+
 bool is_text(wire_bytes_t bytes, const char *text);
 
 #endif

@@ -97,6 +97,25 @@ static void a_deadline_answers_and_a_late_reply_is_swallowed(void **state)
     assert_int_equal(core_stats(broker.core)->replies_late, 1);
 }
 
+/* Its gateway must not take the connection to another broker meanwhile. */
+static void a_late_answer_says_whether_a_handler_still_runs(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *waits = a_client(gateway), *runs = a_client(gateway);
+    node_t *worker = a_worker("w", "echo", 1);
+    (void)state;
+
+    client_says_within(runs, "echo", "x", 500);
+    takes_message(worker, "x");
+    client_says_within(waits, "echo", "y", 700);
+    time_passes(600);
+    message_t late = gets(gateway, KIND_REPLY);
+    assert_true(wire_map_bool(late.reply.options, "runs", false));
+    time_passes(200);
+    late = gets(gateway, KIND_REPLY);
+    assert_false(wire_map_bool(late.reply.options, "runs", false));
+}
+
 static void after_a_deadline_the_worker_still_has_the_connection(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -349,6 +368,7 @@ int main(void)
         TEST(a_reply_to_a_made_up_id_is_ignored),
         TEST(nobody_answers_for_another_worker),
         TEST(a_deadline_answers_and_a_late_reply_is_swallowed),
+        TEST(a_late_answer_says_whether_a_handler_still_runs),
         TEST(after_a_deadline_the_worker_still_has_the_connection),
         TEST(a_deadline_in_the_mailbox_lets_the_next_one_go_on),
         TEST(a_connect_past_its_deadline_is_refused),

@@ -28,6 +28,15 @@ static void gets_gone(node_t *worker, const char *conn)
     assert_true(is_text(gets(worker, KIND_GONE).gone.conn, conn));
 }
 
+/* It was asked for one that it does not have. */
+static void denies(node_t *gateway, const client_t *client)
+{
+    message_t push = gets(gateway, KIND_PUSH);
+
+    has_no(gateway, client->id, wire_map_uint(push.push.options, "from", 0));
+    gives_credit(gateway, 1);
+}
+
 static void a_push_reaches_the_gateway_of_the_connection(void **state)
 {
     node_t *worker = a_worker("w", "echo", 8);
@@ -105,8 +114,36 @@ static void a_push_to_a_closed_connection_is_answered_with_gone(void **state)
     gets_gone(worker, client->id);
     gets(worker, KIND_CREDIT);
     answers(worker, held, 200, NULL);
+    (void)gets(gateway, KIND_REPLY);
     pushes(worker, client->id, "after");
+    denies(gateway, client);
     gets_gone(worker, client->id);
+}
+
+/* Only its gateway knows whether another broker has it. */
+static void a_push_to_whom_we_do_not_know_goes_to_its_gateway(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *elsewhere = a_newcomer(gateway);
+    (void)state;
+
+    pushes(worker, elsewhere->id, "news");
+    gets_push(gateway, elsewhere, "news");
+    gets_nothing(worker);
+    gives_credit(gateway, 1);
+    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 1);
+}
+
+static void a_push_to_a_loop_of_nobody_is_answered_with_gone(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    (void)state;
+
+    pushes(worker, "____________ABCD", "news");
+    gets_gone(worker, "____________ABCD");
+    gets_nothing(gateway);
 }
 
 static void who_connects_can_be_pushed_to_before_the_reply(void **state)
@@ -137,6 +174,7 @@ static void who_was_refused_cannot_be_pushed_to(void **state)
     answers(worker, takes_event(worker, EVENT_CONNECT), 403, NULL);
     gets_reply(gateway, id, 403);
     pushes(worker, client->id, "late");
+    denies(gateway, client);
     gets_gone(worker, client->id);
 }
 
@@ -281,11 +319,21 @@ static void a_close_is_passed_on_and_its_gone_finds_back(void **state)
     message_t passed = gets(gateway, KIND_CLOSE);
     assert_int_equal(passed.close.code, 4000);
     assert_true(is_text(passed.close.reason, "why"));
-    message_t gone = {.kind = KIND_GONE};
-    gone.gone = (message_gone_t){passed.close.conn, passed.close.from};
-    says(gateway, &gone);
+    has_no(gateway, client->id, passed.close.from);
     gets_gone(worker, client->id);
     gets_nothing(other);
+}
+
+static void a_close_of_whom_we_do_not_know_goes_to_its_gateway(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *elsewhere = a_newcomer(gateway);
+    (void)state;
+
+    closes(worker, elsewhere->id, 4000);
+    assert_true(is_text(gets(gateway, KIND_CLOSE).close.conn, elsewhere->id));
+    gets_nothing(worker);
 }
 
 static void a_close_of_nobody_is_answered_with_gone(void **state)
@@ -323,6 +371,8 @@ int main(void)
         TEST(a_push_to_nobody_is_answered_and_credited),
         TEST(an_id_may_be_any_word_of_a_client),
         TEST(a_push_to_a_closed_connection_is_answered_with_gone),
+        TEST(a_push_to_whom_we_do_not_know_goes_to_its_gateway),
+        TEST(a_push_to_a_loop_of_nobody_is_answered_with_gone),
         TEST(who_connects_can_be_pushed_to_before_the_reply),
         TEST(who_was_refused_cannot_be_pushed_to),
         TEST(a_reply_and_the_push_behind_it_keep_their_order),
@@ -333,6 +383,7 @@ int main(void)
         TEST(the_credit_of_a_dead_worker_goes_to_nobody),
         TEST(a_push_without_body_or_target_is_a_fault),
         TEST(a_close_is_passed_on_and_its_gone_finds_back),
+        TEST(a_close_of_whom_we_do_not_know_goes_to_its_gateway),
         TEST(a_close_of_nobody_is_answered_with_gone),
         TEST(a_close_code_that_may_not_be_sent_is_a_fault),
     };

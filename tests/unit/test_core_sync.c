@@ -95,6 +95,95 @@ static void a_later_list_adds_nothing(void **state)
     assert_int_equal(core_stats(broker.core)->connections, 0);
 }
 
+/* --- from broker to broker ------------------------------------------------ */
+
+static void who_comes_from_another_broker_is_known_at_once(void **state)
+{
+    node_t *worker = a_worker("w", "$connect $disconnect echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_newcomer(gateway);
+    (void)state;
+
+    adds(gateway, client);
+    client_says(client, "echo", "x");
+    takes_message(worker, "x");
+    assert_int_equal(broker.store->ops->count(broker.store), 1);
+    adds(gateway, client);
+    assert_int_equal(core_stats(broker.core)->moved_in, 1);
+}
+
+static void who_comes_from_another_broker_ends_nobody(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *first = a_client(gateway), *second = a_newcomer(gateway);
+    (void)state;
+
+    adds(gateway, second);
+    gets_nothing(worker);
+    assert_int_equal(core_stats(broker.core)->connections, 2);
+    syncs(gateway, &first, 1, false);
+    gets_lost(worker, second, "unknown to its gateway");
+}
+
+static void who_goes_to_another_broker_is_forgotten_in_silence(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    drops(gateway, client);
+    drops(gateway, client);
+    gets_nothing(worker);
+    assert_int_equal(core_stats(broker.core)->connections, 0);
+    assert_int_equal(core_stats(broker.core)->moved_out, 1);
+    assert_int_equal(broker.store->ops->count(broker.store), 0);
+    gets_reply(gateway, client_says(client, "echo", "x"), 500);
+}
+
+static void what_waits_for_who_goes_is_over_and_what_runs_is_not(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *worker = a_worker("w", "echo", 1);
+    (void)state;
+
+    uint64_t first = client_says(client, "echo", "first");
+    uint64_t held = takes_message(worker, "first");
+    uint64_t second = client_says(client, "echo", "second");
+    drops(gateway, client);
+    gets_reply(gateway, second, 500);
+    answers(worker, held, 200, "done");
+    gets_reply(gateway, first, 200);
+    gets_nothing(worker);
+    assert_int_equal(core_stats(broker.core)->requests, 0);
+}
+
+static void who_goes_may_come_back(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    drops(gateway, client);
+    adds(gateway, client);
+    client_says(client, "echo", "x");
+    takes_message(worker, "x");
+}
+
+static void a_change_of_another_kind_is_a_fault(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    message_t message = {.kind = KIND_SYNC};
+    (void)state;
+
+    message.sync.change = SYNC_DROP + 1;
+    says(gateway, &message);
+    gets_error(gateway, "malformed");
+}
+
 static void a_lost_gateways_connections_end(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -245,6 +334,12 @@ int main(void)
         TEST(a_list_may_come_in_parts),
         TEST(what_the_list_does_not_name_has_ended),
         TEST(a_later_list_adds_nothing),
+        TEST(who_comes_from_another_broker_is_known_at_once),
+        TEST(who_comes_from_another_broker_ends_nobody),
+        TEST(who_goes_to_another_broker_is_forgotten_in_silence),
+        TEST(what_waits_for_who_goes_is_over_and_what_runs_is_not),
+        TEST(who_goes_may_come_back),
+        TEST(a_change_of_another_kind_is_a_fault),
         TEST(a_lost_gateways_connections_end),
         TEST(a_gateway_that_was_lost_gets_another_session),
         TEST(who_was_lost_hears_that_its_connections_were_ended),

@@ -137,7 +137,8 @@ static void fill(random_t *random, message_t *message)
     case KIND_SYNC:
         message->sync = (message_sync_t){
             random_array(random, (uint32_t)random_below(random, 20)),
-            random_below(random, 2) == 0, random_uint(random)};
+            random_below(random, 2) == 0, random_uint(random),
+            random_below(random, 3)};
         return;
     case KIND_ERROR:
         message->error =

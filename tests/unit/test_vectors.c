@@ -340,6 +340,7 @@ static void put_fields(buf_t *out, const message_t *message)
         name_field(out, "more");
         put_text(out, message->sync.more ? "true" : "false");
         number_field(out, "session", message->sync.session);
+        number_field(out, "change", message->sync.change);
         return;
     case KIND_ERROR:
         string_field(out, "code", message->error.code);
