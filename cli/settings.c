@@ -22,6 +22,7 @@ typedef enum {
     TEXT,
     ADDRESS, /* from here on texts of which something is checked */
     ENDPOINT,
+    ENDPOINTS, /* comma separated */
     EXPRESSION,
     LEVEL,
     SEGMENT,   /* of a path, or nothing */
@@ -49,8 +50,8 @@ typedef struct {
 static const setting_t table[] = {
     {"listen", ADDRESS, FOR_GATEWAY, AT(gateway.listen), 0, 0, "ADDRESS:PORT",
      "where clients connect; port 0 picks one"},
-    {"broker", ENDPOINT, FOR_GATEWAY, AT(gateway.broker), 0, 0, "ENDPOINT",
-     "the broker's socket for gateways (not with serve)"},
+    {"broker", ENDPOINTS, FOR_GATEWAY, AT(gateway.broker), 0, 0, "ENDPOINTS",
+     "each broker's socket for gateways, comma separated (not with serve)"},
     {"workers", ENDPOINT, FOR_BROKER, AT(broker.workers), 0, 0, "ENDPOINT",
      "where workers connect"},
     {"gateways", ENDPOINT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
@@ -220,6 +221,19 @@ static bool is_endpoint(const char *value)
     return is_address(address) || streq(port_of(address), "*");
 }
 
+static bool are_endpoints(const char *value)
+{
+    char *list = xstrdup(value), *rest = list, *part;
+    size_t count = 0;
+    bool are_right = true;
+
+    while (are_right && (part = strsep(&rest, ",")) != NULL) {
+        are_right = is_endpoint(part) && ++count <= GATEWAY_BROKERS_MAX;
+    }
+    free(list);
+    return are_right;
+}
+
 static bool is_expression(const char *value, char *right, size_t size)
 {
     route_expr_t *expr;
@@ -271,6 +285,10 @@ static bool is_right(type_t type, const char *value, char *right, size_t size)
     case ENDPOINT:
         snprintf(right, size, "tcp://ADDRESS:PORT or ipc://PATH");
         return is_endpoint(value);
+    case ENDPOINTS:
+        snprintf(right, size, "1 to %d of tcp://ADDRESS:PORT or ipc://PATH",
+                 GATEWAY_BROKERS_MAX);
+        return are_endpoints(value);
     case EXPRESSION:
         return is_expression(value, right, size);
     case LEVEL:

@@ -23,7 +23,7 @@ static int make(early_t **self_p)
     return (*self_p)->kick_code != 0 ? -ENOTCONN : 0;
 }
 
-int early_push(early_t **self_p, const body_t *body, uint64_t from,
+int early_push(early_t **self_p, const body_t *body, pusher_t pusher,
                size_t limit)
 {
     int rc = make(self_p);
@@ -32,17 +32,17 @@ int early_push(early_t **self_p, const body_t *body, uint64_t from,
     }
     early_t *self = *self_p;
     size_t kept = self->frames.len + self->senders.len;
-    if (kept + ws_head_len(body->bytes.len) + body->bytes.len + sizeof from >
+    if (kept + ws_head_len(body->bytes.len) + body->bytes.len + sizeof pusher >
         limit) {
         return -ENOBUFS;
     }
-    rc = buf_reserve(&self->senders, sizeof from);
+    rc = buf_reserve(&self->senders, sizeof pusher);
     if (rc == 0) {
         rc = ws_put_frame(&self->frames,
                           body->type == BODY_TEXT ? WS_TEXT : WS_BINARY,
                           body->bytes.data, body->bytes.len);
     }
-    return rc == 0 ? buf_put(&self->senders, &from, sizeof from) : rc;
+    return rc == 0 ? buf_put(&self->senders, &pusher, sizeof pusher) : rc;
 }
 
 int early_kick(early_t **self_p, uint16_t code, wire_bytes_t reason)
@@ -63,16 +63,16 @@ int early_kick(early_t **self_p, uint16_t code, wire_bytes_t reason)
 
 size_t early_count(const early_t *self)
 {
-    return self != NULL ? self->senders.len / sizeof(uint64_t) : 0;
+    return self != NULL ? self->senders.len / sizeof(pusher_t) : 0;
 }
 
-bool early_take_sender(early_t *self, uint64_t *from)
+bool early_take_sender(early_t *self, pusher_t *pusher)
 {
     if (self == NULL || self->told == self->senders.len) {
         return false;
     }
-    memcpy(from, self->senders.data + self->told, sizeof *from);
-    self->told += sizeof *from;
+    memcpy(pusher, self->senders.data + self->told, sizeof *pusher);
+    self->told += sizeof *pusher;
     return true;
 }
 

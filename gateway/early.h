@@ -12,9 +12,15 @@
 
 #include <stdbool.h>
 
+/* Who pushed. */
+typedef struct {
+    uint64_t from; /* the broker's own word */
+    uint32_t link; /* number of the broker's link */
+} pusher_t;
+
 typedef struct early {
     buf_t frames;       /* the pushes, framed, in the order they came */
-    buf_t senders;      /* uint64_t each: whom a GONE is for */
+    buf_t senders;      /* pusher_t each: whom a GONE is for */
     size_t told;        /* bytes of senders handed out */
     uint16_t kick_code; /* of the CLOSE behind them; 0: none came */
     uint8_t kick_len;   /* bytes of kick_reason */
@@ -25,7 +31,7 @@ typedef struct early {
  * Keep a push.  *self_p NULL: it is made.  limit: bytes for all.
  * Returns 0; -ENOTCONN behind a CLOSE; -ENOBUFS past the limit; -ENOMEM.
  */
-int early_push(early_t **self_p, const body_t *body, uint64_t from,
+int early_push(early_t **self_p, const body_t *body, pusher_t pusher,
                size_t limit);
 
 /*
@@ -38,7 +44,7 @@ int early_kick(early_t **self_p, uint16_t code, wire_bytes_t reason);
 size_t early_count(const early_t *self);
 
 /* Hand out the sender of the next push; false when there is none. */
-bool early_take_sender(early_t *self, uint64_t *from);
+bool early_take_sender(early_t *self, pusher_t *pusher);
 
 void early_destroy(early_t **self_p);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The actor around the hub: loop, clocks, the DEALER, the pipe.
+ * The actor around the hub: loop, clocks, the DEALERs, the pipe.
  *
  *   begin   read the clocks
- *   events  frames from the broker (a bounded batch), client sockets
- *   end     timers, one write a client, one frame to the broker
+ *   events  frames from brokers (a bounded batch), client sockets
+ *   end     timers, one write a client, one frame to each broker
  */
 #include "gateway/gateway.h"
 
@@ -26,13 +26,19 @@
 #define RECONNECT_MS    5000 /* without a transport, until one is asked for */
 
 typedef struct {
+    hub_t *hub;   /* borrowed */
+    link_t *link; /* borrowed */
+    void *socket; /* libzmq socket; NULL: none */
+    zwatch_t watch;
+    int64_t unsent_since_ms; /* it takes nothing; 0: it does */
+} dealer_t;
+
+typedef struct {
     actor_t actor;
     hub_t *hub;
     transport_t *transport;
-    void *dealer; /* libzmq socket */
-    zwatch_t dealer_watch;
-    int64_t unsent_since_ms; /* the DEALER takes nothing; 0: it does */
-    int64_t drain_until_ms;  /* 0: not draining */
+    dealer_t dealers[GATEWAY_BROKERS_MAX]; /* one for each of the hub's links */
+    int64_t drain_until_ms;                /* 0: not draining */
 } gateway_t;
 
 /* --- the loop ---------------------------------------------------------- */
@@ -43,28 +49,29 @@ typedef struct {
  * to be told.  That costs nothing while there is no transport; to a broker that
  * only stood still, its queue full, we become a stranger.
  */
-static void send_failed(gateway_t *self)
+static void send_failed(dealer_t *self)
 {
     const hub_t *hub = self->hub;
+    const char *endpoint = self->link->endpoint;
 
     if (self->unsent_since_ms == 0) {
         self->unsent_since_ms = hub->now_ms;
     } else if (hub->now_ms - self->unsent_since_ms >= RECONNECT_MS &&
-               !link_stands(&hub->link)) {
+               !link_stands(self->link)) {
         self->unsent_since_ms = hub->now_ms;
-        (void)zmq_disconnect(self->dealer, hub->options.broker);
-        (void)zmq_connect(self->dealer, hub->options.broker); /* or later */
+        (void)zmq_disconnect(self->socket, endpoint);
+        (void)zmq_connect(self->socket, endpoint); /* or later */
     }
 }
 
-static void send_frame(gateway_t *self)
+static void send_frame(dealer_t *self)
 {
-    link_t *link = &self->hub->link;
+    link_t *link = self->link;
 
     if (link->out.len == 0) {
         return;
     }
-    if (zmq_send(self->dealer, link->out.data, link->out.len, ZMQ_DONTWAIT) <
+    if (zmq_send(self->socket, link->out.data, link->out.len, ZMQ_DONTWAIT) <
         0) {
         send_failed(self); /* the next turn tries again */
         return;
@@ -74,18 +81,26 @@ static void send_frame(gateway_t *self)
     buf_reset(&link->out, 1 << 20);
 }
 
+static void send_frames(gateway_t *self)
+{
+    for (size_t i = 0; i < self->hub->link_count; i++) {
+        send_frame(&self->dealers[i]);
+    }
+}
+
 /* Returns false when there is nothing to read. */
-static bool read_message(gateway_t *self)
+static bool read_message(dealer_t *self)
 {
     zmq_msg_t frame;
 
     zmq_msg_init(&frame);
-    bool got = zmq_msg_recv(&frame, self->dealer, ZMQ_DONTWAIT) >= 0;
+    bool got = zmq_msg_recv(&frame, self->socket, ZMQ_DONTWAIT) >= 0;
     if (got && zmq_msg_more(&frame)) {
-        zparts_skip(self->dealer, &frame);
+        zparts_skip(self->socket, &frame);
         hub_malformed(self->hub, "a message of this protocol has one part");
     } else if (got) {
-        hub_frame(self->hub, zmq_msg_data(&frame), zmq_msg_size(&frame));
+        hub_frame(self->hub, self->link, zmq_msg_data(&frame),
+                  zmq_msg_size(&frame));
     }
     zmq_msg_close(&frame);
     return got;
@@ -119,8 +134,10 @@ static void stop_when_drained(gateway_t *self)
         log_warn("GATEWAY-DRAIN-CUT", "sessions=%llu",
                  (unsigned long long)hub->sessions);
     }
-    (void)message_put_bare(&hub->link.out, KIND_BYE);
-    send_frame(self);
+    for (size_t i = 0; i < hub->link_count; i++) {
+        (void)message_put_bare(&hub->links[i]->out, KIND_BYE);
+    }
+    send_frames(self);
     actor_end(&self->actor);
 }
 
@@ -129,7 +146,7 @@ static void on_end(void *user)
     gateway_t *self = user;
 
     hub_end(self->hub);
-    send_frame(self);
+    send_frames(self);
     stop_when_drained(self);
 }
 
@@ -154,19 +171,32 @@ static void log_stats(void *user)
 
 /* --- start and end ----------------------------------------------------- */
 
-static int connect_broker(gateway_t *self, const gateway_options_t *options,
-                          char *error, size_t error_size)
+static int connect_broker(dealer_t *self, char *error, size_t error_size)
 {
-    self->dealer = actor_socket(ZMQ_DEALER);
-    actor_socket_set(self->dealer, ZMQ_IMMEDIATE, 1);
-    actor_socket_set(self->dealer, ZMQ_RECONNECT_IVL, 100);
-    actor_socket_set(self->dealer, ZMQ_RECONNECT_IVL_MAX, 1000);
-    if (zmq_connect(self->dealer, options->broker) < 0) {
+    self->socket = actor_socket(ZMQ_DEALER);
+    actor_socket_set(self->socket, ZMQ_IMMEDIATE, 1);
+    actor_socket_set(self->socket, ZMQ_RECONNECT_IVL, 100);
+    actor_socket_set(self->socket, ZMQ_RECONNECT_IVL_MAX, 1000);
+    if (zmq_connect(self->socket, self->link->endpoint) < 0) {
         snprintf(error, error_size, "cannot connect to the broker %s: %s",
-                 options->broker, zmq_strerror(zmq_errno()));
+                 self->link->endpoint, zmq_strerror(zmq_errno()));
         return -EINVAL;
     }
     return 0;
+}
+
+static int connect_brokers(gateway_t *self, char *error, size_t error_size)
+{
+    hub_t *hub = self->hub;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < hub->link_count; i++) {
+        dealer_t *dealer = &self->dealers[i];
+        dealer->hub = hub;
+        dealer->link = hub->links[i];
+        rc = connect_broker(dealer, error, error_size);
+    }
+    return rc;
 }
 
 static int start(gateway_t *self, const gateway_options_t *options, char *error,
@@ -176,7 +206,7 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
     if (self->hub == NULL) {
         return -EINVAL;
     }
-    if (connect_broker(self, options, error, error_size) < 0) {
+    if (connect_brokers(self, error, error_size) < 0) {
         return -EINVAL;
     }
     transport_options_t listening = {
@@ -192,11 +222,15 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
 
 static void stop(gateway_t *self)
 {
-    zwatch_stop(&self->dealer_watch);
+    for (size_t i = 0; i < GATEWAY_BROKERS_MAX; i++) {
+        zwatch_stop(&self->dealers[i].watch);
+    }
     transport_destroy(&self->transport); /* before the hub: closes sessions */
     hub_destroy(&self->hub);
-    if (self->dealer != NULL) {
-        zmq_close(self->dealer);
+    for (size_t i = 0; i < GATEWAY_BROKERS_MAX; i++) {
+        if (self->dealers[i].socket != NULL) {
+            zmq_close(self->dealers[i].socket);
+        }
     }
     actor_fini(&self->actor);
 }
@@ -215,8 +249,11 @@ void gateway_actor(zsock_t *pipe, void *options)
         stop(&self);
         return;
     }
-    zwatch_start(&self.dealer_watch, self.actor.loop, self.dealer,
-                 ZWATCH_READS_AND_SENDS, on_frames, &self);
+    for (size_t i = 0; i < self.hub->link_count; i++) {
+        dealer_t *dealer = &self.dealers[i];
+        zwatch_start(&dealer->watch, self.actor.loop, dealer->socket,
+                     ZWATCH_READS_AND_SENDS, on_frames, dealer);
+    }
     zstr_sendx(pipe, "READY", transport_address(self.transport), NULL);
     actor_run(&self.actor);
     log_stats(&self);

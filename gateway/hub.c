@@ -4,6 +4,8 @@
 #include "base/rand.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "gateway/listing.h"
+#include "gateway/placement.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +16,6 @@
 #define SLOTS_MAX        (CONN_ID_SLOT_MAX + 1)
 #define REQUEST_OVERHEAD 512  /* bytes of a REQUEST beside body and details */
 #define RESUMES_PER_TURN 1024 /* sessions woken when room comes back */
-#define SYNC_BYTES       (1u << 20) /* of the list in one SYNC */
 
 /* --- the table --------------------------------------------------------- */
 
@@ -74,17 +75,20 @@ static session_t *find_slot(const hub_t *self, uint32_t slot,
                                                                    : NULL;
 }
 
+session_t *hub_find(const hub_t *self, const conn_id_t *id)
+{
+    session_t *session = find_slot(self, id->slot, id->generation);
+
+    return session != NULL && conn_id_equal(&session->id, id) ? session : NULL;
+}
+
 /* The session of a connection id as text, or NULL. */
 static session_t *find_conn(const hub_t *self, wire_bytes_t conn)
 {
     conn_id_t id;
 
-    if (conn_id_parse(conn.data, conn.len, &id) < 0 ||
-        id.loop != self->link.loop) {
-        return NULL;
-    }
-    session_t *session = find_slot(self, id.slot, id.generation);
-    return session != NULL && session->id.random == id.random ? session : NULL;
+    return conn_id_parse(conn.data, conn.len, &id) < 0 ? NULL
+                                                       : hub_find(self, &id);
 }
 
 void hub_release(hub_t *self, session_t *session)
@@ -146,7 +150,7 @@ static void *on_opened(void *owner, const char *ip)
     self->stats.sockets++;
     self->stats.sockets_accepted++;
     session->hub = self;
-    session->id = (conn_id_t){.loop = self->link.loop,
+    session->id = (conn_id_t){.loop = self->loop,
                               .slot = slot,
                               .generation = ++self->generation[slot],
                               .random = rand_u32()};
@@ -183,13 +187,13 @@ const transport_ops_t hub_transport_ops = {
     .closed = on_closed,
 };
 
-/* --- from the broker --------------------------------------------------- */
+/* --- from a broker --------------------------------------------------- */
 
-static void take_reply(hub_t *self, const message_reply_t *reply)
+static void take_reply(hub_t *self, link_t *link, const message_reply_t *reply)
 {
     link_request_t request;
 
-    int rc = link_take(&self->link, reply->id, &request);
+    int rc = link_take(link, reply->id, &request);
     if (rc < 0) {
         self->stats.replies_unknown += rc == -ENOENT;
         return;
@@ -211,11 +215,12 @@ static void take_reply(hub_t *self, const message_reply_t *reply)
     }
 }
 
-static void put_gone(hub_t *self, wire_bytes_t conn, uint64_t from)
+static void put_gone(hub_t *self, link_t *link, wire_bytes_t conn,
+                     uint64_t from)
 {
     message_gone_t gone = {conn, from};
 
-    if (message_put_gone(&self->link.out, &gone) < 0) {
+    if (message_put_gone(&link->out, &gone) < 0) {
         log_braked(&self->brake, LEVEL_WARN, "GATEWAY-GONE-LOST", "conn=%.*s",
                    (int)conn.len, (const char *)conn.data);
         return;
@@ -223,16 +228,17 @@ static void put_gone(hub_t *self, wire_bytes_t conn, uint64_t from)
     self->stats.gone++;
 }
 
-void hub_put_gone(hub_t *self, const session_t *session, uint64_t from)
+void hub_put_gone(hub_t *self, const session_t *session, pusher_t pusher)
 {
     char conn[CONN_ID_TEXT];
+    link_t *link = self->links[pusher.link];
 
     conn_id_format(&session->id, conn);
     /* While the list goes to a broker that forgot us nobody knows the sender.
      */
-    if (self->link.state != LINK_LISTING) {
-        put_gone(self, (wire_bytes_t){(const uint8_t *)conn, sizeof conn},
-                 from);
+    if (link->state != LINK_LISTING) {
+        put_gone(self, link, (wire_bytes_t){(const uint8_t *)conn, sizeof conn},
+                 pusher.from);
     }
 }
 
@@ -244,10 +250,11 @@ void hub_malformed(hub_t *self, const char *text)
 }
 
 /* To each of the ids; those behind one that is none are not read. */
-static int push_to_all(hub_t *self, const message_push_t *push)
+static int push_to_all(hub_t *self, link_t *link, const message_push_t *push)
 {
     wire_cursor_t target = wire_cursor(push->target);
-    uint64_t from = wire_map_uint(push->options, "from", 0);
+    pusher_t pusher = {.from = wire_map_uint(push->options, "from", 0),
+                       .link = link->number};
     wire_bytes_t type, conn;
     uint32_t count;
 
@@ -257,26 +264,26 @@ static int push_to_all(hub_t *self, const message_push_t *push)
     }
     while (--count > 0) {
         if (wire_get_str(&target, &conn) < 0 || conn.len != CONN_ID_TEXT) {
-            return -EPROTO; /* a broker names only what it knows */
+            return -EPROTO; /* a broker names only what is an id of ours */
         }
         session_t *session = find_conn(self, conn);
-        if (session == NULL || session_push(session, &push->body, from) < 0) {
-            put_gone(self, conn, from);
+        if (session == NULL || session_push(session, &push->body, pusher) < 0) {
+            put_gone(self, link, conn, pusher.from);
         }
     }
     return 0;
 }
 
-static void take_push(hub_t *self, const message_push_t *push)
+static void take_push(hub_t *self, link_t *link, const message_push_t *push)
 {
     self->stats.pushes++;
-    link_credit(&self->link, push->body.bytes.len);
-    if (push_to_all(self, push) < 0) {
+    link_credit(link, push->body.bytes.len);
+    if (push_to_all(self, link, push) < 0) {
         hub_malformed(self, "the target of a PUSH");
     }
 }
 
-static void take_close(hub_t *self, const message_close_t *close)
+static void take_close(hub_t *self, link_t *link, const message_close_t *close)
 {
     session_t *session = find_conn(self, close->conn);
     wire_bytes_t reason = close->reason;
@@ -291,15 +298,15 @@ static void take_close(hub_t *self, const message_close_t *close)
     }
     if (session == NULL ||
         session_kick(session, (uint16_t)close->code, reason) < 0) {
-        put_gone(self, close->conn, close->from);
+        put_gone(self, link, close->conn, close->from);
     }
 }
 
-/* --- the link's life --------------------------------------------------- */
+/* --- a link's life --------------------------------------------------- */
 
-static void greet(hub_t *self)
+static void greet(hub_t *self, link_t *link)
 {
-    link_greet(&self->link, self->now_ms, self->boot, self->options.name,
+    link_greet(link, self->now_ms, self->boot, self->options.name,
                self->options.require_connect);
 }
 
@@ -307,13 +314,13 @@ static void greet(hub_t *self)
  * The outcome of what was on its way to a broker that is lost.  DISCONNECTs
  * are sent again when a broker is there.
  */
-static void abandon_requests(hub_t *self)
+static void abandon_requests(hub_t *self, link_t *link)
 {
     link_request_t request;
     uint32_t from = 0;
     uint64_t id;
 
-    while (link_abandon_next(&self->link, &from, &id, &request) == 0) {
+    while (link_abandon_next(link, &from, &id, &request) == 0) {
         message_reply_t failed = {
             .id = id, .status = request.event == EVENT_CONNECT ? 502 : 500};
         session_t *session =
@@ -324,6 +331,7 @@ static void abandon_requests(hub_t *self)
         if (request.event == EVENT_CONNECT) {
             session_connect_reply(session, &failed);
         } else if (request.event == EVENT_MESSAGE) {
+            session->is_bound = true; /* its handler may run all the same */
             session_message_reply(session, &failed, id, request.size);
         } else {
             session->is_disconnecting = false;
@@ -331,113 +339,16 @@ static void abandon_requests(hub_t *self)
     }
 }
 
-static void lose_broker(hub_t *self, const char *why)
+static void lose_broker(hub_t *self, link_t *link, const char *why)
 {
     log_warn("GATEWAY-BROKER-LOST", "broker=%s why=\"%s\" requests=%llu",
-             self->options.broker, why,
-             (unsigned long long)self->link.in_flight);
+             link->endpoint, why, (unsigned long long)link->in_flight);
     self->stats.broker_lost++;
-    self->link.state = LINK_DOWN;
-    abandon_requests(self);
-    greet(self);
-}
-
-/* [connection, context] */
-static int put_known(buf_t *list, const session_t *session)
-{
-    char conn[CONN_ID_TEXT];
-    wire_bytes_t id = {(uint8_t *)conn, sizeof conn};
-    wire_bytes_t context = {session->context, session->context_len};
-
-    size_t start = list->len;
-
-    conn_id_format(&session->id, conn);
-    int rc = wire_put_array(list, 2);
-    if (rc == 0 && (rc = wire_put_str(list, id)) == 0) {
-        rc = wire_put_raw(list, context);
-    }
-    if (rc < 0) {
-        list->len = start;
-    }
-    return rc;
-}
-
-/* As many as one SYNC takes, or memory; returns the slot to go on with. */
-static uint32_t gather_part(const hub_t *self, buf_t *list, uint32_t *count)
-{
-    uint32_t slot = self->listed;
-
-    for (; slot < self->used && list->len < SYNC_BYTES; slot++) {
-        const session_t *session = self->table[slot];
-        if (session == NULL || !session->is_known) {
-            continue;
-        }
-        if (put_known(list, session) < 0) {
-            break;
-        }
-        (*count)++;
-    }
-    return slot;
-}
-
-static int put_part(hub_t *self, const buf_t *entries, uint32_t count,
-                    bool more)
-{
-    buf_t array;
-
-    buf_init(&array, entries->limit + 8);
-    int rc = wire_put_array(&array, count);
-    if (rc == 0) {
-        rc = wire_put_raw(&array, (wire_bytes_t){entries->data, entries->len});
-    }
-    if (rc == 0) {
-        message_sync_t sync = {
-            {array.data, array.len}, more, self->link.session, SYNC_LIST};
-        rc = message_put_sync(&self->link.out, &sync);
-    }
-    buf_fini(&array);
-    return rc;
-}
-
-static void resume_all(hub_t *self)
-{
-    for (uint32_t slot = 0; slot < self->used; slot++) {
-        session_t *session = self->table[slot];
-        if (session != NULL) {
-            session_resume(session);
-        }
-    }
-}
-
-/*
- * The next part of the list of every connection that the broker knows, or is
- * to learn the end of.  In parts, so that neither a frame nor a queue grows
- * with the number of connections.  Requests wait until it is whole, so nobody
- * becomes known behind the slot that it has come to.
- */
-static void go_on_listing(hub_t *self)
-{
-    buf_t list;
-    uint32_t count = 0;
-
-    if (!link_may_list(&self->link)) {
-        return;
-    }
-    buf_init(&list, SYNC_BYTES + CONTEXT_MAX + 64);
-    uint32_t slot = gather_part(self, &list, &count);
-    bool more = slot < self->used;
-    int rc = put_part(self, &list, count, more);
-    buf_fini(&list);
-    if (rc < 0) {
-        return; /* what is before it has not left: the next turn tries again */
-    }
-    self->listed = slot;
-    if (more) {
-        link_listed(&self->link);
-    } else {
-        link_up(&self->link);
-        resume_all(self);
-    }
+    link->state = LINK_DOWN;
+    link->is_lost = true;
+    abandon_requests(self, link);
+    placement_lost(self, link);
+    greet(self, link);
 }
 
 static void forget_all(hub_t *self, const char *why)
@@ -450,118 +361,123 @@ static void forget_all(hub_t *self, const char *why)
     }
 }
 
-static void take_welcome(hub_t *self, const message_welcome_t *welcome)
+static void take_welcome(hub_t *self, link_t *link,
+                         const message_welcome_t *welcome)
 {
     if (welcome->version != PROTOCOL_VERSION) {
         hub_malformed(self, "a WELCOME of a version that we do not speak");
         return;
     }
-    link_welcome_t meaning = link_welcome(&self->link, welcome);
+    link_welcome_t meaning = link_welcome(link, welcome);
     if (meaning == LINK_UNCHANGED) {
         return;
     }
-    log_info("GATEWAY-BROKER-FOUND", "broker=%s boot=%s", self->options.broker,
-             self->link.boot);
-    abandon_requests(self);
+    log_info("GATEWAY-BROKER-FOUND", "broker=%s boot=%s", link->endpoint,
+             link->boot);
+    abandon_requests(self, link);
     if (meaning != LINK_RESUMED) {
-        link_release_abandoned(&self->link);
+        link_release_abandoned(link);
     }
-    if (meaning == LINK_GIVEN_UP) {
-        self->stats.given_up++;
-        forget_all(self, "gateway was counted lost");
-    }
-    self->listed = 0;
+    listing_start(self, link, meaning);
 }
 
 /*
- * Another gateway has our loop number: greet with a new one.  Whoever is still
- * in the handshake gets it too.  Whoever the broker that was lost knew cannot
- * keep its id, and so not its connection.  Only a greeting is answered so; at
- * another time it would cost clients for nothing.
+ * Another gateway has our loop number: greet with a new one, and as another
+ * peer, so that brokers who know the old one end what it had.  Whoever is still
+ * in the handshake gets it too.  Whoever a broker knew cannot keep its id, and
+ * so not its connection.  Only a greeting is answered so; at another time it
+ * would cost clients for nothing.
  */
-static void change_loop(hub_t *self)
+static void change_loop(hub_t *self, const link_t *refused)
 {
-    if (self->link.state != LINK_GREETING) {
+    if (refused->state != LINK_GREETING) {
         return;
     }
-    abandon_requests(self);
-    link_release_abandoned(&self->link);
+    for (size_t i = 0; i < self->link_count; i++) {
+        abandon_requests(self, self->links[i]);
+        link_release_abandoned(self->links[i]);
+    }
     forget_all(self, "its id is no longer ours");
-    self->link.loop = rand_u32() & CONN_ID_LOOP_MAX;
+    rand_hex(self->boot);
+    self->loop = rand_u32() & CONN_ID_LOOP_MAX;
     for (uint32_t slot = 0; slot < self->used; slot++) {
         if (self->table[slot] != NULL) {
-            self->table[slot]->id.loop = self->link.loop;
+            self->table[slot]->id.loop = self->loop;
         }
     }
-    greet(self);
+    for (size_t i = 0; i < self->link_count; i++) {
+        self->links[i]->loop = self->loop;
+        self->links[i]->departed.len = 0;
+        self->links[i]->forgetful = 0;
+        greet(self, self->links[i]);
+    }
 }
 
-static void take_error(hub_t *self, const message_error_t *error)
+static void take_error(hub_t *self, const link_t *link,
+                       const message_error_t *error)
 {
     log_braked(&self->brake, LEVEL_WARN, "GATEWAY-BROKER-ERROR",
                "code=%.*s text=\"%.*s\"", (int)error->code.len,
                (const char *)error->code.data, (int)error->text.len,
                (const char *)error->text.data);
     if (wire_is(error->code, "loop")) {
-        change_loop(self);
+        change_loop(self, link);
     }
 }
 
 /* The answer to what was said before the greeting is no news. */
-static void take_who(hub_t *self)
+static void take_who(hub_t *self, link_t *link)
 {
-    const link_t *link = &self->link;
-
     if (link->state != LINK_GREETING ||
         self->now_ms - link->last_greeted_ms >= link->heartbeat_ms) {
-        greet(self);
+        greet(self, link);
     }
 }
 
-static void take_message(hub_t *self, const message_t *message)
+static void take_message(hub_t *self, link_t *link, const message_t *message)
 {
     switch (message->kind) {
     case KIND_REPLY:
-        take_reply(self, &message->reply);
+        take_reply(self, link, &message->reply);
         return;
     case KIND_PUSH:
-        take_push(self, &message->push);
+        take_push(self, link, &message->push);
         return;
     case KIND_CLOSE:
-        take_close(self, &message->close);
+        take_close(self, link, &message->close);
         return;
     case KIND_WELCOME:
-        take_welcome(self, &message->welcome);
+        take_welcome(self, link, &message->welcome);
         return;
     case KIND_WHO:
-        take_who(self);
+        take_who(self, link);
         return;
     case KIND_PONG:
-        link_pong(&self->link);
+        link_pong(link);
         return;
     case KIND_BYE:
-        if (link_stands(&self->link)) {
-            lose_broker(self, "it said BYE");
+        if (link_stands(link)) {
+            lose_broker(self, link, "it said BYE");
         }
         return;
     case KIND_ERROR:
-        take_error(self, &message->error);
+        take_error(self, link, &message->error);
         return;
     default:
         return;
     }
 }
 
-void hub_frame(hub_t *self, const uint8_t *bytes, size_t len)
+void hub_frame(hub_t *self, link_t *link, const uint8_t *bytes, size_t len)
 {
     wire_cursor_t frame = wire_cursor((wire_bytes_t){bytes, len});
     message_t message;
     int rc;
 
-    self->link.last_heard_ms = self->now_ms;
+    link->last_heard_ms = self->now_ms;
     while ((rc = message_decode(&frame, &message)) != 0) {
         if (rc == 1) {
-            take_message(self, &message);
+            take_message(self, link, &message);
         } else if (rc == -EPROTO) {
             hub_malformed(self, "a message was skipped");
         } else if (rc != -ENOTSUP) {
@@ -580,20 +496,20 @@ void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms)
     self->now_wall_ms = now_wall_ms;
     if (pause_ms >= HUB_PAUSE_MS) {
         log_warn("GATEWAY-PAUSED", "ms=%lld", (long long)pause_ms);
-        self->link.last_heard_ms += pause_ms; /* the silence was ours */
+        for (size_t i = 0; i < self->link_count; i++) { /* it was ours */
+            self->links[i]->last_heard_ms += pause_ms;
+        }
     }
 }
 
-static void tick_link(hub_t *self)
+static void tick_link(hub_t *self, link_t *link)
 {
-    link_t *link = &self->link;
-
     if (link_stands(link) &&
         self->now_ms - link->last_heard_ms >= link->liveness_ms) {
-        lose_broker(self, "silence");
+        lose_broker(self, link, "silence");
     } else if (!link_stands(link) && link->out.len == 0 &&
                self->now_ms - link->last_greeted_ms >= link->heartbeat_ms) {
-        greet(self);
+        greet(self, link);
     }
 }
 
@@ -606,10 +522,10 @@ static void run_timers(hub_t *self)
 }
 
 /* Wake those that wait for room, in the order they came, while there is. */
-static void resume_waiting(hub_t *self)
+static void resume_waiting(link_t *link)
 {
-    for (int i = 0; i < RESUMES_PER_TURN && link_has_room(&self->link); i++) {
-        list_t *node = list_take(&self->link.waiting);
+    for (int i = 0; i < RESUMES_PER_TURN && link_has_room(link); i++) {
+        list_t *node = list_take(&link->waiting);
         if (node == NULL) {
             return;
         }
@@ -626,13 +542,20 @@ static void flush(hub_t *self)
 
 void hub_end(hub_t *self)
 {
-    tick_link(self);
-    go_on_listing(self);
+    for (size_t i = 0; i < self->link_count; i++) {
+        tick_link(self, self->links[i]);
+        listing_step(self, self->links[i]);
+    }
+    placement_step(self);
     run_timers(self);
-    resume_waiting(self);
+    for (size_t i = 0; i < self->link_count; i++) {
+        resume_waiting(self->links[i]);
+    }
     flush(self);
     reap(self);
-    link_settle(&self->link, self->now_ms);
+    for (size_t i = 0; i < self->link_count; i++) {
+        link_settle(self->links[i], self->now_ms);
+    }
 }
 
 void hub_drain(hub_t *self)
@@ -663,6 +586,25 @@ static uint64_t largest_request(const gateway_options_t *options)
     return REQUEST_OVERHEAD + (message > connect ? message : connect);
 }
 
+/* One for each endpoint of the comma separated list. */
+static int add_links(hub_t *self, uint64_t reserve)
+{
+    char *list = xstrdup(self->options.broker), *rest = list, *endpoint;
+
+    while ((endpoint = strsep(&rest, ",")) != NULL) {
+        if (self->link_count == GATEWAY_BROKERS_MAX) {
+            free(list);
+            return -E2BIG;
+        }
+        link_t *link = xcalloc(1, sizeof *link);
+        link_init(link, endpoint, (uint32_t)self->link_count, self->loop,
+                  reserve);
+        self->links[self->link_count++] = link;
+    }
+    free(list);
+    return 0;
+}
+
 hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
                size_t error_size)
 {
@@ -673,9 +615,14 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     list_init(&self->dirty);
     list_init(&self->dead);
     wheel_init(&self->wheel, now_ms);
-    link_init(&self->link, rand_u32() & CONN_ID_LOOP_MAX,
-              largest_request(options));
+    list_init(&self->unplaced);
+    self->loop = rand_u32() & CONN_ID_LOOP_MAX;
     rand_hex(self->boot);
+    if (add_links(self, largest_request(options)) < 0) {
+        snprintf(error, error_size, "more than %d brokers",
+                 GATEWAY_BROKERS_MAX);
+        goto fail;
+    }
     if (route_expr_compile(options->route_selection_expression,
                            &self->route_expr, error, error_size) < 0) {
         goto fail;
@@ -688,7 +635,9 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
             goto fail;
         }
     }
-    greet(self);
+    for (size_t i = 0; i < self->link_count; i++) {
+        greet(self, self->links[i]);
+    }
     return self;
 fail:
     hub_destroy(&self);
@@ -714,7 +663,10 @@ void hub_destroy(hub_t **self_p)
     free(self->free_slots);
     static_files_destroy(&self->files);
     route_expr_destroy(&self->route_expr);
-    link_fini(&self->link);
+    for (size_t i = 0; i < self->link_count; i++) {
+        link_fini(self->links[i]);
+        free(self->links[i]);
+    }
     free(self);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The gateway's core: the table of sessions, the link to the broker, the
+ * The gateway's core: the table of sessions, the links to the brokers, the
  * timers, and the rules between them.  No clocks, no loop, no ZeroMQ: the
  * actor (gateway.c) hands in time and frames, and carries out what gathers.
  * Loop thread only.
  *
  * A turn: hub_begin (time) -> sockets and frames -> hub_end (timers, writes,
- * CREDIT and PING), then the actor sends link.out.
+ * CREDIT and PING), then the actor sends each link's `out`.
  */
 #ifndef GATEWAY_HUB_H
 #define GATEWAY_HUB_H
@@ -29,7 +29,12 @@ struct hub {
     static_files_t *files;     /* owned; NULL without --static */
     char boot[BOOT_ID_MAX + 1];
 
-    link_t link;
+    link_t *links[GATEWAY_BROKERS_MAX]; /* owned; one for each broker */
+    size_t link_count;
+    list_t unplaced; /* session.wait: while no broker is there */
+    uint32_t loop;   /* our number in connection ids */
+    uint32_t placed; /* slots whose placement was looked at, while … */
+    bool is_placing; /* … a broker has joined */
     gateway_stats_t stats;
     log_brake_t brake;
 
@@ -40,7 +45,6 @@ struct hub {
     uint32_t used;        /* slots ever used */
     uint32_t free_count;
     uint64_t sessions; /* in the table */
-    uint32_t listed;   /* slots that the list has passed, while LISTING */
 
     list_t dirty; /* sessions with bytes for the end of turn */
     list_t dead;  /* sessions out of the table, freed at the end of turn */
@@ -63,10 +67,10 @@ void hub_destroy(hub_t **self_p);
 /* A turn begins. */
 void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms);
 
-/* A frame from the broker; lent. */
-void hub_frame(hub_t *self, const uint8_t *bytes, size_t len);
+/* A frame from the link's broker; lent. */
+void hub_frame(hub_t *self, link_t *link, const uint8_t *bytes, size_t len);
 
-/* The broker sent what is no frame of the protocol. */
+/* A broker sent what is no frame of the protocol. */
 void hub_malformed(hub_t *self, const char *text);
 
 /* Timers, then the writes of this turn. */
@@ -88,8 +92,11 @@ void hub_release(hub_t *self, session_t *session);
 /* `out` has bytes: write them at the end of turn. */
 void hub_touch(hub_t *self, session_t *session);
 
-/* A push to the session reached nobody: from is its sender's. */
-void hub_put_gone(hub_t *self, const session_t *session, uint64_t from);
+/* A push to the session reached nobody. */
+void hub_put_gone(hub_t *self, const session_t *session, pusher_t pusher);
+
+/* The session of a connection id, or NULL. */
+session_t *hub_find(const hub_t *self, const conn_id_t *id);
 
 /* Log the counters as event GATEWAY-STATS. */
 void hub_log_stats(const hub_t *self);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A request's number is loop(24) index(20) generation(20): unique among
- * gateways, and it finds its entry without a search.
+ * gateways, and it finds its entry without a search.  The generations of each
+ * link begin elsewhere, so that it is unique among links as well.
  */
 #include "gateway/link.h"
 
@@ -12,6 +13,8 @@
 #include <string.h>
 
 #define OUT_MAX        ((size_t)63 << 20) /* bytes; below the frame limit */
+#define DEPARTED_MAX   ((size_t)CONN_ID_SLOT_MAX * sizeof(conn_id_t))
+#define NUMBER_SHIFT   14 /* of a link in the generations that it begins with */
 #define FIRST_CAPACITY 64
 #define PART_MASK      0xfffffu /* 20 bits */
 
@@ -19,11 +22,29 @@
 #define DEFAULT_HEARTBEAT_MS 1000
 #define DEFAULT_LIVENESS_MS  3500
 
-void link_init(link_t *self, uint32_t loop, uint64_t reserve)
+/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
+static uint64_t hash_of(const char *text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (; *text != '\0'; text++) {
+        hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+void link_init(link_t *self, const char *endpoint, uint32_t number,
+               uint32_t loop, uint64_t reserve)
 {
     memset(self, 0, sizeof *self);
+    self->endpoint = xstrdup(endpoint);
+    self->hash = hash_of(endpoint);
+    self->number = number;
     buf_init(&self->out, OUT_MAX);
+    buf_init(&self->departed, DEPARTED_MAX);
     list_init(&self->waiting);
+    list_init(&self->arriving);
+    list_init(&self->told);
     self->loop = loop;
     self->reserve = reserve;
     self->heartbeat_ms = DEFAULT_HEARTBEAT_MS;
@@ -33,6 +54,8 @@ void link_init(link_t *self, uint32_t loop, uint64_t reserve)
 void link_fini(link_t *self)
 {
     buf_fini(&self->out);
+    buf_fini(&self->departed);
+    free(self->endpoint);
     free(self->requests);
     self->requests = NULL;
 }
@@ -122,6 +145,7 @@ link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
     }
     self->pings = self->pongs = 0;
     self->state = LINK_LISTING;
+    self->is_lost = false;
     if (welcome->heartbeat_ms > 0) {
         self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
     }
@@ -144,12 +168,17 @@ static void put_ping(link_t *self)
 
 bool link_may_list(const link_t *self)
 {
-    return self->state == LINK_LISTING && self->pongs >= self->pings;
+    return link_stands(self) && self->pongs >= self->pings;
 }
 
 void link_listed(link_t *self)
 {
     put_ping(self);
+}
+
+int link_depart(link_t *self, const conn_id_t *id)
+{
+    return buf_put(&self->departed, id, sizeof *id);
 }
 
 void link_up(link_t *self)
@@ -182,6 +211,9 @@ static int grow(link_t *self)
     }
     memset(requests + self->capacity, 0,
            (capacity - self->capacity) * sizeof *requests);
+    for (uint32_t i = self->capacity; i < capacity; i++) {
+        requests[i].generation = self->number << NUMBER_SHIFT;
+    }
     self->requests = requests;
     self->capacity = capacity;
     return 0;

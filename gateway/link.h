@@ -11,6 +11,10 @@
  * While LISTING the list of connections goes out, a part at a time: the next
  * when the PONG behind the last says that it was read.  Requests wait.
  *
+ * Connections come and go between brokers: those that come are `arriving` until
+ * the broker is told and `told` until it has read that; those that went are
+ * `departed` until it has read that.
+ *
  * A request that is given up because its broker seems to be lost stays in the
  * table, without a session, until the broker answers it after all or proves to
  * have forgotten it: it takes its share of the broker's window all that time.
@@ -44,10 +48,21 @@ typedef struct {
 } link_request_t;
 
 typedef struct {
+    char *endpoint;  /* owned */
+    uint64_t hash;   /* of it: its part in where connections are placed */
+    uint32_t number; /* its index in the hub */
     link_state_t state;
+    bool is_lost;   /* what was on its way was given up; until a WELCOME */
     buf_t out;      /* messages of this turn */
     list_t waiting; /* sessions that wait for room */
     uint32_t loop;  /* our number in connection ids and request numbers */
+
+    uint32_t listed; /* slots that the list has passed, while LISTING */
+    list_t arriving; /* session.move: it is still to be told of them */
+    list_t told;     /* session.move: it was, and has not said PONG since */
+    buf_t departed;  /* conn_id_t each: it is to forget them … */
+    size_t
+        forgetful; /* … bytes of those that it was told since its last PONG */
 
     char boot[BOOT_ID_MAX + 1]; /* of the broker, "" before the first WELCOME */
     uint64_t session; /* that it gave us: another one means it gave us up */
@@ -70,7 +85,8 @@ typedef struct {
 #define LINK_REQUESTS_MAX (1u << 20) /* entries; the number has 20 bits */
 
 /* loop: our number; reserve: bytes, the largest REQUEST that will be put. */
-void link_init(link_t *self, uint32_t loop, uint64_t reserve);
+void link_init(link_t *self, const char *endpoint, uint32_t number,
+               uint32_t loop, uint64_t reserve);
 void link_fini(link_t *self);
 
 /* Say HELLO (again).  name and boot are ours. */
@@ -86,11 +102,17 @@ link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome);
 /* Have we been welcomed, and not lost the broker since? */
 bool link_stands(const link_t *self);
 
-/* Is it time for a part of the list? */
+/* Has the broker read all that it was told behind a link_listed? */
 bool link_may_list(const link_t *self);
 
-/* A part is put, and more are to follow. */
+/* Something is put whose arrival is to be known. */
 void link_listed(link_t *self);
+
+/*
+ * The connection is another broker's now; this one is to be told so, and again
+ * if it may not have heard.  0, -ENOBUFS, -ENOMEM.
+ */
+int link_depart(link_t *self, const conn_id_t *id);
 
 /* The last part is put: requests may follow. */
 void link_up(link_t *self);

@@ -10,6 +10,7 @@
 #include "base/xalloc.h"
 #include "gateway/handshake.h"
 #include "gateway/hub.h"
+#include "gateway/placement.h"
 #include "proto/context.h"
 
 #include <errno.h>
@@ -312,8 +313,9 @@ static int keep_context(session_t *self, const buf_t *map)
 }
 
 /* Encode context and details, and put the CONNECT. */
-static int put_connect(session_t *self, const http_request_t *request,
-                       buf_t *context, buf_t *details)
+static int put_connect(session_t *self, link_t *link,
+                       const http_request_t *request, buf_t *context,
+                       buf_t *details)
 {
     hub_t *hub = self->hub;
     char conn[CONN_ID_TEXT];
@@ -332,7 +334,7 @@ static int put_connect(session_t *self, const http_request_t *request,
         .context = {context->data, context->len},
         .details = {details->data, details->len},
     };
-    return link_put(&hub->link, &connect, self->id.slot, self->id.generation);
+    return link_put(link, &connect, self->id.slot, self->id.generation);
 }
 
 void opening_connect(session_t *self)
@@ -341,16 +343,18 @@ void opening_connect(session_t *self)
     http_request_t request;
     buf_t context, details;
 
-    if (!link_has_room(&hub->link)) {
+    link_t *link = placement_choose(hub, &self->id);
+    if (link == NULL || !link_has_room(link)) {
         if (list_is_empty(&self->wait)) {
-            list_append(&hub->link.waiting, &self->wait);
+            list_append(link == NULL ? &hub->unplaced : &link->waiting,
+                        &self->wait);
         }
         return;
     }
     parse_again(self, &request);
     buf_init(&context, CONTEXT_MAX);
     buf_init(&details, DETAILS_MAX);
-    int rc = put_connect(self, &request, &context, &details);
+    int rc = put_connect(self, link, &request, &context, &details);
     buf_fini(&context);
     buf_fini(&details);
     if (rc < 0) {
@@ -361,6 +365,8 @@ void opening_connect(session_t *self)
                        NULL);
         return;
     }
+    self->link = link;
+    self->is_told = true;
     self->is_connecting = true;
     session_enter(self, SESSION_GATED);
     wheel_arm(&hub->wheel, &self->timer,
@@ -459,10 +465,10 @@ void opening_received(session_t *self, const uint8_t *bytes, size_t len)
 
 /* --- what workers say meanwhile ----------------------------------------- */
 
-int opening_push(session_t *self, const body_t *body, uint64_t from)
+int opening_push(session_t *self, const body_t *body, pusher_t pusher)
 {
     int64_t hard = self->hub->options.out_hard;
-    int rc = early_push(&self->early, body, from,
+    int rc = early_push(&self->early, body, pusher,
                         hard > 0 ? (size_t)hard : SIZE_MAX);
     if (rc == -ENOBUFS || rc == -ENOMEM) {
         opening_refuse(self, 503, NULL); /* no gap in what the client gets */
@@ -567,6 +573,7 @@ void session_connect_reply(session_t *self, const message_reply_t *reply)
         session_settle(self);
     } else if (is_accepted) {
         accept_client(self, reply);
+        placement_settle(self);
     } else {
         refuse_as_worker(self, reply);
     }

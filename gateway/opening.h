@@ -23,7 +23,7 @@ void opening_connect(session_t *self);
 void opening_refuse(session_t *self, unsigned status, const char *body);
 
 /* session_push and session_kick in GATED. */
-int opening_push(session_t *self, const body_t *body, uint64_t from);
+int opening_push(session_t *self, const body_t *body, pusher_t pusher);
 int opening_kick(session_t *self, uint16_t code, wire_bytes_t reason);
 
 /* The session took too long. */

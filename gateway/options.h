@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define GATEWAY_BROKERS_MAX 64
+
 typedef struct {
     const char *name;   /* for people; at most PEER_NAME_MAX bytes */
     const char *listen; /* ADDRESS:PORT, port 0 picks one; [::1]:8080 for v6 */
-    const char *broker; /* ENDPOINT of the broker's gateways socket */
+    const char *broker; /* ENDPOINT[,ENDPOINT…] of brokers' gateways sockets */
 
     const char *route_selection_expression;
     const char *stage;      /* "" or the first path segment of clients' URLs */

@@ -13,6 +13,7 @@
 #include "gateway/error_frame.h"
 #include "gateway/hub.h"
 #include "gateway/opening.h"
+#include "gateway/placement.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -63,6 +64,7 @@ void session_init(session_t *self, const char *ip)
     count(self, 1);
     list_init(&self->dirty);
     list_init(&self->wait);
+    list_init(&self->move);
     wheel_node_init(&self->timer);
     buf_init(&self->in,
              opening_head_max(options) + (size_t)2 * TRANSPORT_READ_MAX);
@@ -80,6 +82,7 @@ void session_retire(session_t *self)
 {
     list_remove(&self->dirty);
     list_remove(&self->wait);
+    list_remove(&self->move);
     wheel_cancel(&self->hub->wheel, &self->timer);
 }
 
@@ -105,10 +108,10 @@ void session_settle(session_t *self)
 /* Whoever pushed to it while $connect decided learns that it never stood. */
 static void discard_early(session_t *self)
 {
-    uint64_t from;
+    pusher_t pusher;
 
-    while (early_take_sender(self->early, &from)) {
-        hub_put_gone(self->hub, self, from);
+    while (early_take_sender(self->early, &pusher)) {
+        hub_put_gone(self->hub, self, pusher);
     }
     early_destroy(&self->early);
 }
@@ -227,6 +230,8 @@ static void close_with(session_t *self, uint16_t code, const char *reason)
 
 void session_forget(session_t *self, uint16_t code, const char *reason)
 {
+    list_remove(&self->move);
+    self->is_arriving = false;
     self->is_known = false;
     self->is_connecting = false;
     self->is_ending = true;
@@ -275,9 +280,9 @@ static int put_message(session_t *self, const body_t *body)
     return rc;
 }
 
-int session_push(session_t *self, const body_t *body, uint64_t from)
+int session_push(session_t *self, const body_t *body, pusher_t pusher)
 {
-    return self->state == SESSION_GATED ? opening_push(self, body, from)
+    return self->state == SESSION_GATED ? opening_push(self, body, pusher)
                                         : put_message(self, body);
 }
 
@@ -365,7 +370,8 @@ static bool may_take(const session_t *self)
 {
     const gateway_options_t *options = &self->hub->options;
 
-    return link_has_room(&self->hub->link) &&
+    return link_has_room(self->link) && !self->is_arriving &&
+           !self->is_leaving &&
            (options->conn_window == 0 ||
             self->in_flight < options->conn_window) &&
            (options->conn_window_bytes == 0 ||
@@ -384,8 +390,8 @@ void session_pause(session_t *self)
 static void pause_reading(session_t *self)
 {
     session_pause(self);
-    if (!link_has_room(&self->hub->link) && list_is_empty(&self->wait)) {
-        list_append(&self->hub->link.waiting, &self->wait);
+    if (!link_has_room(self->link) && list_is_empty(&self->wait)) {
+        list_append(&self->link->waiting, &self->wait);
     }
 }
 
@@ -418,14 +424,14 @@ static void take_message(session_t *self, const ws_event_t *event)
     };
     hub->stats.messages_in++;
     self->message_ms = hub->now_ms;
-    size_t before = hub->link.out.len;
-    int rc = link_put(&hub->link, &request, self->id.slot, self->id.generation);
+    size_t before = self->link->out.len;
+    int rc = link_put(self->link, &request, self->id.slot, self->id.generation);
     if (rc < 0) { /* out of memory: the one outcome is an error frame */
         put_error_frame(self, 500, 0);
         return;
     }
     self->in_flight++;
-    self->in_flight_bytes += (uint32_t)(hub->link.out.len - before);
+    self->in_flight_bytes += (uint32_t)(self->link->out.len - before);
 }
 
 static void take_close(session_t *self, const ws_event_t *event)
@@ -560,18 +566,21 @@ static void put_disconnect(session_t *self)
         .details = {details.data, details.len},
     };
     if (rc == 0) {
-        rc = link_put(&hub->link, &request, self->id.slot, self->id.generation);
+        rc = link_put(self->link, &request, self->id.slot, self->id.generation);
     }
     buf_fini(&details);
     self->is_disconnecting = rc == 0;
     if (rc < 0 && list_is_empty(&self->wait)) {
-        list_append(&hub->link.waiting, &self->wait);
+        list_append(&self->link->waiting, &self->wait);
     }
 }
 
 void session_resume(session_t *self)
 {
     list_remove(&self->wait);
+    if (self->is_arriving) {
+        return; /* its broker would not know whose it is */
+    }
     if (self->is_known && self->is_ending && !self->is_disconnecting) {
         put_disconnect(self);
         return;
@@ -584,16 +593,31 @@ void session_resume(session_t *self)
     }
 }
 
+/*
+ * A request whose time is over may have a handler that still runs.  Its worker
+ * handles the next one behind it, so that one's reply says that it has ended.
+ */
+static void note_binding(session_t *self, const message_reply_t *reply)
+{
+    if (reply->status < 400) {
+        self->is_bound = false;
+    } else if (wire_map_bool(reply->options, "runs", false)) {
+        self->is_bound = true;
+    }
+}
+
 void session_message_reply(session_t *self, const message_reply_t *reply,
                            uint64_t number, uint32_t size)
 {
     self->in_flight--;
     self->in_flight_bytes -= size;
+    note_binding(self, reply);
     if (reply->body.type != BODY_NONE) {
         (void)put_message(self, &reply->body);
     } else if (reply->status >= 400) {
         put_error_frame(self, reply->status, number);
     }
+    placement_settle(self);
     if (self->is_paused && self->state == SESSION_OPEN) {
         session_resume(self);
     }
@@ -601,6 +625,7 @@ void session_message_reply(session_t *self, const message_reply_t *reply,
 
 void session_disconnect_reply(session_t *self)
 {
+    list_remove(&self->move);
     self->is_known = false;
     self->is_disconnecting = false;
     self->hub->stats.disconnects++;

@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "gateway/early.h"
+#include "gateway/link.h"
 #include "gateway/transport.h"
 #include "gateway/ws.h"
 #include "proto/message.h"
@@ -41,7 +42,13 @@ typedef struct {
     conn_id_t id;
     session_state_t state;
 
+    link_t *link;          /* borrowed: its broker; NULL until CONNECT is put */
     bool is_known;         /* the broker has it: DISCONNECT is owed */
+    bool is_arriving;      /* its broker is still to be told of it */
+    bool is_told;          /* its broker may know it */
+    bool is_leaving;       /* goes to another broker as soon as it is idle */
+    bool is_bound;         /* a handler at its broker may run without our
+                              waiting for it */
     bool is_connecting;    /* CONNECT under way */
     bool is_ending;        /* how it ended is settled */
     bool is_disconnecting; /* DISCONNECT under way */
@@ -55,7 +62,8 @@ typedef struct {
 
     list_t dirty; /* in hub->dirty while `out` waits for the end of turn; in
                      hub->dead when it is over */
-    list_t wait;  /* in the link's waiting list */
+    list_t wait;  /* in the link's waiting list, or the hub's unplaced one */
+    list_t move;  /* in the link's arriving or told list */
     wheel_node_t timer;
 
     ws_reader_t reader;
@@ -101,12 +109,12 @@ void session_message_reply(session_t *self, const message_reply_t *reply,
 void session_disconnect_reply(session_t *self);
 
 /*
- * A worker's message to the client; kept while $connect decides.  from: whom
+ * A worker's message to the client; kept while $connect decides.  pusher: whom
  * a later GONE is for.
  * Returns 0; -ENOTCONN when it is not open; -ENOBUFS when it was closed for
  * being too slow.
  */
-int session_push(session_t *self, const body_t *body, uint64_t from);
+int session_push(session_t *self, const body_t *body, pusher_t pusher);
 
 /*
  * A worker closes it with a WebSocket close code; kept while $connect decides.

@@ -37,6 +37,7 @@
     X(idle_closed, counter, connections, "closed 1001: idle too long")         \
     X(paused, counter, times, "reading paused: window spent")                  \
     X(broker_lost, counter, times, "broker counted lost")                      \
+    X(moved, counter, connections, "moved from broker to broker")              \
     X(given_up, counter, times,                                                \
       "connections closed 1012: the broker had counted this gateway lost")     \
     X(broker_malformed, counter, frames, "malformed frames from a broker")     \

@@ -276,7 +276,7 @@ static void begin_turn(world_t *world)
 
 static void end_turn(world_t *world)
 {
-    link_t *link = &world->hub->link;
+    link_t *link = world->hub->links[0];
 
     hub_end(world->hub);
     if (link->out.len > 0 && !world->is_stuck) {
@@ -340,7 +340,8 @@ static void time_passes(world_t *world, unsigned turns)
 static void broker_speaks(world_t *world)
 {
     begin_turn(world);
-    hub_frame(world->hub, world->out.data, world->out.len);
+    hub_frame(world->hub, world->hub->links[0], world->out.data,
+              world->out.len);
     end_turn(world);
     world->out.len = 0;
 }
@@ -687,10 +688,10 @@ static void check_that_nothing_is_left(const hub_t *hub)
 {
     must(hub_is_empty(hub) && hub->free_count == hub->used);
     must(list_is_empty(&hub->dirty) && list_is_empty(&hub->dead));
-    must(list_is_empty(&hub->link.waiting) && hub->wheel.armed == 0);
+    must(list_is_empty(&hub->links[0]->waiting) && hub->wheel.armed == 0);
     must(hub->handshakes == 0 && hub->gated == 0);
     must(hub->stats.sockets == 0 && hub->stats.connections == 0);
-    must(hub->link.in_flight == 0 && hub->link.in_flight_bytes == 0);
+    must(hub->links[0]->in_flight == 0 && hub->links[0]->in_flight_bytes == 0);
 }
 
 static void check_what_stands(world_t *world)

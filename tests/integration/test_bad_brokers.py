@@ -76,7 +76,7 @@ class FakeBroker:
         """The whole list that follows a WELCOME: {connection: context}."""
         conns = {}
         while True:
-            _, entries, more, session = self.get(SYNC)
+            _, entries, more, session, _ = self.get(SYNC)
             assert session == self.session
             conns.update(entries)
             if not more:

@@ -35,7 +35,7 @@ static int64_t stopped_until_ms(void *owner)
 
 static void send_frame(gateway_node_t *self)
 {
-    link_t *link = &self->hub->link;
+    link_t *link = self->hub->links[0];
 
     if (link->out.len > 0 &&
         wire_send(&self->wire, link->out.data, link->out.len)) {
@@ -136,9 +136,9 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
     begin_turn(self);
     gateway_stats_t before = self->hub->stats;
     note_farewells(self);
-    uint64_t session = self->hub->link.session;
-    hub_frame(self->hub, bytes, len);
-    self->sessions += self->hub->link.session != session;
+    uint64_t session = self->hub->links[0]->session;
+    hub_frame(self->hub, self->hub->links[0], bytes, len);
+    self->sessions += self->hub->links[0]->session != session;
     check_stats(self);
     if (self->hub->stats.given_up != before.given_up) {
         truth_given_up();
@@ -423,7 +423,7 @@ void gateway_node_start(gateway_node_t *self)
     self->stopped_until_ms = 0;
     self->hub = hub_new(&self->options, world_now_ms(), error, sizeof error);
     must(self->hub != NULL);
-    world_trace("gateway starts, loop %06x", self->hub->link.loop);
+    world_trace("gateway starts, loop %06x", self->hub->links[0]->loop);
     wire_open(&self->wire);
     tick(self, self->life);
 }

@@ -518,12 +518,13 @@ static void check_silence(void)
     }
     for (size_t i = 0; i < run.gateway_count; i++) {
         const hub_t *hub = run.gateways[i].hub;
-        if (hub->sessions + hub->link.in_flight + hub->link.in_flight_bytes +
-                hub->handshakes + hub->gated + hub->stats.connections >
+        if (hub->sessions + hub->links[0]->in_flight +
+                hub->links[0]->in_flight_bytes + hub->handshakes + hub->gated +
+                hub->stats.connections >
             0) {
             world_broken("gateway %zu keeps %llu sessions, %llu requests", i,
                          (unsigned long long)hub->sessions,
-                         (unsigned long long)hub->link.in_flight);
+                         (unsigned long long)hub->links[0]->in_flight);
         }
     }
     for (size_t i = 0; i < run.worker_count; i++) {

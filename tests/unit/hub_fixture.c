@@ -121,7 +121,7 @@ static void begin_turn(void)
 
 static void end_turn(void)
 {
-    link_t *link = &gateway.hub->link;
+    link_t *link = gateway.hub->links[0];
 
     hub_end(gateway.hub);
     gateway.is_in_hub = false;
@@ -190,7 +190,7 @@ void time_passes(int64_t ms)
         gateway.now_ms += step_ms < TURN_MS ? step_ms : TURN_MS;
         begin_turn();
         if (!gateway.broker_is_silent && gateway.now_ms / SIGN_MS != before) {
-            hub_frame(gateway.hub, NULL, 0);
+            hub_frame(gateway.hub, gateway.hub->links[0], NULL, 0);
         }
         end_turn();
         read_on();
@@ -211,15 +211,15 @@ void nothing_is_left(void)
 
     assert_true(hub_is_empty(hub));
     assert_true(list_is_empty(&hub->dirty) && list_is_empty(&hub->dead));
-    assert_true(list_is_empty(&hub->link.waiting));
+    assert_true(list_is_empty(&hub->links[0]->waiting));
     assert_int_equal(hub->wheel.armed, 0);
     assert_int_equal(hub->free_count, hub->used);
     assert_int_equal(hub->handshakes, 0);
     assert_int_equal(hub->gated, 0);
     assert_int_equal(hub->stats.sockets, 0);
     assert_int_equal(hub->stats.connections, 0);
-    assert_int_equal(hub->link.in_flight, 0);
-    assert_int_equal(hub->link.in_flight_bytes, 0);
+    assert_int_equal(hub->links[0]->in_flight, 0);
+    assert_int_equal(hub->links[0]->in_flight_bytes, 0);
 }
 
 /* --- start and end ------------------------------------------------------- */
@@ -340,7 +340,7 @@ void broker_says_bytes(const void *bytes, size_t len)
         memcpy(copy, bytes, len);
     }
     begin_turn();
-    hub_frame(gateway.hub, copy, len);
+    hub_frame(gateway.hub, gateway.hub->links[0], copy, len);
     free(copy);
     end_turn();
     read_on();

@@ -13,7 +13,7 @@
 
 static link_t *hub_link(void)
 {
-    return &gateway.hub->link;
+    return gateway.hub->links[0];
 }
 
 static void broker_falls_silent(void)

@@ -81,7 +81,7 @@ static uint64_t between(uint64_t min, uint64_t max)
 
 static const link_t *hub_link(void)
 {
-    return &gateway.hub->link;
+    return gateway.hub->links[0];
 }
 
 /* --- the auditor: what the broker hears ---------------------------------- */

@@ -93,7 +93,7 @@ static void hear(fixture_t *self, const message_t *message)
 /* The gateway's frame, as the socket would take it. */
 static void take_frame(fixture_t *self)
 {
-    buf_t *out = &self->hub->link.out;
+    buf_t *out = &self->hub->links[0]->out;
     wire_cursor_t frame = wire_cursor((wire_bytes_t){out->data, out->len});
     message_t message;
     int rc;
@@ -110,7 +110,7 @@ static void take_frame(fixture_t *self)
 static void give(fixture_t *self, buf_t *bytes)
 {
     if (bytes->len > 0) {
-        hub_frame(self->hub, bytes->data, bytes->len);
+        hub_frame(self->hub, self->hub->links[0], bytes->data, bytes->len);
     }
     buf_fini(bytes);
 }
@@ -195,7 +195,9 @@ static session_t *connection(fixture_t *self, size_t size)
     free(text);
     session->context = context.data;
     session->context_len = (uint32_t)context.len;
+    session->link = self->hub->links[0];
     session->is_known = true;
+    session->is_told = true;
     return session;
 }
 
@@ -220,7 +222,7 @@ static void a_short_list_is_one_frame(void **state)
     assert_int_equal(self->lists, 1);
     assert_int_equal(self->parts, 1);
     assert_int_equal(self->listed, 10);
-    assert_int_equal(self->hub->link.state, LINK_UP);
+    assert_int_equal(self->hub->links[0]->state, LINK_UP);
 }
 
 static void nobody_is_an_empty_list(void **state)
@@ -242,7 +244,7 @@ static void a_list_longer_than_a_frame_is_many(void **state)
     turn_until_the_list_ends(self);
     assert_int_equal(self->listed, MANY);
     assert_true(self->frames > 1);
-    assert_int_equal(self->hub->link.state, LINK_UP);
+    assert_int_equal(self->hub->links[0]->state, LINK_UP);
 }
 
 static void the_next_part_waits_until_the_last_is_read(void **state)
@@ -330,7 +332,7 @@ static void a_broker_that_dies_amid_the_list_is_lost(void **state)
 static void a_part_that_finds_no_room_comes_later(void **state)
 {
     fixture_t *self = *state;
-    buf_t *out = &self->hub->link.out;
+    buf_t *out = &self->hub->links[0]->out;
 
     connections(self, MANY);
     turn(self);
