@@ -20,7 +20,7 @@ static int put_line(buf_t *list, const conn_id_t *id, wire_bytes_t context)
     if (rc == 0 &&
         (rc = wire_put_str(
              list, (wire_bytes_t){(uint8_t *)conn, sizeof conn})) == 0) {
-        rc = context.data == NULL ? wire_put_nil(list)
+        rc = context.data == NULL ? wire_put_map(list, 0)
                                   : wire_put_raw(list, context);
     }
     if (rc < 0) {

@@ -149,9 +149,9 @@ def the_rest():
            message("SYNC", connections=[[CONN, {"user": "ada"}]], more=True, session=7, change=0),
            message("SYNC", connections=[], more=False, session=0, change=0))
     accept("SYNC of connections that come from another broker and of one that goes there",
-           pack([18, [[CONN, {"user": "ada"}]], False, 7, 1], [18, [[CONN, None]], False, 7, 2]),
+           pack([18, [[CONN, {"user": "ada"}]], False, 7, 1], [18, [[CONN, {}]], False, 7, 2]),
            message("SYNC", connections=[[CONN, {"user": "ada"}]], more=False, session=7, change=1),
-           message("SYNC", connections=[[CONN, None]], more=False, session=7, change=2))
+           message("SYNC", connections=[[CONN, {}]], more=False, session=7, change=2))
     accept("ERROR", pack([22, "push-window", "t" * 256]),
            message("ERROR", code="push-window", text="t" * 256))
 
