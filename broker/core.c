@@ -61,9 +61,13 @@ static int put_gateway_options(const core_t *core, const gateway_t *gateway,
 {
     const broker_options_t *options = &core->options;
     bool was_ended = gateway_was_ended(core, hello);
-    int rc = wire_put_map(out, 4);
+    int64_t settles_ms = core->born_ms + options->settle_ms - core->now_ms;
+    int rc = wire_put_map(out, 5);
 
-    if (rc == 0 && (rc = put_option(out, "session", gateway->session)) == 0 &&
+    if (rc == 0 &&
+        (rc = put_option(out, "settles_ms",
+                         settles_ms > 0 ? (uint64_t)settles_ms : 0)) == 0 &&
+        (rc = put_option(out, "session", gateway->session)) == 0 &&
         (rc = put_flag(out, "ended", was_ended)) == 0 &&
         (rc = put_option(out, "window", (uint64_t)options->gateway_window)) ==
             0) {
@@ -439,7 +443,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     core->ops = *ops;
     core->user = user;
     core->store = store;
-    core->now_ms = now_ms;
+    core->now_ms = core->born_ms = now_ms;
     core->swept_ms = now_ms;
     core->disconnect_gone_ms = now_ms - DISCONNECT_MS; /* nobody ever did */
     memcpy(core->boot, boot, strnlen(boot, BOOT_ID_MAX));

@@ -9,6 +9,7 @@ void broker_options_init(broker_options_t *options)
         .gateways = "tcp://127.0.0.1:5556",
         .heartbeat_ms = 1000,
         .liveness_ms = 3500,
+        .settle_ms = 4000,
         .route_grace_ms = 5000,
         .gateway_window = 10000,
         .gateway_window_bytes = 32 << 20,

@@ -15,6 +15,7 @@ typedef struct {
     int64_t heartbeat_ms; /* peers send something at least this often */
     int64_t liveness_ms;  /* silence after which a peer is lost */
 
+    int64_t settle_ms;      /* from its start: until all workers are back */
     int64_t route_grace_ms; /* a route is kept without a worker */
 
     int64_t gateway_window;       /* requests of one gateway without a REPLY */

@@ -230,7 +230,7 @@ struct core {
     store_t *store; /* borrowed */
     broker_stats_t stats;
     char boot[BOOT_ID_MAX + 1];
-    int64_t now_ms;
+    int64_t born_ms, now_ms;
     int64_t swept_ms;
     wheel_t wheel;
 

@@ -111,6 +111,8 @@ static const setting_t table[] = {
      "peers send something at least this often"},
     {"liveness", NUMBER, FOR_BROKER, AT(broker.liveness_ms), 20, 120000, "ms",
      "of silence, then a peer is lost"},
+    {"settle-time", NUMBER, FOR_BROKER, AT(broker.settle_ms), 0, MS_MAX, "ms",
+     "after its start, in which gateways prefer other brokers"},
     {"route-grace", NUMBER, FOR_BROKER, AT(broker.route_grace_ms), 0, MS_MAX,
      "ms", "requests wait for a route whose last worker has left"},
     {"gateway-window", NUMBER, FOR_BROKER, AT(broker.gateway_window), 1,

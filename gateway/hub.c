@@ -368,7 +368,7 @@ static void take_welcome(hub_t *self, link_t *link,
         hub_malformed(self, "a WELCOME of a version that we do not speak");
         return;
     }
-    link_welcome_t meaning = link_welcome(link, welcome);
+    link_welcome_t meaning = link_welcome(link, self->now_ms, welcome);
     if (meaning == LINK_UNCHANGED) {
         return;
     }
@@ -510,6 +510,10 @@ static void tick_link(hub_t *self, link_t *link)
     } else if (!link_stands(link) && link->out.len == 0 &&
                self->now_ms - link->last_greeted_ms >= link->heartbeat_ms) {
         greet(self, link);
+    }
+    if (link->is_young && self->now_ms >= link->settles_ms) {
+        link->is_young = false;
+        placement_settled(self);
     }
 }
 

@@ -129,7 +129,18 @@ static link_welcome_t judge(const link_t *self,
                : LINK_FIRST;
 }
 
-link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
+/* A broker that has just started is avoided while there is another. */
+static void note_age(link_t *self, int64_t now_ms, wire_bytes_t options)
+{
+    uint64_t left_ms = wire_map_uint(options, "settles_ms", 0);
+
+    self->is_young = left_ms > 0;
+    self->settles_ms =
+        now_ms + (int64_t)(left_ms < DURATION_MAX ? left_ms : DURATION_MAX);
+}
+
+link_welcome_t link_welcome(link_t *self, int64_t now_ms,
+                            const message_welcome_t *welcome)
 {
     link_welcome_t meaning = judge(self, welcome);
 
@@ -146,6 +157,7 @@ link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome)
     self->pings = self->pongs = 0;
     self->state = LINK_LISTING;
     self->is_lost = false;
+    note_age(self, now_ms, welcome->options);
     if (welcome->heartbeat_ms > 0) {
         self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
     }

@@ -52,10 +52,12 @@ typedef struct {
     uint64_t hash;   /* of it: its part in where connections are placed */
     uint32_t number; /* its index in the hub */
     link_state_t state;
-    bool is_lost;   /* what was on its way was given up; until a WELCOME */
-    buf_t out;      /* messages of this turn */
-    list_t waiting; /* sessions that wait for room */
-    uint32_t loop;  /* our number in connection ids and request numbers */
+    bool is_young;      /* the broker may not know its workers yet, until … */
+    int64_t settles_ms; /* … then */
+    bool is_lost;       /* what was on its way was given up; until a WELCOME */
+    buf_t out;          /* messages of this turn */
+    list_t waiting;     /* sessions that wait for room */
+    uint32_t loop;      /* our number in connection ids and request numbers */
 
     uint32_t listed; /* slots that the list has passed, while LISTING */
     list_t arriving; /* session.move: it is still to be told of them */
@@ -97,7 +99,8 @@ void link_greet(link_t *self, int64_t now_ms, const char *boot,
  * Take a WELCOME over.  Unless it is LINK_UNCHANGED the caller abandons what
  * is under way, puts the list from its start and calls link_up.
  */
-link_welcome_t link_welcome(link_t *self, const message_welcome_t *welcome);
+link_welcome_t link_welcome(link_t *self, int64_t now_ms,
+                            const message_welcome_t *welcome);
 
 /* Have we been welcomed, and not lost the broker since? */
 bool link_stands(const link_t *self);

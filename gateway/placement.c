@@ -21,20 +21,29 @@ static uint64_t key_of(const conn_id_t *id)
     return mix(place ^ (uint64_t)id->random << 32);
 }
 
-link_t *placement_choose(const hub_t *hub, const conn_id_t *id)
+static link_t *highest(const hub_t *hub, const conn_id_t *id, bool may_be_young)
 {
-    uint64_t key = key_of(id), highest = 0;
+    uint64_t key = key_of(id), most = 0;
     link_t *best = NULL;
 
     for (size_t i = 0; i < hub->link_count; i++) {
         link_t *link = hub->links[i];
         uint64_t weight = mix(key ^ link->hash);
-        if (link->state == LINK_UP && (best == NULL || weight > highest)) {
+        bool is_fit =
+            link->state == LINK_UP && (may_be_young || !link->is_young);
+        if (is_fit && (best == NULL || weight > most)) {
             best = link;
-            highest = weight;
+            most = weight;
         }
     }
     return best;
+}
+
+link_t *placement_choose(const hub_t *hub, const conn_id_t *id)
+{
+    link_t *best = highest(hub, id, false);
+
+    return best != NULL ? best : highest(hub, id, true);
 }
 
 /* --- moving -------------------------------------------------------------- */
@@ -117,6 +126,7 @@ void placement_lost(hub_t *hub, link_t *link)
         move_if_lost(hub->table[slot]);
     }
     release_waiting(link);
+    placement_settled(hub);
 }
 
 /* --- a broker joins ------------------------------------------------------ */
@@ -129,6 +139,17 @@ void placement_joined(hub_t *hub, link_t *link)
         if (session != NULL &&
             (session->link == link || session->link == NULL)) {
             session_resume(session);
+        }
+    }
+    placement_settled(hub);
+}
+
+/* Not before all are of age, lest connections move twice. */
+void placement_settled(hub_t *hub)
+{
+    for (size_t i = 0; i < hub->link_count; i++) {
+        if (hub->links[i]->state == LINK_UP && hub->links[i]->is_young) {
+            return;
         }
     }
     hub->is_placing = hub->link_count > 1;

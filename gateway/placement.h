@@ -3,8 +3,9 @@
  * Which broker a connection is at: the one of the highest random weight among
  * those that are up (rendezvous hashing: Thaler, Ravishankar, "Using name-based
  * mappings to increase hit rates", 1998), so that connections spread evenly
- * and only those move that have to, when a broker is lost or joins.  Loop
- * thread only.
+ * and only those move that have to, when a broker is lost or joins.  One that
+ * has just started and may not know its workers yet is taken only where there
+ * is no other.  Loop thread only.
  */
 #ifndef GATEWAY_PLACEMENT_H
 #define GATEWAY_PLACEMENT_H
@@ -21,6 +22,9 @@ void placement_lost(hub_t *hub, link_t *link);
 /* The link is up: what waited for it goes on, and connections that belong
  * there begin to move. */
 void placement_joined(hub_t *hub, link_t *link);
+
+/* A broker is not young any more. */
+void placement_settled(hub_t *hub);
 
 /* Once a turn: the next of those that are to move. */
 void placement_step(hub_t *hub);

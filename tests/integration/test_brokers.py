@@ -159,12 +159,15 @@ def test_a_push_reaches_a_connection_of_another_broker():
         conns = []
         for client in clients:
             client.send('{"action":"hold"}')
-        for worker in brokers:
-            while worker.has(REQUEST):
-                request = worker.get(REQUEST)
-                worker.reply(request, body="here")
-                conns.append(request[3])
-        assert len(conns) == len(clients)
+
+        def all_have_come():
+            for worker in brokers:
+                while worker.has(REQUEST):
+                    request = worker.get(REQUEST)
+                    worker.reply(request, body="here")
+                    conns.append(request[3])
+            return len(conns) == len(clients)
+        until(all_have_come, "each client's message")
         for worker in brokers:
             worker.send([PUSH, ["connection", *conns], "news"])
             worker.get(CREDIT)

@@ -141,13 +141,15 @@ static int send_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
 
 /* --- life ---------------------------------------------------------------- */
 
-void broker_node_init(broker_node_t *self, const broker_options_t *options)
+void broker_node_init(broker_node_t *self, unsigned number,
+                      const broker_options_t *options)
 {
     static const router_ops_t ops = {.frame = on_frame,
                                      .stopped_until_ms = stopped_until_ms,
                                      .broken = on_broken};
 
-    *self = (broker_node_t){.options = *options,
+    *self = (broker_node_t){.number = number,
+                            .options = *options,
                             .router = {.owner = self, .ops = &ops}};
 }
 
@@ -161,9 +163,9 @@ void broker_node_fini(broker_node_t *self)
 void broker_node_start(broker_node_t *self)
 {
     static const core_ops_t ops = {.send = send_frame};
-    char boot[17];
+    char boot[32];
 
-    snprintf(boot, sizeof boot, "broker-%u", ++self->boots);
+    snprintf(boot, sizeof boot, "broker-%u.%u", self->number, ++self->boots);
     world_trace("broker starts as %s", boot);
     self->life++;
     self->in_turn = false;
@@ -179,7 +181,7 @@ void broker_node_start(broker_node_t *self)
 
 void broker_node_crash(broker_node_t *self)
 {
-    world_trace("broker crashes");
+    world_trace("broker %u crashes", self->number);
     self->life++;
     router_close(&self->router);
     core_destroy(&self->core);
@@ -189,6 +191,7 @@ void broker_node_crash(broker_node_t *self)
 
 void broker_node_stop(broker_node_t *self, int64_t ms)
 {
-    world_trace("broker stands still for %lld ms", (long long)ms);
+    world_trace("broker %u stands still for %lld ms", self->number,
+                (long long)ms);
     self->stopped_until_ms = world_now_ms() + ms;
 }

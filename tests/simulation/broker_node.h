@@ -12,8 +12,9 @@ typedef struct {
     broker_options_t options;
     core_t *core; /* owned; NULL while it is down */
     store_t *store;
-    uint32_t life;  /* grows with each start and end */
-    uint32_t boots; /* how often it was started */
+    uint32_t life;   /* grows with each start and end */
+    unsigned number; /* among the brokers */
+    uint32_t boots;  /* how often it was started */
     bool in_turn;
     bool is_probed; /* tells truth.h which message comes when */
     int64_t stopped_until_ms;
@@ -21,7 +22,8 @@ typedef struct {
     int probes_due;
 } broker_node_t;
 
-void broker_node_init(broker_node_t *self, const broker_options_t *options);
+void broker_node_init(broker_node_t *self, unsigned number,
+                      const broker_options_t *options);
 void broker_node_fini(broker_node_t *self);
 
 void broker_node_start(broker_node_t *self);

@@ -33,14 +33,29 @@ static int64_t stopped_until_ms(void *owner)
     return self->stopped_until_ms;
 }
 
-static void send_frame(gateway_node_t *self)
+static void send_frames(gateway_node_t *self)
 {
-    link_t *link = self->hub->links[0];
+    for (size_t i = 0; i < self->wire_count; i++) {
+        link_t *link = self->hub->links[i];
+        if (link->out.len > 0 &&
+            wire_send(&self->wires[i], link->out.data, link->out.len)) {
+            link->last_sent_ms = world_now_ms();
+            buf_reset(&link->out, 1 << 20);
+        }
+    }
+}
 
-    if (link->out.len > 0 &&
-        wire_send(&self->wire, link->out.data, link->out.len)) {
-        link->last_sent_ms = world_now_ms();
-        buf_reset(&link->out, 1 << 20);
+/* What a broker that was counted lost still does is beyond knowing. */
+static void watch(gateway_node_t *self, const gateway_stats_t *before)
+{
+    const gateway_stats_t *now = &self->hub->stats;
+
+    if (now->given_up != before->given_up) {
+        truth_given_up();
+    }
+    if (self->wire_count > 1 && (now->given_up != before->given_up ||
+                                 now->broker_lost != before->broker_lost)) {
+        truth_torn(self->hub->loop);
     }
 }
 
@@ -50,8 +65,10 @@ static void end_turn(void *subject, uint32_t life)
 
     if (life == self->life) {
         self->in_turn = false;
+        gateway_stats_t before = self->hub->stats;
         hub_end(self->hub);
-        send_frame(self);
+        watch(self, &before);
+        send_frames(self);
     }
 }
 
@@ -117,7 +134,8 @@ static void check_farewells(gateway_node_t *self)
 static void check_stats(const gateway_node_t *self)
 {
     const gateway_stats_t *stats = &self->hub->stats;
-    bool was_steady = stats->broker_lost == 0 && self->sessions <= 1;
+    bool was_steady =
+        stats->broker_lost == 0 && self->sessions <= self->wire_count;
 
     if (was_steady && stats->replies_unknown > 0) {
         world_broken("a gateway gets a reply to no request of its own");
@@ -131,18 +149,17 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
                      size_t len)
 {
     gateway_node_t *self = owner;
-    (void)wire;
+    link_t *link = self->hub->links[wire - self->wires];
 
     begin_turn(self);
     gateway_stats_t before = self->hub->stats;
     note_farewells(self);
-    uint64_t session = self->hub->links[0]->session;
-    hub_frame(self->hub, self->hub->links[0], bytes, len);
-    self->sessions += self->hub->links[0]->session != session;
+    uint64_t session = link->session;
+    hub_frame(self->hub, link, bytes, len);
+    self->sessions += link->session != session;
     check_stats(self);
-    if (self->hub->stats.given_up != before.given_up) {
-        truth_given_up();
-    } else {
+    watch(self, &before);
+    if (self->hub->stats.given_up == before.given_up) {
         check_farewells(self);
     }
 }
@@ -387,15 +404,22 @@ transport_sock_t *gateway_node_connect(gateway_node_t *self, void *client,
 
 /* --- life ---------------------------------------------------------------- */
 
-void gateway_node_init(gateway_node_t *self, const gateway_options_t *options,
-                       router_t *broker)
+void gateway_node_init(gateway_node_t *self, const gateway_options_t *options)
+{
+    *self = (gateway_node_t){.options = *options};
+}
+
+void gateway_node_add_broker(gateway_node_t *self, router_t *broker)
 {
     static const wire_ops_t ops = {.frame = on_frame,
                                    .stopped_until_ms = stopped_until_ms,
                                    .broken = on_broken};
+    static const char *const endpoints[BROKERS_MAX] = {
+        "tcp://a:1", "tcp://a:1,tcp://b:1", "tcp://a:1,tcp://b:1,tcp://c:1"};
 
-    *self = (gateway_node_t){.options = *options};
-    wire_init(&self->wire, SIDE_GATEWAYS, broker, self, &ops);
+    self->options.broker = endpoints[self->wire_count];
+    wire_init(&self->wires[self->wire_count++], SIDE_GATEWAYS, broker, self,
+              &ops);
 }
 
 void gateway_node_fini(gateway_node_t *self)
@@ -410,7 +434,9 @@ void gateway_node_fini(gateway_node_t *self)
         buf_fini(&sock->to_client);
         free(sock);
     }
-    wire_fini(&self->wire);
+    for (size_t i = 0; i < self->wire_count; i++) {
+        wire_fini(&self->wires[i]);
+    }
 }
 
 void gateway_node_start(gateway_node_t *self)
@@ -423,16 +449,25 @@ void gateway_node_start(gateway_node_t *self)
     self->stopped_until_ms = 0;
     self->hub = hub_new(&self->options, world_now_ms(), error, sizeof error);
     must(self->hub != NULL);
-    world_trace("gateway starts, loop %06x", self->hub->links[0]->loop);
-    wire_open(&self->wire);
+    world_trace("gateway starts, loop %06x", self->hub->loop);
+    for (size_t i = 0; i < self->wire_count; i++) {
+        wire_open(&self->wires[i]);
+    }
     tick(self, self->life);
 }
 
 void gateway_node_crash(gateway_node_t *self)
 {
     world_trace("gateway crashes");
+    for (size_t i = 0; i < self->wire_count; i++) {
+        if (self->hub->links[i]->departed.len > 0) {
+            truth_torn(self->hub->loop); /* two brokers make its DISCONNECT */
+        }
+    }
     self->life++;
-    wire_close(&self->wire);
+    for (size_t i = 0; i < self->wire_count; i++) {
+        wire_close(&self->wires[i]);
+    }
     hub_destroy(&self->hub);
     for (struct lws *sock = self->socks; sock != NULL; sock = sock->next) {
         if (sock->user != NULL) {

@@ -12,14 +12,17 @@
 
 #define FAREWELLS_MAX 64 /* more than there are clients */
 
+#define BROKERS_MAX   3
+
 typedef struct {
     gateway_options_t options;
     hub_t *hub; /* owned; NULL while it is down */
-    wire_t wire;
-    uint32_t life; /* grows with each start and end */
+    wire_t wires[BROKERS_MAX];
+    size_t wire_count; /* one to each broker */
+    uint32_t life;     /* grows with each start and end */
     bool in_turn;
     unsigned holds;    /* one write in so many finds a full socket; 0: none */
-    uint32_t sessions; /* that its link has had */
+    uint32_t sessions; /* that its links have had */
     int64_t stopped_until_ms;
     transport_sock_t *socks;            /* owned: all ever made */
     conn_id_t farewells[FAREWELLS_MAX]; /* under way before a frame */
@@ -32,8 +35,9 @@ typedef struct {
     void (*ended)(void *client, bool is_reset);
 } client_ops_t;
 
-void gateway_node_init(gateway_node_t *self, const gateway_options_t *options,
-                       router_t *broker);
+/* One broker after the other is added before the first start. */
+void gateway_node_init(gateway_node_t *self, const gateway_options_t *options);
+void gateway_node_add_broker(gateway_node_t *self, router_t *broker);
 void gateway_node_fini(gateway_node_t *self);
 
 void gateway_node_start(gateway_node_t *self);

@@ -28,23 +28,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GATEWAYS_MAX  2
-#define WORKERS_MAX   4
-#define CLIENTS_MAX   8
+#define GATEWAYS_MAX      2
+#define WORKERS_MAX       4
+#define CLIENTS_MAX       8
 
-#define CHAOS_MS      12000
-#define CALM_MS       4000
-#define QUIET_MS      4000
-#define DEADLINE_MS   3000 /* longer than a request's */
-#define RETURN_MS     8000 /* longer than every clock */
-#define PROBE_MS      3000 /* longer than a request's deadline */
-#define SETTLE_MS     1000
-#define LEAVING_MS    6000
-#define REQUEST_MS    2500
+#define CHAOS_MS          12000
+#define CALM_MS           4000
+#define QUIET_MS          4000
+#define DEADLINE_MS       3000 /* longer than a request's */
+#define RETURN_MS         8000 /* longer than every clock */
+#define PROBE_MS          3000 /* longer than a request's deadline */
+#define SETTLE_MS         1000
+#define LEAVING_MS        6000
+#define REQUEST_MS        2500
+#define LIVENESS_MS       1000
+#define SILENCE_MARGIN_MS 400 /* of who judges it: sweeps, turns, travel */
 
-#define PACE_MS       40  /* of a handler in the probe, at least */
-#define BURST         8   /* messages at once: a connection's window */
-#define MESSAGE_BYTES 400 /* of a worker's window, at most */
+#define PACE_MS           40  /* of a handler in the probe, at least */
+#define BURST             8   /* messages at once: a connection's window */
+#define MESSAGE_BYTES     400 /* of a worker's window, at most */
 
 /* The window in bytes of a gateway is never smaller than what it reserves for
  * its largest request (hub.c), and often little larger. */
@@ -83,12 +85,12 @@ static struct {
     bool may[FAULTS];
     bool is_chaos;
     int64_t pause_ms; /* between faults, at most */
-    broker_node_t broker;
+    broker_node_t brokers[BROKERS_MAX];
     gateway_node_t gateways[GATEWAYS_MAX];
-    worker_node_t workers[WORKERS_MAX];
+    worker_node_t workers[WORKERS_MAX][BROKERS_MAX]; /* a process, its links */
     client_t clients[CLIENTS_MAX];
     uint32_t probed[CLIENTS_MAX]; /* attempts; 0: none */
-    size_t gateway_count, worker_count, client_count;
+    size_t broker_count, gateway_count, worker_count, client_count;
 } run;
 
 /* --- the cast ------------------------------------------------------------ */
@@ -101,8 +103,9 @@ static broker_options_t broker_options(void)
     broker_options_init(&options);
     options.name = "sim";
     options.heartbeat_ms = 200;
-    options.liveness_ms = 1000;
+    options.liveness_ms = LIVENESS_MS;
     options.route_grace_ms = world_between(0, 3000);
+    options.settle_ms = world_between(0, 1500);
     options.gateway_window = 40;
     options.gateway_window_bytes =
         world_chance(2) ? 1 << 20
@@ -156,9 +159,16 @@ static void set_up(void)
     run.gateway_count = (size_t)world_between(1, GATEWAYS_MAX);
     run.worker_count = (size_t)world_between(1, WORKERS_MAX);
     run.client_count = (size_t)world_between(1, CLIENTS_MAX);
-    broker_node_init(&run.broker, &of_broker);
+    run.broker_count =
+        world_chance(2) ? 1 : (size_t)world_between(2, BROKERS_MAX);
+    for (size_t i = 0; i < run.broker_count; i++) {
+        broker_node_init(&run.brokers[i], (unsigned)i + 1, &of_broker);
+    }
     for (size_t i = 0; i < run.gateway_count; i++) {
-        gateway_node_init(&run.gateways[i], &of_gateway, &run.broker.router);
+        gateway_node_init(&run.gateways[i], &of_gateway);
+        for (size_t j = 0; j < run.broker_count; j++) {
+            gateway_node_add_broker(&run.gateways[i], &run.brokers[j].router);
+        }
     }
     for (size_t i = 0; i < run.worker_count; i++) {
         worker_options_t options = {
@@ -166,7 +176,10 @@ static void set_up(void)
             .window = (uint32_t)world_between(1, 12),
             .window_bytes =
                 world_chance(2) ? 1 << 20 : (uint32_t)world_between(100, 2000)};
-        worker_node_init(&run.workers[i], &options, &run.broker.router);
+        for (size_t j = 0; j < run.broker_count; j++) {
+            worker_node_init(&run.workers[i][j], &options,
+                             &run.brokers[j].router);
+        }
     }
     for (size_t i = 0; i < run.client_count; i++) {
         client_init(&run.clients[i], run.gateways, run.gateway_count);
@@ -175,20 +188,41 @@ static void set_up(void)
 
 typedef enum { CHAOS, CALM, RETURN, PROBE } act_t;
 
+/* The links of all workers, one after the other. */
+static size_t link_count(void)
+{
+    return run.worker_count * run.broker_count;
+}
+
+static worker_node_t *worker_link(size_t i)
+{
+    return &run.workers[i / run.broker_count][i % run.broker_count];
+}
+
+static void set_broker_chances(broker_node_t *broker, act_t act)
+{
+    bool is_chaos = act == CHAOS;
+
+    /* Of two brokers, who knows whose first message comes first? */
+    broker->is_probed = act == PROBE && run.broker_count == 1;
+    broker->router.flap = is_chaos && run.may[LINKS_FLAP] ? 3 : 0;
+    broker->router.late = act == PROBE ? 0 : 40;
+    broker->router.park = is_chaos && run.may[SOCKETS_FILL] ? 20 : 0;
+}
+
 static void set_chances(act_t act)
 {
     bool is_chaos = act == CHAOS;
 
     run.is_chaos = is_chaos;
-    run.broker.is_probed = act == PROBE;
-    run.broker.router.flap = is_chaos && run.may[LINKS_FLAP] ? 3 : 0;
-    run.broker.router.late = act == PROBE ? 0 : 40;
-    run.broker.router.park = is_chaos && run.may[SOCKETS_FILL] ? 20 : 0;
+    for (size_t i = 0; i < run.broker_count; i++) {
+        set_broker_chances(&run.brokers[i], act);
+    }
     for (size_t i = 0; i < run.gateway_count; i++) {
         run.gateways[i].holds = act == PROBE ? 0 : 200;
     }
-    for (size_t i = 0; i < run.worker_count; i++) {
-        worker_options_t *options = &run.workers[i].options;
+    for (size_t i = 0; i < link_count(); i++) {
+        worker_options_t *options = &worker_link(i)->options;
         options->hangs = is_chaos && run.may[HANDLER_HANGS] ? 150 : 0;
         options->drags = is_chaos && run.may[HANDLER_DRAGS] ? 60 : 0;
         options->pushes = act == PROBE ? 2 : 10;
@@ -258,9 +292,33 @@ static void hurt_worker(fault_t fault, worker_node_t *worker)
     }
 }
 
+/* A process with all its links, or one of these. */
+static void hurt_some_worker(fault_t fault)
+{
+    worker_node_t *links = run.workers[world_below(run.worker_count)];
+
+    if (fault == WORKER_CUT_OFF || fault == WORKER_LINK_BREAKS) {
+        hurt_worker(fault, &links[world_below(run.broker_count)]);
+        return;
+    }
+    for (size_t i = 0; i < run.broker_count; i++) {
+        hurt_worker(fault, &links[i]);
+    }
+}
+
+/* With several brokers, a silence that one side may take for a loss. */
+static void tear(const gateway_node_t *gateway, int64_t ms)
+{
+    if (run.broker_count > 1 && gateway->hub != NULL &&
+        ms + SILENCE_MARGIN_MS >= LIVENESS_MS) {
+        truth_torn(gateway->hub->loop);
+    }
+}
+
 static void hurt_gateway(fault_t fault, gateway_node_t *gateway)
 {
     int64_t ms = world_between(50, 3000);
+    wire_t *wire = &gateway->wires[world_below(run.broker_count)];
 
     if (gateway->hub == NULL) {
         return;
@@ -272,22 +330,25 @@ static void hurt_gateway(fault_t fault, gateway_node_t *gateway)
         world_after(world_between(0, 2000), restart_gateway, gateway, 0);
         return;
     case GATEWAY_STOPS:
+        tear(gateway, ms);
         gateway_node_stop(gateway, ms);
         return;
     case GATEWAY_CUT_OFF:
         world_trace("gateway is cut off for %lld ms", (long long)ms);
-        wire_hole(&gateway->wire, ms);
+        tear(gateway, ms);
+        wire_hole(wire, ms);
         return;
     default:
         world_trace("the link of a gateway breaks");
-        wire_break(&gateway->wire);
+        tear(gateway, LIVENESS_MS);
+        wire_break(wire);
         return;
     }
 }
 
 static void hurt_broker(fault_t fault)
 {
-    broker_node_t *broker = &run.broker;
+    broker_node_t *broker = &run.brokers[world_below(run.broker_count)];
 
     if (broker->core == NULL) {
         return;
@@ -297,14 +358,18 @@ static void hurt_broker(fault_t fault)
         truth_broker_crashed();
         world_after(world_between(0, 2000), restart_broker, broker, 0);
     } else {
-        broker_node_stop(broker, world_between(50, 3000));
+        int64_t ms = world_between(50, 3000);
+        for (size_t i = 0; i < run.gateway_count; i++) {
+            tear(&run.gateways[i], ms);
+        }
+        broker_node_stop(broker, ms);
     }
 }
 
 static void hurt(fault_t fault)
 {
     if (fault <= WORKER_LINK_BREAKS) {
-        hurt_worker(fault, &run.workers[world_below(run.worker_count)]);
+        hurt_some_worker(fault);
     } else if (fault >= GATEWAY_CRASHES && fault <= GATEWAY_LINK_BREAKS) {
         hurt_gateway(fault, &run.gateways[world_below(run.gateway_count)]);
     } else if (fault == BROKER_CRASHES || fault == BROKER_STOPS) {
@@ -327,8 +392,8 @@ static void strike(void *subject, uint32_t life)
 /* Whoever left by itself is started again, as a supervisor would. */
 static void mind(void *subject, uint32_t life)
 {
-    for (size_t i = 0; i < run.worker_count; i++) {
-        restart_worker(&run.workers[i], 0);
+    for (size_t i = 0; i < link_count(); i++) {
+        restart_worker(worker_link(i), 0);
     }
     world_after(1500, mind, subject, life);
 }
@@ -337,12 +402,14 @@ static void mind(void *subject, uint32_t life)
 
 static void start_all(void)
 {
-    broker_node_start(&run.broker);
+    for (size_t i = 0; i < run.broker_count; i++) {
+        broker_node_start(&run.brokers[i]);
+    }
     for (size_t i = 0; i < run.gateway_count; i++) {
         gateway_node_start(&run.gateways[i]);
     }
-    for (size_t i = 0; i < run.worker_count; i++) {
-        worker_node_start(&run.workers[i]);
+    for (size_t i = 0; i < link_count(); i++) {
+        worker_node_start(worker_link(i));
     }
     for (size_t i = 0; i < run.client_count; i++) {
         client_start(&run.clients[i]);
@@ -353,12 +420,14 @@ static void heal(void)
 {
     world_trace("--- calm ---");
     set_chances(CALM);
-    restart_broker(&run.broker, 0);
+    for (size_t i = 0; i < run.broker_count; i++) {
+        restart_broker(&run.brokers[i], 0);
+    }
     for (size_t i = 0; i < run.gateway_count; i++) {
         restart_gateway(&run.gateways[i], 0);
     }
-    for (size_t i = 0; i < run.worker_count; i++) {
-        restart_worker(&run.workers[i], 0);
+    for (size_t i = 0; i < link_count(); i++) {
+        restart_worker(worker_link(i), 0);
     }
 }
 
@@ -386,10 +455,11 @@ static void end_hung(void)
 {
     world_trace("--- all may come back ---");
     set_chances(RETURN);
-    for (size_t i = 0; i < run.worker_count; i++) {
-        if (run.may[HANDLER_HANGS] && worker_node_is_running(&run.workers[i])) {
-            worker_node_crash(&run.workers[i]);
-            restart_worker(&run.workers[i], 0);
+    for (size_t i = 0; i < link_count(); i++) {
+        worker_node_t *worker = worker_link(i);
+        if (run.may[HANDLER_HANGS] && worker_node_is_running(worker)) {
+            worker_node_crash(worker);
+            restart_worker(worker, 0);
         }
     }
 }
@@ -433,8 +503,8 @@ static void probe(void)
 
     world_trace("--- each connection is probed ---");
     set_chances(PROBE);
-    for (size_t i = 0; i < run.worker_count; i++) {
-        worker_node_probe(&run.workers[i]);
+    for (size_t i = 0; i < link_count(); i++) {
+        worker_node_probe(worker_link(i));
     }
     for (size_t i = 0; i < run.client_count; i++) {
         client_t *client = &run.clients[i];
@@ -461,8 +531,9 @@ static void check_burst(uint32_t attempt)
 {
     uint32_t number = truth_probed_by(attempt);
 
-    for (size_t i = 0; i < run.worker_count; i++) {
-        if (run.workers[i].number == number && was_idle(&run.workers[i])) {
+    for (size_t i = 0; i < link_count(); i++) {
+        const worker_node_t *worker = worker_link(i);
+        if (worker->number == number && was_idle(worker)) {
             world_broken("worker %u had room, and attempt %u waited for it",
                          number, attempt);
         }
@@ -479,7 +550,7 @@ static void stay_away(void)
 
 static void check_probe(void)
 {
-    bool is_burst = run.broker.options.gateway_window_bytes > SMALL_WINDOW;
+    bool is_burst = run.brokers[0].options.gateway_window_bytes > SMALL_WINDOW;
 
     for (size_t i = 0; i < run.client_count; i++) {
         const client_t *client = &run.clients[i];
@@ -505,38 +576,57 @@ static void leave(void)
     }
 }
 
-static void check_silence(void)
+static void check_broker(const broker_stats_t *stats)
 {
-    const broker_stats_t *stats = core_stats(run.broker.core);
-
     if (stats->connections + stats->requests + stats->waiting > 0) {
-        world_broken("the broker keeps %llu connections, %llu requests, %llu "
+        world_broken("a broker keeps %llu connections, %llu requests, %llu "
                      "waiting",
                      (unsigned long long)stats->connections,
                      (unsigned long long)stats->requests,
                      (unsigned long long)stats->waiting);
     }
-    for (size_t i = 0; i < run.gateway_count; i++) {
-        const hub_t *hub = run.gateways[i].hub;
-        if (hub->sessions + hub->links[0]->in_flight +
-                hub->links[0]->in_flight_bytes + hub->handshakes + hub->gated +
-                hub->stats.connections >
-            0) {
-            world_broken("gateway %zu keeps %llu sessions, %llu requests", i,
-                         (unsigned long long)hub->sessions,
-                         (unsigned long long)hub->links[0]->in_flight);
+}
+
+static void check_gateway(const hub_t *hub)
+{
+    if (hub->sessions + hub->handshakes + hub->gated + hub->stats.connections >
+        0) {
+        world_broken("a gateway keeps %llu sessions",
+                     (unsigned long long)hub->sessions);
+    }
+    for (size_t i = 0; i < hub->link_count; i++) {
+        const link_t *link = hub->links[i];
+        if (link->in_flight + link->in_flight_bytes + link->departed.len > 0) {
+            world_broken("a gateway keeps %llu requests at broker %zu, and %zu "
+                         "bytes of those that left it",
+                         (unsigned long long)link->in_flight, i + 1,
+                         link->departed.len);
         }
     }
-    for (size_t i = 0; i < run.worker_count; i++) {
-        if (run.workers[i].held_count > 0) {
-            world_broken("worker %u keeps %zu requests", run.workers[i].number,
-                         run.workers[i].held_count);
-        }
-        if (run.workers[i].pushes > 0) {
-            world_broken("worker %u lacks the credit of %llu pushes",
-                         run.workers[i].number,
-                         (unsigned long long)run.workers[i].pushes);
-        }
+}
+
+static void check_worker(const worker_node_t *worker)
+{
+    if (worker->held_count > 0) {
+        world_broken("worker %u keeps %zu requests", worker->number,
+                     worker->held_count);
+    }
+    if (worker->pushes > 0) {
+        world_broken("worker %u lacks the credit of %llu pushes",
+                     worker->number, (unsigned long long)worker->pushes);
+    }
+}
+
+static void check_silence(void)
+{
+    for (size_t i = 0; i < run.broker_count; i++) {
+        check_broker(core_stats(run.brokers[i].core));
+    }
+    for (size_t i = 0; i < run.gateway_count; i++) {
+        check_gateway(run.gateways[i].hub);
+    }
+    for (size_t i = 0; i < link_count(); i++) {
+        check_worker(worker_link(i));
     }
 }
 
@@ -548,10 +638,12 @@ static void tear_down(void)
     for (size_t i = 0; i < run.gateway_count; i++) {
         gateway_node_fini(&run.gateways[i]);
     }
-    for (size_t i = 0; i < run.worker_count; i++) {
-        worker_node_fini(&run.workers[i]);
+    for (size_t i = 0; i < link_count(); i++) {
+        worker_node_fini(worker_link(i));
     }
-    broker_node_fini(&run.broker);
+    for (size_t i = 0; i < run.broker_count; i++) {
+        broker_node_fini(&run.brokers[i]);
+    }
 }
 
 static void play(uint64_t seed)

@@ -9,7 +9,7 @@
 
 #define SPEAKERS 16   /* starts of workers that one client can tell apart */
 #define NOTED    2048 /* messages of a client whose answers are told apart */
-#define LOOSE    8    /* workers that have loose messages of one actor */
+#define LOOSE    16   /* workers that have loose messages of one actor */
 
 typedef struct {
     bool is_open, was_open;
@@ -44,13 +44,18 @@ typedef struct {
     } loose[LOOSE];       /* handlers without order, beside it */
     uint32_t disconnects; /* handlers of DISCONNECT that replied */
     bool was_told;        /* a handler of DISCONNECT replied, doubtful or not */
+    bool is_torn;         /* it may be at two brokers */
     bool is_owed;         /* only its broker's memory knows of its end */
     bool was_forgotten;   /* and that broker died */
     uint32_t broker_crashes; /* when it was first seen */
     uint32_t end_crashes;    /* when its last DISCONNECT began */
 } actor_t;
 
+#define TORN_MAX 256 /* loops */
+
 static struct {
+    uint32_t torn[TORN_MAX];
+    size_t torn_count;
     attempt_t *attempts; /* owned */
     uint32_t attempt_count, attempt_capacity;
     actor_t *actors; /* owned */
@@ -62,6 +67,7 @@ static struct {
 
 void truth_begin(void)
 {
+    truth.torn_count = 0;
     truth.attempt_count = 0;
     truth.actor_count = 0;
     truth.broker_crashes = 0;
@@ -206,6 +212,24 @@ static void trace(const char conn[CONN_ID_TEXT], event_t event,
                 (unsigned long long)number);
 }
 
+static uint32_t loop_of(const char conn[CONN_ID_TEXT])
+{
+    conn_id_t id;
+
+    must(conn_id_parse((const uint8_t *)conn, CONN_ID_TEXT, &id) == 0);
+    return id.loop;
+}
+
+static bool is_torn(uint32_t loop)
+{
+    for (size_t i = 0; i < truth.torn_count; i++) {
+        if (truth.torn[i] == loop) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static actor_t *actor_of(const char conn[CONN_ID_TEXT])
 {
     for (uint32_t i = truth.actor_count; i > 0; i--) {
@@ -220,7 +244,9 @@ static actor_t *actor_of(const char conn[CONN_ID_TEXT])
         must(truth.actors != NULL);
     }
     actor_t *actor = &truth.actors[truth.actor_count++];
-    *actor = (actor_t){.last = -1, .broker_crashes = truth.broker_crashes};
+    *actor = (actor_t){.last = -1,
+                       .broker_crashes = truth.broker_crashes,
+                       .is_torn = is_torn(loop_of(conn))};
     memcpy(actor->id, conn, CONN_ID_TEXT);
     return actor;
 }
@@ -286,7 +312,8 @@ static void begin_message(actor_t *actor, uint32_t n, const place_t *place)
 {
     uint64_t delivery = place->delivery;
 
-    if ((int64_t)n <= actor->last && delivery <= 1 && !place->is_loose) {
+    if ((int64_t)n <= actor->last && delivery <= 1 && !place->is_loose &&
+        !actor->is_torn) {
         world_broken("%.16s: message %u after %lld", actor->id, n,
                      (long long)actor->last);
     }
@@ -300,7 +327,8 @@ static void begin_message(actor_t *actor, uint32_t n, const place_t *place)
         actor->disconnects = 0;  /* that worker's word of it was lost, too: */
         actor->was_told = false; /* it must come again, behind this */
     }
-    if (actor->disconnects > 0 && actor->end_crashes == truth.broker_crashes) {
+    if (actor->disconnects > 0 && !actor->is_torn &&
+        actor->end_crashes == truth.broker_crashes) {
         world_broken("%.16s: a message after DISCONNECT", actor->id);
     }
     if (!is_accepted(actor) && !actor->is_unsure) {
@@ -313,7 +341,7 @@ static void begin_message(actor_t *actor, uint32_t n, const place_t *place)
 
 static void begin_disconnect(actor_t *actor)
 {
-    bool was_acknowledged = actor->disconnects > 0 &&
+    bool was_acknowledged = actor->disconnects > 0 && !actor->is_torn &&
                             !actor->place.is_doubtful &&
                             actor->end_crashes == truth.broker_crashes;
 
@@ -323,7 +351,7 @@ static void begin_disconnect(actor_t *actor)
     if (actor->connects > 0 && actor->status != 0 && !is_accepted(actor)) {
         world_broken("%.16s: DISCONNECT of a refused connection", actor->id);
     }
-    if (count_loose(actor) > 0) {
+    if (count_loose(actor) > 0 && !actor->is_torn) {
         world_broken("%.16s: DISCONNECT while %u messages are handled",
                      actor->id, count_loose(actor));
     }
@@ -357,7 +385,7 @@ void truth_handler_begins(const char conn[CONN_ID_TEXT], event_t event,
         begin_loose(actor, n, &place);
         return;
     }
-    if (!was_over(actor)) {
+    if (!was_over(actor) && !actor->is_torn) {
         world_broken("%.16s: two handlers at once, at workers %u and %u", conn,
                      actor->place.worker, place.worker);
     }
@@ -426,6 +454,18 @@ void truth_farewell(const char conn[CONN_ID_TEXT])
     if (actor->connects > 0 && is_accepted(actor) && !actor->was_told) {
         world_broken("%.16s: its gateway forgets it before DISCONNECT",
                      actor->id);
+    }
+}
+
+void truth_torn(uint32_t loop)
+{
+    if (is_torn(loop)) {
+        return;
+    }
+    must(truth.torn_count < TORN_MAX);
+    truth.torn[truth.torn_count++] = loop;
+    for (uint32_t i = 0; i < truth.actor_count; i++) {
+        truth.actors[i].is_torn |= loop_of(truth.actors[i].id) == loop;
     }
 }
 
@@ -520,7 +560,7 @@ static void check_actor(const actor_t *actor)
         !may_miss_disconnect(actor)) {
         world_broken("%.16s: DISCONNECT is missing", actor->id);
     }
-    if (actor->is_running && !actor->place.is_doubtful) {
+    if (actor->is_running && !actor->place.is_doubtful && !actor->is_torn) {
         world_broken("%.16s: its handler never ended", actor->id);
     }
 }

@@ -73,6 +73,17 @@ void truth_doubt_worker(uint32_t worker);
 /* A gateway heard that its broker had ended its connections. */
 void truth_given_up(void);
 
+/*
+ * A gateway of several brokers and one of these may have lost sight of each
+ * other while both live, or it died between telling one broker of a connection
+ * and telling another to forget it.  The connections of this loop may be at two
+ * brokers for a while, so that their handlers overlap and their order is lost
+ * (ARCHITECTURE.md, "not promised either").  What is left: they begin with
+ * CONNECT, their DISCONNECT is not missing, and clients' messages have one
+ * outcome each.
+ */
+void truth_torn(uint32_t loop);
+
 /* A gateway heard that the DISCONNECT of this connection is done. */
 void truth_farewell(const char conn[CONN_ID_TEXT]);
 
