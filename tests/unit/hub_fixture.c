@@ -14,6 +14,9 @@
 
 fixture_t gateway;
 
+/* The brokers that are not gateway.at. */
+static fixture_t away[FIXTURE_BROKERS];
+
 static client_t *clients[CLIENTS_MAX];
 static size_t client_count;
 
@@ -100,17 +103,45 @@ void transport_shutdown(transport_sock_t *sock)
 
 /* --- turns --------------------------------------------------------------- */
 
-static void keep_frame(const uint8_t *frame, size_t len)
+static fixture_t *broker_of(size_t number)
+{
+    return number == gateway.at ? &gateway : &away[number];
+}
+
+/* What one broker has of its own. */
+static void copy_broker(fixture_t *to, const fixture_t *from)
+{
+    memcpy(to->broker_boot, from->broker_boot, sizeof to->broker_boot);
+    to->broker_session = from->broker_session;
+    to->broker_is_silent = from->broker_is_silent;
+    to->frames = from->frames;
+    to->frame_count = from->frame_count;
+    to->frame_at = from->frame_at;
+    to->in = from->in;
+    to->pings = from->pings;
+}
+
+void at_broker(size_t number)
+{
+    must(number < FIXTURE_BROKERS);
+    if (number != gateway.at) {
+        copy_broker(&away[gateway.at], &gateway);
+        copy_broker(&gateway, &away[number]);
+        gateway.at = number;
+    }
+}
+
+static void keep_frame(fixture_t *broker, const uint8_t *frame, size_t len)
 {
     uint8_t *copy = malloc(len);
 
     must(copy != NULL);
     memcpy(copy, frame, len);
-    gateway.frames =
-        grown(gateway.frames, gateway.frame_count, sizeof *gateway.frames);
-    gateway.frames[gateway.frame_count].data = copy;
-    gateway.frames[gateway.frame_count].len = len;
-    gateway.frame_count++;
+    broker->frames =
+        grown(broker->frames, broker->frame_count, sizeof *broker->frames);
+    broker->frames[broker->frame_count].data = copy;
+    broker->frames[broker->frame_count].len = len;
+    broker->frame_count++;
 }
 
 static void begin_turn(void)
@@ -121,14 +152,15 @@ static void begin_turn(void)
 
 static void end_turn(void)
 {
-    link_t *link = gateway.hub->links[0];
-
     hub_end(gateway.hub);
     gateway.is_in_hub = false;
-    if (link->out.len > 0 && !gateway.broker_is_stuck) {
-        keep_frame(link->out.data, link->out.len);
-        link->last_sent_ms = gateway.now_ms;
-        buf_reset(&link->out, 0);
+    for (size_t i = 0; i < gateway.hub->link_count; i++) {
+        link_t *link = gateway.hub->links[i];
+        if (link->out.len > 0 && !gateway.broker_is_stuck) {
+            keep_frame(broker_of(i), link->out.data, link->out.len);
+            link->last_sent_ms = gateway.now_ms;
+            buf_reset(&link->out, 0);
+        }
     }
 }
 
@@ -189,8 +221,11 @@ void time_passes(int64_t ms)
         int64_t before = gateway.now_ms / SIGN_MS;
         gateway.now_ms += step_ms < TURN_MS ? step_ms : TURN_MS;
         begin_turn();
-        if (!gateway.broker_is_silent && gateway.now_ms / SIGN_MS != before) {
-            hub_frame(gateway.hub, gateway.hub->links[0], NULL, 0);
+        for (size_t i = 0; i < gateway.hub->link_count; i++) {
+            if (!broker_of(i)->broker_is_silent &&
+                gateway.now_ms / SIGN_MS != before) {
+                hub_frame(gateway.hub, gateway.hub->links[i], NULL, 0);
+            }
         }
         end_turn();
         read_on();
@@ -244,21 +279,28 @@ static void free_client(client_t *client)
     free(client);
 }
 
+static void forget_frames(fixture_t *broker)
+{
+    for (size_t i = 0; i < broker->frame_count; i++) {
+        free(broker->frames[i].data);
+    }
+    free(broker->frames);
+    broker->frames = NULL;
+    broker->frame_count = broker->frame_at = 0;
+    broker->in = (wire_cursor_t){NULL, NULL};
+    broker->pings = 0;
+}
+
 static void gateway_ends(void)
 {
     hub_destroy(&gateway.hub);
-    for (size_t i = 0; i < gateway.frame_count; i++) {
-        free(gateway.frames[i].data);
+    for (size_t i = 0; i < FIXTURE_BROKERS; i++) {
+        forget_frames(broker_of(i));
     }
-    free(gateway.frames);
-    gateway.frames = NULL;
-    gateway.frame_count = gateway.frame_at = 0;
-    gateway.in = (wire_cursor_t){NULL, NULL};
     gateway.is_in_hub = false;
     while (client_count > 0) {
         free_client(clients[--client_count]);
     }
-    gateway.pings = 0;
 }
 
 static void gateway_starts(void)
@@ -295,6 +337,11 @@ int gateway_set_up_alone(void **state)
 {
     (void)state;
     log_set_level(LEVEL_ERROR);
+    for (size_t i = 0; i < FIXTURE_BROKERS; i++) {
+        away[i] = (fixture_t){.broker_session = 7};
+        snprintf(away[i].broker_boot, sizeof away[i].broker_boot, "broker-%zu1",
+                 i);
+    }
     gateway = (fixture_t){
         .options = usual_options(),
         .now_ms = START_MS,
@@ -340,7 +387,7 @@ void broker_says_bytes(const void *bytes, size_t len)
         memcpy(copy, bytes, len);
     }
     begin_turn();
-    hub_frame(gateway.hub, gateway.hub->links[0], copy, len);
+    hub_frame(gateway.hub, gateway.hub->links[gateway.at], copy, len);
     free(copy);
     end_turn();
     read_on();
@@ -369,7 +416,9 @@ void broker_welcomes(void)
     buf_t options;
 
     buf_init(&options, 256);
-    must(wire_put_map(&options, 4) == 0);
+    must(wire_put_map(&options, 5) == 0);
+    must(wire_put_text(&options, "settles_ms") == 0);
+    must(wire_put_uint(&options, gateway.settles_ms) == 0);
     must(wire_put_text(&options, "ended") == 0);
     must(wire_put_bool(&options, gateway.broker_ended) == 0);
     must(wire_put_text(&options, "window") == 0);

@@ -67,8 +67,10 @@ typedef struct {
     bool is_in_hub;  /* what is allocated now is the hub's */
     uint64_t random; /* state of what rand_u32 gives */
 
+    size_t at; /* the broker that speaks and is heard, see at_broker */
     char broker_boot[32];
     uint64_t broker_session;
+    uint64_t settles_ms; /* of its next WELCOME */
     bool broker_ended; /* what its next WELCOME says about the former session */
     uint64_t window, window_bytes; /* that it grants in a WELCOME */
     bool broker_is_silent;         /* sends nothing of its own accord */
@@ -105,6 +107,11 @@ void gateway_drains(void);
 void nothing_is_left(void);
 
 /* --- the broker ---------------------------------------------------------- */
+
+/* From now on the broker is this one of gateway.options.broker, 0, 1, …; a test
+ * of one broker need not say so. */
+#define FIXTURE_BROKERS 3
+void at_broker(size_t number);
 
 /* Append to what it will say. */
 void put_message(const message_t *message);
