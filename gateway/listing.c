@@ -105,13 +105,14 @@ static void put_list(hub_t *hub, link_t *link)
 
 /* --- those that went ----------------------------------------------------- */
 
-/* The broker keeps one that has come back before it was told. */
-static bool has_come_back(const hub_t *hub, const link_t *link,
-                          const conn_id_t *id)
+/*
+ * Not before its new broker has it for certain, since somebody is to make its
+ * DISCONNECT if we die.  But a list ends whom it does not name.
+ */
+static bool is_on_its_way(const link_t *link, const session_t *session)
 {
-    const session_t *session = hub_find(hub, id);
-
-    return session != NULL && session->link == link && session->is_told;
+    return session != NULL && link->state == LINK_UP &&
+           !list_is_empty(&session->move);
 }
 
 /* Returns how many bytes of the departed are in the list or need not be. */
@@ -123,10 +124,12 @@ static size_t gather_departed(const hub_t *hub, const link_t *link, buf_t *list,
 
     for (; at < link->departed.len && list->len < SYNC_BYTES; at += sizeof id) {
         memcpy(&id, link->departed.data + at, sizeof id);
-        if (has_come_back(hub, link, &id)) {
-            continue;
+        const session_t *session = hub_find(hub, &id);
+        if (session != NULL && session->link == link) {
+            continue; /* it has come back */
         }
-        if (put_line(list, &id, (wire_bytes_t){NULL, 0}) < 0) {
+        if (is_on_its_way(link, session) ||
+            put_line(list, &id, (wire_bytes_t){NULL, 0}) < 0) {
             break;
         }
         (*count)++;
@@ -139,21 +142,24 @@ static bool put_departed(const hub_t *hub, link_t *link)
 {
     buf_t list;
     uint32_t count = 0;
+    int rc = 0;
 
     if (link->departed.len == 0) {
         return false;
     }
     buf_init(&list, SYNC_BYTES + CONTEXT_MAX + 64);
     size_t size = gather_departed(hub, link, &list, &count);
-    int rc = count > 0 ? put_part(link, &list, count, false, SYNC_DROP) : 0;
+    if (count > 0) {
+        rc = put_part(link, &list, count, false, SYNC_DROP);
+    }
     buf_fini(&list);
-    if (rc == 0 && count > 0) {
+    if (count > 0 && rc == 0) {
         link->forgetful = size;
         link_listed(link);
-    } else if (rc == 0) {
+    } else if (count == 0) {
         buf_drop(&link->departed, size);
     }
-    return true;
+    return count > 0;
 }
 
 /* --- those that come ----------------------------------------------------- */

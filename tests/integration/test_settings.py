@@ -108,6 +108,7 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
         "--workers=127.0.0.1:5555": "tcp://ADDRESS:PORT",
         "--workers=tcp://": "tcp://ADDRESS:PORT",
         "--workers=tcp://127.0.0.1": "tcp://ADDRESS:PORT",
+        "--broker=tcp://a:1,": "1 to 64 of tcp://ADDRESS:PORT",
         "--static=/no/where": "a directory that can be read (No such file",
         "--static=" + __file__: "a directory that can be read (Not a dir",
         "--tls-cert=/no/where": "a file that can be read (No such file",
@@ -119,6 +120,11 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
     for flag, right in cases.items():
         name, value = flag.split("=", 1)
         assert_wrong(hoist("serve", flag), name, f"'{value}'", right)
+
+
+def test_a_list_of_brokers_has_its_limits():
+    brokers = ",".join(["ipc://a"] * 65)
+    assert_wrong(hoist("gateway", "--broker=" + brokers), "--broker")
 
 
 def test_settings_that_do_not_fit_together_are_wrong():

@@ -112,6 +112,16 @@ static void comes_to(client_t *client, size_t broker)
     assert_int_equal(place_of(client), broker);
 }
 
+/* Its former broker is told when its new one has heard of it, not before. */
+static void is_left_behind_at(size_t broker, client_t *client, size_t place)
+{
+    at_broker(broker);
+    gets_nothing();
+    reads_all(place);
+    time_passes(50);
+    hears_of(client, broker, SYNC_DROP);
+}
+
 /* --- where --------------------------------------------------------------- */
 
 #define IDS 3000
@@ -333,8 +343,8 @@ static void one_that_lost_its_memory_costs_nothing(void **state)
     another_broker_welcomes();
     gets_list(NULL, 0);
     time_passes(50);
-    hears_of(client, B, SYNC_DROP);
     comes_to(client, A);
+    is_left_behind_at(B, client, A);
     hears_nothing(client);
 }
 
@@ -382,9 +392,9 @@ static void who_is_idle_moves_at_once(void **state)
 
     joins(C);
     time_passes(50);
-    at_broker(before);
-    hears_of(client, before, SYNC_DROP);
     comes_to(client, C);
+    is_left_behind_at(before, client, C);
+    at_broker(C);
     client_says(client, "x");
     answers(gets_message("x"), 200, "y");
     hears_text(client, "y");
@@ -406,10 +416,10 @@ static void who_is_busy_is_not_read_and_moves_when_it_is_idle(void **state)
     assert_int_equal(place_of(client), before);
     answers(first, 200, "done");
     hears_text(client, "done");
-    hears_of(client, before, SYNC_DROP);
     comes_to(client, C);
     answers(gets_message("second"), 200, "done too");
     hears_text(client, "done too");
+    is_left_behind_at(before, client, C);
 }
 
 static void who_is_being_connected_moves_behind_it(void **state)
@@ -435,8 +445,8 @@ static void who_is_being_connected_moves_behind_it(void **state)
     at_broker(A);
     answers(id, 200, NULL);
     hears_head(client);
-    hears_of(client, A, SYNC_DROP);
     comes_to(client, B);
+    is_left_behind_at(A, client, B);
 }
 
 /* Its handler would run beside those of the next broker. */
