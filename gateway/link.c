@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define OUT_MAX        ((size_t)63 << 20) /* bytes; below the frame limit */
-#define DEPARTED_MAX   ((size_t)CONN_ID_SLOT_MAX * sizeof(conn_id_t))
+#define DEPARTED_MAX   ((size_t)2 * CONN_ID_SLOT_MAX * sizeof(conn_id_t))
 #define NUMBER_SHIFT   14 /* of a link in the generations that it begins with */
 #define FIRST_CAPACITY 64
 #define PART_MASK      0xfffffu /* 20 bits */

@@ -56,6 +56,15 @@ static int put_part(link_t *link, const buf_t *entries, uint32_t count,
 
 /* --- the list ------------------------------------------------------------ */
 
+/*
+ * It left this broker, and its next one has not confirmed that it has it: both
+ * keep it for now, since somebody is to make its DISCONNECT if we die.
+ */
+static bool is_on_its_way(const link_t *from, const session_t *session)
+{
+    return session->former == from && !list_is_empty(&session->move);
+}
+
 /* As many as one SYNC takes, or memory; returns the slot to go on with. */
 static uint32_t gather_known(const hub_t *hub, const link_t *link, buf_t *list,
                              uint32_t *count)
@@ -64,13 +73,14 @@ static uint32_t gather_known(const hub_t *hub, const link_t *link, buf_t *list,
 
     for (; slot < hub->used && list->len < SYNC_BYTES; slot++) {
         session_t *session = hub->table[slot];
-        if (session == NULL || !session->is_known || session->link != link) {
+        if (session == NULL || !session->is_known ||
+            (session->link != link && !is_on_its_way(link, session))) {
             continue;
         }
         if (put_known(list, session) < 0) {
             break;
         }
-        session->is_told = true;
+        session->is_told |= session->link == link;
         (*count)++;
     }
     return slot;
@@ -106,33 +116,27 @@ static void put_list(hub_t *hub, link_t *link)
 /* --- those that went ----------------------------------------------------- */
 
 /*
- * Not before its new broker has it for certain, since somebody is to make its
- * DISCONNECT if we die.  But a list ends whom it does not name.
+ * Returns how many bytes of the departed need no more looking at.  Who is still
+ * on the way comes behind all others, to be looked at again.
  */
-static bool is_on_its_way(const link_t *link, const session_t *session)
-{
-    return session != NULL && link->state == LINK_UP &&
-           !list_is_empty(&session->move);
-}
-
-/* Returns how many bytes of the departed are in the list or need not be. */
-static size_t gather_departed(const hub_t *hub, const link_t *link, buf_t *list,
+static size_t gather_departed(const hub_t *hub, link_t *link, buf_t *list,
                               uint32_t *count)
 {
-    size_t at = 0;
+    size_t at = 0, end = link->departed.len;
     conn_id_t id;
 
-    for (; at < link->departed.len && list->len < SYNC_BYTES; at += sizeof id) {
+    for (; at < end && list->len < SYNC_BYTES; at += sizeof id) {
         memcpy(&id, link->departed.data + at, sizeof id);
         const session_t *session = hub_find(hub, &id);
         if (session != NULL && session->link == link) {
             continue; /* it has come back */
         }
-        if (is_on_its_way(link, session) ||
-            put_line(list, &id, (wire_bytes_t){NULL, 0}) < 0) {
+        bool is_later = session != NULL && is_on_its_way(link, session);
+        if (is_later ? link_depart(link, &id) < 0
+                     : put_line(list, &id, (wire_bytes_t){NULL, 0}) < 0) {
             break;
         }
-        (*count)++;
+        *count += !is_later;
     }
     return at;
 }
@@ -281,6 +285,18 @@ static void end_given_up(hub_t *hub, link_t *link)
     }
 }
 
+/* It knows nobody any more. */
+static void forget_departed(hub_t *hub, link_t *link)
+{
+    link->departed.len = 0;
+    for (uint32_t slot = 0; slot < hub->used; slot++) {
+        session_t *session = hub->table[slot];
+        if (session != NULL && session->former == link) {
+            session->former = NULL;
+        }
+    }
+}
+
 void listing_start(hub_t *hub, link_t *link, link_welcome_t meaning)
 {
     link->listed = 0;
@@ -295,5 +311,5 @@ void listing_start(hub_t *hub, link_t *link, link_welcome_t meaning)
     }
     while (list_take(&link->told) != NULL) { /* the list names them */
     }
-    link->departed.len = 0;
+    forget_departed(hub, link);
 }

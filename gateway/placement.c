@@ -53,9 +53,12 @@ static void move(session_t *session, link_t *to)
 {
     hub_t *hub = session->hub;
 
-    if (session->is_told && link_depart(session->link, &session->id) < 0) {
-        log_braked(&hub->brake, LEVEL_WARN, "GATEWAY-DEPART-LOST", "slot=%u",
-                   session->id.slot);
+    if (session->is_told) {
+        session->former = session->link;
+        if (link_depart(session->former, &session->id) < 0) {
+            log_braked(&hub->brake, LEVEL_WARN, "GATEWAY-DEPART-LOST",
+                       "slot=%u", session->id.slot);
+        }
     }
     list_remove(&session->wait);
     list_remove(&session->move);

@@ -43,6 +43,7 @@ typedef struct {
     session_state_t state;
 
     link_t *link;          /* borrowed: its broker; NULL until CONNECT is put */
+    link_t *former;        /* borrowed: the one before that knew it, or NULL */
     bool is_known;         /* the broker has it: DISCONNECT is owed */
     bool is_arriving;      /* its broker is still to be told of it */
     bool is_told;          /* its broker may know it */

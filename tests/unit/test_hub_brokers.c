@@ -303,6 +303,7 @@ static void a_broker_that_kept_us_is_told_who_went(void **state)
     comes_to(client, B);
     client_says(client, "stay");
     gets_message("stay");
+    reads_all(B);
     at_broker(A);
     forgets();
     broker_welcomes();
@@ -312,6 +313,23 @@ static void a_broker_that_kept_us_is_told_who_went(void **state)
     assert_int_equal(gateway.hub->links[A]->state, LINK_UP);
     assert_int_equal(gateway.hub->links[A]->departed.len, 0);
     assert_int_equal(place_of(client), B);
+}
+
+/* Were it forgotten, and the gateway to die, nobody would make its end. */
+static void who_is_still_on_the_way_is_kept_where_it_was(void **state)
+{
+    client_t *client = a_client_at(A);
+    (void)state;
+
+    falls_silent(A);
+    comes_to(client, B); /* no PONG follows */
+    client_says(client, "stay");
+    gets_message("stay");
+    at_broker(A);
+    forgets();
+    broker_welcomes();
+    gets_list(&client, 1);
+    is_left_behind_at(A, client, B);
 }
 
 static void one_that_ended_us_costs_those_who_went_their_socket(void **state)
@@ -588,6 +606,7 @@ int main(void)
         TEST(with_no_other_broker_they_wait_for_it),
         TEST(or_for_any_other),
         TEST(a_broker_that_kept_us_is_told_who_went),
+        TEST(who_is_still_on_the_way_is_kept_where_it_was),
         TEST(one_that_ended_us_costs_those_who_went_their_socket),
         TEST(one_that_lost_its_memory_costs_nothing),
         TEST(of_those_it_may_not_have_heard_of_the_end_is_said),
