@@ -166,8 +166,12 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
 
 static void on_broken(void *owner, wire_t *wire)
 {
-    (void)owner; /* ZeroMQ tells a DEALER's owner nothing */
-    (void)wire;
+    const gateway_node_t *self = owner;
+
+    /* ZeroMQ tells a DEALER's owner nothing; but its broker gives it up. */
+    if (self->wire_count > 1 && wire->router->is_alive && self->hub != NULL) {
+        truth_torn(self->hub->loop);
+    }
 }
 
 /* --- sockets: towards the client ----------------------------------------- */

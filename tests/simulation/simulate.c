@@ -340,7 +340,6 @@ static void hurt_gateway(fault_t fault, gateway_node_t *gateway)
         return;
     default:
         world_trace("the link of a gateway breaks");
-        tear(gateway, LIVENESS_MS);
         wire_break(wire);
         return;
     }

@@ -323,7 +323,7 @@ static void begin_message(actor_t *actor, uint32_t n, const place_t *place)
     if (actor->attempt > 0) {
         note_begun(attempt_of(actor->attempt), n, place->worker);
     }
-    if (delivery > 1 && actor->place.is_doubtful) {
+    if (delivery > 1 && actor->place.is_doubtful && !actor->is_torn) {
         actor->disconnects = 0;  /* that worker's word of it was lost, too: */
         actor->was_told = false; /* it must come again, behind this */
     }
