@@ -47,6 +47,7 @@ typedef struct broker {
         side_t side;
     } side[SIDES];   /* what the watchers' callbacks are given */
     ev_timer parked; /* runs while a socket was full */
+    int64_t drain_ms, drain_until_ms; /* until: 0 while nobody wants our end */
     int64_t probe_ms, probed_ms;
     int probes_due; /* soon, because a transport broke */
 } broker_t;
@@ -183,6 +184,22 @@ static void probe_when_due(broker_t *self)
     }
 }
 
+static void stop_when_drained(broker_t *self)
+{
+    bool is_drained = self->drain_until_ms != 0 && core_is_drained(self->core);
+
+    if (self->drain_until_ms == 0 ||
+        (!is_drained && clock_mono_ms() < self->drain_until_ms)) {
+        return;
+    }
+    if (!is_drained) {
+        log_warn("BROKER-DRAIN-CUT", "requests=%llu",
+                 (unsigned long long)core_stats(self->core)->requests);
+    }
+    core_stop(self->core);
+    actor_end(&self->actor);
+}
+
 static void on_end(void *user)
 {
     broker_t *self = user;
@@ -192,6 +209,7 @@ static void on_end(void *user)
         dead_letters_turn(self->letters, clock_mono_ms(), clock_wall_ms());
     }
     core_end(self->core);
+    stop_when_drained(self);
     if (core_is_parked(self->core) && !ev_is_active(&self->parked)) {
         ev_timer_set(&self->parked, PARKED_S, 0);
         ev_timer_start(self->actor.loop, &self->parked);
@@ -210,8 +228,10 @@ static void on_term(void *user)
 {
     broker_t *self = user;
 
-    core_stop(self->core);
-    actor_end(&self->actor);
+    if (self->drain_until_ms == 0) {
+        self->drain_until_ms = clock_mono_ms() + self->drain_ms;
+        core_drain(self->core);
+    }
 }
 
 static void log_stats(void *user)
@@ -294,6 +314,7 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
 
     rand_hex(boot);
     self->probe_ms = options->heartbeat_ms;
+    self->drain_ms = options->drain_ms;
     self->store = store_memory_new();
     self->core =
         core_new(options, boot, &ops, self, self->store, clock_mono_ms());

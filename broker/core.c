@@ -185,6 +185,14 @@ static int start_role(core_t *core, peer_t *peer, const message_hello_t *hello)
     return 0;
 }
 
+static void ask_to_drain(core_t *core, peer_t *peer)
+{
+    if (peer->gateway != NULL) {
+        peer_sent(core, peer,
+                  message_put_bare(peer_out(core, peer), KIND_DRAIN));
+    }
+}
+
 static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
 {
     const char *text = "";
@@ -208,6 +216,9 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
         return;
     }
     welcome(core, peer, hello);
+    if (core->is_draining) {
+        ask_to_drain(core, peer);
+    }
 }
 
 /* --- messages ------------------------------------------------------------ */
@@ -415,6 +426,37 @@ void core_probe(core_t *core)
         }
     }
     reap_doomed(core);
+}
+
+void core_drain(core_t *core)
+{
+    core->is_draining = true;
+    list_foreach(link, &core->peers) {
+        ask_to_drain(core, list_entry(link, peer_t, linked));
+    }
+    flush_all(core);
+}
+
+/* A DISCONNECT that nobody serves now is said again to our successor. */
+static uint64_t count_stranded(const core_t *core)
+{
+    uint64_t count = 0;
+
+    list_foreach(link, &core->stranded) {
+        count++;
+    }
+    return count;
+}
+
+bool core_is_drained(const core_t *core)
+{
+    list_foreach(link, &core->gateways) {
+        const gateway_t *gateway = list_entry(link, gateway_t, linked);
+        if (gateway->peer != NULL && !gateway->is_drained) {
+            return false;
+        }
+    }
+    return core->stats.requests <= count_stranded(core);
 }
 
 void core_stop(core_t *core)

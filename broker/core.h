@@ -89,6 +89,15 @@ bool core_is_parked(const core_t *core);
  */
 void core_probe(core_t *core);
 
+/*
+ * The end is near: ask gateways for no more requests.  What is on its way goes
+ * on as ever.
+ */
+void core_drain(core_t *core);
+
+/* After core_drain: has all that gateways sent had its outcome? */
+bool core_is_drained(const core_t *core);
+
 /* Say BYE to every peer. */
 void core_stop(core_t *core);
 

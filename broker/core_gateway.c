@@ -343,6 +343,9 @@ bool gateway_message(core_t *core, peer_t *peer, const message_t *message)
     case KIND_GONE:
         pushes_gone(core, &message->gone);
         return true;
+    case KIND_DRAIN:
+        gateway->is_drained = core->is_draining;
+        return core->is_draining;
     case KIND_BYE:
         peer_doom(core, peer, "bye");
         return true;

@@ -17,6 +17,7 @@ void broker_options_init(broker_options_t *options)
         .push_window_bytes = 32 << 20,
         .dead_letters = "",
         .dead_letters_max = 64 << 20,
+        .drain_ms = 10000,
         .max_workers = 1000,
         .max_gateways = 1000,
     };

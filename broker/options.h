@@ -26,6 +26,7 @@ typedef struct {
     const char *dead_letters; /* folder to keep them in, "": none */
     int64_t dead_letters_max; /* bytes of all together */
 
+    int64_t drain_ms;     /* from $TERM to the end, at most */
     int64_t max_workers;  /* peers on the workers' socket; more are refused */
     int64_t max_gateways; /* peers on the gateways' socket */
 } broker_options_t;

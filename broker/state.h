@@ -96,6 +96,7 @@ struct gateway {
     uint32_t round;  /* of SYNC; what the list at hand names bears it */
     bool is_syncing; /* between the parts of a list */
     bool was_synced; /* a whole list has come in this session */
+    bool is_drained; /* it sends no more requests, since we are to end */
 
     push_t **pushes; /* ring of those that it has not taken, oldest first */
     size_t pushes_head, pushes_len, pushes_cap;
@@ -230,6 +231,7 @@ struct core {
     store_t *store; /* borrowed */
     broker_stats_t stats;
     char boot[BOOT_ID_MAX + 1];
+    bool is_draining;
     int64_t born_ms, now_ms;
     int64_t swept_ms;
     wheel_t wheel;

@@ -105,8 +105,8 @@ static const setting_t table[] = {
      "ms", "see --out-soft"},
     {"out-hard", NUMBER, FOR_GATEWAY, AT(gateway.out_hard), 1, 256 << 20,
      "bytes", "waiting for one client: closed with 1013 at once"},
-    {"drain-time", NUMBER, FOR_GATEWAY, AT(gateway.drain_ms), 0, MS_MAX, "ms",
-     "to end connections in order when stopped"},
+    {"drain-time", NUMBER, FOR_ALL, AT(drain_ms), 0, MS_MAX, "ms",
+     "to end connections and requests in order when stopped"},
     {"heartbeat", NUMBER, FOR_BROKER, AT(broker.heartbeat_ms), 10, 60000, "ms",
      "peers send something at least this often"},
     {"liveness", NUMBER, FOR_BROKER, AT(broker.liveness_ms), 20, 120000, "ms",
@@ -141,6 +141,7 @@ static void defaults(settings_t *settings)
     *settings = (settings_t){.name = "", .log_level = "info"};
     gateway_options_init(&settings->gateway);
     broker_options_init(&settings->broker);
+    settings->drain_ms = settings->gateway.drain_ms;
 }
 
 /* --- one value ----------------------------------------------------------- */
@@ -553,6 +554,7 @@ static int check(settings_t *settings, char *error)
     (void)log_level_parse(settings->log_level, &level); /* it was checked */
     settings->gateway.name = settings->name;
     settings->broker.name = settings->name;
+    settings->gateway.drain_ms = settings->broker.drain_ms = settings->drain_ms;
     log_set_level(level);
     return 0;
 }

@@ -20,6 +20,7 @@ typedef struct {
     gateway_options_t gateway;
     broker_options_t broker;
     const char *name;      /* of this process, for people */
+    int64_t drain_ms;      /* of both */
     const char *log_level; /* "error", "warn", "info" or "debug" */
     zconfig_t *file;       /* owned: texts that came from it; NULL: none */
 } settings_t;

@@ -15,6 +15,7 @@
 #define FIRST_CAPACITY   256
 #define SLOTS_MAX        (CONN_ID_SLOT_MAX + 1)
 #define REQUEST_OVERHEAD 512  /* bytes of a REQUEST beside body and details */
+#define DRAINED_AT_ONCE  64   /* sessions: a few need no patience */
 #define RESUMES_PER_TURN 1024 /* sessions woken when room comes back */
 
 /* --- the table --------------------------------------------------------- */
@@ -434,6 +435,13 @@ static void take_who(hub_t *self, link_t *link)
     }
 }
 
+static void take_drain(hub_t *self, link_t *link)
+{
+    log_info("GATEWAY-BROKER-DRAINS", "broker=%s", link->endpoint);
+    link_drain(link);
+    placement_drained(self, link);
+}
+
 static void take_message(hub_t *self, link_t *link, const message_t *message)
 {
     switch (message->kind) {
@@ -459,6 +467,9 @@ static void take_message(hub_t *self, link_t *link, const message_t *message)
         if (link_stands(link)) {
             lose_broker(self, link, "it said BYE");
         }
+        return;
+    case KIND_DRAIN:
+        take_drain(self, link);
         return;
     case KIND_ERROR:
         take_error(self, link, &message->error);
@@ -544,6 +555,41 @@ static void flush(hub_t *self)
     }
 }
 
+void hub_drain(hub_t *self)
+{
+    self->is_draining = true;
+    self->drain_from_ms = self->now_ms;
+    self->drain_slots = self->used;
+    self->drained = 0;
+}
+
+/*
+ * Clients come back as soon as they are closed, so they are not closed all at
+ * once, but spread over the first half of the time: each when its requests are
+ * answered, and at three quarters of the time whoever is left.
+ */
+static void drain_some(hub_t *self)
+{
+    int64_t elapsed_ms = self->now_ms - self->drain_from_ms;
+    int64_t time_ms = self->options.drain_ms + 1;
+    int64_t share = (int64_t)self->drain_slots * 2 * elapsed_ms / time_ms;
+    bool is_late = 4 * elapsed_ms >= 3 * time_ms;
+
+    if (is_late) { /* those who came meanwhile, too */
+        self->drained = 0;
+        self->drain_slots = self->used;
+        share = self->used;
+    }
+    for (; self->drained < self->drain_slots &&
+           (int64_t)self->drained < share + DRAINED_AT_ONCE;
+         self->drained++) {
+        session_t *session = self->table[self->drained];
+        if (session != NULL && session->state <= SESSION_OPEN) {
+            session_drain(session, is_late);
+        }
+    }
+}
+
 void hub_end(hub_t *self)
 {
     for (size_t i = 0; i < self->link_count; i++) {
@@ -551,6 +597,9 @@ void hub_end(hub_t *self)
         listing_step(self, self->links[i]);
     }
     placement_step(self);
+    if (self->is_draining) {
+        drain_some(self);
+    }
     run_timers(self);
     for (size_t i = 0; i < self->link_count; i++) {
         resume_waiting(self->links[i]);
@@ -559,17 +608,6 @@ void hub_end(hub_t *self)
     reap(self);
     for (size_t i = 0; i < self->link_count; i++) {
         link_settle(self->links[i], self->now_ms);
-    }
-}
-
-void hub_drain(hub_t *self)
-{
-    self->is_draining = true;
-    for (uint32_t slot = 0; slot < self->used; slot++) {
-        session_t *session = self->table[slot];
-        if (session != NULL && session->state <= SESSION_OPEN) {
-            session_close(session, 1012, wire_bytes("service restart"));
-        }
     }
 }
 

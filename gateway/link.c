@@ -155,6 +155,7 @@ link_welcome_t link_welcome(link_t *self, int64_t now_ms,
         self->credit_bytes = 0;
     }
     self->pings = self->pongs = 0;
+    self->is_draining = false;
     self->state = LINK_LISTING;
     self->is_lost = false;
     note_age(self, now_ms, welcome->options);
@@ -175,6 +176,14 @@ static void put_ping(link_t *self)
 
     if (message_put_ping(&self->out, &ping) == 0) {
         self->pings++;
+    }
+}
+
+void link_drain(link_t *self)
+{
+    if (link_stands(self) && !self->is_draining &&
+        message_put_bare(&self->out, KIND_DRAIN) == 0) {
+        self->is_draining = true;
     }
 }
 
@@ -205,7 +214,8 @@ void link_pong(link_t *self)
 
 bool link_has_room(const link_t *self)
 {
-    return self->state == LINK_UP && self->in_flight < self->window &&
+    return self->state == LINK_UP && !self->is_draining &&
+           self->in_flight < self->window &&
            (self->in_flight == 0 ||
             self->in_flight_bytes + self->reserve <= self->window_bytes);
 }

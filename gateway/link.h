@@ -54,6 +54,7 @@ typedef struct {
     link_state_t state;
     bool is_young;      /* the broker may not know its workers yet, until … */
     int64_t settles_ms; /* … then */
+    bool is_draining;   /* it is about to end and takes no more requests */
     bool is_lost;       /* what was on its way was given up; until a WELCOME */
     buf_t out;          /* messages of this turn */
     list_t waiting;     /* sessions that wait for room */
@@ -101,6 +102,10 @@ void link_greet(link_t *self, int64_t now_ms, const char *boot,
  */
 link_welcome_t link_welcome(link_t *self, int64_t now_ms,
                             const message_welcome_t *welcome);
+
+/* It is about to end: nothing but DISCONNECTs is put any more, and it is told
+ * so.  Harmless when said before. */
+void link_drain(link_t *self);
 
 /* Have we been welcomed, and not lost the broker since? */
 bool link_stands(const link_t *self);

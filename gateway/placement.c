@@ -29,8 +29,8 @@ static link_t *highest(const hub_t *hub, const conn_id_t *id, bool may_be_young)
     for (size_t i = 0; i < hub->link_count; i++) {
         link_t *link = hub->links[i];
         uint64_t weight = mix(key ^ link->hash);
-        bool is_fit =
-            link->state == LINK_UP && (may_be_young || !link->is_young);
+        bool is_fit = link->state == LINK_UP && !link->is_draining &&
+                      (may_be_young || !link->is_young);
         if (is_fit && (best == NULL || weight > most)) {
             best = link;
             most = weight;
@@ -78,7 +78,7 @@ void placement_leave(session_t *session)
                      session->link->state == LINK_UP;
     link_t *best = placement_choose(session->hub, &session->id);
 
-    if (may_leave && best != session->link) {
+    if (may_leave && best != NULL && best != session->link) {
         if (session->in_flight == 0) {
             move(session, best);
         }
@@ -132,6 +132,13 @@ void placement_lost(hub_t *hub, link_t *link)
     placement_settled(hub);
 }
 
+void placement_drained(hub_t *hub, link_t *link)
+{
+    release_waiting(link);
+    hub->is_placing = hub->link_count > 1;
+    hub->placed = 0;
+}
+
 /* --- a broker joins ------------------------------------------------------ */
 
 void placement_joined(hub_t *hub, link_t *link)
@@ -167,7 +174,8 @@ static void look_at(session_t *session)
         !(session->is_known || session->is_connecting)) {
         return;
     }
-    if (placement_choose(session->hub, &session->id) != session->link) {
+    const link_t *best = placement_choose(session->hub, &session->id);
+    if (best != NULL && best != session->link) {
         session->is_leaving = true;
         if (session->is_known) {
             placement_leave(session);

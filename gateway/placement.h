@@ -12,12 +12,16 @@
 
 #include "gateway/hub.h"
 
-/* The link for the connection, among those that are up; NULL: none is. */
+/* The link for the connection, among those that are up and stay; NULL: none. */
 link_t *placement_choose(const hub_t *hub, const conn_id_t *id);
 
 /* The link is lost, and what was on its way is settled: its connections go to
  * others, if there are any. */
 void placement_lost(hub_t *hub, link_t *link);
+
+/* The link's broker is about to end: its connections begin to move to others,
+ * if there are any. */
+void placement_drained(hub_t *hub, link_t *link);
 
 /* The link is up: what waited for it goes on, and connections that belong
  * there begin to move. */

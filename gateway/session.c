@@ -241,6 +241,16 @@ void session_forget(session_t *self, uint16_t code, const char *reason)
     session_settle(self);
 }
 
+void session_drain(session_t *self, bool at_once)
+{
+    self->is_draining = true;
+    if (at_once || self->state != SESSION_OPEN || self->in_flight == 0) {
+        close_with(self, 1012, "service restart");
+    } else {
+        session_pause(self);
+    }
+}
+
 /* Nothing is dropped in silence: a client that does not read is closed.  What
  * waits goes first, if it still reads, and the close frame behind it. */
 static void close_slow(session_t *self)
@@ -371,7 +381,7 @@ static bool may_take(const session_t *self)
     const gateway_options_t *options = &self->hub->options;
 
     return link_has_room(self->link) && !self->is_arriving &&
-           !self->is_leaving &&
+           !self->is_leaving && !self->is_draining &&
            (options->conn_window == 0 ||
             self->in_flight < options->conn_window) &&
            (options->conn_window_bytes == 0 ||
@@ -618,7 +628,9 @@ void session_message_reply(session_t *self, const message_reply_t *reply,
         put_error_frame(self, reply->status, number);
     }
     placement_settle(self);
-    if (self->is_paused && self->state == SESSION_OPEN) {
+    if (self->is_draining && self->state == SESSION_OPEN) {
+        session_drain(self, false);
+    } else if (self->is_paused && self->state == SESSION_OPEN) {
         session_resume(self);
     }
 }

@@ -56,6 +56,7 @@ typedef struct {
     bool is_paused;        /* reading stopped: window or room spent */
     bool is_pinged;        /* a ping waits for any sign of life */
     bool is_close_sent;    /* our close frame is out */
+    bool is_draining;      /* closed as soon as its requests are answered */
     bool finishes;         /* shut down when drained */
     uint16_t end_code;     /* of the DISCONNECT */
     uint8_t end_reason_len;
@@ -128,6 +129,12 @@ int session_kick(session_t *self, uint16_t code, wire_bytes_t reason);
  * HTTP status instead (503).  Harmless when closing already.
  */
 void session_close(session_t *self, uint16_t code, wire_bytes_t reason);
+
+/*
+ * We are about to end: close (1012) when what is on its way has been answered,
+ * or at once; read no more until then.
+ */
+void session_drain(session_t *self, bool at_once);
 
 /* The broker has ended it already: close, and owe no DISCONNECT. */
 void session_forget(session_t *self, uint16_t code, const char *reason);

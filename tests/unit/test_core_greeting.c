@@ -219,6 +219,44 @@ static void a_ready_that_breaks_a_rule_leaves_the_routes(void **state)
     takes_message(worker, "x");
 }
 
+/* --- the end -------------------------------------------------------------- */
+
+static void a_broker_that_drains_ends_when_all_has_its_outcome(void **state)
+{
+    node_t *gateway = a_gateway(1), *other = a_gateway(2);
+    node_t *worker = a_worker("w", "echo $disconnect", 8);
+    client_t *client = a_client(gateway), *leaver = a_client(other);
+    (void)state;
+
+    uint64_t id = client_says(client, "echo", "x");
+    core_drain(broker.core);
+    gets(gateway, KIND_DRAIN);
+    gets(other, KIND_DRAIN);
+    uint64_t farewell = client_leaves(leaver); /* on its way already */
+    says_bare(gateway, KIND_DRAIN);
+    assert_false(core_is_drained(broker.core));
+    says_bare(other, KIND_DRAIN);
+    assert_false(core_is_drained(broker.core));
+    answers(worker, takes_message(worker, "x"), 200, NULL);
+    gets_reply(gateway, id, 200);
+    assert_false(core_is_drained(broker.core));
+    answers(worker, takes_event(worker, EVENT_DISCONNECT), 200, NULL);
+    gets_reply(other, farewell, 200);
+    assert_true(core_is_drained(broker.core));
+}
+
+static void a_gateway_that_comes_while_it_drains_is_told_so(void **state)
+{
+    (void)state;
+    core_drain(broker.core);
+    assert_true(core_is_drained(broker.core));
+    node_t *gateway = a_gateway(1);
+    gets(gateway, KIND_DRAIN);
+    assert_false(core_is_drained(broker.core));
+    says_bare(gateway, KIND_BYE);
+    assert_true(core_is_drained(broker.core));
+}
+
 /* --- faults -------------------------------------------------------------- */
 
 static void what_a_peer_may_not_say_is_unexpected(void **state)
@@ -384,6 +422,8 @@ int main(void)
         TEST(a_gateway_needs_a_loop_number_of_its_own),
         TEST(more_workers_than_the_limit_are_refused),
         TEST(a_ready_that_breaks_a_rule_leaves_the_routes),
+        TEST(a_broker_that_drains_ends_when_all_has_its_outcome),
+        TEST(a_gateway_that_comes_while_it_drains_is_told_so),
         TEST(what_a_peer_may_not_say_is_unexpected),
         TEST(the_good_messages_before_a_malformed_one_count),
         TEST(a_message_with_a_wrong_field_is_skipped_and_the_next_counts),

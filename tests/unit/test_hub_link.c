@@ -240,14 +240,11 @@ static void an_unknown_kind_is_skipped(void **state)
 
 static void what_a_broker_may_not_say_is_ignored(void **state)
 {
-    static const message_kind_t kinds[] = {KIND_DRAIN, KIND_PONG};
     message_t message = {.kind = KIND_REQUEST};
     (void)state;
 
     client_t *client = a_client();
-    for (size_t i = 0; i < 2; i++) {
-        broker_says_bare(kinds[i]);
-    }
+    broker_says_bare(KIND_PONG);
     message.request = (message_request_t){.id = 1,
                                           .event = EVENT_MESSAGE,
                                           .conn = wire_bytes(client->id),
@@ -675,20 +672,90 @@ static void at_the_end_every_client_is_told_so(void **state)
     client_says(client, "x");
     uint64_t id = gets_message("x");
     gateway_drains();
-    hears_close(client, 1012, "service restart");
     assert_non_null(strstr(hears_head(newcomer), "HTTP/1.1 503 "));
     assert_non_null(strstr(hears_head(half), "HTTP/1.1 503 "));
+    hears_nothing(client); /* which waits for an answer */
+    client_says(client, "not read any more");
+    gets_nothing();
+    answers(id, 200, "y");
+    hears_text(client, "y");
+    hears_close(client, 1012, "service restart");
     uint64_t farewell = gets_disconnect(client, 1012, "service restart");
     client_leaves(client);
     client_leaves(newcomer);
     client_leaves(half);
-    answers(id, 200, NULL);
     assert_false(hub_is_empty(gateway.hub));
     answers(farewell, 200, NULL);
     answers(gate, 200, NULL);
     assert_false(hub_is_empty(gateway.hub));
     answers(gets_disconnect(newcomer, 1006, ""), 200, NULL);
     nothing_is_left();
+}
+
+static void who_waits_for_too_long_is_closed_while_there_is_time(void **state)
+{
+    (void)state;
+    client_t *client = a_client();
+    client_says(client, "x");
+    uint64_t id = gets_message("x");
+    gateway_drains();
+    time_passes(gateway.options.drain_ms / 2);
+    hears_nothing(client);
+    time_passes(gateway.options.drain_ms / 4 + 100);
+    hears_close(client, 1012, "service restart");
+    uint64_t farewell = gets_disconnect(client, 1012, "service restart");
+    client_leaves(client);
+    answers(id, 200, "y");
+    answers(farewell, 200, NULL);
+    nothing_is_left();
+}
+
+static void many_are_closed_one_after_the_other(void **state)
+{
+    enum { CLIENTS = 500 };
+    client_t *first = NULL, *last = NULL;
+    (void)state;
+
+    for (int i = 0; i < CLIENTS; i++) {
+        last = a_client();
+        first = first == NULL ? last : first;
+    }
+    gateway_drains();
+    hears_close(first, 1012, "service restart");
+    hears_nothing(last);
+    time_passes(gateway.options.drain_ms / 4);
+    hears_nothing(last);
+    time_passes(gateway.options.drain_ms / 4 + 100);
+    hears_close(last, 1012, "service restart");
+}
+
+/* --- the end of a broker ------------------------------------------------- */
+
+static void a_broker_that_drains_gets_no_more_requests(void **state)
+{
+    (void)state;
+    client_t *client = a_client(), *leaver = a_client();
+    client_says(client, "x");
+    uint64_t id = gets_message("x");
+    broker_says_bare(KIND_DRAIN);
+    gets(KIND_DRAIN);
+    client_says(client, "y");
+    client_t *newcomer = a_newcomer(UPGRADE);
+    client_leaves(leaver);
+    uint64_t farewell = gets_disconnect(leaver, 1006, ""); /* but for these */
+    gets_nothing();
+    answers(id, 200, "to x");
+    hears_text(client, "to x");
+    answers(farewell, 200, NULL);
+    broker_says_bare(KIND_BYE);
+    hears_nothing(client);
+    gets(KIND_HELLO);
+    another_broker_welcomes();
+    gets_list(&client, 1);
+    answers(gets_message("y"), 200, "to y");
+    hears_text(client, "to y");
+    answers(gets_connect(), 200, NULL);
+    hears_head(newcomer);
 }
 
 static void while_it_drains_nobody_gets_in(void **state)
@@ -763,6 +830,9 @@ int main(void)
         TEST(credit_that_a_greeting_held_up_is_given_to_the_same_broker),
         TEST(what_a_full_socket_does_not_take_goes_later_in_order),
         TEST(at_the_end_every_client_is_told_so),
+        TEST(who_waits_for_too_long_is_closed_while_there_is_time),
+        TEST(many_are_closed_one_after_the_other),
+        TEST(a_broker_that_drains_gets_no_more_requests),
         TEST(while_it_drains_nobody_gets_in),
         TEST(a_broker_that_comes_back_while_it_drains_hears_the_ends),
     };
