@@ -165,6 +165,14 @@ static void copy_text(char *to, wire_bytes_t from)
     to[from.len] = '\0';
 }
 
+/* Then there have been workers, too, who come back like the gateways. */
+static bool knew_another(const core_t *core, const message_hello_t *hello)
+{
+    wire_bytes_t broker = wire_map_str(hello->options, "broker");
+
+    return broker.len > 0 && !wire_is(broker, core->boot);
+}
+
 static int start_role(core_t *core, peer_t *peer, const message_hello_t *hello)
 {
     int started =
@@ -180,6 +188,7 @@ static int start_role(core_t *core, peer_t *peer, const message_hello_t *hello)
         return started;
     }
     copy_text(peer->boot, hello->boot);
+    core->is_successor |= peer->gateway != NULL && knew_another(core, hello);
     log_info("PEER-UP", "role=%s name=%s",
              peer->side == SIDE_WORKERS ? "worker" : "gateway", peer->name);
     return 0;

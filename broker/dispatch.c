@@ -89,13 +89,24 @@ static place_t place_bound(const conn_t *conn, uint8_t event, route_t *route,
     return place;
 }
 
+/* Are workers about to come back, since the broker was restarted? */
+static bool is_settling(const core_t *core)
+{
+    return core->is_successor &&
+           core->now_ms - core->born_ms < core->options.route_grace_ms;
+}
+
 /*
- * Is a request worth keeping although no worker serves its route?  A CONNECT
- * is, where nobody may get in without a handler's word, and a DISCONNECT while
- * those who serve them may only be restarting: it must not be missing.
+ * Is a request worth keeping although no worker serves its route?  All are
+ * after a restart of ours; a CONNECT is, where nobody may get in without a
+ * handler's word, and a DISCONNECT while those who serve them may only be
+ * restarting: it must not be missing.
  */
 static bool may_wait(const core_t *core, const conn_t *conn, uint8_t event)
 {
+    if (is_settling(core)) {
+        return true;
+    }
     if (event == EVENT_CONNECT) {
         return conn->gateway->requires_connect;
     }
@@ -895,10 +906,14 @@ void dispatch_sweep(core_t *core)
     close_deserted(core);
     list_foreach_safe(link, &core->stranded) {
         conn_t *conn = list_entry(link, conn_t, queued);
-        const request_t *request = first_waiting(conn);
-        if (request->event == EVENT_DISCONNECT &&
-            !may_wait(core, conn, EVENT_DISCONNECT)) {
+        uint8_t event = first_waiting(conn)->event;
+        if (may_wait(core, conn, event)) {
+            continue;
+        }
+        if (event == EVENT_DISCONNECT) {
             give_up_disconnect(core, conn);
+        } else {
+            reschedule(core, conn);
         }
     }
 }

@@ -48,7 +48,7 @@ void dispatch_feed(core_t *core, worker_t *worker);
 /* New routes are served: send what waited for anyone to serve its own. */
 void dispatch_stranded(core_t *core);
 
-/* Now and then: give up the DISCONNECTs for which nobody came in time. */
+/* Now and then: give up what waited for a worker that did not come in time. */
 void dispatch_sweep(core_t *core);
 
 /* It takes no more requests; what waited for it goes elsewhere. */

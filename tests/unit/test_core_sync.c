@@ -277,6 +277,46 @@ static void a_session_of_long_ago_was_ended(void **state)
     assert_true(is_told_of_their_end(gateway));
 }
 
+static void after_a_restart_requests_wait_for_the_workers(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_newcomer(gateway), *other = a_newcomer(gateway);
+    (void)state;
+
+    (void)is_told_of_their_end(gateway);
+    broker_restarts();
+    greets_again(gateway);
+    syncs(gateway, &client, 1, false);
+    client_says(client, "echo", "x");
+    client_says(client, "echo", "y");
+    uint64_t knock = client_knocks(other);
+    time_passes(ROUTE_GRACE_MS - SWEEP_MS);
+    gets_nothing(gateway);
+    node_t *worker = a_worker("w", "$connect echo", 8);
+    takes_message(worker, "x");
+    takes_message(worker, "y");
+    answers(worker, takes_event(worker, EVENT_CONNECT), 401, NULL);
+    gets_reply(gateway, knock, 401);
+}
+
+static void but_not_for_ever(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_newcomer(gateway), *other = a_newcomer(gateway);
+    (void)state;
+
+    (void)is_told_of_their_end(gateway);
+    broker_restarts();
+    greets_again(gateway);
+    syncs(gateway, &client, 1, false);
+    uint64_t id = client_says(client, "echo", "x");
+    uint64_t knock = client_knocks(other);
+    time_passes(ROUTE_GRACE_MS + SWEEP_MS);
+    gets_reply(gateway, id, 403);
+    gets_reply(gateway, knock, 200);
+    gets_reply(gateway, client_says(client, "echo", "y"), 403);
+}
+
 /* It was made before its gateway heard that it had been given up. */
 static void a_request_before_the_list_is_of_another_session(void **state)
 {
@@ -345,6 +385,8 @@ int main(void)
         TEST(who_was_lost_hears_that_its_connections_were_ended),
         TEST(a_list_that_broke_off_is_forgotten),
         TEST(a_session_of_long_ago_was_ended),
+        TEST(after_a_restart_requests_wait_for_the_workers),
+        TEST(but_not_for_ever),
         TEST(a_request_before_the_list_is_of_another_session),
         TEST(a_list_with_an_id_of_another_gateway_is_malformed),
         TEST(connections_of_a_gateway_outlive_their_worker),
