@@ -232,9 +232,7 @@ struct core {
     broker_stats_t stats;
     char boot[BOOT_ID_MAX + 1];
     bool is_draining;
-    bool is_draining;
     bool is_successor; /* a gateway knew a broker in our place */
-    int64_t born_ms, now_ms;
     int64_t born_ms, now_ms;
     int64_t swept_ms;
     wheel_t wheel;

@@ -8,7 +8,7 @@ import threading
 import time
 
 from harness import *
-from test_examples import Example
+from test_examples import EXAMPLES, Example
 
 CLIENTS = 16
 FLAGS = ["--heartbeat=200", "--drain-time=20000"]
@@ -72,6 +72,7 @@ class System:
         self.brokers = [Hoist(*FLAGS, command="broker") for _ in range(brokers)]
         self.gateways = [self.a_gateway("--listen=127.0.0.1:0")
                          for _ in range(2)]
+        self.enders = [self.an_ender(broker) for broker in self.brokers]
         self.workers = [self.a_worker() for _ in range(2)]
         self.talkers = [Talker(self) for _ in range(CLIENTS)]
 
@@ -89,6 +90,16 @@ class System:
                          "--broker", at)
         return worker
 
+    @staticmethod
+    def an_ender(broker):
+        """Serves $disconnect: one broker each, and it goes on for ever."""
+        with open(EXAMPLES + "/echo.py", encoding="utf-8") as file:
+            source = file.read()
+        assert '["echo"]' in source
+        return Example(broker, sys.executable, "-c",
+                       source.replace('["echo"]', '["$disconnect"]'),
+                       broker.workers)
+
     def go_on(self):
         """Until each client has heard something more."""
         before = [talker.answered for talker in self.talkers]
@@ -104,7 +115,7 @@ class System:
         """Every broker has all workers and gateways."""
         def are_there():
             return all(
-                {"workers": 2, "gateways": 2}.items()
+                {"workers": 3, "gateways": 2}.items()
                 <= broker.stats("BROKER").items() for broker in self.brokers)
         until(are_there, "the brokers' peers")
 
@@ -144,9 +155,11 @@ class System:
         for talker in self.talkers:
             talker.thread.join(WAIT_S)
         Client.close_all()
-        for worker in self.workers:
+        for hoist in self.gateways:
+            hoist.__exit__(kind, error, trace)
+        for worker in self.workers + self.enders:
             worker.stop()
-        for hoist in self.gateways + self.brokers:
+        for hoist in self.brokers:
             hoist.__exit__(kind, error, trace)
 
 
