@@ -104,6 +104,10 @@ async function story(browser) {
   assert.equal(await ada.$("#x"), null);
   await shoot(ada, "chat");
 
+  console.log("what the worker does not understand is said on the page");
+  await ada.evaluate(() => send({ action: "sing" }));
+  await sees(ada, "Not understood");
+
   console.log("a taken name is refused, another one is not");
   const other = await open(browser, server);
   await enter(other, "Ada");

@@ -158,6 +158,19 @@ def test_chat_answers_nonsense_with_an_error_frame():
         assert hears(ada)["message"] == "Message too long"
 
 
+def test_chat_says_what_it_understands():
+    with Hoist() as hoist, chat(hoist):
+        ada = enter(hoist, "Ada")
+        for text in ('{"action":"sing"}', '{"text":"no action"}', "no JSON", "{", "3"):
+            ada.send(text)
+            heard = hears(ada)
+            assert heard["type"] == "error", heard
+            assert '"say"' in heard["text"] and '"who"' in heard["text"], heard
+        ada.frame(2, b"\xff")
+        assert hears(ada)["type"] == "error"
+        assert who(ada) == ["Ada"]
+
+
 def test_chat_restarted_learns_its_members_again():
     with Hoist() as hoist:
         first = chat(hoist)

@@ -12,6 +12,7 @@
  *     left     name
  *     said     name, text
  *     taken    name: somebody was refused that wanted your name
+ *     error    text: what this worker would have understood
  *
  * Who is where is kept in this process alone, MEMBERS_MAX of them at most: run
  * one chat worker.  When it is restarted it knows nobody, and learns each
@@ -269,6 +270,18 @@ static int on_who(hoist_ctx *ctx)
     return self != NULL ? push_here(ctx, self) : -EACCES;
 }
 
+/* No JSON, or an action that nobody serves. */
+static int on_other(hoist_ctx *ctx)
+{
+    hoist_text to = hoist_connection(ctx);
+
+    return push(ctx, &to, 1,
+                json_pack("{ss ss}", "type", "error", "text",
+                          "This chat understands "
+                          "{\"action\":\"say\",\"text\":\"…\"} and "
+                          "{\"action\":\"who\"}"));
+}
+
 /* Its $disconnect was lost, with a gateway perhaps. */
 static void on_gone(hoist_app *app, hoist_text connection)
 {
@@ -290,6 +303,7 @@ int main(int argc, char **argv)
     hoist_on(app, "$disconnect", on_disconnect);
     hoist_on(app, "say", on_say);
     hoist_on(app, "who", on_who);
+    hoist_on(app, "$default", on_other);
     hoist_on_gone(app, on_gone);
     return hoist_main(app, argc, argv);
 }

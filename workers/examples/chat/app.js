@@ -74,6 +74,9 @@ const hear = {
     const className = message.name === wish.name ? "said mine" : "said";
     showLine(className, message.text, message.name);
   },
+  error(message) {
+    showLine("note", `Not understood: ${message.text}`);
+  },
 };
 
 function onMessage(event) {
