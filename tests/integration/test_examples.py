@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 
 from harness import BUILD, PONG, WAIT_S, Client, Hoist, Worker, run, until
 
@@ -15,9 +17,9 @@ EXAMPLES = ROOT + "/workers/examples"
 class Example:
     """A worker under test, ready when this has been made."""
 
-    def __init__(self, hoist, *command):
+    def __init__(self, hoist, *command, stderr=None):
         before = hoist.log().count("WORKER-READY")
-        self.process = subprocess.Popen(command)
+        self.process = subprocess.Popen(command, stderr=stderr)
 
         def is_ready():
             assert self.process.poll() is None, f"{command} ended"
@@ -56,6 +58,23 @@ def test_echo_in_c():
 
 def test_echo_in_python():
     echoes(sys.executable, EXAMPLES + "/echo.py")
+
+
+def test_echo_in_python_without_an_argument_says_how_to_use_it():
+    ended = subprocess.run([sys.executable, EXAMPLES + "/echo.py"], timeout=WAIT_S,
+                           stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 1, ended
+    assert ended.stderr == "usage: echo.py ENDPOINT\n", ended
+
+
+def test_ctrl_c_ends_echo_in_python_without_a_word():
+    with Hoist() as hoist, tempfile.TemporaryFile("w+") as said, \
+            Example(hoist, sys.executable, EXAMPLES + "/echo.py", hoist.workers,
+                    stderr=said) as example:
+        example.process.send_signal(signal.SIGINT)
+        assert example.process.wait(WAIT_S) == -signal.SIGINT
+        said.seek(0)
+        assert said.read() == ""
 
 
 def test_an_idle_worker_in_python_is_not_given_up():

@@ -9,6 +9,7 @@ import pathlib
 import sys
 
 EXAMPLE = "workers/examples/echo.py"
+LINES_MAX = 20  # that a worker is no more than this is what it shows
 
 
 def without_comments_on_top(text):
@@ -33,6 +34,10 @@ def main():
     made = [line for line in program if "urandom" in line]
     if len(made) != 1 or made[0].startswith(" "):
         print(f"{EXAMPLE}: the boot id is made once, outside of any function")
+        return 1
+    lines = [line for line in program if line.strip()]
+    if len(lines) > LINES_MAX:
+        print(f"{EXAMPLE}: {len(lines)} lines of code, at most {LINES_MAX}")
         return 1
     return 1 if wrong else 0
 
