@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Start `hoist serve` with the chat page, and the chat and echo workers; say
 # where they are, and stop all of them in order on Ctrl-C or when the terminal
-# closes.  HOIST_… variables work as ever.
+# closes; a second Ctrl-C ends them at once.  HOIST_… variables work as ever.
 #
 #   scripts/run.sh BUILD
 #
@@ -20,16 +20,26 @@ stop() {
     wait "$1" 2>/dev/null || true
 }
 
+# Whoever asks a second time does not want to wait for what drains.
+give_way() {
+    trap '' INT TERM
+    printf '%s\n' "run: ended at once" >&2
+    kill -KILL $(jobs -p) 2>/dev/null || true
+}
+
 # The server first: it tells the workers of every disconnect while they live.
+# A terminal that closes may say so twice, so SIGHUP counts once.
 finish() {
-    trap '' INT TERM HUP
+    trap give_way INT TERM
+    trap '' HUP
     trap - EXIT
     [ -z "$server" ] || stop "$server"
     for pid in "${workers_pids[@]}"; do stop "$pid"; done
     rm -f "$log"
 }
 trap finish EXIT
-trap 'exit 0' INT TERM HUP
+trap 'trap give_way INT TERM; exit 0' INT TERM
+trap 'exit 0' HUP
 
 # What the server has logged as NAME=VALUE, in $found; false: nothing yet.
 logged() {
@@ -68,5 +78,5 @@ done
 printf '%s\n' "" \
     "  chat         http://$address/      open it twice" \
     "  WebSockets   ws://$address/?name=Ada  send {\"action\": \"echo\", \"hello\": 1}" \
-    "  workers      $workers" "" "  Ctrl-C stops everything." ""
+    "  workers      $workers" "" "  Ctrl-C stops everything; once more, at once." ""
 wait "$server"

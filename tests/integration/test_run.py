@@ -20,16 +20,16 @@ def start(output, **settings):
     env = dict(os.environ, HOIST_LISTEN="127.0.0.1:0",
                HOIST_WORKERS="tcp://127.0.0.1:*", HOIST_DRAIN_TIME="1000")
     return subprocess.Popen(
-        [ROOT + "/scripts/run.sh", os.path.abspath(BUILD)], env=dict(env, **settings),
+        [ROOT + "/scripts/run.sh", os.path.abspath(BUILD)], env={**env, **settings},
         stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 
 
 class Run:
     """The script, once it has started everything."""
 
-    def __init__(self):
+    def __init__(self, **settings):
         self.output = tempfile.NamedTemporaryFile(prefix="hoist-run-")
-        self.process = start(self.output)
+        self.process = start(self.output, **settings)
         until(lambda: self.text().count("WORKER-READY") == 2, "two workers")
         until(lambda: "Ctrl-C" in self.text(), "the addresses")
         self.address = re.search(r"chat +http://(\S+)/", self.text()).group(1)
@@ -105,6 +105,19 @@ def test_so_does_sigterm():
 
 def test_so_does_a_terminal_that_closes():
     end_leaves_nothing(signal.SIGHUP)
+
+
+def test_a_second_ctrl_c_ends_all_at_once():
+    with Run(HOIST_DRAIN_TIME="3600000") as started:
+        children = started.children()
+        client = Client(started.address, "/?name=Ada").opened()
+        started.process.send_signal(signal.SIGINT)
+        assert client.close_code() == 1012  # and the client does not answer
+        started.process.send_signal(signal.SIGINT)
+        assert started.process.wait(WAIT_S) == 0
+        until(lambda: not any(map(is_there, children)), "the children to end")
+        assert "ended at once" in started.text()
+        assert "Killed" not in started.text()
 
 
 def test_ctrl_c_at_any_moment_of_the_start_ends_all():
