@@ -10,6 +10,7 @@
  * setting.
  */
 #include "base/log.h"
+#include "base/variables.h"
 #include "broker/broker.h"
 #include "cli/dead.h"
 #include "cli/settings.h"
@@ -54,7 +55,7 @@ static void usage(FILE *out)
     fputs("  dead      look at requests that killed their workers\n"
           "  version   print the version\n"
           "  settings  print the table of all settings\n"
-          "  help      print this\n\n"
+          "  help      print this, or the help of a COMMAND\n\n"
           "`hoist COMMAND --help` lists the settings of a command.  Each may "
           "also be a\nHOIST_… variable or a line in the file that --config "
           "names.\n",
@@ -261,6 +262,14 @@ static int run(const command_t *command, settings_t *settings)
     return result;
 }
 
+static void help(const command_t *command)
+{
+    printf("usage: hoist %s [--SETTING VALUE …]\n\n%s\n\n"
+           "Each setting with its variable, and its [default]:\n\n",
+           command->name, command->help);
+    settings_help(command->audience, stdout);
+}
+
 static int run_command(const command_t *command, int argc, char **argv)
 {
     settings_t settings;
@@ -272,24 +281,60 @@ static int run_command(const command_t *command, int argc, char **argv)
         fprintf(stderr, "hoist %s: %s\n", command->name, error);
         result = 2;
     } else if (read > 0) {
-        printf("usage: hoist %s [--SETTING VALUE …]\n\n%s\n\n", command->name,
-               command->help);
-        settings_help(command->audience, stdout);
+        help(command);
     } else {
+        variables_check();
         result = run(command, &settings);
     }
     settings_fini(&settings);
     return result;
 }
 
-int main(int argc, char **argv)
+static const command_t *find(const char *word)
 {
-    const char *word = argc < 2 ? "" : argv[1];
-
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (streq(word, commands[i].name)) {
-            return run_command(&commands[i], argc - 2, argv + 2);
+            return &commands[i];
         }
+    }
+    return NULL;
+}
+
+static int complain(const char *word)
+{
+    fprintf(stderr, "hoist: '%s' is no command\n", word);
+    usage(stderr);
+    return 2;
+}
+
+/* `hoist help`, with or without a command. */
+static int run_help(const char *word)
+{
+    const command_t *command = word == NULL ? NULL : find(word);
+    char flag[] = "--help", *arguments[] = {flag, NULL};
+
+    if (command != NULL) {
+        help(command);
+    } else if (word != NULL && streq(word, "dead")) {
+        return dead_main(1, arguments);
+    } else if (word != NULL) {
+        return complain(word);
+    } else {
+        usage(stdout);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return 2;
+    }
+    const char *word = argv[1];
+    const command_t *command = find(word);
+    if (command != NULL) {
+        return run_command(command, argc - 2, argv + 2);
     }
     if (streq(word, "dead")) {
         return dead_main(argc - 2, argv + 2);
@@ -302,11 +347,8 @@ int main(int argc, char **argv)
         settings_table(stdout);
         return 0;
     }
-    bool is_help =
-        streq(word, "help") || streq(word, "--help") || streq(word, "-h");
-    if (!is_help && argc > 1) {
-        fprintf(stderr, "hoist: '%s' is no command\n", word);
+    if (streq(word, "help") || streq(word, "--help") || streq(word, "-h")) {
+        return run_help(argv[2]); /* NULL at the end */
     }
-    usage(is_help ? stdout : stderr);
-    return is_help ? 0 : 2;
+    return complain(word);
 }

@@ -2,6 +2,7 @@
 #include "cli/settings.h"
 
 #include "base/log.h"
+#include "base/names.h"
 #include "base/xalloc.h"
 #include "proto/route_expr.h"
 
@@ -74,7 +75,7 @@ static const setting_t table[] = {
     {"origins", TEXT, FOR_GATEWAY, AT(gateway.origins), 0, 0, "LIST",
      "allowed Origin headers, comma separated; empty: any"},
     {"require-connect", FLAG, FOR_GATEWAY, AT(gateway.require_connect), 0, 0,
-     "", "a client waits for a worker that serves $connect; none in time: 503"},
+     "", "clients wait for a worker that serves $connect; none in time: 503"},
     {"max-connections", NUMBER, FOR_GATEWAY, AT(gateway.max_connections), 0,
      COUNT_MAX, "connections", "more are answered with 503; 0: no limit"},
     {"max-handshakes", NUMBER, FOR_GATEWAY, AT(gateway.max_handshakes), 0,
@@ -181,16 +182,17 @@ static int set_number(settings_t *settings, const setting_t *setting,
 static int set_flag(settings_t *settings, const setting_t *setting,
                     const char *origin, const char *value, char *error)
 {
-    bool *field = field_of(settings, setting);
+    static const char *const words[][2] = {
+        {"false", "true"}, {"no", "yes"}, {"off", "on"}, {"0", "1"}};
 
-    if (streq(value, "true") || streq(value, "1")) {
-        *field = true;
-    } else if (streq(value, "false") || streq(value, "0")) {
-        *field = false;
-    } else {
-        return fault(error, origin, value, "true or false");
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        bool is_true = streq(value, words[i][true]);
+        if (is_true || streq(value, words[i][false])) {
+            *(bool *)field_of(settings, setting) = is_true;
+            return 0;
+        }
     }
-    return 0;
+    return fault(error, origin, value, "true or false");
 }
 
 static const char *port_of(const char *address)
@@ -209,6 +211,28 @@ static bool is_address(const char *value)
            strtol(port, NULL, 10) <= 65535;
 }
 
+/*
+ * ":8080" means every address to some programs, and loopback to others: too
+ * much depends on it to guess.
+ */
+static bool has_host(const char *address)
+{
+    return strrchr(address, ':') != address;
+}
+
+static bool is_listen(const char *value, char *right, size_t size)
+{
+    if (is_address(value) && !has_host(value)) {
+        snprintf(right, size,
+                 "127.0.0.1%s for this machine alone, 0.0.0.0%s for every "
+                 "address",
+                 value, value);
+        return false;
+    }
+    snprintf(right, size, "ADDRESS:PORT, a port from 0 to 65535");
+    return is_address(value);
+}
+
 /* For ZeroMQ, where the port may be "*": any that is free. */
 static bool is_endpoint(const char *value)
 {
@@ -221,7 +245,8 @@ static bool is_endpoint(const char *value)
         return false;
     }
     const char *address = value + strlen(tcp);
-    return is_address(address) || streq(port_of(address), "*");
+    return has_host(address) &&
+           (is_address(address) || streq(port_of(address), "*"));
 }
 
 static bool are_endpoints(const char *value)
@@ -283,8 +308,7 @@ static bool is_right(type_t type, const char *value, char *right, size_t size)
 
     switch (type) {
     case ADDRESS:
-        snprintf(right, size, "ADDRESS:PORT, a port from 0 to 65535");
-        return is_address(value);
+        return is_listen(value, right, size);
     case ENDPOINT:
         snprintf(right, size, "tcp://ADDRESS:PORT or ipc://PATH");
         return is_endpoint(value);
@@ -353,7 +377,41 @@ static const setting_t *find(const char *name, size_t len)
     return NULL;
 }
 
+/* The setting that name was most likely meant to be; NULL: none. */
+static const char *nearest(const char *name)
+{
+    const char *names[SETTINGS];
+
+    for (size_t i = 0; i < SETTINGS; i++) {
+        names[i] = table[i].name;
+    }
+    return names_near(name, names, SETTINGS);
+}
+
+/*
+ * Between gateway and broker, and without a meaning where both are one
+ * process.  A file or an environment may serve others beside it, so only a
+ * flag of these is wrong there.
+ */
+static bool is_between(const setting_t *setting)
+{
+    return streq(setting->name, "broker") || streq(setting->name, "gateways");
+}
+
+/* Is it read by a command of this audience? */
+static bool is_for(const setting_t *setting, audience_t audience)
+{
+    return (setting->audience & audience) != 0 &&
+           !(audience == FOR_ALL && is_between(setting));
+}
+
 /* --- the three sources --------------------------------------------------- */
+
+/* The file to read, and who named it: --config or HOIST_CONFIG. */
+typedef struct {
+    const char *path; /* borrowed: from argv or the environment; NULL: none */
+    const char *origin;
+} config_t;
 
 /*
  * Read a file as zconfig; NULL when it cannot be.  zconfig_load would lose
@@ -375,14 +433,18 @@ static zconfig_t *parse_file(const char *path)
  * (zconfig): (2) indentation error"); that is caught, so that it becomes part
  * of our line.  There is one thread yet, and glibc lets stdout be set.
  */
-static int load_file(settings_t *settings, const char *path, char *error)
+static int load_file(settings_t *settings, const config_t *config, char *error)
 {
     char *said = NULL, right[128];
     size_t size;
+
+    if (!is_openable(config->path, 0, "a file", right, sizeof right)) {
+        return fault(error, config->origin, config->path, right);
+    }
     FILE *usual = stdout, *stream = open_memstream(&said, &size);
 
     stdout = stream != NULL ? stream : usual;
-    settings->file = parse_file(path);
+    settings->file = parse_file(config->path);
     stdout = usual;
     if (stream != NULL) {
         fclose(stream);
@@ -396,13 +458,26 @@ static int load_file(settings_t *settings, const char *path, char *error)
                  (int)strcspn(reason, "\n"), reason);
     }
     free(said);
-    return settings->file == NULL ? fault(error, "--config", path, right) : 0;
+    return settings->file == NULL
+               ? fault(error, config->origin, config->path, right)
+               : 0;
+}
+
+static int unknown_in_file(char *error, const char *path, const char *name)
+{
+    const char *near = nearest(name);
+
+    snprintf(error, SETTING_ERROR_MAX,
+             "%s: '%s' is no setting; %s%s%s`hoist settings` lists them", path,
+             name, near == NULL ? "" : "did you mean ",
+             near == NULL ? "" : near, near == NULL ? "" : "?  ");
+    return -EINVAL;
 }
 
 static int read_file(settings_t *settings, audience_t audience,
-                     const char *path, char *error)
+                     const config_t *config, char *error)
 {
-    if (load_file(settings, path, error) < 0) {
+    if (load_file(settings, config, error) < 0) {
         return -EINVAL;
     }
     for (zconfig_t *line = zconfig_child(settings->file); line != NULL;
@@ -410,17 +485,16 @@ static int read_file(settings_t *settings, audience_t audience,
         char origin[256];
         const char *name = zconfig_name(line);
         const setting_t *setting = find(name, strlen(name));
-        snprintf(origin, sizeof origin, "%s: %s", path, name);
+        snprintf(origin, sizeof origin, "%s: %s", config->path, name);
         if (setting == NULL) {
-            return fault(error, origin, zconfig_value(line),
-                         "a setting of `hoist settings`");
+            return unknown_in_file(error, config->path, name);
         }
         if (zconfig_child(line) != NULL) {
             return fault(error, origin, zconfig_name(zconfig_child(line)),
                          "no indented lines below a setting");
         }
         /* One file may serve gateway and broker: each reads what is its. */
-        if ((setting->audience & audience) != 0 &&
+        if (is_for(setting, audience) &&
             set(settings, setting, origin, zconfig_value(line), error) < 0) {
             return -EINVAL;
         }
@@ -448,7 +522,7 @@ static int read_environment(settings_t *settings, audience_t audience,
         char name[64];
         variable_of(&table[i], name);
         const char *value = getenv(name);
-        if (value != NULL && (table[i].audience & audience) != 0 &&
+        if (value != NULL && is_for(&table[i], audience) &&
             set(settings, &table[i], name, value, error) < 0) {
             return -EINVAL;
         }
@@ -467,6 +541,29 @@ static const char *value_of(int argc, char **argv, int *i)
     return *i + 1 < argc ? argv[++*i] : NULL;
 }
 
+static int unknown_flag(char *error, const char *flag)
+{
+    size_t dashes = strspn(flag, "-");
+    char name[64];
+
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(flag + dashes, "="),
+             flag + dashes);
+    const char *near = dashes == 2 ? nearest(name) : NULL;
+    snprintf(error, SETTING_ERROR_MAX,
+             "%s: unknown here; %s%s%s--help lists the settings", flag,
+             near == NULL ? "" : "did you mean --", near == NULL ? "" : near,
+             near == NULL ? "" : "?  ");
+    return -EINVAL;
+}
+
+/* A flag alone says true, unless the next argument is its value: arguments
+ * that are neither a flag nor a value have no place here. */
+static bool is_alone(const setting_t *setting, int argc, char **argv, int i)
+{
+    return setting->type == FLAG && strchr(argv[i], '=') == NULL &&
+           (i + 1 == argc || argv[i + 1][0] == '-');
+}
+
 static int read_flag(settings_t *settings, audience_t audience, int argc,
                      char **argv, int *i, char *error)
 {
@@ -476,12 +573,17 @@ static int read_flag(settings_t *settings, audience_t audience, int argc,
         strncmp(flag, "--", 2) == 0 ? find(flag + 2, len - 2) : NULL;
 
     if (setting == NULL || (setting->audience & audience) == 0) {
+        return unknown_flag(error, flag);
+    }
+    if (!is_for(setting, audience)) {
         snprintf(error, SETTING_ERROR_MAX,
-                 "%s: unknown here; --help lists the settings", flag);
+                 "--%s: not with serve, where gateway and broker are one "
+                 "process; leave it out",
+                 setting->name);
         return -EINVAL;
     }
-    bool is_bare = setting->type == FLAG && flag[len] == '\0';
-    const char *value = is_bare ? "true" : value_of(argc, argv, i);
+    const char *value =
+        is_alone(setting, argc, argv, *i) ? "true" : value_of(argc, argv, i);
     if (value == NULL) {
         snprintf(error, SETTING_ERROR_MAX, "%s: a value is missing; give %s",
                  flag, setting->unit);
@@ -498,16 +600,16 @@ static bool is_config(const char *argument)
            strncmp(argument, "--config=", strlen("--config=")) == 0;
 }
 
-static const char *config_path(int argc, char **argv)
+static config_t config_of(int argc, char **argv)
 {
-    const char *path = getenv("HOIST_CONFIG");
+    config_t config = {getenv("HOIST_CONFIG"), "HOIST_CONFIG"};
 
     for (int i = 0; i < argc; i++) {
         if (is_config(argv[i])) {
-            path = value_of(argc, argv, &i);
+            config = (config_t){value_of(argc, argv, &i), "--config"};
         }
     }
-    return path;
+    return config;
 }
 
 static int read_flags(settings_t *settings, audience_t audience, int argc,
@@ -562,13 +664,13 @@ static int check(settings_t *settings, char *error)
 int settings_read(settings_t *settings, audience_t audience, int argc,
                   char **argv, char error[SETTING_ERROR_MAX])
 {
-    const char *path = config_path(argc, argv);
+    config_t config = config_of(argc, argv);
     int read = 0;
 
     error[0] = '\0';
     defaults(settings);
-    if (path != NULL) {
-        read = read_file(settings, audience, path, error);
+    if (config.path != NULL) {
+        read = read_file(settings, audience, &config, error);
     }
     if (read == 0) {
         read = read_environment(settings, audience, error);
@@ -600,26 +702,6 @@ static void print_default(settings_t *settings, const setting_t *setting,
     }
 }
 
-void settings_help(audience_t audience, FILE *out)
-{
-    settings_t settings;
-
-    defaults(&settings);
-    for (size_t i = 0; i < SETTINGS; i++) {
-        if ((table[i].audience & audience) == 0) {
-            continue;
-        }
-        fprintf(out, "  --%s%s%s\n      %s [", table[i].name,
-                table[i].unit[0] == '\0' ? "" : " ", table[i].unit,
-                table[i].help);
-        print_default(&settings, &table[i], out);
-        fputs("]\n", out);
-    }
-    fputs("  --config FILE\n      read settings from FILE []\n"
-          "  --help\n      show this\n",
-          out);
-}
-
 /* What a value may be: "1 to 65536 requests", "true or false", "FILE". */
 static void print_right(const setting_t *setting, FILE *out)
 {
@@ -634,6 +716,29 @@ static void print_right(const setting_t *setting, FILE *out)
     } else {
         fputs(setting->unit, out);
     }
+}
+
+void settings_help(audience_t audience, FILE *out)
+{
+    settings_t settings;
+
+    defaults(&settings);
+    for (size_t i = 0; i < SETTINGS; i++) {
+        char variable[64];
+        if (!is_for(&table[i], audience)) {
+            continue;
+        }
+        variable_of(&table[i], variable);
+        fprintf(out, "  --%s ", table[i].name);
+        print_right(&table[i], out);
+        fprintf(out, "  %s\n      %s [", variable, table[i].help);
+        print_default(&settings, &table[i], out);
+        fputs("]\n", out);
+    }
+    fputs("  --config FILE  HOIST_CONFIG\n"
+          "      read settings from FILE []\n"
+          "  --help\n      show this\n",
+          out);
 }
 
 void settings_table(FILE *out)

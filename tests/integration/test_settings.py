@@ -103,10 +103,15 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
         "--require-connect=maybe": "true or false",
         "--log-level=loud": "error, warn, info or debug",
         "--listen=nowhere": "ADDRESS:PORT",
+        "--listen=:8080": "0.0.0.0:8080 for every address",
+        "--listen=:0": "127.0.0.1:0 for this machine alone",
+        "--listen=:": "ADDRESS:PORT",
         "--listen=127.0.0.1:65536": "port from 0 to 65535",
         "--listen=127.0.0.1:http": "port from 0 to 65535",
         "--workers=127.0.0.1:5555": "tcp://ADDRESS:PORT",
         "--workers=tcp://": "tcp://ADDRESS:PORT",
+        "--workers=tcp://:5555": "tcp://ADDRESS:PORT",
+        "--workers=tcp://:*": "tcp://ADDRESS:PORT",
         "--workers=tcp://127.0.0.1": "tcp://ADDRESS:PORT",
         "--broker=tcp://a:1,": "1 to 64 of tcp://ADDRESS:PORT",
         "--static=/no/where": "a directory that can be read (No such file",
@@ -144,10 +149,65 @@ def test_a_flag_that_is_not_there_or_lacks_its_value_is_wrong():
     assert_wrong(hoist("serve", "--config"), "--config", "a file")
 
 
+def test_a_misspelt_name_is_told_with_the_right_one():
+    assert_wrong(hoist("serve", "--max-frames=3"), "did you mean --max-frame?")
+    assert_wrong(hoist("serve", "--stages"), "did you mean --stage?")
+    with config("maxframe = 10\n") as file:
+        ended = hoist("serve", "--config", file.name)
+        assert_wrong(ended, file.name, "'maxframe' is no setting",
+                     "did you mean max-frame?")
+        assert "'10'" not in ended.stderr  # the value is not what is wrong
+    with config("port = 10\n") as file:
+        ended = hoist("serve", "--config", file.name)
+        assert_wrong(ended, "'port' is no setting", "`hoist settings`")
+        assert "did you mean" not in ended.stderr
+
+
+def test_what_lies_between_gateway_and_broker_is_no_flag_of_serve():
+    for flag in ("--broker", "--gateways"):
+        assert_wrong(hoist("serve", flag + "=tcp://127.0.0.1:1"), flag, "not with serve")
+        assert_wrong(hoist("serve", flag, "tcp://127.0.0.1:1"), flag, "not with serve")
+
+
+def test_it_is_harmless_to_serve_where_others_read_it_too():
+    of_workers = {"HOIST_BROKER": "tcp://10.0.0.1:5555,tcp://10.0.0.2:5555"}
+    with config('broker = "tcp://127.0.0.1:1"\n') as file:
+        ended = hoist("serve", "--config", file.name, "--stage=/", variables=of_workers)
+        assert_wrong(ended, "--stage")  # so the rest was right
+
+
+def test_true_or_false_may_follow_its_flag_in_the_same_argument_or_the_next():
+    for word in ("true", "yes", "on", "1", "false", "no", "off", "0"):
+        for flag in (["--require-connect=" + word], ["--require-connect", word]):
+            assert_wrong(hoist("serve", *flag, "--stage=/"), "--stage")
+    assert_wrong(hoist("serve", "--require-connect", "--stage=/"), "--stage")
+    assert_wrong(hoist("serve", "--require-connect", "maybe"),
+                 "--require-connect", "'maybe'", "true or false")
+    assert_wrong(hoist("serve", "--require-connect", "false", "stray"), "stray")
+
+
+def handshake_without_workers(*flags):
+    """The status that a client hears of a server that has no worker."""
+    with Hoist("--drain-time=0", "--request-timeout=200", *flags) as running:
+        return Client(running.address).opened().status
+
+
+def test_true_or_false_is_what_counts():
+    assert handshake_without_workers("--require-connect") == 503
+    assert handshake_without_workers("--require-connect", "yes") == 503
+    assert handshake_without_workers("--require-connect", "off") == 101
+
+
 def test_a_file_that_cannot_be_used_is_wrong():
-    assert_wrong(hoist("serve", "--config=/no/such"), "--config", "'/no/such'")
+    assert_wrong(hoist("serve", "--config=/no/such"), "--config", "'/no/such'",
+                 "No such file")
+    ended = hoist("serve", variables={"HOIST_CONFIG": "/no/such"})
+    assert_wrong(ended, "HOIST_CONFIG: '/no/such'", "No such file")
+    ended = hoist("serve", "--config=/no/such", variables={"HOIST_CONFIG": "/no"})
+    assert_wrong(ended, "--config: '/no/such'")
     with tempfile.TemporaryDirectory() as folder:
-        assert_wrong(hoist("serve", "--config=" + folder), "--config", folder)
+        assert_wrong(hoist("serve", "--config=" + folder), "--config", folder,
+                     "Is a directory")
     cases = {
         "max-frame = 10\n        deep = 1\n  odd = 2\n": "max-frame = 4096",
         'stage = "open\n': 'missing "',
@@ -191,9 +251,38 @@ def test_help_shows_every_setting_with_its_default():
         flags = re.findall(r"^  --", ended.stdout, re.M)
         defaults = re.findall(r"^      .* \[.*\]$", ended.stdout, re.M)
         assert len(flags) == len(defaults) + 1, ended.stdout  # but for --help
+        assert max(map(len, ended.stdout.splitlines())) <= 80, ended.stdout
+        assert hoist("help", command).stdout == ended.stdout
+    assert hoist("help", "dead").stdout == hoist("dead", "--help").stdout != ""
+    ended = hoist("help", "sevre")
+    assert ended.returncode == 2 and "'sevre'" in ended.stderr, ended
     for words in (["help"], ["--help"], ["-h"]):
         ended = hoist(*words)
         assert ended.returncode == 0 and "gateway" in ended.stdout
+
+
+def test_a_variable_that_nobody_reads_is_told_and_no_fault():
+    os.environ.update(HOIST_MAXFRAME="7", HOIST_PORT="tcp://10.0.0.1:80")
+    try:
+        with Hoist() as running:
+            log = running.log()
+            assert "VARIABLE-UNKNOWN name=HOIST_MAXFRAME meant=HOIST_MAX_FRAME\n" in log
+            assert "VARIABLE-UNKNOWN name=HOIST_PORT\n" in log
+    finally:
+        del os.environ["HOIST_MAXFRAME"], os.environ["HOIST_PORT"]
+
+
+def test_variables_of_others_are_not_misspelt():
+    others = {"HOIST_MAX_FRAME": "7", "HOIST_BROKER": "tcp://127.0.0.1:5555",
+              "HOIST_WINDOW": "9", "HOIST_SIGNALS": "on", "HOIST_CONFIG": "/dev/null"}
+    os.environ.update(others)
+    try:
+        with Hoist(command="broker") as running:
+            for name in others:
+                assert f"name={name}" not in running.log()
+    finally:
+        for name in others:
+            del os.environ[name]
 
 
 def test_version_is_one_line():

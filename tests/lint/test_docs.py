@@ -12,7 +12,9 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-HOIST = os.environ.get("HOIST_BUILD", "build/release") + "/cli/hoist"
+BUILD = os.environ.get("HOIST_BUILD", "build/release")
+HOIST = BUILD + "/cli/hoist"
+WORKER = BUILD + "/workers/examples/echo"
 PROGRAMS = ("base", "proto", "broker", "gateway", "cli", "workers")
 LEVELS = {"err": "error", "warn": "warn", "info": "info", "debug": "debug",
           "ERROR": "error", "WARN": "warn", "INFO": "info", "DEBUG": "debug"}
@@ -60,18 +62,35 @@ def settings_are_those_of_the_program():
     yield from differences("settings.md", documented, real)
 
 
-def help_has_the_defaults_of_the_table():
-    """`--help` of each command: what is for it, with the same default."""
+def help_says_what_the_table_says():
+    """`--help` of each command: what is for it, and the same of each."""
     table = rows(page("settings.md"))
     for command in ("serve", "gateway", "broker"):
-        found = re.findall(r"^  (--[\w-]+).*\n      (.*) \[(.*)\]$",
+        found = re.findall(r"^  (--[\w-]+) (.*)  (HOIST_\w+)\n      (.*) \[(.*)\]$",
                            run(command, "--help"), re.M)
-        shown = {flag: (default, meaning) for flag, meaning, default in found
-                 if flag != "--config"}
-        documented = {row[0].strip("`"): (row[4].strip("`"), row[5])
-                      for row in table
-                      if command == "serve" or row[2] in (command, "both")}
+        shown = {flag: rest for flag, *rest in found if flag != "--config"}
+        documented = {row[0].strip("`"):
+                      [row[3], row[1].strip("`"), row[5], row[4].strip("`")]
+                      for row in table if is_for(row, command)}
         yield from differences(f"settings.md, hoist {command}", documented, shown)
+
+
+def is_for(row, command):
+    if command == "serve":
+        return "(not with serve)" not in row[5]
+    return row[2] in (command, "both")
+
+
+def known_variables_are_those_of_settings_and_workers():
+    """base/variables.c: what is in neither list is told as a misspelling."""
+    text = (ROOT / "base/variables.c").read_text(encoding="utf-8")
+    known = set(re.findall(r'^    "(\w+)",$', text, re.M))
+    read = {row[1].strip("`") for row in rows(page("settings.md"))} | {"HOIST_CONFIG"}
+    options = subprocess.run([WORKER, "--help"], check=True, timeout=30,
+                             stdout=subprocess.PIPE, text=True).stdout
+    read |= set(re.findall(r"environment (\w+)", options))
+    yield from differences("base/variables.c", dict.fromkeys(known, "read"),
+                           dict.fromkeys((name[len("HOIST_"):] for name in read), "read"))
 
 
 def counters_are_those_of_the_sources():
@@ -139,7 +158,8 @@ def route_expressions_are_those_of_the_vectors():
 def main():
     wrong = 0
     for check in (settings_are_those_of_the_program,
-                  help_has_the_defaults_of_the_table,
+                  help_says_what_the_table_says,
+                  known_variables_are_those_of_settings_and_workers,
                   counters_are_those_of_the_sources,
                   log_events_are_those_of_the_sources,
                   route_expressions_are_those_of_the_vectors):

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/variables.h"
+
+#include "base/log.h"
+#include "base/names.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <unistd.h>
+
+#define PREFIX    "HOIST_"
+#define NAME_MAX_ 64 /* bytes behind the prefix that are looked at */
+#define KNOWN     (sizeof known / sizeof *known)
+
+/* Without the prefix.  A test holds them against the tables of settings. */
+static const char *const known[] = {
+    "BROKER",
+    "CONFIG",
+    "CONNECTION_WINDOW",
+    "CONNECTION_WINDOW_BYTES",
+    "DEAD_LETTERS",
+    "DEAD_LETTERS_MAX",
+    "DRAIN",
+    "DRAIN_TIME",
+    "GATEWAYS",
+    "GATEWAY_WINDOW",
+    "GATEWAY_WINDOW_BYTES",
+    "HANDSHAKE_TIMEOUT",
+    "HEARTBEAT",
+    "IDLE_TIMEOUT",
+    "LISTEN",
+    "LIVENESS",
+    "LOG_LEVEL",
+    "MAX_CONNECTIONS",
+    "MAX_FRAME",
+    "MAX_GATEWAYS",
+    "MAX_HANDSHAKES",
+    "MAX_HEAD",
+    "MAX_MESSAGE",
+    "MAX_WORKERS",
+    "NAME",
+    "ORIGINS",
+    "OUT_HARD",
+    "OUT_SOFT",
+    "OUT_SOFT_TIME",
+    "PING_INTERVAL",
+    "PONG_TIMEOUT",
+    "PUSH_WINDOW",
+    "PUSH_WINDOW_BYTES",
+    "REQUEST_TIMEOUT",
+    "REQUIRE_CONNECT",
+    "ROUTE_GRACE",
+    "ROUTE_SELECTION_EXPRESSION",
+    "SIGNALS",
+    "STAGE",
+    "STATIC",
+    "TLS_CERT",
+    "TLS_KEY",
+    "WINDOW",
+    "WINDOW_BYTES",
+    "WORKERS",
+};
+
+static bool is_known(const char *name)
+{
+    for (size_t i = 0; i < KNOWN; i++) {
+        if (strcmp(name, known[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check(const char *name)
+{
+    if (is_known(name)) {
+        return;
+    }
+    const char *near = names_near(name, known, KNOWN);
+    if (near != NULL) {
+        log_warn("VARIABLE-UNKNOWN", "name=" PREFIX "%s meant=" PREFIX "%s",
+                 name, near);
+    } else {
+        log_warn("VARIABLE-UNKNOWN", "name=" PREFIX "%s", name);
+    }
+}
+
+void variables_check(void)
+{
+    for (char **at = environ; at != NULL && *at != NULL; at++) {
+        if (strncmp(*at, PREFIX, strlen(PREFIX)) != 0) {
+            continue;
+        }
+        char name[NAME_MAX_ + 1];
+        const char *from = *at + strlen(PREFIX);
+        size_t len = strcspn(from, "=");
+        len = len < NAME_MAX_ ? len : NAME_MAX_;
+        memcpy(name, from, len);
+        name[len] = '\0';
+        check(name);
+    }
+}
