@@ -57,6 +57,8 @@ static void on_command(void *user)
         self->ops->term(self->user);
     } else if (streq(command, "STATS")) {
         self->ops->stats(self->user);
+    } else if (streq(command, "CANCEL")) {
+        self->is_cancelled = true;
     }
     zstr_free(&command);
 }

@@ -14,6 +14,8 @@
  *                    FAILED reason     it ends by itself then
  *                    STOPPED           after $TERM
  *   owner -> actor   $TERM, STATS      see actor_ops_t
+ *                    CANCEL            others could not start, so $TERM comes
+ *                                      before there was anything to do
  *
  * zactor_new() loses a failed start, so the owner waits for READY or FAILED
  * before it counts on the actor.  All calls on the actor's own thread.
@@ -37,7 +39,8 @@ typedef struct {
     zsock_t *pipe;        /* borrowed */
     struct ev_loop *loop; /* owned; for the user's own watchers */
     const actor_ops_t *ops;
-    void *user; /* borrowed */
+    void *user;        /* borrowed */
+    bool is_cancelled; /* there is nothing to tell at the end */
     ev_check begin;
     ev_prepare end;
     ev_timer tick;

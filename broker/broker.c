@@ -387,7 +387,9 @@ void broker_actor(zsock_t *pipe, void *options)
     start_watchers(&self);
     say_ready(&self);
     actor_run(&self.actor);
-    log_stats(&self);
+    if (!self.actor.is_cancelled) {
+        log_stats(&self);
+    }
     stop(&self);
     zstr_send(pipe, "STOPPED");
 }

@@ -152,6 +152,14 @@ static zactor_t *start(zactor_fn *run, void *options)
     return actor;
 }
 
+/* Its counters would bury the line that says what failed. */
+static void cancel(zactor_t *actor)
+{
+    if (actor != NULL) {
+        zstr_send(actor, "CANCEL");
+    }
+}
+
 static int start_all(program_t *self, const command_t *command,
                      settings_t *settings)
 {
@@ -168,6 +176,7 @@ static int start_all(program_t *self, const command_t *command,
     if ((command->audience & FOR_GATEWAY) != 0) {
         self->gateway = start(gateway_actor, &settings->gateway);
         if (self->gateway == NULL) {
+            cancel(self->broker);
             return 1;
         }
     }

@@ -298,6 +298,7 @@ def assert_failed(ended, address):
     assert ended.returncode == 1, ended
     assert len(errors) == 1 and "START-FAILED" in errors[0], ended.stderr
     assert address in errors[0] and "in use" in errors[0], errors
+    assert "STATS" not in ended.stderr, ended.stderr
 
 
 def test_a_port_in_use_is_an_error_in_one_line_and_status_1():
