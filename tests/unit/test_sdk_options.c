@@ -9,6 +9,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -16,6 +20,8 @@ static int setup(void **state)
 {
     unsetenv("HOIST_WINDOW");
     unsetenv("HOIST_BROKER");
+    unsetenv("HOIST_WINDOWS");
+    unsetenv("HOIST_PORT");
     *state = hoist_app_new();
     return 0;
 }
@@ -117,6 +123,48 @@ static void wrong_arguments_and_variables_are_refused(void **state)
     assert_int_equal(read_args(*state, NULL, NULL, NULL), -EINVAL);
 }
 
+/* What reading the options says on standard error. */
+static void read_and_hear(hoist_app *app, char *said, size_t size)
+{
+    int usual = dup(STDERR_FILENO);
+    int file = memfd_create("stderr", 0);
+
+    assert_true(usual >= 0 && file >= 0);
+    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+    int rc = read_args(app, NULL, NULL, NULL);
+    assert_int_equal(dup2(usual, STDERR_FILENO), STDERR_FILENO);
+    assert_int_equal(rc, 1); /* nothing of this is a failure */
+    ssize_t len = pread(file, said, size - 1, 0);
+    assert_true(len >= 0);
+    said[len] = '\0';
+    close(file);
+    close(usual);
+}
+
+static void a_variable_that_nobody_reads_is_told_and_no_failure(void **state)
+{
+    char said[4096];
+
+    setenv("HOIST_WINDOWS", "10", 1);
+    setenv("HOIST_PORT", "10", 1);
+    read_and_hear(*state, said, sizeof said);
+    assert_non_null(strstr(
+        said, "VARIABLE-UNKNOWN name=HOIST_WINDOWS meant=HOIST_WINDOW\n"));
+    assert_non_null(strstr(said, "VARIABLE-UNKNOWN name=HOIST_PORT\n"));
+}
+
+static void a_variable_of_the_server_is_not_told(void **state)
+{
+    char said[4096];
+
+    setenv("HOIST_MAX_FRAME", "10", 1);
+    setenv("HOIST_BROKER", "tcp://127.0.0.1:1", 1);
+    read_and_hear(*state, said, sizeof said);
+    unsetenv("HOIST_MAX_FRAME");
+    assert_null(strstr(said, "HOIST_MAX_FRAME"));
+    assert_null(strstr(said, "HOIST_BROKER"));
+}
+
 static void help_is_told_from_the_rest(void **state)
 {
     assert_int_equal(read_args(*state, "--window=1", "--help", NULL), 0);
@@ -143,6 +191,8 @@ int main(void)
         TEST(an_argument_wins_over_the_environment_over_the_program),
         TEST(reading_ends_at_what_is_no_option),
         TEST(wrong_arguments_and_variables_are_refused),
+        TEST(a_variable_that_nobody_reads_is_told_and_no_failure),
+        TEST(a_variable_of_the_server_is_not_told),
         TEST(help_is_told_from_the_rest),
         TEST(an_app_that_cannot_run_says_so_by_its_status),
     };

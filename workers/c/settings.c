@@ -3,6 +3,7 @@
  * The options of a worker, by name: from the program, the environment or the
  * command line.  One table says everything about each.
  */
+#include "base/variables.h"
 #include "base/xalloc.h"
 #include "workers/c/app.h"
 
@@ -279,7 +280,8 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv)
 
     while (rc == 0 && at < argc && strncmp(argv[at], "--", 2) == 0) {
         if (argv[at][2] == '\0') {
-            return at + 1;
+            at++;
+            break;
         }
         if (strcmp(argv[at], "--help") == 0) {
             print_help(argv[0]);
@@ -287,5 +289,9 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv)
         }
         rc = take_option(app, argc, argv, &at);
     }
-    return rc < 0 ? rc : at;
+    if (rc < 0) {
+        return rc;
+    }
+    variables_check();
+    return at;
 }
