@@ -4,9 +4,12 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+
+import zmq
 
 from harness import BUILD, PONG, WAIT_S, Client, Hoist, Worker, run, until
 
@@ -75,6 +78,61 @@ def test_ctrl_c_ends_echo_in_python_without_a_word():
         assert example.process.wait(WAIT_S) == -signal.SIGINT
         said.seek(0)
         assert said.read() == ""
+
+
+class Lost:
+    """A worker on the C library with the wrong endpoint, and its log."""
+
+    def __init__(self, endpoint):
+        self.said = tempfile.NamedTemporaryFile(prefix="hoist-worker-")
+        self.process = subprocess.Popen(
+            [BUILD + "/workers/examples/echo", "--broker", endpoint], stderr=self.said)
+
+    def log(self):
+        with open(self.said.name, encoding="utf-8") as said:
+            return said.read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        assert self.process.wait(WAIT_S) == 0
+        self.said.close()
+
+
+def misses(endpoint, reason):
+    with Lost(endpoint) as worker:
+        until(lambda: "WORKER-BROKER-MISSING" in worker.log(), "the line about it")
+        assert re.search("WORKER-STARTED .* brokers=" + re.escape(endpoint), worker.log())
+        assert re.search(f"MISSING broker={re.escape(endpoint)} ms=[0-9]+ "
+                         f'reason="({reason})"', worker.log()), worker.log()
+
+
+def test_a_worker_that_finds_no_broker_says_where_it_looks():
+    with socket.socket() as closed:  # bound, and nobody listens
+        closed.bind(("127.0.0.1", 0))
+        misses("tcp://127.0.0.1:%d" % closed.getsockname()[1],
+               "nothing that speaks ZeroMQ can be reached")
+
+
+def test_so_does_one_that_is_given_the_address_for_clients():
+    with Hoist() as hoist:
+        # Which of the two is a matter of libzmq's version.
+        misses("tcp://" + hoist.address, "nothing that speaks ZeroMQ can be reached"
+               "|it can be reached and does not answer")
+
+
+def test_so_does_one_that_is_given_the_endpoint_for_gateways():
+    with Hoist(command="broker") as hoist:
+        misses(hoist.gateways, "it answers, but with no WELCOME")
+
+
+def test_so_does_one_whose_endpoint_only_listens():
+    with Worker.context.socket(zmq.ROUTER) as mute:
+        mute.linger = 0
+        mute.bind("tcp://127.0.0.1:*")
+        misses(mute.last_endpoint.decode(), "it can be reached and does not answer")
 
 
 def test_an_idle_worker_in_python_is_not_given_up():

@@ -5,6 +5,9 @@
 
 #include <stdio.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 bool sdk_take(buf_t *buf, buf_t *frame, message_t *message)
 {
     wire_cursor_t whole = wire_cursor((wire_bytes_t){buf->data, buf->len});
@@ -54,4 +57,25 @@ message_request_t sdk_event(event_t event)
 
     request.event = event;
     return request;
+}
+
+static int usual_stderr, caught_stderr;
+
+void sdk_catch(void)
+{
+    usual_stderr = dup(STDERR_FILENO);
+    caught_stderr = memfd_create("stderr", 0);
+    must(dup2(caught_stderr, STDERR_FILENO) == STDERR_FILENO);
+}
+
+const char *sdk_caught(void)
+{
+    static char text[16384];
+    ssize_t len = pread(caught_stderr, text, sizeof text - 1, 0);
+
+    must(len >= 0 && dup2(usual_stderr, STDERR_FILENO) == STDERR_FILENO);
+    close(caught_stderr);
+    close(usual_stderr);
+    text[len] = '\0';
+    return text;
 }

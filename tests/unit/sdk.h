@@ -24,4 +24,11 @@ message_request_t sdk_message(const char *route);
 /* Another event, of its own route. */
 message_request_t sdk_event(event_t event);
 
+/*
+ * Catch standard error from here to sdk_caught, which returns what came: text
+ * that lives until the next sdk_catch.
+ */
+void sdk_catch(void);
+const char *sdk_caught(void);
+
 #endif

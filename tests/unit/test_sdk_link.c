@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -222,6 +224,97 @@ static void greetings_that_cannot_leave_do_not_pile_up(void **state)
         link_tick(link, link_due_ms(link));
     }
     assert_ready("HELLO READY");
+}
+
+/* --- a broker that is not there --------------------------------------------
+ */
+
+/* Ticks until then; *said gets the lines about a broker that is missing. */
+static const char *said_until(int64_t end_ms)
+{
+    link_t *link = &fixture->link;
+
+    log_set_level(LEVEL_WARN);
+    sdk_catch();
+    for (int64_t now_ms; (now_ms = link_due_ms(link)) <= end_ms;) {
+        link_tick(link, now_ms);
+    }
+    log_set_level(LEVEL_ERROR);
+    return sdk_caught();
+}
+
+static size_t times(const char *part, const char *text)
+{
+    size_t count = 0;
+
+    for (; (text = strstr(text, part)) != NULL; text++) {
+        count++;
+    }
+    return count;
+}
+
+static void a_broker_that_never_comes_is_told_ever_less_often(void **state)
+{
+    (void)state;
+    const char *said = said_until(100001);
+    assert_int_equal(times("WORKER-BROKER-MISSING broker=tcp://broker ", said),
+                     6);
+    static const char *const ms[] = {"3000",  "6000",  "12000",
+                                     "24000", "48000", "96000"};
+    for (size_t i = 0; i < sizeof ms / sizeof *ms; i++) {
+        char field[32];
+        (void)snprintf(field, sizeof field, " ms=%s ", ms[i]);
+        assert_int_equal(times(field, said), 1);
+    }
+    assert_int_equal(
+        times("reason=\"nothing that speaks ZeroMQ can be reached\"", said), 6);
+}
+
+static void and_at_least_every_five_minutes(void **state)
+{
+    (void)state;
+    (void)said_until(3600001);
+    assert_int_equal(times("MISSING", said_until(3600001 + 3000000)), 10);
+}
+
+static void what_takes_a_greeting_without_an_answer_is_told(void **state)
+{
+    (void)state;
+    send_all(1);
+    assert_non_null(
+        strstr(said_until(3001), "it can be reached and does not answer"));
+}
+
+static void what_answers_and_is_no_broker_is_told(void **state)
+{
+    (void)state;
+    send_all(1);
+    feed_bare(KIND_WHO, 10);
+    assert_non_null(
+        strstr(said_until(3001), "it answers, but with no WELCOME"));
+}
+
+static void a_broker_that_answers_is_not_missed(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    assert_int_equal(times("MISSING", said_until(3400)), 0);
+}
+
+static void a_broker_that_was_lost_is_missed_from_then_on(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    feed_bare(KIND_BYE, 20000);
+    assert_int_equal(times("MISSING", said_until(22999)), 0);
+    assert_int_equal(times(" ms=3000 ", said_until(23000)), 1);
+}
+
+static void a_worker_that_leaves_misses_nobody(void **state)
+{
+    (void)state;
+    link_drain(&fixture->link, 10);
+    assert_int_equal(times("MISSING", said_until(10000)), 0);
 }
 
 static void who_is_answered_by_a_new_greeting(void **state)
@@ -628,6 +721,13 @@ int main(void)
         TEST(the_greeting_is_there_at_once),
         TEST(a_greeting_without_an_answer_is_said_again),
         TEST(greetings_that_cannot_leave_do_not_pile_up),
+        TEST(a_broker_that_never_comes_is_told_ever_less_often),
+        TEST(and_at_least_every_five_minutes),
+        TEST(what_takes_a_greeting_without_an_answer_is_told),
+        TEST(what_answers_and_is_no_broker_is_told),
+        TEST(a_broker_that_answers_is_not_missed),
+        TEST(a_broker_that_was_lost_is_missed_from_then_on),
+        TEST(a_worker_that_leaves_misses_nobody),
         TEST(who_is_answered_by_a_new_greeting),
         TEST(only_the_first_who_of_a_burst_is_news),
         TEST(a_new_greeting_forgets_what_was_for_the_broker_before),

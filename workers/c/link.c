@@ -9,6 +9,8 @@
 
 #define FIRST_HEARTBEAT_MS 1000 /* until a WELCOME says better */
 #define FIRST_LIVENESS_MS  10000
+#define MISSING_MS         3000   /* without a WELCOME, then it is said */
+#define MISSING_MAX_MS     300000 /* between two such lines, at most */
 #define BUSY_MAX           (OUTBOX_HARD_MAX / 2) /* output that stops new requests */
 #define FRAME_MAX_         ((size_t)64 << 20) /* one request may be that large */
 #define INBOX_KEEP         ((size_t)1 << 20) /* memory an empty inbox may keep */
@@ -107,10 +109,53 @@ static void forget(link_t *self)
     self->fence = 0;
 }
 
+/* --- a broker that is not there ---------------------------------------- */
+
+/* From now on it is missed, if it was not before. */
+static void miss(link_t *self, int64_t now_ms)
+{
+    if (self->state == LINK_UP || self->missing.due_ms == 0) {
+        self->missing =
+            (missing_t){.since_ms = now_ms, .due_ms = now_ms + MISSING_MS};
+    }
+}
+
+/*
+ * Nothing leaves the socket before there is a transport (ZMQ_IMMEDIATE): a TCP
+ * connection to libzmq 4.3.4, one that has shaken hands to 4.3.5.
+ */
+static const char *why_missing(const missing_t *missing)
+{
+    if (missing->has_heard) {
+        return "it answers, but with no WELCOME";
+    }
+    return missing->has_sent ? "it can be reached and does not answer"
+                             : "nothing that speaks ZeroMQ can be reached";
+}
+
+static int64_t missing_due_ms(const link_t *self)
+{
+    bool is_wanted = self->state != LINK_UP && !self->draining;
+
+    return is_wanted ? self->missing.due_ms : INT64_MAX;
+}
+
+static void say_missing(link_t *self, int64_t now_ms)
+{
+    int64_t ms = now_ms - self->missing.since_ms;
+
+    log_warn("WORKER-BROKER-MISSING", "broker=%s ms=%" PRId64 " reason=\"%s\"",
+             self->endpoint, ms, why_missing(&self->missing));
+    self->missing.due_ms = now_ms + (ms < MISSING_MAX_MS ? ms : MISSING_MAX_MS);
+}
+
+/* --- greeting, again and again ----------------------------------------- */
+
 static void greet(link_t *self, int64_t now_ms)
 {
     buf_t *scratch = &self->core->ctx.scratch;
 
+    miss(self, now_ms);
     forget(self);
     self->state = LINK_GREETING;
     self->greeted_ms = now_ms;
@@ -118,9 +163,10 @@ static void greet(link_t *self, int64_t now_ms)
     must(put_hello(self, scratch) == 0 && put_ready(self, scratch) == 0);
 }
 
-static void lose(link_t *self, const char *why)
+static void lose(link_t *self, const char *why, int64_t now_ms)
 {
     log_warn("WORKER-BROKER-LOST", "broker=%s reason=%s", self->endpoint, why);
+    miss(self, now_ms);
     forget(self);
     self->losses++;
     self->state = LINK_LOST;
@@ -333,7 +379,8 @@ static void take_who(link_t *self, int64_t now_ms)
         return;
     }
     if (self->draining) {
-        lose(self, "unknown"); /* whatever we held has had its outcome */
+        lose(self, "unknown",
+             now_ms); /* whatever we held has had its outcome */
         return;
     }
     greet(self, now_ms);
@@ -379,7 +426,7 @@ static void take(link_t *self, const message_t *message, int64_t now_ms)
         break;
     case KIND_BYE:
         if (self->state != LINK_LOST) {
-            lose(self, "bye");
+            lose(self, "bye", now_ms);
         }
         break;
     case KIND_ERROR:
@@ -398,6 +445,7 @@ void link_feed(link_t *self, wire_bytes_t frame, int64_t now_ms)
     self->frame = wire_cursor(frame);
     self->heard_ms = now_ms;
     self->asked_ms = 0;
+    self->missing.has_heard |= frame.len > 0;
     /* An empty frame only asks the transport whether we are there. */
     if (self->state == LINK_LOST && frame.len > 0 && !self->draining) {
         greet(self, now_ms);
@@ -441,7 +489,8 @@ static int64_t lost_due_ms(const link_t *self)
     return self->asked_ms > 0 ? self->asked_ms + self->liveness_ms : INT64_MAX;
 }
 
-int64_t link_due_ms(const link_t *self)
+/* When its state has something to do next. */
+static int64_t state_due_ms(const link_t *self)
 {
     switch (self->state) {
     case LINK_GREETING:
@@ -452,6 +501,13 @@ int64_t link_due_ms(const link_t *self)
     default:
         return self->pinged_ms + self->heartbeat_ms;
     }
+}
+
+int64_t link_due_ms(const link_t *self)
+{
+    int64_t state_ms = state_due_ms(self), missing_ms = missing_due_ms(self);
+
+    return state_ms < missing_ms ? state_ms : missing_ms;
 }
 
 /* PING, unless there is output that cannot leave: it asks the same. */
@@ -476,7 +532,7 @@ static void tick_greeting(link_t *self, int64_t now_ms)
     if (self->outbox.ready.len > 0) {
         self->greeted_ms = now_ms; /* it has not even left */
     } else if (self->draining) {
-        lose(self, "silent");
+        lose(self, "silent", now_ms);
     } else {
         greet(self, now_ms);
     }
@@ -484,7 +540,10 @@ static void tick_greeting(link_t *self, int64_t now_ms)
 
 void link_tick(link_t *self, int64_t now_ms)
 {
-    if (now_ms < link_due_ms(self)) {
+    if (now_ms >= missing_due_ms(self)) {
+        say_missing(self, now_ms);
+    }
+    if (now_ms < state_due_ms(self)) {
         return;
     }
     if (self->state == LINK_GREETING) {
@@ -492,7 +551,7 @@ void link_tick(link_t *self, int64_t now_ms)
         return;
     }
     if (self->state == LINK_UP && now_ms >= lost_due_ms(self)) {
-        lose(self, "silent");
+        lose(self, "silent", now_ms);
     }
     ask(self, now_ms);
     if (self->asked_ms == 0) {
@@ -503,6 +562,7 @@ void link_tick(link_t *self, int64_t now_ms)
 void link_sent(link_t *self, size_t len, int64_t now_ms)
 {
     outbox_sent(&self->outbox, len);
+    self->missing.has_sent = true;
     self->sent_ms = now_ms;
 }
 

@@ -21,6 +21,14 @@
 
 typedef enum { LINK_GREETING, LINK_UP, LINK_LOST } link_state_t;
 
+/* A WELCOME that does not come; it is said seldom, and ever less often. */
+typedef struct {
+    int64_t since_ms; /* it is missed */
+    int64_t due_ms;   /* to say so */
+    bool has_sent;    /* what we said has left: somebody listens there */
+    bool has_heard;   /* something was answered */
+} missing_t;
+
 typedef struct {
     core_t *core;          /* borrowed: runs the requests */
     const char *endpoint;  /* borrowed: for logs */
@@ -37,6 +45,7 @@ typedef struct {
     size_t inbox_count;  /* REQUESTs in it */
     wire_cursor_t frame; /* borrowed: what is left of the frame being read */
     log_brake_t brake;   /* of what a broken broker can make us log */
+    missing_t missing;   /* unless it is UP */
 
     int64_t heartbeat_ms; /* send something at least this often */
     int64_t liveness_ms;  /* after this silence the broker is lost */
@@ -91,7 +100,7 @@ bool link_resume(link_t *self);
 /* Would link_resume run one? */
 bool link_can_resume(const link_t *self);
 
-/* Timers: PING, the greeting again, a broker that is lost. */
+/* Timers: PING, the greeting again, a broker that is lost or never came. */
 void link_tick(link_t *self, int64_t now_ms);
 
 /*

@@ -428,6 +428,19 @@ static int turns(loop_t *self)
 
 /* --- run --------------------------------------------------------------- */
 
+static void log_started(const loop_t *loop)
+{
+    char brokers[1024] = ""; /* as many as a line of the log has room for */
+    size_t len = 0;
+
+    for (size_t i = 0; i < loop->count && len < sizeof brokers; i++) {
+        len += (size_t)snprintf(brokers + len, sizeof brokers - len, "%s%s",
+                                i > 0 ? "," : "", loop->lines[i].link.endpoint);
+    }
+    log_info("WORKER-STARTED", "name=%s boot=%s routes=%zu brokers=%s",
+             loop->name, loop->boot, loop->app->routes.count, brokers);
+}
+
 static int check(const hoist_app *app)
 {
     if (app->first_error < 0) {
@@ -448,8 +461,7 @@ static int run(hoist_app *app)
     int rc = open_loop(&loop, app);
 
     if (rc == 0) {
-        log_info("WORKER-STARTED", "name=%s boot=%s routes=%zu brokers=%zu",
-                 loop.name, loop.boot, app->routes.count, loop.count);
+        log_started(&loop);
         rc = turns(&loop);
     }
     close_loop(&loop);
