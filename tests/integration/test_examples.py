@@ -63,21 +63,31 @@ def test_echo_in_python():
     echoes(sys.executable, EXAMPLES + "/echo.py")
 
 
-def test_echo_in_python_without_an_argument_says_how_to_use_it():
-    ended = subprocess.run([sys.executable, EXAMPLES + "/echo.py"], timeout=WAIT_S,
+def says_how_to_use_it(program, name):
+    ended = subprocess.run([program, f"{EXAMPLES}/{name}"], timeout=WAIT_S,
                            stderr=subprocess.PIPE, text=True)
     assert ended.returncode == 1, ended
-    assert ended.stderr == "usage: echo.py ENDPOINT\n", ended
+    assert ended.stderr == f"usage: {name} ENDPOINT\n", ended
 
 
-def test_ctrl_c_ends_echo_in_python_without_a_word():
+def test_echo_without_an_argument_says_how_to_use_it():
+    says_how_to_use_it(sys.executable, "echo.py")
+    says_how_to_use_it("node", "echo.mjs")
+
+
+def ends_without_a_word(program, name):
     with Hoist() as hoist, tempfile.TemporaryFile("w+") as said, \
-            Example(hoist, sys.executable, EXAMPLES + "/echo.py", hoist.workers,
+            Example(hoist, program, f"{EXAMPLES}/{name}", hoist.workers,
                     stderr=said) as example:
         example.process.send_signal(signal.SIGINT)
         assert example.process.wait(WAIT_S) == -signal.SIGINT
         said.seek(0)
         assert said.read() == ""
+
+
+def test_ctrl_c_ends_echo_without_a_word():
+    ends_without_a_word(sys.executable, "echo.py")
+    ends_without_a_word("node", "echo.mjs")
 
 
 class Lost:

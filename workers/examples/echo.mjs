@@ -4,6 +4,10 @@ import { randomBytes } from "node:crypto";
 import { decodeMulti, encode } from "@msgpack/msgpack";
 import { Dealer } from "zeromq";
 
+if (process.argv.length !== 3) {
+  console.error("usage: echo.mjs ENDPOINT");
+  process.exit(1);
+}
 const sock = new Dealer({ linger: 0 });
 const boot = randomBytes(8).toString("hex"); // once a start
 
