@@ -63,6 +63,11 @@ def test_echo_in_python():
     echoes(sys.executable, EXAMPLES + "/echo.py")
 
 
+def node():
+    assert os.path.isdir(EXAMPLES + "/node_modules"), "run scripts/npm-ci.sh first"
+    return "node"
+
+
 def says_how_to_use_it(program, name):
     ended = subprocess.run([program, f"{EXAMPLES}/{name}"], timeout=WAIT_S,
                            stderr=subprocess.PIPE, text=True)
@@ -72,7 +77,7 @@ def says_how_to_use_it(program, name):
 
 def test_echo_without_an_argument_says_how_to_use_it():
     says_how_to_use_it(sys.executable, "echo.py")
-    says_how_to_use_it("node", "echo.mjs")
+    says_how_to_use_it(node(), "echo.mjs")
 
 
 def ends_without_a_word(program, name):
@@ -87,7 +92,7 @@ def ends_without_a_word(program, name):
 
 def test_ctrl_c_ends_echo_without_a_word():
     ends_without_a_word(sys.executable, "echo.py")
-    ends_without_a_word("node", "echo.mjs")
+    ends_without_a_word(node(), "echo.mjs")
 
 
 class Lost:
@@ -157,8 +162,7 @@ def test_an_idle_worker_in_python_is_not_given_up():
 
 
 def test_echo_in_node():
-    assert os.path.isdir(EXAMPLES + "/node_modules"), "run scripts/npm-ci.sh first"
-    echoes("node", EXAMPLES + "/echo.mjs")
+    echoes(node(), EXAMPLES + "/echo.mjs")
 
 
 def test_readme_shows_echo_py_as_it_is():
