@@ -11,12 +11,23 @@ set -euo pipefail
 cd "${0%/*}/.."
 build=$1
 log=$build/run.$$.log
-server=
-workers_pids=()
+read -r own_name </proc/$$/comm
 
-# End one child, and wait until it has; its status does not matter.
+# Until it becomes its program a child is a copy of this shell, which takes a
+# signal for one of ours and drops it.
+await_program() {
+    local name
+    while read -r name <"/proc/$1/comm" && [ "$name" = "$own_name" ]; do
+        sleep 0.01 &
+        wait $! || true
+    done 2>/dev/null
+}
+
+# End one child, and wait until it has; its status does not matter.  Of one that
+# has ended already bash may have missed it, and would wait for ever.
 stop() {
-    kill "$1" 2>/dev/null || true
+    await_program "$1"
+    kill "$1" 2>/dev/null || return 0
     wait "$1" 2>/dev/null || true
 }
 
@@ -24,17 +35,18 @@ stop() {
 give_way() {
     trap '' INT TERM
     printf '%s\n' "run: ended at once" >&2
+    exec 2>/dev/null # bash would tell of each that was killed
     kill -KILL $(jobs -p) 2>/dev/null || true
 }
 
-# The server first: it tells the workers of every disconnect while they live.
+# In the order of the start, so the server first: it tells the workers of every
+# disconnect while they live.  The table of jobs has a child from the fork on.
 # A terminal that closes may say so twice, so SIGHUP counts once.
 finish() {
     trap give_way INT TERM
     trap '' HUP
     trap - EXIT
-    [ -z "$server" ] || stop "$server"
-    for pid in "${workers_pids[@]}"; do stop "$pid"; done
+    for pid in $(jobs -p); do stop "$pid"; done
     rm -f "$log"
 }
 trap finish EXIT
@@ -52,16 +64,16 @@ logged() {
 give_up() {
     local status=0
     wait "$server" || status=$?
-    server=
     [ "$status" -ne 1 ] || printf '%s\n' "run: to use other ports:" \
         "  HOIST_LISTEN=127.0.0.1:9090 HOIST_WORKERS=tcp://127.0.0.1:9555 make run" >&2
     exit "$status"
 }
 
 # Sessions of their own: Ctrl-C reaches this script alone, which keeps the order.
-: >"$log"
+# The log is opened here: a tee that starts late must not make it anew.
+exec 3>"$log"
 HOIST_STATIC=${HOIST_STATIC-workers/examples/chat} setsid "$build/cli/hoist" \
-    serve 2> >(trap '' INT HUP; exec tee "$log" >&2) &
+    serve 2> >(trap '' INT HUP; exec tee /dev/fd/3 >&2) 3>&- &
 server=$!
 until logged "GATEWAY-LISTENING address"; do
     kill -0 "$server" 2>/dev/null || give_up
@@ -72,8 +84,7 @@ address=$found
 logged "BROKER-LISTENING workers"
 workers=$found
 for example in chat echo; do
-    setsid "$build/workers/examples/$example" --broker "$workers" &
-    workers_pids+=($!)
+    setsid "$build/workers/examples/$example" --broker "$workers" 3>&- &
 done
 printf '%s\n' "" \
     "  chat         http://$address/      open it twice" \

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """scripts/run.sh: what `make run` starts, and that Ctrl-C ends all of it."""
+import glob
 import os
 import random
 import re
@@ -67,6 +68,17 @@ def fetch(address, path="/"):
         return answer.status, answer.read().decode()
 
 
+def marked(mark):
+    """The processes that have mark in their environment."""
+    for environment in glob.glob("/proc/[0-9]*/environ"):
+        try:
+            with open(environment, "rb") as variables:
+                if mark.encode() in variables.read().split(b"\0"):
+                    yield environment
+        except OSError:  # it has ended, or is not ours
+            pass
+
+
 def is_there(pid):
     return os.path.exists(f"/proc/{pid}")
 
@@ -125,13 +137,15 @@ def test_ctrl_c_at_any_moment_of_the_start_ends_all():
     seed = random.randrange(1 << 32)
     print("seed", seed)
     moments = random.Random(seed)
-    for _ in range(30):
+    for turn in range(30):
+        mark = f"RUN_TEST={os.getpid()}-{turn}"
         with tempfile.TemporaryFile() as output:
-            process = start(output)
+            process = start(output, RUN_TEST=mark.partition("=")[2])
             time.sleep(moments.uniform(0.01, 0.12))
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does
             process.wait(WAIT_S)
         assert not os.path.exists(f"{BUILD}/run.{process.pid}.log"), process.pid
+        until(lambda: not any(marked(mark)), f"all of {process.pid} to end")
 
 
 def test_a_port_in_use_is_said_with_the_way_out():
