@@ -52,6 +52,7 @@ static const char *const known[] = {
     "REQUIRE_CONNECT",
     "ROUTE_GRACE",
     "ROUTE_SELECTION_EXPRESSION",
+    "SETTLE_TIME",
     "SIGNALS",
     "STAGE",
     "STATIC",
@@ -77,12 +78,11 @@ static void check(const char *name)
     if (is_known(name)) {
         return;
     }
+    /* Others may have the prefix (a service called hoist in Kubernetes has). */
     const char *near = names_near(name, known, KNOWN);
     if (near != NULL) {
         log_warn("VARIABLE-UNKNOWN", "name=" PREFIX "%s meant=" PREFIX "%s",
                  name, near);
-    } else {
-        log_warn("VARIABLE-UNKNOWN", "name=" PREFIX "%s", name);
     }
 }
 

@@ -8,9 +8,9 @@
 #define BASE_VARIABLES_H
 
 /*
- * Log a warning for each HOIST_… variable that no program of hoist reads; it
- * is no failure, since other programs may begin theirs like that.  Start-up
- * only.
+ * Log a warning for each HOIST_… variable that no program of hoist reads, but
+ * that is nearly one which is read: others may begin theirs like that.
+ * Start-up only.
  */
 void variables_check(void);
 
