@@ -52,7 +52,7 @@ static const setting_t table[] = {
     {"listen", ADDRESS, FOR_GATEWAY, AT(gateway.listen), 0, 0, "ADDRESS:PORT",
      "where clients connect; port 0 picks one"},
     {"broker", ENDPOINTS, FOR_GATEWAY, AT(gateway.broker), 0, 0, "ENDPOINTS",
-     "each broker's socket for gateways, comma separated (not with serve)"},
+     "each broker's socket for gateways (not with serve)"},
     {"workers", ENDPOINT, FOR_BROKER, AT(broker.workers), 0, 0, "ENDPOINT",
      "where workers connect"},
     {"gateways", ENDPOINT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
