@@ -26,10 +26,11 @@
 #define RECONNECT_MS    5000 /* without a transport, until one is asked for */
 
 typedef struct {
-    hub_t *hub;   /* borrowed */
-    link_t *link; /* borrowed */
-    void *socket; /* libzmq socket; NULL: none */
-    zwatch_t watch;
+    hub_t *hub;    /* borrowed */
+    link_t *link;  /* borrowed */
+    void *socket;  /* libzmq socket; NULL: none */
+    void *monitor; /* of it */
+    zwatch_t watch, monitor_watch;
     int64_t unsent_since_ms; /* it takes nothing; 0: it does */
 } dealer_t;
 
@@ -115,6 +116,18 @@ static void on_frames(void *user)
     }
 }
 
+static void on_monitor(void *user)
+{
+    dealer_t *self = user;
+    zmq_msg_t part;
+
+    zmq_msg_init(&part);
+    while (zmq_msg_recv(&part, self->monitor, ZMQ_DONTWAIT) >= 0) {
+        hub_broken(self->hub, self->link);
+    }
+    zmq_msg_close(&part);
+}
+
 static void on_begin(void *user)
 {
     gateway_t *self = user;
@@ -171,9 +184,23 @@ static void log_stats(void *user)
 
 /* --- start and end ----------------------------------------------------- */
 
+static void watch_transport(dealer_t *self)
+{
+    char endpoint[64];
+
+    snprintf(endpoint, sizeof endpoint, "inproc://hoist-monitor-%p",
+             (void *)self);
+    must(zmq_socket_monitor(self->socket, endpoint, ZMQ_EVENT_DISCONNECTED) ==
+         0);
+    self->monitor = zmq_socket(zsys_init(), ZMQ_PAIR);
+    must(self->monitor != NULL);
+    must(zmq_connect(self->monitor, endpoint) == 0);
+}
+
 static int connect_broker(dealer_t *self, char *error, size_t error_size)
 {
     self->socket = actor_socket(ZMQ_DEALER);
+    watch_transport(self);
     actor_socket_set(self->socket, ZMQ_IMMEDIATE, 1);
     actor_socket_set(self->socket, ZMQ_RECONNECT_IVL, 100);
     actor_socket_set(self->socket, ZMQ_RECONNECT_IVL_MAX, 1000);
@@ -224,11 +251,14 @@ static void stop(gateway_t *self)
 {
     for (size_t i = 0; i < GATEWAY_BROKERS_MAX; i++) {
         zwatch_stop(&self->dealers[i].watch);
+        zwatch_stop(&self->dealers[i].monitor_watch);
     }
     transport_destroy(&self->transport); /* before the hub: closes sessions */
     hub_destroy(&self->hub);
     for (size_t i = 0; i < GATEWAY_BROKERS_MAX; i++) {
         if (self->dealers[i].socket != NULL) {
+            zmq_socket_monitor(self->dealers[i].socket, NULL, 0);
+            zmq_close(self->dealers[i].monitor);
             zmq_close(self->dealers[i].socket);
         }
     }
@@ -253,6 +283,8 @@ void gateway_actor(zsock_t *pipe, void *options)
         dealer_t *dealer = &self.dealers[i];
         zwatch_start(&dealer->watch, self.actor.loop, dealer->socket,
                      ZWATCH_READS_AND_SENDS, on_frames, dealer);
+        zwatch_start(&dealer->monitor_watch, self.actor.loop, dealer->monitor,
+                     ZWATCH_READS, on_monitor, dealer);
     }
     zstr_sendx(pipe, "READY", transport_address(self.transport), NULL);
     actor_run(&self.actor);

@@ -17,6 +17,7 @@
 #define REQUEST_OVERHEAD 512  /* bytes of a REQUEST beside body and details */
 #define DRAINED_AT_ONCE  64   /* sessions: a few need no patience */
 #define RESUMES_PER_TURN 1024 /* sessions woken when room comes back */
+#define BROKEN_MS        1000 /* for a transport to be made again */
 
 /* --- the table --------------------------------------------------------- */
 
@@ -347,6 +348,7 @@ static void lose_broker(hub_t *self, link_t *link, const char *why)
     self->stats.broker_lost++;
     link->state = LINK_DOWN;
     link->is_lost = true;
+    link->broken_ms = 0;
     abandon_requests(self, link);
     placement_lost(self, link);
     greet(self, link);
@@ -486,6 +488,7 @@ void hub_frame(hub_t *self, link_t *link, const uint8_t *bytes, size_t len)
     int rc;
 
     link->last_heard_ms = self->now_ms;
+    link->broken_ms = 0;
     while ((rc = message_decode(&frame, &message)) != 0) {
         if (rc == 1) {
             take_message(self, link, &message);
@@ -495,6 +498,11 @@ void hub_frame(hub_t *self, link_t *link, const uint8_t *bytes, size_t len)
             hub_malformed(self, "the rest of the frame was ignored");
         }
     }
+}
+
+void hub_broken(hub_t *self, link_t *link)
+{
+    link_broke(link, self->now_ms);
 }
 
 /* --- turns ------------------------------------------------------------- */
@@ -509,8 +517,18 @@ void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms)
         log_warn("GATEWAY-PAUSED", "ms=%lld", (long long)pause_ms);
         for (size_t i = 0; i < self->link_count; i++) { /* it was ours */
             self->links[i]->last_heard_ms += pause_ms;
+            if (self->links[i]->broken_ms > 0) {
+                self->links[i]->broken_ms += pause_ms;
+            }
         }
     }
+}
+
+/* Where there are others, a dead broker is not waited for. */
+static bool is_dead(const hub_t *self, const link_t *link)
+{
+    return self->link_count > 1 && link->broken_ms > 0 &&
+           self->now_ms - link->broken_ms >= BROKEN_MS;
 }
 
 static void tick_link(hub_t *self, link_t *link)
@@ -518,6 +536,8 @@ static void tick_link(hub_t *self, link_t *link)
     if (link_stands(link) &&
         self->now_ms - link->last_heard_ms >= link->liveness_ms) {
         lose_broker(self, link, "silence");
+    } else if (link_stands(link) && is_dead(self, link)) {
+        lose_broker(self, link, "its transport broke");
     } else if (!link_stands(link) && link->out.len == 0 &&
                self->now_ms - link->last_greeted_ms >= link->heartbeat_ms) {
         greet(self, link);

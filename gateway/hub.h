@@ -72,6 +72,9 @@ void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms);
 /* A frame from the link's broker; lent. */
 void hub_frame(hub_t *self, link_t *link, const uint8_t *bytes, size_t len);
 
+/* The link's transport broke. */
+void hub_broken(hub_t *self, link_t *link);
+
 /* A broker sent what is no frame of the protocol. */
 void hub_malformed(hub_t *self, const char *text);
 

@@ -207,6 +207,14 @@ void link_up(link_t *self)
     self->state = LINK_UP;
 }
 
+void link_broke(link_t *self, int64_t now_ms)
+{
+    if (link_stands(self) && self->broken_ms == 0) {
+        self->broken_ms = now_ms;
+        put_ping(self); /* the first word on the next transport */
+    }
+}
+
 void link_pong(link_t *self)
 {
     self->pongs++;

@@ -73,6 +73,7 @@ typedef struct {
 
     int64_t heartbeat_ms, liveness_ms;
     int64_t last_heard_ms, last_sent_ms, last_greeted_ms;
+    int64_t broken_ms; /* its transport broke, and nothing was heard since; 0 */
 
     uint64_t window, window_bytes; /* granted */
     uint64_t in_flight, in_flight_bytes;
@@ -124,6 +125,9 @@ int link_depart(link_t *self, const conn_id_t *id);
 
 /* The last part is put: requests may follow. */
 void link_up(link_t *self);
+
+/* Its transport broke: the broker is dead, or will ask who we are. */
+void link_broke(link_t *self, int64_t now_ms);
 
 /* A PONG came. */
 void link_pong(link_t *self);

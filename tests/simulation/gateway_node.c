@@ -166,11 +166,14 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
 
 static void on_broken(void *owner, wire_t *wire)
 {
-    const gateway_node_t *self = owner;
+    gateway_node_t *self = owner;
 
-    /* ZeroMQ tells a DEALER's owner nothing; but its broker gives it up. */
-    if (self->wire_count > 1 && wire->router->is_alive && self->hub != NULL) {
-        truth_torn(self->hub->loop);
+    if (self->hub == NULL) {
+        return;
+    }
+    hub_broken(self->hub, self->hub->links[wire - self->wires]);
+    if (self->wire_count > 1 && wire->router->is_alive) {
+        truth_torn(self->hub->loop); /* that broker gives it up */
     }
 }
 

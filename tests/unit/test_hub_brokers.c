@@ -213,6 +213,41 @@ static void who_was_at_a_lost_broker_goes_on_at_another(void **state)
     assert_int_equal(gateway.hub->stats.moved, 1);
 }
 
+static void breaks(size_t broker)
+{
+    at_broker(broker);
+    forgets();
+    gateway.broker_is_silent = true;
+    hub_broken(gateway.hub, gateway.hub->links[broker]);
+    time_passes(900);
+    assert_true(link_stands(gateway.hub->links[broker]));
+}
+
+static void a_broker_whose_transport_broke_is_not_waited_for(void **state)
+{
+    client_t *client = a_client_at(A);
+    (void)state;
+
+    breaks(A);
+    time_passes(150);
+    assert_false(link_stands(gateway.hub->links[A]));
+    comes_to(client, B);
+}
+
+static void unless_it_is_heard_on_another(void **state)
+{
+    client_t *client = a_client_at(A);
+    (void)state;
+
+    breaks(A);
+    gets_nothing();
+    assert_int_equal(gateway.pings, 1);
+    broker_says_bare(KIND_PONG);
+    time_passes(2000);
+    assert_int_equal(place_of(client), A);
+    gateway.broker_is_silent = false;
+}
+
 static void what_was_on_its_way_there_fails(void **state)
 {
     client_t *client = a_client_at(A);
@@ -600,6 +635,8 @@ int main(void)
         TEST(a_broker_that_has_just_started_is_avoided),
         TEST(a_broker_that_has_just_started_is_better_than_none),
         TEST(who_was_at_a_lost_broker_goes_on_at_another),
+        TEST(a_broker_whose_transport_broke_is_not_waited_for),
+        TEST(unless_it_is_heard_on_another),
         TEST(what_was_on_its_way_there_fails),
         TEST(a_disconnect_without_a_reply_is_said_again_elsewhere),
         TEST(who_waited_for_room_there_connects_elsewhere),
