@@ -109,6 +109,9 @@ static void put_list(hub_t *hub, link_t *link)
         link_listed(link);
     } else {
         link_up(link);
+        if (!list_is_empty(&link->told)) {
+            link_listed(link); /* whose PONG says that it has them */
+        }
         placement_joined(hub, link);
     }
 }
@@ -216,10 +219,11 @@ static void put_arriving(link_t *link)
 
 /* --- turns --------------------------------------------------------------- */
 
-/* It has read all that it was told. */
+/* It has read all that it was told; of a list that has just begun it was told
+ * nothing yet. */
 static void confirm(link_t *link)
 {
-    while (list_take(&link->told) != NULL) {
+    while (link->state == LINK_UP && list_take(&link->told) != NULL) {
     }
     if (link->forgetful > 0) {
         buf_drop(&link->departed, link->forgetful);
@@ -309,7 +313,7 @@ void listing_start(hub_t *hub, link_t *link, link_welcome_t meaning)
         tell_again(link);
         return;
     }
-    while (list_take(&link->told) != NULL) { /* the list names them */
-    }
+    /* The list names those that it was told of, too: they are on their way
+     * until it has read that. */
     forget_departed(hub, link);
 }
