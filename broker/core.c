@@ -446,13 +446,16 @@ void core_drain(core_t *core)
     flush_all(core);
 }
 
-/* A DISCONNECT that nobody serves now is said again to our successor. */
+/* DISCONNECTs that nobody serves now: they are said again to our successor. */
 static uint64_t count_stranded(const core_t *core)
 {
     uint64_t count = 0;
 
     list_foreach(link, &core->stranded) {
-        count++;
+        const conn_t *conn = list_entry(link, conn_t, queued);
+        const request_t *first =
+            list_entry(list_peek(&conn->waiting), request_t, link);
+        count += first->event == EVENT_DISCONNECT;
     }
     return count;
 }
@@ -465,7 +468,8 @@ bool core_is_drained(const core_t *core)
             return false;
         }
     }
-    return core->stats.requests <= count_stranded(core);
+    return !core_is_parked(core) &&
+           core->stats.requests <= count_stranded(core);
 }
 
 void core_stop(core_t *core)

@@ -95,7 +95,8 @@ void core_probe(core_t *core);
  */
 void core_drain(core_t *core);
 
-/* After core_drain: has all that gateways sent had its outcome? */
+/* After core_drain and a core_end: has all that gateways sent had its outcome,
+ * and has every outcome left? */
 bool core_is_drained(const core_t *core);
 
 /* Say BYE to every peer. */

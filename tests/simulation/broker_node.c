@@ -7,10 +7,12 @@
 
 #include <stdio.h>
 
-#define TICK_MS       50 /* as base/actor.h */
-#define PARKED_MS     5  /* from here on as broker.c */
-#define PROBES        4
-#define PROBE_SOON_MS 20
+#define TICK_MS        50 /* as base/actor.h */
+#define PARKED_MS      5  /* from here on as broker.c */
+#define PROBES         4
+#define PROBE_SOON_MS  20
+#define LAST_FRAMES_MS 50
+#define RESTART_MS     2000 /* after an end in order, at most */
 
 static int64_t stopped_until_ms(void *owner)
 {
@@ -47,6 +49,23 @@ static void check_stats(const broker_node_t *self)
 
 static void end_turn(void *subject, uint32_t life);
 
+static void start_again(void *subject, uint32_t life)
+{
+    broker_node_t *self = subject;
+
+    if (life == self->life && self->core == NULL) {
+        broker_node_start(self);
+    }
+}
+
+static void end_core(broker_node_t *self)
+{
+    self->life++;
+    core_destroy(&self->core);
+    self->store->ops->destroy(self->store);
+    self->store = NULL;
+}
+
 static void begin_turn(broker_node_t *self)
 {
     if (!self->in_turn) {
@@ -65,6 +84,33 @@ static void turn_again(void *subject, uint32_t life)
     }
 }
 
+static void close_and_restart(void *subject, uint32_t life)
+{
+    broker_node_t *self = subject;
+
+    if (life == self->life) {
+        router_close(&self->router);
+        world_after(world_between(0, RESTART_MS), start_again, self, life);
+    }
+}
+
+static bool may_leave(broker_node_t *self)
+{
+    self->router.has_drained = core_is_drained(self->core);
+    return self->router.has_drained || world_now_ms() >= self->drain_until_ms;
+}
+
+/* Its last frames have a moment to be read, as in broker.c. */
+static void leave(broker_node_t *self)
+{
+    world_trace("broker %u leaves, %s", self->number,
+                self->router.has_drained ? "drained" : "cut short");
+    core_stop(self->core);
+    end_core(self);
+    truth_broker_crashed(); /* its memory is gone, all the same */
+    world_after(LAST_FRAMES_MS, close_and_restart, self, self->life);
+}
+
 static void end_turn(void *subject, uint32_t life)
 {
     broker_node_t *self = subject;
@@ -76,6 +122,10 @@ static void end_turn(void *subject, uint32_t life)
     probe_when_due(self);
     core_end(self->core);
     check_stats(self);
+    if (self->drain_until_ms > 0 && may_leave(self)) {
+        leave(self);
+        return;
+    }
     if (core_is_parked(self->core)) {
         world_after(PARKED_MS, turn_again, self, life);
     }
@@ -116,6 +166,9 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
 {
     broker_node_t *self = owner;
 
+    if (self->core == NULL) {
+        return; /* it has left, and its sockets are about to */
+    }
     if (self->is_probed && wire->side == SIDE_GATEWAYS) {
         note_messages(bytes, len);
     }
@@ -171,6 +224,8 @@ void broker_node_start(broker_node_t *self)
     self->in_turn = false;
     self->stopped_until_ms = 0;
     self->probes_due = 0;
+    self->drain_until_ms = 0;
+    self->router.has_drained = false;
     self->probed_ms = world_now_ms();
     self->store = store_memory_new();
     self->core =
@@ -182,11 +237,15 @@ void broker_node_start(broker_node_t *self)
 void broker_node_crash(broker_node_t *self)
 {
     world_trace("broker %u crashes", self->number);
-    self->life++;
     router_close(&self->router);
-    core_destroy(&self->core);
-    self->store->ops->destroy(self->store);
-    self->store = NULL;
+    end_core(self);
+}
+
+void broker_node_drain(broker_node_t *self, int64_t ms)
+{
+    world_trace("broker %u drains", self->number);
+    self->drain_until_ms = world_now_ms() + ms;
+    core_drain(self->core);
 }
 
 void broker_node_stop(broker_node_t *self, int64_t ms)

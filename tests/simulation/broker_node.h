@@ -20,6 +20,7 @@ typedef struct {
     int64_t stopped_until_ms;
     int64_t probed_ms;
     int probes_due;
+    int64_t drain_until_ms; /* 0: it does not drain */
 } broker_node_t;
 
 void broker_node_init(broker_node_t *self, unsigned number,
@@ -28,6 +29,9 @@ void broker_node_fini(broker_node_t *self);
 
 void broker_node_start(broker_node_t *self);
 void broker_node_crash(broker_node_t *self);
+
+/* SIGTERM: finish what is on its way, within `ms`, and leave; start again. */
+void broker_node_drain(broker_node_t *self, int64_t ms);
 
 /* SIGSTOP, and SIGCONT after `ms`. */
 void broker_node_stop(broker_node_t *self, int64_t ms);

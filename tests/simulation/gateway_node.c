@@ -154,9 +154,14 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
     begin_turn(self);
     gateway_stats_t before = self->hub->stats;
     note_farewells(self);
-    uint64_t session = link->session;
+    uint64_t session = link->session, in_flight = link->in_flight;
     hub_frame(self->hub, link, bytes, len);
     self->sessions += link->session != session;
+    if (self->hub->stats.broker_lost != before.broker_lost &&
+        wire->router->has_drained && in_flight > 0) {
+        world_broken("a broker that ended in order left %llu requests",
+                     (unsigned long long)in_flight);
+    }
     check_stats(self);
     watch(self, &before);
     if (self->hub->stats.given_up == before.given_up) {

@@ -68,6 +68,7 @@ typedef enum {
     GATEWAY_LINK_BREAKS,
     BROKER_CRASHES,
     BROKER_STOPS,
+    BROKER_DRAINS,
     LINKS_FLAP,
     SOCKETS_FILL,
     FAULTS,
@@ -78,7 +79,8 @@ static const char *const fault_names[FAULTS] = {
     "worker-cut-off",  "worker-breaks",       "handler-hangs",
     "handler-drags",   "gateway-crashes",     "gateway-stops",
     "gateway-cut-off", "gateway-link-breaks", "broker-crashes",
-    "broker-stops",    "links-flap",          "sockets-fill",
+    "broker-stops",    "broker-drains",       "links-flap",
+    "sockets-fill",
 };
 
 static struct {
@@ -356,6 +358,8 @@ static void hurt_broker(fault_t fault)
         broker_node_crash(broker);
         truth_broker_crashed();
         world_after(world_between(0, 2000), restart_broker, broker, 0);
+    } else if (fault == BROKER_DRAINS) {
+        broker_node_drain(broker, world_between(0, 6000));
     } else {
         int64_t ms = world_between(50, 3000);
         for (size_t i = 0; i < run.gateway_count; i++) {
@@ -371,7 +375,7 @@ static void hurt(fault_t fault)
         hurt_some_worker(fault);
     } else if (fault >= GATEWAY_CRASHES && fault <= GATEWAY_LINK_BREAKS) {
         hurt_gateway(fault, &run.gateways[world_below(run.gateway_count)]);
-    } else if (fault == BROKER_CRASHES || fault == BROKER_STOPS) {
+    } else if (fault >= BROKER_CRASHES && fault <= BROKER_DRAINS) {
         hurt_broker(fault);
     }
 }

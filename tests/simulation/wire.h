@@ -33,11 +33,12 @@ typedef struct {
 typedef struct router {
     void *owner; /* borrowed */
     const router_ops_t *ops;
-    bool is_alive; /* the process stands */
-    unsigned park; /* one send in so many finds a full socket; 0: none */
-    unsigned late; /* one frame in so many takes longer; 0: none */
-    unsigned flap; /* one connection in so many breaks at once; 0: none */
-    wire_t *wires; /* all that were ever connected to it */
+    bool is_alive;    /* the process stands */
+    bool has_drained; /* it ended in order, with nothing on its way */
+    unsigned park;    /* one send in so many finds a full socket; 0: none */
+    unsigned late;    /* one frame in so many takes longer; 0: none */
+    unsigned flap;    /* one connection in so many breaks at once; 0: none */
+    wire_t *wires;    /* all that were ever connected to it */
 } router_t;
 
 typedef struct {
