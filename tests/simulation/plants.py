@@ -44,6 +44,7 @@ PROMISES = {
     "first come, first served": r"served behind one|had room, and",
     "windows are kept": r"more than its window|a window overrun|credit",
     "workers choose their work": r"route of others|has drained",
+    "who ends in order leaves nothing": r"that ended in order",
     "nothing is left over": r"keeps",
 }
 
@@ -109,6 +110,21 @@ PLANTS = [
           "list_append(&core->credited, &worker->credited);", "",
           "a broker does not pass the credit of a push on",
           "windows are kept"),
+
+    # The end of a broker.
+    Plant("drained-early", "broker/core.c",
+          "core->stats.requests <= count_stranded(core)", "true",
+          "a broker ends with requests on their way",
+          "who ends in order leaves nothing"),
+    Plant("drained-unsent", "broker/core.c",
+          "!core_is_parked(core) &&\n           core->stats", "core->stats",
+          "a broker ends with replies that a full socket has not taken",
+          "who ends in order leaves nothing"),
+    Plant("drain-unheard", "gateway/link.c",
+          "self->state == LINK_UP && !self->is_draining &&",
+          "self->state == LINK_UP &&",
+          "a gateway goes on sending after it said that it will not",
+          "who ends in order leaves nothing"),
 
     # Order, and who is served.
     Plant("no-binding", "broker/dispatch.c",
