@@ -199,7 +199,7 @@ def test_kinds_that_are_unknown_or_not_for_gateways_are_ignored():
     with Fixture() as at:
         for message in ([99, "later"], [HELLO, 1, "gateway", "b", "", {}],
                         [READY, ["echo"], 1, 1], [GONE, at.conn, 1],
-                        [CREDIT, 1, 1], [PING], [SYNC, [], False, 1], [DRAIN],
+                        [CREDIT, 1, 1], [PING], [SYNC, [], False, 1],
                         [REQUEST, 1, MESSAGE, at.conn, "echo", "", 1, None,
                          None]):
             at.broker.send(message)
