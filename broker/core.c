@@ -446,7 +446,8 @@ void core_drain(core_t *core)
     flush_all(core);
 }
 
-/* DISCONNECTs that nobody serves now: they are said again to our successor. */
+/* DISCONNECTs of gateways that nobody serves now: they are said again to our
+ * successor. */
 static uint64_t count_stranded(const core_t *core)
 {
     uint64_t count = 0;
@@ -455,7 +456,7 @@ static uint64_t count_stranded(const core_t *core)
         const conn_t *conn = list_entry(link, conn_t, queued);
         const request_t *first =
             list_entry(list_peek(&conn->waiting), request_t, link);
-        count += first->event == EVENT_DISCONNECT;
+        count += first->event == EVENT_DISCONNECT && !first->is_answered;
     }
     return count;
 }

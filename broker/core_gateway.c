@@ -243,13 +243,12 @@ static int add_open(core_t *core, gateway_t *gateway, const conn_id_t *id,
 {
     conn_t *conn;
 
-    if (conns_add(core, gateway, id, context, &conn) < 0) {
-        return -EPROTO; /* two connections in one slot */
+    int rc = conns_add(core, gateway, id, context, &conn);
+    if (rc < 0) {
+        return rc; /* -EEXIST: two connections in one slot */
     }
     conn->state = CONN_OPEN;
     conn->round = gateway->round;
-    /* Older than we are: so may be those who serve its end. */
-    core->disconnect_gone_ms = core->now_ms;
     (void)core->store->ops->save(core->store, conn->record);
     return 0;
 }
@@ -280,7 +279,12 @@ static int sync_one(core_t *core, gateway_t *gateway,
         return add_open(core, gateway, &id, context);
     }
     /* Named by a later list, its end was on its way when that was made. */
-    return gateway->was_synced ? 0 : add_open(core, gateway, &id, context);
+    if (gateway->was_synced) {
+        return 0;
+    }
+    /* Older than we are: so may be those who serve its end. */
+    core->disconnect_gone_ms = core->now_ms;
+    return add_open(core, gateway, &id, context);
 }
 
 /* What the list does not name is over, whatever we were told before: the
@@ -312,12 +316,18 @@ static void on_sync(core_t *core, gateway_t *gateway,
         gateway->is_syncing = sync->more;
     }
     (void)wire_get_array(&in, &count);
+    int bad = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (sync_one(core, gateway, sync, &in) < 0) {
-            peer_fault(core, gateway->peer, "malformed",
-                       "a connection of the SYNC");
+        int rc = sync_one(core, gateway, sync, &in);
+        if (rc == -ENOMEM) {
+            peer_doom(core, gateway->peer, "no memory for its connections");
             return;
         }
+        bad += rc < 0;
+    }
+    if (bad > 0) {
+        peer_fault(core, gateway->peer, "malformed",
+                   "a connection of the SYNC");
     }
     if (is_list && !sync->more) {
         gateway->was_synced = true;

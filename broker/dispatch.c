@@ -643,6 +643,7 @@ void dispatch_drop(core_t *core, conn_t *conn)
     request_t *request;
 
     conn->is_busy = true;
+    conn->is_moved = true;
     conn->state = CONN_CLOSING;
     conns_unlist(core, conn);
     routing_unqueue(conn);
@@ -691,6 +692,19 @@ void dispatch_timeout(core_t *core, request_t *request)
 
 /* --- workers ------------------------------------------------------------- */
 
+/* One that overtook says nothing of a handler that still runs. */
+static void answer_message(core_t *core, request_t *request,
+                           const message_reply_t *reply)
+{
+    static const uint8_t runs[] = {0x81, 0xa4, 'r', 'u', 'n', 's', 0xc3};
+    message_reply_t mine = *reply;
+
+    if (request->is_loose && request->conn->in_flight > 0) {
+        mine.options = (wire_bytes_t){runs, sizeof runs};
+    }
+    answer(core, request, &mine);
+}
+
 static void take_reply(core_t *core, request_t *request,
                        const message_reply_t *reply)
 {
@@ -707,7 +721,7 @@ static void take_reply(core_t *core, request_t *request,
         fail(core, request, 200);
         break;
     default:
-        answer(core, request, reply);
+        answer_message(core, request, reply);
     }
 }
 
@@ -784,7 +798,7 @@ static void end_run(core_t *core, conn_t *conn)
         parts_t parts = request_parts(request);
         route_t *route = resolve(core, request->event, parts.route);
         place_t place = place_bound(conn, request->event, route, 0);
-        if (place.verdict != WAIT_TURN) {
+        if (place.verdict != WAIT_TURN && !is_loose(request->event, route)) {
             place.verdict = WAIT_WORKER;
             enqueue(core, conn, &place);
         }
@@ -829,7 +843,12 @@ static bool feed_route(core_t *core, worker_t *worker)
     serves_t *serves = list_entry(link, serves_t, hungry);
     route_t *route = serves->route;
     conn_t *conn = list_entry(list_peek(&route->waiters), conn_t, queued);
-    parts_t parts = request_parts(first_waiting(conn));
+    request_t *request = first_waiting(conn);
+    parts_t parts = request_parts(request);
+    if (!may_go_to(conn, request->event, route, worker)) {
+        reschedule(core, conn); /* the route wants order by now */
+        return true;
+    }
     if (!worker_has_room(worker, cost_of(conn, &parts))) {
         return false;
     }
@@ -951,7 +970,7 @@ static void make_homeless(conn_t *conn, list_t *homeless)
 /* Not what has been answered meanwhile, nor the CONNECT of one who left. */
 static bool is_to_be_had_again(const request_t *request)
 {
-    if (!request->is_again) {
+    if (!request->is_again || request->conn->is_moved) {
         return false;
     }
     if (!has_deadline(request)) {

@@ -127,6 +127,7 @@ struct conn {
     uint8_t state;       /* conn_state_t */
     uint8_t queue;       /* queue_t: which list `queued` is in */
     bool is_listed;      /* found by its id */
+    bool is_moved;       /* another broker's: nothing of it is given again */
     bool is_busy;        /* in somebody's hands: not to be freed */
     uint32_t round;      /* of the SYNC that named it */
     uint32_t in_flight;  /* requests at `worker` */

@@ -437,6 +437,12 @@ static void take_who(hub_t *self, link_t *link)
     }
 }
 
+/* It asked who we are, or seemed lost to itself, and our greeting is open. */
+static bool owes_welcome(const link_t *link)
+{
+    return !link_stands(link) && !link->is_lost && link->boot[0] != '\0';
+}
+
 static void take_drain(hub_t *self, link_t *link)
 {
     log_info("GATEWAY-BROKER-DRAINS", "broker=%s", link->endpoint);
@@ -466,7 +472,7 @@ static void take_message(hub_t *self, link_t *link, const message_t *message)
         link_pong(link);
         return;
     case KIND_BYE:
-        if (link_stands(link)) {
+        if (link_stands(link) || owes_welcome(link)) {
             lose_broker(self, link, "it said BYE");
         }
         return;
@@ -517,6 +523,7 @@ void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms)
         log_warn("GATEWAY-PAUSED", "ms=%lld", (long long)pause_ms);
         for (size_t i = 0; i < self->link_count; i++) { /* it was ours */
             self->links[i]->last_heard_ms += pause_ms;
+            self->links[i]->last_stood_ms += pause_ms;
             if (self->links[i]->broken_ms > 0) {
                 self->links[i]->broken_ms += pause_ms;
             }
@@ -531,13 +538,32 @@ static bool is_dead(const hub_t *self, const link_t *link)
            self->now_ms - link->broken_ms >= BROKEN_MS;
 }
 
+/* NULL: it is there, or has been lost already. */
+static const char *why_lost(const hub_t *self, const link_t *link)
+{
+    if (owes_welcome(link)) {
+        return self->now_ms - link->last_stood_ms >= link->liveness_ms
+                   ? "no WELCOME"
+                   : NULL;
+    }
+    if (!link_stands(link)) {
+        return NULL;
+    }
+    if (self->now_ms - link->last_heard_ms >= link->liveness_ms) {
+        return "silence";
+    }
+    return is_dead(self, link) ? "its transport broke" : NULL;
+}
+
 static void tick_link(hub_t *self, link_t *link)
 {
-    if (link_stands(link) &&
-        self->now_ms - link->last_heard_ms >= link->liveness_ms) {
-        lose_broker(self, link, "silence");
-    } else if (link_stands(link) && is_dead(self, link)) {
-        lose_broker(self, link, "its transport broke");
+    const char *why = why_lost(self, link);
+
+    if (link_stands(link)) {
+        link->last_stood_ms = self->now_ms;
+    }
+    if (why != NULL) {
+        lose_broker(self, link, why);
     } else if (!link_stands(link) && link->out.len == 0 &&
                self->now_ms - link->last_greeted_ms >= link->heartbeat_ms) {
         greet(self, link);

@@ -73,6 +73,7 @@ typedef struct {
 
     int64_t heartbeat_ms, liveness_ms;
     int64_t last_heard_ms, last_sent_ms, last_greeted_ms;
+    int64_t last_stood_ms; /* before we greeted again */
     int64_t broken_ms; /* its transport broke, and nothing was heard since; 0 */
 
     uint64_t window, window_bytes; /* granted */

@@ -609,10 +609,10 @@ void session_resume(session_t *self)
  */
 static void note_binding(session_t *self, const message_reply_t *reply)
 {
-    if (reply->status < 400) {
-        self->is_bound = false;
-    } else if (wire_map_bool(reply->options, "runs", false)) {
+    if (wire_map_bool(reply->options, "runs", false)) {
         self->is_bound = true;
+    } else if (reply->status < 400) {
+        self->is_bound = false;
     }
 }
 

@@ -403,6 +403,38 @@ static void what_does_not_fit_into_a_socket_is_sent_later(void **state)
     assert_false(core_is_parked(broker.core));
 }
 
+static void a_handshake_that_waits_is_waited_for(void **state)
+{
+    node_t *gateway = a_strict_gateway(1);
+    client_t *client = a_newcomer(gateway);
+    (void)state;
+
+    client_knocks(client);
+    gets_nothing(gateway);
+    core_drain(broker.core);
+    gets(gateway, KIND_DRAIN);
+    says_bare(gateway, KIND_DRAIN);
+    assert_int_equal(core_stats(broker.core)->requests, 1);
+    assert_false(core_is_drained(broker.core));
+}
+
+static void so_is_an_end_that_nobody_else_would_tell(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "$disconnect", 1);
+    a_client(gateway);
+    (void)state;
+
+    worker->is_silent = true;
+    says_bare(worker, KIND_BYE);
+    time_passes(ROUTE_GRACE_MS + SWEEP_MS);
+    gateway->is_silent = true;
+    says_bare(gateway, KIND_BYE);
+    assert_int_equal(core_stats(broker.core)->requests, 1);
+    core_drain(broker.core);
+    assert_false(core_is_drained(broker.core));
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
 
@@ -434,6 +466,8 @@ int main(void)
         TEST(a_peer_that_says_anything_is_not_lost),
         TEST(a_pause_of_the_broker_is_not_the_peers_silence),
         TEST(what_does_not_fit_into_a_socket_is_sent_later),
+        TEST(a_handshake_that_waits_is_waited_for),
+        TEST(so_is_an_end_that_nobody_else_would_tell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,6 +209,36 @@ static void a_broker_that_ends_gives_its_letters_back(void **state)
     assert_int_equal(broker.settled, 0);
 }
 
+static void
+a_letter_whose_connection_goes_to_another_broker_is_dead_again(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *worker = a_worker("w", "pay*1", 1);
+    (void)state;
+
+    client_says(client, "pay", "1");
+    takes_message(worker, "1");
+    revives(client, "x"); /* waits */
+    drops(gateway, client);
+    assert_int_equal(broker.settled, 0);
+    assert_int_equal(broker.dead, 1);
+}
+
+static void so_is_what_waits_for_its_next_attempt(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *worker = a_worker("w", "pay*1", 1);
+    (void)state;
+
+    client_says(client, "pay", "1");
+    takes_message(worker, "1");
+    dies(worker); /* it waits for the route */
+    drops(gateway, client);
+    assert_int_equal(broker.dead, 1);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
 
@@ -226,6 +256,8 @@ int main(void)
         TEST(it_has_as_many_attempts_as_its_route_gives),
         TEST(without_a_worker_it_stays_dead),
         TEST(a_broker_that_ends_gives_its_letters_back),
+        TEST(a_letter_whose_connection_goes_to_another_broker_is_dead_again),
+        TEST(so_is_what_waits_for_its_next_attempt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,6 +212,21 @@ static void a_hundred_times_are_the_most(void **state)
     gets_reply(gateway, id, 500);
 }
 
+static void what_another_broker_has_now_is_not_given_again(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *worker = a_worker("w", "pay*1", 1);
+    (void)state;
+
+    client_says(client, "pay", "1");
+    takes_message(worker, "1");
+    node_t *other = a_worker("o", "pay*1", 1);
+    drops(gateway, client);
+    dies(worker);
+    gets_nothing(other);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
 
@@ -229,6 +244,7 @@ int main(void)
         TEST(a_message_outlives_its_client),
         TEST(the_worker_that_dies_decides),
         TEST(a_hundred_times_are_the_most),
+        TEST(what_another_broker_has_now_is_not_given_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

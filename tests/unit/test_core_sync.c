@@ -364,6 +364,36 @@ static void connections_of_a_gateway_outlive_their_worker(void **state)
     takes_message(other, "x");
 }
 
+static void a_wrong_line_of_a_list_costs_that_line_alone(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_newcomer(gateway);
+    client_t *stolen = a_newcomer(a_gateway(2));
+    client_t *both[] = {stolen, client};
+    (void)state;
+
+    broker_restarts();
+    put_hello(gateway);
+    speaks(gateway);
+    gets(gateway, KIND_WELCOME);
+    syncs(gateway, both, 2, false);
+    gets_error(gateway, "malformed");
+    uint64_t id = client_says(client, "echo", "x");
+    time_passes(60000);
+    gets_reply(gateway, id, 403);
+}
+
+static void who_comes_from_another_broker_makes_no_end_wait(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *old = a_client(gateway), *moved = a_newcomer(gateway);
+    (void)state;
+
+    time_passes(1000);
+    adds(gateway, moved);
+    gets_reply(gateway, client_leaves(old), 200);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
 
@@ -390,6 +420,8 @@ int main(void)
         TEST(a_request_before_the_list_is_of_another_session),
         TEST(a_list_with_an_id_of_another_gateway_is_malformed),
         TEST(connections_of_a_gateway_outlive_their_worker),
+        TEST(a_wrong_line_of_a_list_costs_that_line_alone),
+        TEST(who_comes_from_another_broker_makes_no_end_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

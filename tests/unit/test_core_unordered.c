@@ -142,6 +142,73 @@ static void all_who_serve_it_must_agree(void **state)
     takes_message(four, "d");
 }
 
+static void a_route_that_wants_order_by_now_keeps_it(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *one = a_worker("1", "echo log~", 1);
+    (void)state;
+
+    client_says(client, "echo", "slow");
+    takes_message(one, "slow");
+    client_says(client, "log", "l");
+    gets_nothing(one);
+    node_t *two = a_worker("2", "log", 8); /* wants order */
+    gets_nothing(two);                     /* slow still runs at one */
+}
+
+static void behind_another_it_goes_to_whoever_has_room(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *one = a_worker("1", "echo log~", 1);
+    (void)state;
+
+    client_says(client, "echo", "slow");
+    takes_message(one, "slow");
+    client_says(client, "log", "a");
+    client_says(client, "log", "b");
+    node_t *two = a_worker("2", "log~", 1);
+    (void)two;
+    answers(two, takes_message(two, "a"), 200, NULL);
+    takes_message(two, "b");
+}
+
+static void it_waits_for_no_worker_in_particular(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *one = a_worker("1", "echo log~", 1);
+    (void)state;
+
+    client_says(client, "echo", "slow");
+    takes_message(one, "slow");
+    client_says(client, "log", "a");
+    client_says(client, "log", "b");
+    node_t *two = a_worker("2", "echo log~", 1);
+    answers(two, takes_message(two, "a"), 200, NULL);
+    time_passes(4000);
+    takes_message(two, "b");
+}
+
+static void its_reply_says_that_another_handler_still_runs(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *one = a_worker("1", "echo", 8), *two = a_worker("2", "log~", 8);
+    (void)state;
+
+    uint64_t slow = client_says_within(client, "echo", "slow", 500);
+    takes_message(one, "slow");
+    time_passes(600);
+    message_t late = gets_reply(gateway, slow, 504);
+    assert_true(wire_map_bool(late.reply.options, "runs", false));
+    uint64_t id = client_says(client, "log", "l");
+    answers(two, takes_message(two, "l"), 200, NULL);
+    message_t reply = gets_reply(gateway, id, 200);
+    assert_true(wire_map_bool(reply.reply.options, "runs", false));
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
 
@@ -156,6 +223,10 @@ int main(void)
         TEST(the_end_comes_when_the_last_of_them_died),
         TEST(without_room_it_waits_in_the_mailbox),
         TEST(all_who_serve_it_must_agree),
+        TEST(a_route_that_wants_order_by_now_keeps_it),
+        TEST(behind_another_it_goes_to_whoever_has_room),
+        TEST(it_waits_for_no_worker_in_particular),
+        TEST(its_reply_says_that_another_handler_still_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,19 @@ static void a_pause_of_ours_is_not_held_against_it(void **state)
     assert_int_equal(gateway.hub->stats.broker_lost, 0);
 }
 
+static void a_broker_that_asks_who_and_goes_is_lost(void **state)
+{
+    (void)state;
+
+    client_t *client = a_client();
+    client_says(client, "x");
+    uint64_t id = gets_message("x");
+    broker_says_bare(KIND_WHO);
+    gateway.broker_is_silent = true;
+    time_passes(120000);
+    hears_error(client, "Internal server error", id);
+}
+
 static void a_broker_that_says_bye_is_lost_at_once(void **state)
 {
     (void)state;
@@ -809,6 +822,7 @@ int main(void)
         TEST(what_a_broker_may_not_say_is_ignored),
         TEST(a_silent_broker_is_lost_and_greeted),
         TEST(a_pause_of_ours_is_not_held_against_it),
+        TEST(a_broker_that_asks_who_and_goes_is_lost),
         TEST(a_broker_that_says_bye_is_lost_at_once),
         TEST(requests_on_their_way_to_it_have_failed),
         TEST(clients_are_not_read_until_it_comes_back),
