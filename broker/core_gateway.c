@@ -318,7 +318,10 @@ static void on_sync(core_t *core, gateway_t *gateway,
     (void)wire_get_array(&in, &count);
     int bad = 0;
     for (uint32_t i = 0; i < count; i++) {
-        int rc = sync_one(core, gateway, sync, &in);
+        wire_bytes_t raw; /* one line, so that a wrong one shifts no other */
+        must(wire_get_raw(&in, &raw) == 0); /* the codec has read the array */
+        wire_cursor_t line = wire_cursor(raw);
+        int rc = sync_one(core, gateway, sync, &line);
         if (rc == -ENOMEM) {
             peer_doom(core, gateway->peer, "no memory for its connections");
             return;

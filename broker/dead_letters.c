@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@
 #define KEEP          ((size_t)64 << 10) /* memory that their buffer may keep */
 #define FILES_A_TURN  32                 /* written, or taken */
 #define LOOK_EVERY_MS 1000
+#define BLOCK         UINT64_C(4096) /* bytes */
+#define IN_HAND_MAX   64             /* letters that workers have at a time */
 #define RECENT_MS     2000
 #define LETTER_MAX    ((size_t)FRAME_MAX + 65536) /* bytes of a file */
 #define NAME_SIZE     (LETTER_ID_TEXT + sizeof ".letter")
@@ -35,6 +38,7 @@ struct dead_letters {
     int64_t changed_ms; /* Unix; the folder, when we looked */
     dead_letters_ops_t ops;
     void *user;
+    int in_hand; /* letters that workers have */
     log_brake_t brake;
 };
 
@@ -43,14 +47,12 @@ struct dead_letters {
 
 uint64_t letter_id(const char *name)
 {
-    uint64_t id;
-    int len = 0;
+    static const char digits[] = "0123456789abcdef"; /* as name_of puts them */
 
-    if (sscanf(name, "%16" SCNx64 "%n", &id, &len) != 1 ||
-        len != LETTER_ID_TEXT || name[len] != '.') {
+    if (strspn(name, digits) != LETTER_ID_TEXT || name[LETTER_ID_TEXT] != '.') {
         return 0;
     }
-    return id;
+    return strtoull(name, NULL, 16);
 }
 
 static bool has_ending(const char *name, const char *ending)
@@ -79,7 +81,9 @@ static int rename_letter(const dead_letters_t *self, uint64_t id,
 
 static int read_file(int folder, const char *name, buf_t *bytes)
 {
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd =
+        openat(folder, name,
+               O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* of a FIFO */
     struct stat status;
     ssize_t got = -1;
 
@@ -155,6 +159,12 @@ static int write_file(const dead_letters_t *self, wire_bytes_t bytes)
     return rc;
 }
 
+/* What a file takes of a disk, near enough. */
+static int64_t room_of(uint64_t bytes)
+{
+    return (int64_t)((bytes + BLOCK - 1) / BLOCK * BLOCK);
+}
+
 /* --- keeping ---------------------------------------------------------------
  */
 
@@ -169,6 +179,7 @@ void dead_letters_keep(dead_letters_t *self, const letter_t *letter,
                        int64_t now_wall_ms)
 {
     if (letter->id != 0) {
+        self->in_hand--;
         (void)rename_letter(self, letter->id, "taken", "letter");
         return;
     }
@@ -184,6 +195,7 @@ void dead_letters_settle(dead_letters_t *self, uint64_t id)
 {
     char name[NAME_SIZE];
 
+    self->in_hand--;
     name_of(id, "taken", name);
     (void)unlinkat(self->folder, name, 0);
 }
@@ -203,7 +215,7 @@ static void write_some(dead_letters_t *self, int count)
     for (; count > 0 && self->written < self->waiting.len; count--) {
         wire_bytes_t letter = next_waiting(self);
         self->written += letter.len;
-        if (self->bytes + (int64_t)letter.len > self->max) {
+        if (self->bytes + room_of(letter.len) > self->max) {
             lose(self, "the folder is full");
             continue;
         }
@@ -211,7 +223,7 @@ static void write_some(dead_letters_t *self, int count)
         if (rc < 0) {
             lose(self, strerror(-rc));
         } else {
-            self->bytes += (int64_t)letter.len;
+            self->bytes += room_of(letter.len);
         }
     }
     if (self->written == self->waiting.len) {
@@ -243,7 +255,9 @@ static void take(dead_letters_t *self, const char *name)
     name_of(id, "taken", taken);
     int rc = letter_read(self->folder, taken, &bytes, &letter, &died_ms);
     if (rc == 0) {
+        self->in_hand++; /* before it may be over at once */
         rc = self->ops.revive(self->user, &letter);
+        self->in_hand -= rc < 0;
     }
     if (rc < 0) {
         log_braked(&self->brake, LEVEL_ERROR, "DEAD-LETTER-UNREADABLE",
@@ -270,7 +284,7 @@ static int64_t each_file(const dead_letters_t *self,
         if (letter_id(entry->d_name) != 0 &&
             fstatat(self->folder, entry->d_name, &status,
                     AT_SYMLINK_NOFOLLOW) == 0) {
-            bytes += status.st_size;
+            bytes += room_of((uint64_t)status.st_size);
             fn(arg, entry->d_name);
         }
     }
@@ -287,7 +301,8 @@ static void take_if_wanted(void *arg, const char *name)
 {
     look_t *look = arg;
 
-    if (has_ending(name, "retry") && look->left > 0) {
+    if (has_ending(name, "retry") && look->left > 0 &&
+        look->self->in_hand < IN_HAND_MAX) {
         look->left--;
         take(look->self, name);
     }
@@ -325,7 +340,8 @@ void dead_letters_turn(dead_letters_t *self, int64_t now_ms,
     if (has_changed(self, now_wall_ms)) {
         self->bytes = each_file(self, take_if_wanted, &look);
     }
-    if (look.left == 0) { /* there may be more */
+    if (look.left == 0 ||
+        self->in_hand >= IN_HAND_MAX) { /* there may be more */
         self->changed_ms = -1;
     }
 }
@@ -357,6 +373,12 @@ dead_letters_t *dead_letters_new(const char *folder, int64_t max_bytes,
         if (fd >= 0) {
             close(fd);
         }
+        return NULL;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        snprintf(error, error_size,
+                 "cannot keep dead letters in %s: another broker does", folder);
+        close(fd);
         return NULL;
     }
     dead_letters_t *self = xcalloc(1, sizeof *self);

@@ -169,6 +169,7 @@ static void desert(core_t *core, route_t *route)
 {
     if (list_is_empty(&route->crews)) {
         route->deserted_ms = core->now_ms;
+        core->deserted_count++;
         list_append(&core->deserted, &route->deserted);
     }
 }
@@ -189,6 +190,7 @@ static void close_route(core_t *core, route_t *route, list_t *orphans)
     }
     list_remove(&route->hashed);
     list_remove(&route->deserted);
+    core->deserted_count--;
     free(route);
 }
 
@@ -198,7 +200,9 @@ void routing_close_deserted(core_t *core, list_t *orphans)
 
     while ((link = list_peek(&core->deserted)) != NULL) {
         route_t *route = list_entry(link, route_t, deserted);
-        if (core->now_ms - route->deserted_ms < core->options.route_grace_ms) {
+        bool has_grace =
+            core->now_ms - route->deserted_ms < core->options.route_grace_ms;
+        if (has_grace && core->deserted_count <= DESERTED_MAX) {
             return;
         }
         close_route(core, route, orphans);
@@ -248,7 +252,10 @@ static int crew_serve(core_t *core, crew_t *crew, const offer_t *offer)
         free(serves);
         return -ENOMEM;
     }
-    list_remove(&route->deserted);
+    if (!list_is_empty(&route->deserted)) {
+        list_remove(&route->deserted);
+        core->deserted_count--;
+    }
     serves->crew = crew;
     serves->route = route;
     serves->redeliver = offer->redeliver;

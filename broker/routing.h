@@ -31,10 +31,12 @@ int routing_join(core_t *core, worker_t *worker, wire_bytes_t routes);
  */
 void routing_leave(core_t *core, worker_t *worker);
 
+#define DESERTED_MAX 4096 /* routes; more are closed, the oldest first */
+
 /*
  * Close the routes that have been deserted for longer than the grace of the
- * options.  Connections that waited for one are moved to `orphans`
- * (conn.queued), their queue being QUEUE_NONE.
+ * options, or are too many.  Connections that waited for one are moved to
+ * `orphans` (conn.queued), their queue being QUEUE_NONE.
  */
 void routing_close_deserted(core_t *core, list_t *orphans);
 

@@ -250,7 +250,8 @@ struct core {
     gateway_t nobody; /* has the connections of letters, which are gone */
 
     list_t crews;
-    list_t deserted;            /* routes without a crew, oldest first */
+    list_t deserted; /* routes without a crew, oldest first */
+    uint32_t deserted_count;
     list_t stranded;            /* conns in QUEUE_STRANDED */
     int64_t disconnect_gone_ms; /* since when nobody serves $disconnect */
     list_t route_buckets[ROUTE_BUCKETS];

@@ -130,12 +130,23 @@ static void print_time(int64_t ms)
     printf("%-20s", text);
 }
 
+/* C0 and C1 (U+0080 to U+009F) tell terminals what to do. */
+static bool is_control(const uint8_t *at, size_t left)
+{
+    return at[0] < 0x20 || at[0] == 0x7f ||
+           (at[0] == 0xc2 && left > 1 && at[1] < 0xa0);
+}
+
 /* Text of a client: what a terminal would obey is not printed. */
 static void print_text(wire_bytes_t text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        uint8_t byte = text.data[i];
-        putchar(byte < 0x20 || byte == 0x7f ? '?' : byte);
+        if (is_control(text.data + i, text.len - i)) {
+            putchar('?');
+            i += text.data[i] == 0xc2;
+        } else {
+            putchar(text.data[i]);
+        }
     }
 }
 

@@ -249,14 +249,30 @@ static bool is_endpoint(const char *value)
            (is_address(address) || streq(port_of(address), "*"));
 }
 
+static bool is_among(const char *part, char *const *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (streq(part, parts[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each once: as two links to one broker they would take turns in being it. */
 static bool are_endpoints(const char *value)
 {
     char *list = xstrdup(value), *rest = list, *part;
+    char *parts[GATEWAY_BROKERS_MAX];
     size_t count = 0;
     bool are_right = true;
 
     while (are_right && (part = strsep(&rest, ",")) != NULL) {
-        are_right = is_endpoint(part) && ++count <= GATEWAY_BROKERS_MAX;
+        are_right = is_endpoint(part) && count < GATEWAY_BROKERS_MAX &&
+                    !is_among(part, parts, count);
+        if (are_right) {
+            parts[count++] = part;
+        }
     }
     free(list);
     return are_right;
@@ -313,7 +329,8 @@ static bool is_right(type_t type, const char *value, char *right, size_t size)
         snprintf(right, size, "tcp://ADDRESS:PORT or ipc://PATH");
         return is_endpoint(value);
     case ENDPOINTS:
-        snprintf(right, size, "1 to %d of tcp://ADDRESS:PORT or ipc://PATH",
+        snprintf(right, size,
+                 "1 to %d of tcp://ADDRESS:PORT or ipc://PATH, each once",
                  GATEWAY_BROKERS_MAX);
         return are_endpoints(value);
     case EXPRESSION:

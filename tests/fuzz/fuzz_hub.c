@@ -21,6 +21,7 @@
 #define CLIENTS    6
 #define GOOD       CLIENTS /* the one that comes afterwards */
 #define HELD_MAX   4096
+#define BROKERS    2
 #define PIPE_MAX   ((size_t)16 << 20)
 #define TURN_MS    50
 #define PAUSE_MS   60000
@@ -48,14 +49,20 @@ typedef struct lws {
 } client_t;
 
 typedef struct {
+    char boot[2];
+    uint64_t session;
+    bool is_stuck;           /* its socket takes nothing */
+    uint64_t held[HELD_MAX]; /* requests without a REPLY, oldest first */
+    size_t held_count;
+    size_t pings; /* without a PONG */
+} broker_t;
+
+typedef struct {
     hub_t *hub;
     int64_t now_ms;
     client_t clients[CLIENTS + 1];
-    char boot[2];
-    uint64_t session;
-    bool is_stuck;           /* the broker's socket takes nothing */
-    uint64_t held[HELD_MAX]; /* requests without a REPLY, oldest first */
-    size_t held_count;
+    broker_t brokers[BROKERS];
+    size_t at; /* the broker that speaks */
     buf_t out; /* the broker's next frame */
     uint64_t credited;
 } world_t;
@@ -239,7 +246,7 @@ static void check_texts(wire_bytes_t raw)
     }
 }
 
-static void broker_gets_request(world_t *world,
+static void broker_gets_request(broker_t *broker,
                                 const message_request_t *request)
 {
     check_texts(request->context);
@@ -247,13 +254,13 @@ static void broker_gets_request(world_t *world,
     must(utf8_is_valid(request->route.data, request->route.len));
     must(request->body.type != BODY_TEXT ||
          utf8_is_valid(request->body.bytes.data, request->body.bytes.len));
-    if (world->held_count < HELD_MAX) {
-        world->held[world->held_count++] = request->id;
+    if (broker->held_count < HELD_MAX) {
+        broker->held[broker->held_count++] = request->id;
     }
 }
 
 /* What it says is always well-formed. */
-static void broker_hears(world_t *world, const buf_t *frame)
+static void broker_hears(world_t *world, broker_t *broker, const buf_t *frame)
 {
     wire_cursor_t in = wire_cursor((wire_bytes_t){frame->data, frame->len});
     message_t message;
@@ -261,9 +268,11 @@ static void broker_hears(world_t *world, const buf_t *frame)
     while (!wire_at_end(&in)) {
         must(message_decode(&in, &message) == 1);
         if (message.kind == KIND_REQUEST) {
-            broker_gets_request(world, &message.request);
+            broker_gets_request(broker, &message.request);
         } else if (message.kind == KIND_CREDIT) {
             world->credited += message.credit.messages;
+        } else if (message.kind == KIND_PING) {
+            broker->pings++;
         }
     }
     must(world->credited <= world->hub->stats.pushes);
@@ -276,13 +285,14 @@ static void begin_turn(world_t *world)
 
 static void end_turn(world_t *world)
 {
-    link_t *link = world->hub->links[0];
-
     hub_end(world->hub);
-    if (link->out.len > 0 && !world->is_stuck) {
-        broker_hears(world, &link->out);
-        link->last_sent_ms = world->now_ms;
-        buf_reset(&link->out, PIPE_MAX);
+    for (size_t i = 0; i < BROKERS; i++) {
+        link_t *link = world->hub->links[i];
+        if (link->out.len > 0 && !world->brokers[i].is_stuck) {
+            broker_hears(world, &world->brokers[i], &link->out);
+            link->last_sent_ms = world->now_ms;
+            buf_reset(&link->out, PIPE_MAX);
+        }
     }
 }
 
@@ -340,7 +350,7 @@ static void time_passes(world_t *world, unsigned turns)
 static void broker_speaks(world_t *world)
 {
     begin_turn(world);
-    hub_frame(world->hub, world->hub->links[0], world->out.data,
+    hub_frame(world->hub, world->hub->links[world->at], world->out.data,
               world->out.len);
     end_turn(world);
     world->out.len = 0;
@@ -449,8 +459,9 @@ static void client_acts(world_t *world, input_t *in, client_t *client)
 
 static void put_welcome(world_t *world, uint64_t window, uint64_t bytes)
 {
+    const broker_t *broker = &world->brokers[world->at];
     message_welcome_t welcome = {.version = PROTOCOL_VERSION,
-                                 .boot = wire_bytes(world->boot),
+                                 .boot = wire_bytes(broker->boot),
                                  .heartbeat_ms = 1000,
                                  .liveness_ms = 3500};
     buf_t options;
@@ -458,7 +469,7 @@ static void put_welcome(world_t *world, uint64_t window, uint64_t bytes)
     buf_init(&options, 256);
     must(wire_put_map(&options, 3) == 0);
     must(wire_put_text(&options, "session") == 0);
-    must(wire_put_uint(&options, world->session) == 0);
+    must(wire_put_uint(&options, broker->session) == 0);
     must(wire_put_text(&options, "window") == 0);
     must(wire_put_uint(&options, window) == 0);
     must(wire_put_text(&options, "window_bytes") == 0);
@@ -486,26 +497,27 @@ static void put_options(buf_t *options, uint8_t detail)
 static void put_reply(world_t *world, input_t *in)
 {
     static const uint16_t statuses[] = {200, 200, 200, 403, 500, 302, 101, 413};
+    broker_t *broker = &world->brokers[world->at];
     uint8_t detail = next(in), which = next(in);
     wire_bytes_t text = next_bytes(in, 63);
     buf_t options;
 
-    if (world->held_count == 0) {
+    if (broker->held_count == 0) {
         return;
     }
-    size_t at = which % world->held_count;
+    size_t at = which % broker->held_count;
     buf_init(&options, 256);
     put_options(&options, detail);
-    message_reply_t reply = {.id = world->held[at],
+    message_reply_t reply = {.id = broker->held[at],
                              .status = statuses[detail % 8],
                              .body = {detail / 8 % 3, text},
                              .options = {options.data, options.len}};
     must(message_put_reply(&world->out, &reply) == 0);
     buf_fini(&options);
     if (detail < 240) {
-        world->held_count--;
-        memmove(&world->held[at], &world->held[at + 1],
-                (world->held_count - at) * sizeof world->held[0]);
+        broker->held_count--;
+        memmove(&broker->held[at], &broker->held[at + 1],
+                (broker->held_count - at) * sizeof broker->held[0]);
     }
 }
 
@@ -546,13 +558,14 @@ static void put_one(world_t *world, input_t *in)
 {
     static const message_kind_t kinds[] = {KIND_WHO, KIND_BYE, KIND_PONG,
                                            KIND_DRAIN};
+    broker_t *broker = &world->brokers[world->at];
     uint8_t what = next(in), detail;
 
     switch (what % 8) {
     case 0:
         detail = next(in);
-        world->boot[0] = (char)(world->boot[0] + detail % 2);
-        world->session += detail / 2 % 2;
+        broker->boot[0] = (char)(broker->boot[0] + detail % 2);
+        broker->session += detail / 2 % 2;
         put_welcome(world, 1 + detail / 4 % 8, detail < 128 ? UINT32_MAX : 1);
         return;
     case 1:
@@ -583,7 +596,7 @@ static void broker_acts(world_t *world, input_t *in)
         must(buf_put(&world->out, bytes.data, bytes.len) == 0);
         break;
     case 1:
-        world->is_stuck = !world->is_stuck;
+        world->brokers[world->at].is_stuck ^= true;
         return;
     case 2:
         put_one(world, in);
@@ -624,6 +637,7 @@ static void act(world_t *world, input_t *in)
         client_acts(world, in, &world->clients[what % 16 - 2]);
         break;
     default:
+        world->at = what / 128;
         broker_acts(world, in);
     }
     read_all(world);
@@ -631,21 +645,44 @@ static void act(world_t *world, input_t *in)
 
 /* --- what must still work ------------------------------------------------ */
 
+static size_t count_held(const world_t *world)
+{
+    return world->brokers[0].held_count + world->brokers[1].held_count;
+}
+
+/* All that this broker owes: REPLYs and PONGs. */
+static void pay_debts(world_t *world, broker_t *broker)
+{
+    size_t count = broker->held_count;
+
+    broker->held_count = 0;
+    for (size_t at = 0; at < count; at++) {
+        message_reply_t reply = {.id = broker->held[at],
+                                 .status = 200,
+                                 .body = {BODY_TEXT, wire_bytes("good")}};
+        must(message_put_reply(&world->out, &reply) == 0);
+    }
+    for (; broker->pings > 0; broker->pings--) {
+        must(message_put_bare(&world->out, KIND_PONG) == 0);
+    }
+}
+
+static bool is_owed(const world_t *world)
+{
+    return count_held(world) > 0 ||
+           world->brokers[0].pings + world->brokers[1].pings > 0;
+}
+
 static void answer_all(world_t *world)
 {
-    for (int i = 0; i < ROUNDS_MAX && world->held_count > 0; i++) {
-        size_t count = world->held_count;
-        world->held_count = 0;
-        for (size_t at = 0; at < count; at++) {
-            message_reply_t reply = {.id = world->held[at],
-                                     .status = 200,
-                                     .body = {BODY_TEXT, wire_bytes("good")}};
-            must(message_put_reply(&world->out, &reply) == 0);
-        }
+    /* Both have their turn before it can be over. */
+    for (int i = 0; i < ROUNDS_MAX && (i < BROKERS || is_owed(world)); i++) {
+        world->at = (size_t)i % BROKERS;
+        pay_debts(world, &world->brokers[world->at]);
         broker_speaks(world);
         read_all(world);
     }
-    must(world->held_count == 0);
+    must(count_held(world) == 0);
 }
 
 static void all_leave(world_t *world)
@@ -656,14 +693,19 @@ static void all_leave(world_t *world)
     answer_all(world);
 }
 
-static void another_broker_comes(world_t *world)
+static void other_brokers_come(world_t *world)
 {
-    world->is_stuck = false;
-    world->held_count = 0;
-    world->boot[0]++;
-    put_welcome(world, 4, UINT32_MAX);
-    broker_speaks(world);
-    read_all(world);
+    for (world->at = 0; world->at < BROKERS; world->at++) {
+        broker_t *broker = &world->brokers[world->at];
+        broker->is_stuck = false;
+        broker->held_count = 0;
+        broker->pings = 0;
+        broker->boot[0]++;
+        put_welcome(world, 4, UINT32_MAX);
+        broker_speaks(world);
+        read_all(world);
+    }
+    world->at = 0;
 }
 
 static void check_that_a_good_one_is_served(world_t *world)
@@ -674,12 +716,12 @@ static void check_that_a_good_one_is_served(world_t *world)
     connects(world, good);
     sends(good, UPGRADE, strlen(UPGRADE));
     read_all(world);
-    must(world->held_count == 1);
+    must(count_held(world) == 1);
     answer_all(world);
     must(good->hearing == HEARS_FRAMES);
     sends_frame(good, FIN | WS_TEXT, wire_bytes(text));
     read_all(world);
-    must(world->held_count == 1);
+    must(count_held(world) == 1);
     answer_all(world);
     must(good->texts == 1);
 }
@@ -688,17 +730,21 @@ static void check_that_nothing_is_left(const hub_t *hub)
 {
     must(hub_is_empty(hub) && hub->free_count == hub->used);
     must(list_is_empty(&hub->dirty) && list_is_empty(&hub->dead));
-    must(list_is_empty(&hub->links[0]->waiting) && hub->wheel.armed == 0);
+    must(list_is_empty(&hub->unplaced) && hub->wheel.armed == 0);
     must(hub->handshakes == 0 && hub->gated == 0);
     must(hub->stats.sockets == 0 && hub->stats.connections == 0);
-    must(hub->links[0]->in_flight == 0 && hub->links[0]->in_flight_bytes == 0);
+    for (size_t i = 0; i < BROKERS; i++) {
+        const link_t *link = hub->links[i];
+        must(list_is_empty(&link->waiting) && list_is_empty(&link->arriving));
+        must(link->in_flight == 0 && link->in_flight_bytes == 0);
+    }
 }
 
 static void check_what_stands(world_t *world)
 {
     hub_t *hub = world->hub;
 
-    another_broker_comes(world);
+    other_brokers_come(world);
     all_leave(world);
     if (!hub->is_draining) {
         check_that_a_good_one_is_served(world);
@@ -714,7 +760,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const gateway_options_t options = {
         .name = "fuzz",
         .listen = "",
-        .broker = "",
+        .broker = "a,b",
         .route_selection_expression = "$request.body.action",
         .stage = "",
         .static_dir = "",
@@ -738,7 +784,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .out_hard = 200,
     };
     input_t in = {data, data + size};
-    world_t world = {.now_ms = 1000000, .boot = "a", .session = 1};
+    world_t world = {
+        .now_ms = 1000000,
+        .brokers = {{.boot = "a", .session = 1}, {.boot = "A", .session = 1}}};
     char error[256];
 
     random_state = 1;

@@ -63,8 +63,7 @@ class Talker(threading.Thread):
 
 class System:
     def __init__(self):
-        self.brokers = [Hoist("--heartbeat=200", "--liveness=1000",
-                              command="broker") for _ in range(2)]
+        self.brokers = [Hoist(command="broker") for _ in range(2)]
         gateways = ",".join(broker.gateways for broker in self.brokers)
         self.workers_at = ",".join(broker.workers for broker in self.brokers)
         self.gateways = [Hoist(f"--broker={gateways}", "--drain-time=100",
@@ -86,7 +85,6 @@ class System:
         """On the endpoints of the one that was killed."""
         former = self.brokers[index]
         self.brokers[index] = Hoist(
-            "--heartbeat=200", "--liveness=1000",
             f"--workers={former.workers}", f"--gateways={former.gateways}",
             command="broker", endpoints=False)
         self.assert_soon(gateways=2, workers=3)

@@ -162,6 +162,15 @@ def test_letters_outlive_the_broker_those_that_were_taken_too():
             folder.wait_for(1, "letter")
 
 
+def test_a_folder_is_one_brokers():
+    with a_folder() as folder, Hoist("--dead-letters", folder.path):
+        second = subprocess.run(
+            [BUILD + "/cli/hoist", "broker", "--dead-letters", folder.path,
+             "--workers=tcp://127.0.0.1:*", "--gateways=tcp://127.0.0.1:*"],
+            capture_output=True, text=True, timeout=WAIT_S)
+        assert second.returncode == 1 and "another broker does" in second.stderr
+
+
 def test_dropped_letters_are_gone_and_mistakes_are_told():
     with a_folder() as folder, Hoist("--dead-letters", folder.path) as hoist:
         kill_workers(hoist)
@@ -178,7 +187,7 @@ def test_dropped_letters_are_gone_and_mistakes_are_told():
 
 def test_a_full_folder_loses_what_is_new_and_says_so():
     with a_folder() as folder, Hoist("--dead-letters", folder.path,
-                                     "--dead-letters-max=200") as hoist:
+                                     "--dead-letters-max=5000") as hoist:
         kill_workers(hoist)
         folder.wait_for(1)
         kill_workers(hoist)
@@ -189,10 +198,13 @@ def test_a_full_folder_loses_what_is_new_and_says_so():
 
 def test_what_is_no_letter_is_left_alone():
     with a_folder() as folder, Hoist("--dead-letters", folder.path) as hoist:
-        for name in ("README", "0123456789abcdef.retry", "x.letter"):
+        for name in ("README", "0123456789abcdef.retry", "x.letter",
+                     "0X23456789ABCDEF.retry"):
             with open(f"{folder.path}/{name}", "w") as file:
                 file.write("\xc1")
+        os.mkfifo(folder.path + "/00000000000000aa.retry")
         hoist.find("DEAD-LETTER-UNREADABLE id=(0123456789abcdef)")
+        hoist.find("DEAD-LETTER-UNREADABLE id=(00000000000000aa)")
         done = folder.run("list", folder.path)
         assert done.returncode == 1 and "Bad message" in done.stderr
         kill_workers(hoist)  # nobody else is touched

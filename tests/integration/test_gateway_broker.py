@@ -346,10 +346,23 @@ def test_lists_that_break_the_rules_are_malformed():
             fake.send([SYNC, [entry], False, fake.session])
             assert fake.error() == "malformed", entry
             at.goes_on()
-        fake.sync(conn_id(1), conn_id(1, number=8))  # two in one slot
+
+
+def test_of_a_list_with_a_wrong_line_the_others_count():
+    with Beside() as at:
+        fake = at.fake(greets=False)
+        fake.greet()
+        fake.send([SYNC, [["short", {}], [conn_id(1), {}], 5,
+                          [conn_id(1, number=8), {}],  # in the same slot
+                          [conn_id(2), {}]], False, fake.session])
         assert fake.error() == "malformed"
+        for number, slot in enumerate((1, 2)):
+            fake.request(number, MESSAGE, conn_id(slot), "here")
+            at.worker.reply(at.request(), 204)
+            assert fake.get(REPLY)[1:3] == [number, 204]
         fake.sync()
-        at.assert_ended(conn_id(1), reason="unknown to its gateway")
+        ended = {at.worker.get(REQUEST)[3] for _ in range(2)}
+        assert ended == {conn_id(1), conn_id(2)}
         assert at.stats()["connections"] == 1
 
 

@@ -114,6 +114,7 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
         "--workers=tcp://:*": "tcp://ADDRESS:PORT",
         "--workers=tcp://127.0.0.1": "tcp://ADDRESS:PORT",
         "--broker=tcp://a:1,": "1 to 64 of tcp://ADDRESS:PORT",
+        "--broker=tcp://a:1,tcp://b:1,tcp://a:1": "each once",
         "--static=/no/where": "a directory that can be read (No such file",
         "--static=" + __file__: "a directory that can be read (Not a dir",
         "--tls-cert=/no/where": "a file that can be read (No such file",

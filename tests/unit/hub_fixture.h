@@ -64,19 +64,19 @@ typedef struct {
     hub_t *hub;
     gateway_options_t options; /* for the next start */
     int64_t now_ms;
-    bool is_in_hub;  /* what is allocated now is the hub's */
     uint64_t random; /* state of what rand_u32 gives */
 
     size_t at; /* the broker that speaks and is heard, see at_broker */
     char broker_boot[32];
     uint64_t broker_session;
-    uint64_t settles_ms; /* of its next WELCOME */
-    bool broker_ended; /* what its next WELCOME says about the former session */
+    uint64_t settles_ms;           /* of its next WELCOME */
     uint64_t window, window_bytes; /* that it grants in a WELCOME */
-    bool broker_is_silent;         /* sends nothing of its own accord */
-    bool broker_is_stuck;          /* its socket takes nothing now */
-    uint64_t pings;                /* that the test has not looked at */
-    buf_t out;                     /* what it will say next */
+    bool broker_ended; /* what its next WELCOME says about the former session */
+    bool broker_is_silent; /* sends nothing of its own accord */
+    bool broker_is_stuck;  /* its socket takes nothing now */
+    bool is_in_hub;        /* what is allocated now is the hub's */
+    uint64_t pings;        /* that the test has not looked at */
+    buf_t out;             /* what it will say next */
 
     struct {
         uint8_t *data; /* owned; lent to the messages taken */

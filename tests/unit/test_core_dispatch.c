@@ -397,6 +397,23 @@ static void a_handshake_waits_for_the_next_worker_too(void **state)
     gets_reply(gateway, id, 401);
 }
 
+static void routes_that_are_left_again_and_again_do_not_pile_up(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "first", 8);
+    (void)state;
+
+    announces(worker, "0", 8);
+    uint64_t waits = client_says(a_client(gateway), "first", "x");
+    for (int i = 0; i < 4096; i++) {
+        char routes[16];
+        snprintf(routes, sizeof routes, "r%d", i);
+        gets_nothing(gateway); /* it is among the last 4096 */
+        announces(worker, routes, 8);
+    }
+    gets_reply(gateway, waits, 403);
+}
+
 static void without_grace_nobody_waits(void **state)
 {
     (void)state;
@@ -599,6 +616,7 @@ int main(void)
         TEST(who_waits_for_a_route_waits_for_its_next_worker),
         TEST(while_a_route_is_waited_for_default_gets_none_of_it),
         TEST(a_handshake_waits_for_the_next_worker_too),
+        TEST(routes_that_are_left_again_and_again_do_not_pile_up),
         TEST(without_grace_nobody_waits),
         TEST(who_waits_for_a_route_that_goes_is_told_forbidden),
         TEST(a_route_announced_twice_is_one),
