@@ -42,7 +42,8 @@ dead_letters_t *dead_letters_new(const char *folder, int64_t max_bytes,
                                  const dead_letters_ops_t *ops, void *user,
                                  char *error, size_t error_size);
 
-/* Write what waits, put back what is taken, free.  NULL is harmless. */
+/* Write what waits, and free.  No letter is in hand any more.  NULL is
+ * harmless. */
 void dead_letters_destroy(dead_letters_t **self_p);
 
 /*
