@@ -42,8 +42,9 @@ class Hoist:
                  "broker": ["--workers=tcp://127.0.0.1:*",
                             "--gateways=tcp://127.0.0.1:*"],
                  "gateway": ["--listen=127.0.0.1:0"]}[command]
-        # Of a $disconnect that no scripted worker answers any more.
-        patience = [] if command == "broker" else ["--drain-time=500"]
+        # Of a $disconnect that no scripted worker answers any more, and with a
+        # scripted gateway that does not say that it drains.
+        patience = ["--drain-time=500"]
         self.log_path = f"/tmp/hoist-test-{os.getpid()}-{id(self)}.log"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
