@@ -22,7 +22,7 @@
     X(over_window, counter, requests, "refused: gateway window spent")         \
     X(timeouts, counter, requests, "deadline passed")                          \
     X(worker_died, counter, requests, "worker lost while it held it")          \
-    X(redelivered, counter, requests, "given to another worker after that")    \
+    X(redelivered, counter, requests, "to be given to another after that")     \
     X(dead, counter, requests, "tried, and no worker lived to answer")         \
     X(dead_lost, counter, requests, "dead letters that could not be kept")     \
     X(revived, counter, requests, "dead letters that were tried once more")    \

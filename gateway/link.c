@@ -2,7 +2,8 @@
  *
  * A request's number is loop(24) index(20) generation(20): unique among
  * gateways, and it finds its entry without a search.  The generations of each
- * link begin elsewhere, so that it is unique among links as well.
+ * link begin elsewhere, so that among links, too, a number is not seen twice
+ * before an entry was used 16384 times.
  */
 #include "gateway/link.h"
 
