@@ -276,6 +276,10 @@ static int sync_one(core_t *core, gateway_t *gateway,
     }
     if (sync->change == SYNC_ADD) {
         core->stats.moved_in++;
+        /* We may be so young that those who serve its end are not here yet. */
+        if (core->disconnect_gone_ms < core->born_ms) {
+            core->disconnect_gone_ms = core->born_ms;
+        }
         return add_open(core, gateway, &id, context);
     }
     /* Named by a later list, its end was on its way when that was made. */

@@ -154,13 +154,14 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
     begin_turn(self);
     gateway_stats_t before = self->hub->stats;
     note_farewells(self);
-    uint64_t session = link->session, in_flight = link->in_flight;
+    uint64_t session = link->session;
+    uint64_t on_their_way = link_stands(link) ? link->in_flight : 0;
     hub_frame(self->hub, link, bytes, len);
     self->sessions += link->session != session;
     if (self->hub->stats.broker_lost != before.broker_lost &&
-        wire->router->has_drained && in_flight > 0) {
+        wire->router->has_drained && on_their_way > 0) {
         world_broken("a broker that ended in order left %llu requests",
-                     (unsigned long long)in_flight);
+                     (unsigned long long)on_their_way);
     }
     check_stats(self);
     watch(self, &before);
