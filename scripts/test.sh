@@ -26,4 +26,5 @@ done
         echo "subdirs($flavour)"
     done
 } >build/CTestTestfile.cmake
-exec ctest --test-dir build --output-on-failure -j "$jobs"
+# One more than there are processors: some of them mostly wait.
+exec ctest --test-dir build --output-on-failure -j $((jobs + 1))
