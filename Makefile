@@ -5,6 +5,7 @@
 #   make run        start hoist, the chat page and workers (Ctrl-C stops them)
 #   make test       all tests, as continuous integration runs them
 #   make bench      the benchmarks, with bare servers beside hoist
+#   make soak       MINUTES of real processes under random faults; a report
 #   make fuzz       every fuzz target for FUZZ_SECONDS, one after the other
 #   make install    into PREFIX (and DESTDIR)
 #   make format     rewrite the sources in the house format
@@ -14,8 +15,9 @@ BUILD := build
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= $(or $(SECONDS),60)
+MINUTES ?= 20
 
-.PHONY: all run test bench fuzz install format clean
+.PHONY: all run test bench soak fuzz install format clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/release/build.ninja
@@ -38,6 +40,11 @@ test:
 bench: all
 	@scripts/install-deps.sh bench
 	@/usr/bin/python3 bench/run.py $(BUILD)/release
+
+soak: all
+	@scripts/install-deps.sh test
+	@/usr/bin/python3 tests/soak/soak.py --build $(BUILD)/release \
+	    --out $(BUILD)/soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 fuzz:
 	@scripts/install-deps.sh build test

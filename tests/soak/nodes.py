@@ -69,14 +69,19 @@ class Node:
                 self.command(), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, start_new_session=True, preexec_fn=die_with_parent)
         self.started_at = time.monotonic()
-        self.state = "up"
+        self.state = "starting"
         self.memory = []
         end = self.started_at + READY_S
-        while self.ready and not re.search(self.ready, self.log(offset)):
+        while not self.is_ready(offset):
             if self.process.poll() is not None or time.monotonic() > end:
-                self.soak.broken(f"{self.name} did not start")
-                return
+                self.soak.broken(f"{self.name} did not start: "
+                                 + self.log(offset))
+                break
             await asyncio.sleep(0.02)
+        self.state = "up"
+
+    def is_ready(self, offset):
+        return not self.ready or re.search(self.ready, self.log(offset))
 
     def has_ended(self):
         """By itself, which it must not."""
@@ -202,6 +207,10 @@ class CheckingWorker(Node):
                 "--seed", str(self.soak.seed), "--journal", path,
                 *(broker.workers for broker in self.soak.brokers)]
 
+
+    def is_ready(self, offset):
+        """It takes SIGTERM for what it is."""
+        return os.path.exists(self.journal.path)
 
     def gone(self):
         super().gone()

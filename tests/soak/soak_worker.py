@@ -61,7 +61,6 @@ class Worker:
         self.timers = []
         self.runs = self.words = self.serial = 0
         self.recent = collections.deque(maxlen=50)  # (link, conn, k)
-        self.is_draining = False
         self.links = [Link(self, i, endpoint)
                       for i, endpoint in enumerate(options.brokers)]
 
@@ -92,14 +91,15 @@ class Worker:
         for link in self.links:
             link.tick()
 
-    def loop(self):
+    def loop(self, asked):
+        """Until it is asked to leave, and may."""
         poller = zmq.Poller()
         for link in self.links:
             poller.register(link.sock, zmq.POLLIN)
         drains = False
         while True:
             self.turn(poller)
-            if self.is_draining and not drains:
+            if asked and not drains:
                 drains = True
                 for link in self.links:
                     link.drain()
@@ -370,13 +370,11 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--journal", required=True)
     parser.add_argument("brokers", nargs="+")
-    worker = Worker(parser.parse_args())
-
-    def stop(*_):
-        worker.is_draining = True
-    signal.signal(signal.SIGTERM, stop)
+    options = parser.parse_args()
+    asked = []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker.loop()
+    Worker(options).loop(asked)
 
 
 if __name__ == "__main__":
