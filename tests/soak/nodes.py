@@ -121,11 +121,12 @@ class Node:
         return at
 
     async def stop(self, seconds):
-        self.state = "stopped"
-        self.process.send_signal(signal.SIGSTOP)
+        """It may be killed meanwhile."""
+        process, self.state = self.process, "stopped"
+        process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(seconds)
-        self.process.send_signal(signal.SIGCONT)
-        if self.state == "stopped":
+        if self.process is process and self.state == "stopped":
+            process.send_signal(signal.SIGCONT)
             self.state = "up"
 
     async def drain(self):

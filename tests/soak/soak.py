@@ -309,8 +309,9 @@ class Soak:
             return what()
         if spares and role in ("gateway", "broker") and what != self.stop:
             return None
+        states = ("up", "stopped") if what == self.kill else ("up",)
         nodes = [node for node in self.nodes
-                 if node.role == role and node.state == "up"]
+                 if node.role == role and node.state in states]
         return what(self.random.choice(nodes)) if nodes else None
 
     def spawn(self, coroutine, tasks):
@@ -439,10 +440,12 @@ class Soak:
             wrong += [f"{name}={total} at the gateways"
                       for total in [sum(one[name] for one in of_gateways)]
                       if total]
-        for where, of in (("brokers", of_brokers), ("gateways", of_gateways)):
-            total = sum(one["connections"] for one in of)
+        for where, name, of in (("brokers", "connections", of_brokers),
+                                ("gateways", "connections", of_gateways),
+                                ("gateways", "sockets", of_gateways)):
+            total = sum(one[name] for one in of)
             if total != len(self.standing):
-                wrong.append(f"connections={total} at the {where}, but "
+                wrong.append(f"{name}={total} at the {where}, but "
                              f"{len(self.standing)} clients stand")
         return wrong
 
@@ -456,6 +459,8 @@ class Soak:
             if not self.may_miss(conn)), "every DISCONNECT", 45)
         self.read_journals()
         self.truth.settle_all(time.monotonic())
+        self.truth.counts["dead letters"] = sum(
+            len(os.listdir(broker.letters)) for broker in self.brokers)
 
     def may_miss(self, conn):
         truth = self.truth

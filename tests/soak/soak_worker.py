@@ -308,8 +308,8 @@ class Link:
         dice = self.worker.random
         if work.route == "slow" and work.event == MESSAGE and dice.random() < .3:
             return dice.uniform(0.3, 1.4) * work.due_s
-        if self.worker.chance(25):
-            return dice.uniform(0, 0.3)
+        if self.worker.chance(25 if work.event == MESSAGE else 4):
+            return dice.uniform(0, 0.4)
         return dice.uniform(0, 0.005)
 
     def end(self, work):

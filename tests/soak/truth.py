@@ -364,6 +364,10 @@ class Truth:
                     wrong.append(("one-outcome", "a second outcome: error "
                                   f"{outcome.text!r} of message {n}"))
                 errors.add(outcome.number)
+                if outcome.text == "Forbidden" and not is_loose and \
+                        not is_again and i < len(attempt.sent):
+                    self.counts["forbidden: route "
+                                + attempt.sent[i].route] += 1
                 continue
             n = outcome.n
             if n in answered:
