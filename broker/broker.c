@@ -54,6 +54,29 @@ typedef struct broker {
 
 /* --- the sockets --------------------------------------------------------- */
 
+static bool has_frames(void *socket)
+{
+    int events = 0;
+    size_t size = sizeof events;
+
+    must(zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0);
+    return (events & ZMQ_POLLIN) != 0;
+}
+
+/*
+ * A ROUTER knows that a peer is gone before we have read what it said last, its
+ * replies and its BYE: those count, so nobody is unreachable until the socket
+ * was read empty.
+ */
+static int send_failed(broker_t *self, void *socket, int error)
+{
+    if (error == EHOSTUNREACH && has_frames(socket)) {
+        self->probes_due = PROBES;
+        return -EAGAIN;
+    }
+    return -error;
+}
+
 static int send_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
                       const uint8_t *frame, size_t len)
 {
@@ -62,7 +85,7 @@ static int send_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
 
     if (zmq_send(socket, id, id_len, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
         zmq_send(socket, frame, len, ZMQ_DONTWAIT) < 0) {
-        return -zmq_errno();
+        return send_failed(self, socket, zmq_errno());
     }
     return 0;
 }

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """kill -9 of the broker, a gateway or a worker, each a process of its own:
 who is left goes on, and each end is told once."""
+import os
 import signal
 import sys
+
+import zmq
 
 from harness import *
 from test_examples import EXAMPLES, Example
@@ -217,6 +220,56 @@ def test_a_disconnect_at_a_killed_worker_goes_to_the_next():
         at.assert_soon(workers=1)
         at.worker = Worker(at.broker.workers, "hold", "$disconnect")
         at.assert_ends_once(at.conn)
+
+
+def stop(hoist):
+    """SIGSTOP, and wait until no thread of it runs any more."""
+    hoist.process.send_signal(signal.SIGSTOP)
+    threads = f"/proc/{hoist.process.pid}/task"
+
+    def stands():
+        for thread in os.listdir(threads):
+            with open(f"{threads}/{thread}/stat", encoding="ascii") as stat:
+                if stat.read().rsplit(")", 1)[1].split()[0] != "T":
+                    return False
+        return True
+    until(stands, "it to stand")
+
+
+class Leaver(Worker):
+    """One that can see that all it said is with the broker's host."""
+
+    def __init__(self, *arguments, **options):
+        self.context = zmq.Context()
+        super().__init__(*arguments, **options)
+
+    def leave(self, *last_words):
+        for words in last_words:
+            self.send(words)
+        self.sock.close()
+        self.context.term()
+
+
+def test_what_a_worker_said_before_it_left_counts_although_the_broker_stood():
+    """The broker knew that it was gone before it had read its last words, and
+    took it for dead: the client got an error, the next worker a second
+    $disconnect."""
+    with System() as at:
+        leaver = Leaver(at.broker.workers, "last", "$disconnect")
+        at.assert_soon(workers=3)
+        at.worker.send([DRAIN])  # so that it is the leaver who gets the end
+        assert not at.worker.has(REQUEST)
+        Client(at.gateway.address).opened().sock.close()
+        end = leaver.get(REQUEST)
+        assert end[2] == DISCONNECT
+        at.client.send('{"action":"last"}')
+        request = leaver.get(REQUEST)
+        stop(at.broker)
+        leaver.leave(*[[PING]] * 500, [REPLY, end[1], 200, None],
+                     [REPLY, request[1], 200, "last words"], [BYE])
+        at.broker.process.send_signal(signal.SIGCONT)
+        assert at.client.recv() == (1, b"last words")
+        at.assert_soon(workers=2, worker_died=0, redelivered=0, requests=0)
 
 
 if __name__ == "__main__":
