@@ -238,11 +238,15 @@ class Client:
                                          "n": n}).encode())
 
     async def be_deaf(self):
-        """Ask for much and read nothing of it, for long; then see."""
+        """Ask for much and read nothing of it; then see what has become."""
         self.wire.transport.pause_reading()
-        for _ in range(40):
-            self.send("big")
-        await self.pause(self.random.uniform(5, 15))
+        for _ in range(self.random.randrange(20, 60)):
+            if self.wire.transport.is_closing():
+                break
+            if self.wire.transport.get_write_buffer_size() == 0:
+                for _ in range(5):
+                    self.send("big")
+            await self.pause(0.2)
         if self.wire.why is None:
             self.wire.transport.resume_reading()
             await self.pause(5)

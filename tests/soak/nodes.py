@@ -180,7 +180,7 @@ class Gateway(Node):
                 "--require-connect",
                 f"--request-timeout={int(self.soak.request_s * 1000)}",
                 "--handshake-timeout=6000", "--ping-interval=5000",
-                "--pong-timeout=8000", "--out-soft=262144",
+                "--pong-timeout=15000", "--out-soft=262144",
                 "--out-soft-time=3000", "--drain-time=5000"]
 
     async def stats(self):

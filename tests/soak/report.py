@@ -81,6 +81,7 @@ def data_of(soak):
         "gateways": len(soak.gateways), "attempts": truth.count,
         "worker_starts": soak.workers_started,
         "starts": {node.name: node.starts for node in soak.nodes},
+        "lags_s": [round(s, 1) for s in soak.lags],
         "messages": truth.messages, "counts": dict(truth.counts),
         "latency_ms": {f"p{q}": round(quantile(truth.latencies, q / 100) * 1000,
                                       1) for q in (50, 99, 100)},
@@ -136,6 +137,8 @@ def make(soak):
                      f"MiB in {memory['lives']} lives, the longest "
                      f"{memory['longest_s']} s; growth of the long ones, KiB: "
                      f"{memory['growth_kib']}")
+    lines += ["", "the soak itself did not run, because of the machine: "
+              f"{len(soak.lags)} times, {sum(soak.lags):.1f} s together"]
     lines += ["", "warnings in logs"] + table(sorted(data["warnings"].items()))
     lines += ["", "checks made"] + table(sorted(data["checks"].items()))
     lines += ["", f"violations: {len(data['violations'])}"]
