@@ -240,6 +240,8 @@ class Client:
     async def be_deaf(self):
         """Ask for much and read nothing of it; then see what has become."""
         self.wire.transport.pause_reading()
+        self.wire.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         for _ in range(self.random.randrange(20, 60)):
             if self.wire.transport.is_closing():
                 break
