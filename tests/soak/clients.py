@@ -139,7 +139,7 @@ class Client:
         else:
             await self.act()
 
-    # --- coming --------------------------------------------------------------
+    # --- coming -----------------------------------------------------------
 
     async def open(self):
         gateway = self.random.choice(self.soak.gateways)
@@ -182,7 +182,7 @@ class Client:
         if self.attempt.status == 101:
             self.soak.ended(self.attempt, why)
 
-    # --- acting ----------------------------------------------------------------
+    # --- acting -----------------------------------------------------------
 
     async def pause(self, seconds):
         await asyncio.wait({self.wire.ended}, timeout=seconds)
@@ -255,7 +255,7 @@ class Client:
         self.soak.truth.counts[f"deaf clients: {self.wire.why}"] += 1
         self.wire.reset()
 
-    # --- hearing -----------------------------------------------------------------
+    # --- hearing ----------------------------------------------------------
 
     def hear(self, text):
         words = text.split(" ", 5)

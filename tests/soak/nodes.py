@@ -58,7 +58,7 @@ class Node:
             log.seek(offset)
             return log.read()
 
-    # --- up --------------------------------------------------------------
+    # --- up ---------------------------------------------------------------
 
     async def start(self):
         self.starts += 1
@@ -99,7 +99,7 @@ class Node:
             self.memory.append((time.monotonic() - self.started_at,
                                 int(found.group(1))))
 
-    # --- down ------------------------------------------------------------
+    # --- down -------------------------------------------------------------
 
     async def wait(self, seconds):
         end = time.monotonic() + seconds

@@ -134,7 +134,7 @@ class Soak:
             print(f"    {at - self.began:10.3f}  {line}")
         sys.stdout.flush()
 
-    # --- what clients say --------------------------------------------------
+    # --- what clients say -------------------------------------------------
 
     def in_trouble(self, gateway, at):
         """Or are we late ourselves, as `watch` has not seen yet?"""
@@ -186,7 +186,7 @@ class Soak:
             self.truth.violated("calm", f"{text!r} though all is well", None,
                                 client.attempt)
 
-    # --- what workers wrote ---------------------------------------------------
+    # --- what workers wrote -----------------------------------------------
 
     def read_journals(self):
         for journal in self.journals:
@@ -221,7 +221,7 @@ class Soak:
         elif letter == "!":
             truth.violated("rules-kept", f"worker {number}: {' '.join(rest)}")
 
-    # --- faults ------------------------------------------------------------------
+    # --- faults -----------------------------------------------------------
 
     def note(self, kind, node, detail=""):
         name = node.name if node else ""
@@ -330,7 +330,7 @@ class Soak:
             self.broken(f"the soak itself: {task.exception()!r}")
             raise task.exception()
 
-    # --- what goes on beside -----------------------------------------------------
+    # --- what goes on beside ----------------------------------------------
 
     async def watch(self):
         """Ourselves, that processes live, what workers wrote, memory."""
@@ -360,7 +360,7 @@ class Soak:
         node.gone()
         await node.start()
 
-    # --- the acts --------------------------------------------------------------------
+    # --- the acts ---------------------------------------------------------
 
     async def until(self, condition, what, seconds=None):
         """Seconds that it took; a violation if it does not come about."""

@@ -154,7 +154,7 @@ class Link:
     def count(self):
         return len(self.loose) + sum(map(len, self.held.values()))
 
-    # --- time --------------------------------------------------------------
+    # --- time -------------------------------------------------------------
 
     def tick(self):
         at = now()
@@ -181,7 +181,7 @@ class Link:
         self.loose.clear()
         self.pings.clear()
 
-    # --- leaving -------------------------------------------------------------
+    # --- leaving ----------------------------------------------------------
 
     def drain(self):
         self.is_leaving = True
@@ -199,7 +199,7 @@ class Link:
             self.send([BYE])
         self.sock.close()
 
-    # --- hearing ---------------------------------------------------------------
+    # --- hearing ----------------------------------------------------------
 
     def receive(self):
         for _ in range(50):
@@ -263,7 +263,7 @@ class Link:
         if self.fence is not None and at >= self.fence:
             self.fence = None
 
-    # --- work --------------------------------------------------------------------
+    # --- work -------------------------------------------------------------
 
     def take_request(self, message):
         _, ident, event, conn, route, body, due_ms, _, details = message[:9]
@@ -306,7 +306,8 @@ class Link:
 
     def time_of(self, work):
         dice = self.worker.random
-        if work.route == "slow" and work.event == MESSAGE and dice.random() < .3:
+        is_slow = work.event == MESSAGE and work.route == "slow"
+        if is_slow and dice.random() < 0.3:
             return dice.uniform(0.3, 1.4) * work.due_s
         if self.worker.chance(25 if work.event == MESSAGE else 4):
             return dice.uniform(0, 0.4)

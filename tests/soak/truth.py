@@ -145,7 +145,7 @@ class Truth:
         self.latencies = []
         self.on_violation = None
 
-    # --- what happens ----------------------------------------------------
+    # --- what happens -----------------------------------------------------
 
     def attempt(self, gateway, start, at):
         self.count += 1
@@ -200,7 +200,7 @@ class Truth:
         if self.on_violation:
             self.on_violation(check, text, conn, attempt)
 
-    # --- doubts ----------------------------------------------------------
+    # --- doubts -----------------------------------------------------------
 
     def in_doubt(self, run, at):
         return self.doubts[(run.worker, run.link)].has(at)
@@ -321,16 +321,20 @@ class Truth:
         else:
             wrong.append(("disconnect-told", "DISCONNECT is missing"))
 
-    # --- judging an attempt ------------------------------------------------
+    # --- judging an attempt -----------------------------------------------
 
-    def excused(self, gateway, begin, end):
-        """Seconds in which this gateway, a broker or we did not run."""
+    def excuses(self, gateway):
+        """When this gateway, a broker or we did not run."""
         spans = Spans()
         for node, trouble in self.trouble.items():
             if node == gateway or not node.startswith("gateway"):
                 for span in trouble.spans:
                     spans.add(*span)
-        return spans.overlap(begin, end)
+        return spans
+
+    def excused(self, gateway, begin, end):
+        """Seconds of that in [begin, end]."""
+        return self.excuses(gateway).overlap(begin, end)
 
     def judge_attempt(self, attempt, conn, until):
         runs = self.actors.get(conn, [])
@@ -339,8 +343,9 @@ class Truth:
             self.check_accepted(runs, wrong)
         self.check_outcomes(attempt, runs, wrong)
         if not attempt.is_deaf:
-            self.check_in_time(attempt, until, wrong)
-            self.check_replies_arrive(attempt, runs, until, wrong)
+            excuses = self.excuses(attempt.gateway)
+            self.check_in_time(attempt, until, excuses, wrong)
+            self.check_replies_arrive(attempt, runs, until, excuses, wrong)
         for check, text in wrong:
             self.violated(check, text, conn, attempt)
 
@@ -393,7 +398,7 @@ class Truth:
             wrong.append(("one-outcome", f"{len(attempt.outcomes)} outcomes of "
                           f"{len(attempt.sent)} messages"))
 
-    def check_in_time(self, attempt, until, wrong):
+    def check_in_time(self, attempt, until, excuses, wrong):
         """Outcome i has come when the i-th message's time is over, whichever
         messages the outcomes before it were for."""
         end = attempt.closed if attempt.closed is not None else until
@@ -404,14 +409,14 @@ class Truth:
             self.checks["outcome-in-time"] += 1
             if took <= self.limit_s:
                 continue
-            took -= self.excused(attempt.gateway, sent.at, at)
+            took -= excuses.overlap(sent.at, at)
             if took > self.limit_s:
                 state = "came" if is_there else "has not come"
                 wrong.append(("outcome-in-time", f"outcome {i} {state} after "
                               f"{took:.1f} s without trouble"))
                 return
 
-    def check_replies_arrive(self, attempt, runs, until, wrong):
+    def check_replies_arrive(self, attempt, runs, until, excuses, wrong):
         """What a handler replied in time, and its broker took, is heard."""
         end = attempt.closed if attempt.closed is not None else until
         answered = {outcome.n for outcome in attempt.outcomes}
@@ -421,14 +426,14 @@ class Truth:
                 continue
             begin = attempt.sent[run.n].at
             if run.end - begin > 2.0 or end - run.end < self.limit_s or \
-                    self.excused(attempt.gateway, begin, run.end + self.limit_s) > 0:
+                    excuses.overlap(begin, run.end + self.limit_s) > 0:
                 continue
             self.checks["reply-arrives"] += 1
             if run.n not in answered:
                 wrong.append(("reply-arrives", f"the reply to {run} was never "
                               "heard"))
 
-    # --- when ---------------------------------------------------------------
+    # --- when -------------------------------------------------------------
 
     def is_told(self, conn):
         runs = self.actors[conn]
@@ -478,7 +483,7 @@ class Truth:
         ends = sum(run.event == DISCONNECT for run in runs)
         self.counts["disconnects given again"] += max(0, ends - 1)
 
-    # --- telling --------------------------------------------------------------
+    # --- telling ----------------------------------------------------------
 
     def trace(self, conn, attempt):
         """All that is known of a connection, in the order of time."""
