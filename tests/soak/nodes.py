@@ -219,16 +219,14 @@ class CheckingWorker(Node):
 
 
 class Example(Node):
-    """A worker of workers/examples, which knows nothing of us: the C one has
-    all brokers, the one in Python one of them."""
+    """A worker of workers/examples, which knows nothing of us."""
 
-    def __init__(self, soak, name, *command):
+    def __init__(self, soak, name, brokers, *command):
         super().__init__(soak, name, "example")
-        self.words = command
+        self.brokers, self.words = brokers, command
 
     def command(self):
-        brokers = [broker.workers for broker in self.soak.brokers]
-        return [*self.words, ",".join(brokers)]  # echo.py: with one broker
+        return [*self.words, ",".join(one.workers for one in self.brokers)]
 
     async def drain(self):
         if self.words[0].endswith("echo"):

@@ -28,7 +28,7 @@ import time
 import report
 from clients import Client
 from nodes import Broker, CheckingWorker, Example, Gateway
-from truth import Run, Truth
+from truth import SIGHT_S, Run, Truth
 
 REQUEST_S = 3.0   # --request-timeout
 SLACK_S = 5.0     # of an outcome behind that
@@ -102,9 +102,9 @@ class Soak:
             CheckingWorker(self, "worker-some", SOME, 16),
             CheckingWorker(self, "worker-others", OTHERS, 16)]
         self.examples = [
-            Example(self, "echo-c", build + "/workers/examples/echo",
-                    "--broker"),
-            Example(self, "echo-py", "/usr/bin/python3",
+            Example(self, "echo-c", self.brokers,
+                    build + "/workers/examples/echo", "--broker"),
+            Example(self, "echo-py", self.brokers[:1], "/usr/bin/python3",
                     here + "/../../workers/examples/echo.py")]
         self.nodes = [*self.brokers, *self.gateways, *self.workers,
                       *self.examples]
@@ -206,16 +206,18 @@ class Soak:
         truth, number = self.truth, journal.number
         letter, at, rest = line[0], float(line[1]), line[2:]
         if letter == "b":
-            link, run, conn, event, route, k, n, attempt, req = rest
+            link, run, conn, event, route, k, n, attempt, req, old = rest
             truth.begins(int(run), Run(
                 number, int(link), conn, int(event), route, int(k), int(n),
-                int(attempt), int(req), at))
+                int(attempt), int(req), at, is_old=old == "1"))
         elif letter == "e":
             truth.ends(number, int(rest[0]), at, int(rest[1]))
         elif letter == "p":
             truth.proven(number, int(rest[0]), at)
         elif letter == "d":
             truth.dropped(number, int(rest[0]), at)
+        elif letter == "o":
+            truth.welcomed_again(number, int(rest[0]), at)
         elif letter == "x":
             journal.has_left = True
         elif letter == "!":
@@ -266,7 +268,9 @@ class Soak:
         pause = self.random.choice([self.random.uniform(0.5, 3),
                                     self.random.uniform(3, 8)])
         self.note("stop " + node.role, node, f"for {pause:.1f} s")
-        span = self.trouble(node)
+        span, at = self.trouble(node), time.monotonic()
+        if pause > SIGHT_S:
+            self.truth.stops[node.name].add(at, at + pause)
         await node.stop(pause)
         span[1] = time.monotonic() + GRACE_S
 

@@ -13,7 +13,9 @@ time and words:
     w link                      welcomed: a session with a broker begins
     p link                      at that time the broker knew us: a PONG says so
     d link                      all that we held of it is dropped
-    b link run conn event route k n attempt number    a handler begins
+    o link                      welcomed again: it may have given us up between,
+                                and what we hold is old
+    b link run conn event route k n attempt number old    a handler begins
     e run status                and ends; its reply is sent behind that
     c conn                      we close that connection
     x                           we leave in order
@@ -49,7 +51,7 @@ def now():
 class Work:
     """A request that is held."""
     __slots__ = ("link", "id", "event", "conn", "route", "k", "n", "attempt",
-                 "number", "due_s", "run", "is_dropped")
+                 "number", "due_s", "run", "is_dropped", "is_old")
 
 
 class Worker:
@@ -128,6 +130,7 @@ class Link:
         self.fence = None  # the time of the PING behind DRAIN
         self.window = worker.options.window
         self.pinged_at = self.heard_at = now()
+        self.greetings = collections.deque()  # times of those not welcomed
         self.greet()
 
     # --- speaking ---------------------------------------------------------
@@ -139,6 +142,7 @@ class Link:
     def greet(self):
         self.state = "greeting"
         self.greeted_at = now()
+        self.greetings.append(self.greeted_at)
         routes = [[route, TERMS[route]] if route in TERMS else route
                   for route in self.worker.options.routes]
         self.send([HELLO, 1, "worker", self.boot, self.worker.options.name, {}],
@@ -150,6 +154,10 @@ class Link:
             self.pings.append(at)
         self.send([PING, self.count()])
         return at
+
+    def works(self):
+        return [*self.loose, *(work for works in self.held.values()
+                               for work in works)]
 
     def count(self):
         return len(self.loose) + sum(map(len, self.held.values()))
@@ -170,12 +178,12 @@ class Link:
         self.drop()
         self.state = "lost"
         self.boot = os.urandom(8).hex()
+        self.greetings.clear()
         self.has_left = self.has_left or self.is_leaving
 
     def drop(self):
         self.worker.note("d", self.index)
-        for work in [*self.loose, *(work for works in self.held.values()
-                                    for work in works)]:
+        for work in self.works():
             work.is_dropped = True
         self.held.clear()
         self.loose.clear()
@@ -237,13 +245,18 @@ class Link:
         if message[6].get("peer", self.boot) != self.boot:
             return
         self.heartbeat_s, self.liveness_s = message[4] / 1000, message[5] / 1000
-        if self.state != "up":
+        greeted_at = self.greetings.popleft() if self.greetings else now()
+        if self.state == "up":  # of two, for a greeting that was said twice
+            for work in self.works():
+                work.is_old = True
+            self.worker.note("o", self.index)
+        else:
             self.state = "up"
             self.pings.clear()
             self.worker.note("w", self.index)
-            self.worker.note("p", self.index, at=self.greeted_at)
-            if self.is_leaving:
-                self.has_left = True
+        self.worker.note("p", self.index, at=greeted_at)
+        if self.is_leaving and self.fence is None:
+            self.has_left = True
 
     def take_who(self):
         if self.state == "greeting":
@@ -269,7 +282,8 @@ class Link:
         _, ident, event, conn, route, body, due_ms, _, details = message[:9]
         work = Work()
         work.link, work.id, work.event, work.conn = self, ident, event, conn
-        work.route, work.due_s, work.is_dropped = route, due_ms / 1000, False
+        work.route, work.due_s = route, due_ms / 1000
+        work.is_dropped = work.is_old = False
         work.number = message[9] if len(message) > 9 else 0
         work.attempt = (message[10] if len(message) > 10 else 0) or 1
         work.k = work.n = 0
@@ -291,15 +305,17 @@ class Link:
             works.append(work)
             if len(works) == 1:
                 self.begin(work)
-        if self.count() > self.window:
-            self.worker.note("!", f"holds {self.count()} of {self.window}")
+        count = sum(not one.is_old for one in self.works())
+        if count > self.window:
+            self.worker.note("!", f"holds {count} of {self.window}")
 
     def begin(self, work):
         worker = self.worker
         worker.runs += 1
         work.run = worker.runs
         worker.note("b", self.index, work.run, work.conn, work.event,
-                    work.route, work.k, work.n, work.attempt, work.number)
+                    work.route, work.k, work.n, work.attempt, work.number,
+                    int(work.is_old))
         if work.k:
             worker.recent.append((self, work.conn, work.k))
         worker.after(self.time_of(work), self.end, work)

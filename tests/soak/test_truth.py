@@ -83,6 +83,18 @@ def test_a_handler_in_doubt_may_overlap():
     whole(story.leave(worker=2))
 
 
+def test_what_a_worker_holds_that_is_welcomed_again_is_in_doubt():
+    story = Story().connect()
+    story.client.send(10, "one")
+    story.truth.proofs[(1, 0)] = 9
+    story.handler(10.5, MESSAGE, 0, end="never")
+    story.client.failed(14, 77, "Internal server error")
+    story.truth.welcomed_again(1, 0, 16)
+    story.message(17, worker=2)
+    story.truth.ends(1, 2, 18, 200)
+    whole(story.leave(worker=2))
+
+
 def test_what_a_dead_worker_replied_in_doubt_may_come_again():
     story = usual()
     story.truth.proofs[(1, 0)] = 90
@@ -102,6 +114,24 @@ def test_gateway_and_broker_lost_together_may_forget():
     story = Story().connect().message(10)
     story.truth.trouble["gateway-1"].add(90, 95)
     story.truth.crashes.append(91)
+    whole(story)
+
+
+def two_brokers():
+    story = Story().connect()
+    for n in (0, 1):
+        story.client.send(10, "one")
+    story.client.failed(14, 77, "Internal server error")
+    story.handler(15, MESSAGE, 1)
+    story.client.answered(15.2, 1)
+    story.handler(17, MESSAGE, 0)
+    story.truth.actors[CONN][-1].link = 1
+    return story.leave()
+
+
+def test_what_a_broker_held_that_stood_still_may_be_handled_later():
+    story = two_brokers()
+    story.truth.stops["broker-2"].add(11, 16)
     whole(story)
 
 
@@ -159,6 +189,10 @@ def test_messages_out_of_order():
     story.client.answered(11, 0)
     story.client.answered(11, 1)
     whole(story.leave(), "events-in-order")
+
+
+def test_messages_out_of_order_at_two_brokers():
+    whole(two_brokers(), "events-in-order")
 
 
 def test_replies_out_of_order():

@@ -31,6 +31,8 @@ ATTEMPTS = {"again": 3}
 LOOSE = {"loose"}            # routes without order
 UNSEEN = {"echo", "nobody"}  # whose handlers do not report, or do not exist
 
+SIGHT_S = 2.5   # a stop that long may make others count it lost
+PARTED_S = 20   # after such a stop what it held is still handled
 LOST_TOGETHER_S = 15  # a gateway and a broker that fail so close to each other
                       # may both forget a connection
 
@@ -40,14 +42,16 @@ Outcome = collections.namedtuple("Outcome", "at n number text")  # n: an answer
 
 class Run:
     __slots__ = ("worker", "link", "conn", "event", "route", "k", "n",
-                 "attempt", "number", "begin", "end", "status")
+                 "attempt", "number", "begin", "end", "status", "is_old")
 
     def __init__(self, worker, link, conn, event, route="", k=0, n=0,
-                 attempt=1, number=0, begin=0.0, end=None, status=None):
+                 attempt=1, number=0, begin=0.0, end=None, status=None,
+                 is_old=False):
         self.worker, self.link, self.conn = worker, link, conn
         self.event, self.route, self.k, self.n = event, route, k, n
         self.attempt, self.number, self.begin = attempt, number, begin
         self.end, self.status = end, status
+        self.is_old = is_old  # its broker may have given it up before it began
 
     def is_loose(self):
         return self.event == MESSAGE and self.route in LOOSE
@@ -139,6 +143,7 @@ class Truth:
         self.doubts = collections.defaultdict(Spans)  # (worker, link)
         self.crashes = []       # of brokers
         self.trouble = collections.defaultdict(Spans)  # node: not as it should
+        self.stops = collections.defaultdict(Spans)    # node: stood still
         self.violations = []
         self.checks = collections.Counter()
         self.counts = collections.Counter()
@@ -168,12 +173,20 @@ class Truth:
             run.end, run.status = at, status
 
     def proven(self, worker, link, at):
-        self.proofs[(worker, link)] = at
+        before = self.proofs.get((worker, link), 0)
+        self.proofs[(worker, link)] = max(before, at)
 
     def dropped(self, worker, link, at):
         """It learned that its broker does not know it, and let all go."""
         self.doubts[(worker, link)].add(self.proofs.get((worker, link), 0), at)
         self.cut(worker, at, link)
+
+    def welcomed_again(self, worker, link, at):
+        """For a greeting said twice: perhaps given up and taken anew between."""
+        self.doubts[(worker, link)].add(self.proofs.get((worker, link), 0), at)
+        for run in self.runs.values():
+            if run.worker == worker and run.link == link:
+                run.is_old = True
 
     def cut(self, worker, at, link=None):
         for key, run in list(self.runs.items()):
@@ -203,7 +216,7 @@ class Truth:
     # --- doubts -----------------------------------------------------------
 
     def in_doubt(self, run, at):
-        return self.doubts[(run.worker, run.link)].has(at)
+        return run.is_old or self.doubts[(run.worker, run.link)].has(at)
 
     def crashed_between(self, begin, end):
         return any(begin <= crash <= end for crash in self.crashes)
@@ -212,6 +225,18 @@ class Truth:
         """Did its broker surely take its reply?"""
         return bool(run.end is not None and run.status
                     and not self.in_doubt(run, run.end))
+
+    def are_parted(self, run, later, attempt):
+        """At different brokers, one of which and the gateway may have lost
+        sight of each other while both lived on: then there is no order."""
+        if run.link == later.link:
+            return False
+        gateway = attempt.gateway if attempt else None
+        begin, end = run.begin - PARTED_S, later.begin
+        return any(self.stops[node].meets(begin, end) for node in (
+            f"broker-{run.link + 1}", f"broker-{later.link + 1}", gateway)) or (
+                DISCONNECT in (run.event, later.event)
+                and self.trouble[gateway].meets(begin, end))
 
     def may_miss_disconnect(self, runs, attempt, until):
         """Where the success of its CONNECT may not have reached the broker
@@ -238,7 +263,7 @@ class Truth:
         self.check_deliveries(runs, attempt, wrong)
         self.check_refused(runs, wrong)
         counted = [run for run in runs if not self.in_doubt(run, run.begin)]
-        self.check_overlap(counted, wrong)
+        self.check_overlap(counted, attempt, wrong)
         self.check_order(runs, counted, attempt, wrong)
         self.check_told(runs, attempt, until, wrong)
         for check, text in wrong:
@@ -272,7 +297,7 @@ class Truth:
             if refused and run.event != CONNECT:
                 wrong.append(("refused-is-over", f"{run} though refused"))
 
-    def check_overlap(self, counted, wrong):
+    def check_overlap(self, counted, attempt, wrong):
         """No two handlers at once; DISCONNECT behind the loose ones, too."""
         running = []
         for run in counted:
@@ -281,7 +306,8 @@ class Truth:
                 if run.event == other.event == MESSAGE and \
                         (run.is_loose() or other.is_loose()):
                     continue
-                if not self.in_doubt(other, run.begin):
+                if not self.in_doubt(other, run.begin) and \
+                        not self.are_parted(other, run, attempt):
                     wrong.append(("one-at-a-time", f"{run} while {other}"))
             running.append(run)
             self.checks["one-at-a-time"] += 1
@@ -292,10 +318,11 @@ class Truth:
             wrong.append(("connect-first", f"{len(connects)} CONNECTs, the "
                           f"first event is {runs[0]}"))
         self.checks["connect-first"] += 1
-        last, ends = -1, []
+        last, ends = {}, []  # link: the last message
         for run in counted:
-            over = [end for end in ends if self.is_sure(end) and not
-                    self.crashed_between(end.begin, run.begin)]
+            over = [end for end in ends if self.is_sure(end)
+                    and not self.crashed_between(end.begin, run.begin)
+                    and not self.are_parted(end, run, attempt)]
             if over and run.event == MESSAGE:
                 wrong.append(("disconnect-last", f"{run} after DISCONNECT"))
             if over and run.event == DISCONNECT:
@@ -305,9 +332,13 @@ class Truth:
                 ends.append(run)
             elif run.event == MESSAGE and not run.is_loose():
                 self.checks["events-in-order"] += 1
-                if run.n <= last and run.attempt == 1:
-                    wrong.append(("events-in-order", f"{run} after {last}"))
-                last = max(last, run.n)
+                for other in last.values():
+                    if run.n <= other.n and run.attempt == 1 and \
+                            not self.are_parted(other, run, attempt):
+                        wrong.append(("events-in-order", f"{run} after "
+                                      f"{other}"))
+                if run.link not in last or last[run.link].n < run.n:
+                    last[run.link] = run
 
     def check_told(self, runs, attempt, until, wrong):
         accepted = any(run.event == CONNECT and run.status == 200
