@@ -37,6 +37,7 @@ GRACE_S = 5.0     # after a fault, until all who saw it are over it
 JUDGE_S = 60      # an end is judged when it is so old
 ROUND_S = 240
 CALM_S = 20
+PRINTED_MAX = 5   # violations of one check, with their traces
 LAG_S = 0.5       # of ourselves, that is trouble
 
 ALL = "$connect,$disconnect,one,two,again,loose,slow,big"
@@ -76,6 +77,7 @@ class Soak:
         self.truth = Truth(REQUEST_S + SLACK_S)
         self.truth.on_violation = self.print_violation
         self.began = self.ticked_at = time.monotonic()
+        self.printed = collections.Counter()
         self.lags = []           # seconds in which we did not run ourselves
         self.mode = "calm"
         self.calm_at = self.began
@@ -120,7 +122,8 @@ class Soak:
         self.truth.violated("processes", text)
 
     def print_violation(self, check, text, conn, attempt):
-        if len(self.truth.violations) > 20:
+        self.printed[check] += 1
+        if self.printed[check] > PRINTED_MAX:
             return
         print(f"VIOLATION of {check}: {text}"
               f" (connection {conn}, client {attempt and attempt.k})")

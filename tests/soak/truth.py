@@ -182,7 +182,7 @@ class Truth:
         self.cut(worker, at, link)
 
     def welcomed_again(self, worker, link, at):
-        """For a greeting said twice: perhaps given up and taken anew between."""
+        """For a greeting said twice: perhaps given up and taken anew."""
         self.doubts[(worker, link)].add(self.proofs.get((worker, link), 0), at)
         for run in self.runs.values():
             if run.worker == worker and run.link == link:
