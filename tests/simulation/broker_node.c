@@ -90,6 +90,7 @@ static void close_and_restart(void *subject, uint32_t life)
 
     if (life == self->life) {
         router_close(&self->router);
+        truth_broker_crashed(); /* its last words have been heard by now */
         world_after(world_between(0, RESTART_MS), start_again, self, life);
     }
 }
