@@ -60,16 +60,19 @@ static bool is_loose(uint8_t event, const route_t *route)
            routing_is_unordered(route);
 }
 
+/* The end is the last of all: it waits for what goes without order, too. */
+static bool is_held_up(const conn_t *conn, uint8_t event)
+{
+    return event == EVENT_DISCONNECT && conn->loose > 0;
+}
+
 /* As far as order goes, and what the worker serves. */
 static bool may_go_to(const conn_t *conn, uint8_t event, const route_t *route,
                       const worker_t *worker)
 {
     if (route == NULL || worker->crew == NULL ||
-        routing_terms(worker->crew, route) == NULL) {
+        routing_terms(worker->crew, route) == NULL || is_held_up(conn, event)) {
         return false;
-    }
-    if (event == EVENT_DISCONNECT && conn->loose > 0) {
-        return false; /* it is the last, of all */
     }
     return conn->worker == NULL || conn->worker == worker ||
            is_loose(event, route);
@@ -120,8 +123,8 @@ static place_t place_of(core_t *core, const conn_t *conn, uint8_t event,
     uint64_t cost = cost_of(conn, parts);
     place_t place = {.route = resolve(core, event, parts->route)};
 
-    if (event == EVENT_DISCONNECT && conn->loose > 0) {
-        place.verdict = WAIT_TURN; /* it is the last, of all */
+    if (is_held_up(conn, event)) {
+        place.verdict = WAIT_TURN;
         return place;
     }
     if (conn->worker != NULL && !is_loose(event, place.route)) {
@@ -692,19 +695,6 @@ void dispatch_timeout(core_t *core, request_t *request)
 
 /* --- workers ------------------------------------------------------------- */
 
-/* One that overtook says nothing of a handler that still runs. */
-static void answer_message(core_t *core, request_t *request,
-                           const message_reply_t *reply)
-{
-    static const uint8_t runs[] = {0x81, 0xa4, 'r', 'u', 'n', 's', 0xc3};
-    message_reply_t mine = *reply;
-
-    if (request->is_loose && request->conn->in_flight > 0) {
-        mine.options = (wire_bytes_t){runs, sizeof runs};
-    }
-    answer(core, request, &mine);
-}
-
 static void take_reply(core_t *core, request_t *request,
                        const message_reply_t *reply)
 {
@@ -721,7 +711,7 @@ static void take_reply(core_t *core, request_t *request,
         fail(core, request, 200);
         break;
     default:
-        answer_message(core, request, reply);
+        answer(core, request, reply);
     }
 }
 
