@@ -631,7 +631,7 @@ static void drain_some(hub_t *self)
          self->drained++) {
         session_t *session = self->table[self->drained];
         if (session != NULL && session->state <= SESSION_OPEN) {
-            session_drain(session, is_late);
+            session_close_when_answered(session, is_late);
         }
     }
 }

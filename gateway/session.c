@@ -241,7 +241,7 @@ void session_forget(session_t *self, uint16_t code, const char *reason)
     session_settle(self);
 }
 
-void session_drain(session_t *self, bool at_once)
+void session_close_when_answered(session_t *self, bool at_once)
 {
     self->is_draining = true;
     if (at_once || self->state != SESSION_OPEN || self->in_flight == 0) {
@@ -629,7 +629,7 @@ void session_message_reply(session_t *self, const message_reply_t *reply,
     }
     placement_settle(self);
     if (self->is_draining && self->state == SESSION_OPEN) {
-        session_drain(self, false);
+        session_close_when_answered(self, false);
     } else if (self->is_paused && self->state == SESSION_OPEN) {
         session_resume(self);
     }

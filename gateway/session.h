@@ -134,7 +134,7 @@ void session_close(session_t *self, uint16_t code, wire_bytes_t reason);
  * We are about to end: close (1012) when what is on its way has been answered,
  * or at once; read no more until then.
  */
-void session_drain(session_t *self, bool at_once);
+void session_close_when_answered(session_t *self, bool at_once);
 
 /* The broker has ended it already: close, and owe no DISCONNECT. */
 void session_forget(session_t *self, uint16_t code, const char *reason);
