@@ -302,6 +302,12 @@ void says_bare(node_t *node, message_kind_t kind)
     speaks(node);
 }
 
+void dies(node_t *node)
+{
+    node->is_silent = true;
+    says_bare(node, KIND_BYE);
+}
+
 void announces(node_t *worker, const char *routes, uint64_t window)
 {
     put_ready(worker, routes, window, 1 << 20);

@@ -115,6 +115,9 @@ void speaks(node_t *node);
 
 void says(node_t *node, const message_t *message);
 void says_bare(node_t *node, message_kind_t kind);
+
+/* BYE, and no sign of life from then on. */
+void dies(node_t *node);
 void says_bytes(node_t *node, const void *bytes, size_t len);
 void announces(node_t *worker, const char *routes, uint64_t window);
 

@@ -4,12 +4,6 @@
  */
 #include "tests/unit/core_fixture.h"
 
-static void dies(node_t *worker)
-{
-    worker->is_silent = true;
-    says_bare(worker, KIND_BYE);
-}
-
 static void assert_dead(const char *text, uint64_t attempts)
 {
     assert_int_equal(broker.dead, 1);

@@ -249,7 +249,7 @@ static void answers_one(member_t *member)
     answers(member->node, held.id, chance(10) ? 500 : 200, NULL);
 }
 
-static void dies(member_t *member)
+static void member_dies(member_t *member)
 {
     if (world.deaths == DEATHS_MAX) {
         return;
@@ -283,7 +283,7 @@ static void something_happens(void)
         break;
     case 3:
         if (chance(4)) {
-            dies(member);
+            member_dies(member);
         }
         break;
     case 4:

@@ -4,12 +4,6 @@
  */
 #include "tests/unit/core_fixture.h"
 
-static void dies(node_t *worker)
-{
-    worker->is_silent = true;
-    says_bare(worker, KIND_BYE);
-}
-
 /* The message and which attempt it is. */
 static uint64_t takes_attempt(node_t *worker, const char *text,
                               uint64_t attempt)
