@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/open.h"
+
+#include "store/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+store_t *store_open(const store_options_t *options, struct ev_loop *loop,
+                    char *error, size_t error_size)
+{
+    (void)loop;
+    if (strcmp(options->url, "memory") == 0) {
+        return store_memory_new(options);
+    }
+    snprintf(error, error_size, "unknown store %s", options->url);
+    return NULL;
+}
