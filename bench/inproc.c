@@ -6,9 +6,9 @@
  */
 #include "base/buf.h"
 #include "base/xalloc.h"
-#include "broker/store.h"
 #include "proto/message.h"
 #include "proto/route_expr.h"
+#include "store/memory.h"
 #include "workers/c/core.h"
 
 #include <stdbool.h>
@@ -71,6 +71,7 @@ typedef struct {
     buf_t frame; /* the event: an encoded REQUEST */
     message_request_t request;
     route_expr_t *expr;
+    store_options_t store_options;
     store_t *store;
     conn_id_t id;
 } worker_t;
@@ -123,11 +124,20 @@ static void handle(worker_t *self)
     buf_reset(&self->out.ready, OUT_KEEP);
 }
 
+static void saved(store_op_t *op, int rc, const store_result_t *result)
+{
+    (void)op;
+    (void)result;
+    must(rc == 0);
+}
+
 static void handle_and_save(worker_t *self)
 {
-    record_t *record = record_new(&self->id, self->request.context);
+    record_t *record = record_new(&self->id, self->request.context, 0);
+    store_op_t op = {.verb = STORE_SAVE, .record = record, .done = saved};
 
-    must(record != NULL && self->store->ops->save(self->store, record) == 0);
+    must(record != NULL);
+    store_submit(self->store, &op);
     record_drop(record);
     handle(self);
 }
@@ -182,13 +192,14 @@ static void worker_init(worker_t *self, int layers, bool is_legacy)
     make_request(self);
     must(route_expr_compile("$request.body.action", &self->expr, error,
                             sizeof error) == 0);
-    self->store = store_memory_new();
+    store_options_init(&self->store_options);
+    self->store = store_memory_new(&self->store_options);
     handle(self); /* the context is one of an event */
 }
 
 static void worker_fini(worker_t *self)
 {
-    self->store->ops->destroy(self->store);
+    store_destroy(&self->store);
     route_expr_destroy(&self->expr);
     buf_fini(&self->frame);
     outbox_fini(&self->out);

@@ -16,6 +16,7 @@
 #include "base/zparts.h"
 #include "broker/core.h"
 #include "broker/dead_letters.h"
+#include "store/open.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,6 +38,8 @@
 typedef struct broker {
     actor_t actor;
     core_t *core;
+    store_options_t store_options;
+    char boot[RAND_HEX_LEN + 1];
     store_t *store;
     dead_letters_t *letters; /* NULL: they are not kept */
     void *socket[SIDES];     /* libzmq ROUTERs, by side_t */
@@ -192,6 +195,7 @@ static void on_begin(void *user)
 {
     broker_t *self = user;
 
+    store_begin(self->store, clock_wall_ms());
     core_begin(self->core, clock_mono_ms());
 }
 
@@ -232,6 +236,7 @@ static void on_end(void *user)
         dead_letters_turn(self->letters, clock_mono_ms(), clock_wall_ms());
     }
     core_end(self->core);
+    store_end(self->store);
     stop_when_drained(self);
     if (core_is_parked(self->core) && !ev_is_active(&self->parked)) {
         ev_timer_set(&self->parked, PARKED_S, 0);
@@ -269,6 +274,11 @@ static void log_stats(void *user)
                             len == 0 ? "" : " ",                               \
                             (unsigned long long)stats->name);
     BROKER_STATS(X)
+#undef X
+#define X(name, kind, unit, meaning)                                           \
+    len += (size_t)snprintf(line + len, sizeof line - len, " " #name "=%llu",  \
+                            (unsigned long long)self->store->stats.name);
+    STORE_STATS(X)
 #undef X
     log_info("BROKER-STATS", "%s", line);
 }
@@ -326,6 +336,20 @@ static int bind_side(broker_t *self, side_t side, const char *endpoint,
     return 0;
 }
 
+static int open_store(broker_t *self, const broker_options_t *options,
+                      char *error, size_t error_size)
+{
+    store_options_init(&self->store_options);
+    self->store_options.url = options->store;
+    self->store_options.writer = self->boot;
+    self->store_options.ttl_s = options->store_ttl_s;
+    self->store_options.timeout_ms = options->store_timeout_ms;
+    self->store_options.queue = options->store_queue;
+    self->store =
+        store_open(&self->store_options, self->actor.loop, error, error_size);
+    return self->store == NULL ? -EINVAL : 0;
+}
+
 static int start(broker_t *self, const broker_options_t *options, char *error,
                  size_t error_size)
 {
@@ -333,14 +357,14 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
         .send = send_frame, .dead = on_dead, .settled = on_settled};
     static const dead_letters_ops_t letters_ops = {.revive = on_revive,
                                                    .lost = on_lost};
-    char boot[RAND_HEX_LEN + 1];
-
-    rand_hex(boot);
+    rand_hex(self->boot);
     self->probe_ms = options->heartbeat_ms;
     self->drain_ms = options->drain_ms;
-    self->store = store_memory_new();
+    if (open_store(self, options, error, error_size) < 0) {
+        return -EINVAL;
+    }
     self->core =
-        core_new(options, boot, &ops, self, self->store, clock_mono_ms());
+        core_new(options, self->boot, &ops, self, self->store, clock_mono_ms());
     if (options->dead_letters[0] != '\0') {
         self->letters =
             dead_letters_new(options->dead_letters, options->dead_letters_max,
@@ -376,7 +400,7 @@ static void stop(broker_t *self)
             zmq_close(self->socket[i]);
         }
     }
-    self->store->ops->destroy(self->store);
+    store_destroy(&self->store);
     actor_fini(&self->actor);
 }
 

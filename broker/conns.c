@@ -2,6 +2,8 @@
 #include "broker/conns.h"
 
 #include "base/xalloc.h"
+#include "broker/keeper.h"
+#include "broker/sweep.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,6 +29,7 @@ void gateway_reap(core_t *core, gateway_t *gateway)
         return;
     }
     must(gateway->pushes_len == 0);
+    sweep_release(core, gateway);
     list_remove(&gateway->linked);
     list_remove(&gateway->targeted);
     for (uint32_t i = 0; i < gateway->page_count; i++) {
@@ -75,7 +78,7 @@ static conn_t *conn_new(gateway_t *gateway, const conn_id_t *id,
                         wire_bytes_t context)
 {
     conn_t *conn = calloc(1, sizeof *conn);
-    record_t *record = record_new(id, context);
+    record_t *record = keeper_record(id, context);
 
     if (conn == NULL || record == NULL) {
         free(conn);
@@ -149,7 +152,6 @@ void conns_unlist(core_t *core, conn_t *conn)
     conn->is_listed = false;
     *place_of(conn->gateway, conn->id.slot) = NULL;
     core->stats.connections--;
-    (void)core->store->ops->remove(core->store, &conn->id);
 }
 
 void conns_reap(core_t *core, conn_t *conn)
@@ -159,7 +161,8 @@ void conns_reap(core_t *core, conn_t *conn)
         return;
     }
     gateway_t *gateway = conn->gateway;
-    must(list_is_empty(&conn->queued));
+    must(list_is_empty(&conn->queued) && conn->entry == NULL);
+    keeper_forget(core, conn);
     record_drop(conn->record);
     free(conn);
     gateway->conns--;
@@ -168,7 +171,7 @@ void conns_reap(core_t *core, conn_t *conn)
 
 int conns_set_context(conn_t *conn, wire_bytes_t context)
 {
-    record_t *record = record_new(&conn->id, context);
+    record_t *record = keeper_record(&conn->id, context);
 
     if (record == NULL) {
         return -ENOMEM;
@@ -176,6 +179,22 @@ int conns_set_context(conn_t *conn, wire_bytes_t context)
     record_drop(conn->record);
     conn->record = record;
     return 0;
+}
+
+bool conns_walk(core_t *core, gateway_t *gateway, uint32_t *slot,
+                uint32_t slots, void (*fn)(core_t *core, conn_t *conn))
+{
+    uint32_t end = gateway->page_count * CONNS_A_PAGE;
+
+    for (; slots > 0 && *slot < end; slots--, ++*slot) {
+        conn_t **place = place_of(gateway, *slot);
+        if (place == NULL) {
+            *slot |= CONNS_A_PAGE - 1; /* the next page */
+        } else if (*place != NULL) {
+            fn(core, *place);
+        }
+    }
+    return *slot >= end;
 }
 
 void conns_each(core_t *core, gateway_t *gateway,

@@ -45,6 +45,13 @@ int conns_set_context(conn_t *conn, wire_bytes_t context);
 void conns_each(core_t *core, gateway_t *gateway,
                 void (*fn)(core_t *core, conn_t *conn));
 
+/*
+ * The same for those in the next `slots` slots from *slot on, which moves.
+ * Returns whether that was the last of them.
+ */
+bool conns_walk(core_t *core, gateway_t *gateway, uint32_t *slot,
+                uint32_t slots, void (*fn)(core_t *core, conn_t *conn));
+
 /* The live gateway with this loop number, or NULL. */
 gateway_t *gateway_of_loop(const core_t *core, uint32_t loop);
 

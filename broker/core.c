@@ -3,9 +3,12 @@
 #include "broker/conns.h"
 #include "broker/core_internal.h"
 #include "broker/dispatch.h"
+#include "broker/keeper.h"
 #include "broker/peers.h"
 #include "broker/pushes.h"
+#include "broker/queries.h"
 #include "broker/requests.h"
+#include "broker/sweep.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -379,6 +382,8 @@ static void sweep_silent(core_t *core)
     }
     core->swept_ms = core->now_ms;
     dispatch_sweep(core);
+    keeper_turn(core);
+    sweep_turn(core);
     list_foreach(link, &core->peers) {
         peer_t *peer = list_entry(link, peer_t, linked);
         if (core->now_ms - peer->last_heard_ms > peer->liveness_ms) {
@@ -469,7 +474,7 @@ bool core_is_drained(const core_t *core)
             return false;
         }
     }
-    return !core_is_parked(core) &&
+    return !core_is_parked(core) && keeper_is_idle(core) &&
            core->stats.requests <= count_stranded(core);
 }
 
@@ -506,6 +511,9 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     list_init(&core->nobody.linked);
     list_init(&core->nobody.targeted);
     core->workers = xcalloc((size_t)options->max_workers, sizeof(worker_t *));
+    keeper_init(core);
+    sweep_init(core);
+    queries_init(core);
     wheel_init(&core->wheel, now_ms);
     requests_init(&core->requests);
     buf_init(&core->scratch, SCRATCH_MAX);
@@ -556,6 +564,9 @@ void core_destroy(core_t **core_p)
         return;
     }
     core->ops.send = drop_frame;
+    queries_fini(core);
+    sweep_fini(core);
+    keeper_fini(core);
     end_side(core, SIDE_GATEWAYS);
     end_side(core, SIDE_WORKERS);
     core->options.route_grace_ms = 0; /* no worker comes any more */

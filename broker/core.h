@@ -16,7 +16,7 @@
 #include "broker/letter.h"
 #include "broker/options.h"
 #include "broker/stats.h"
-#include "broker/store.h"
+#include "store/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,6 +4,7 @@
 #include "broker/conns.h"
 #include "broker/core_internal.h"
 #include "broker/dispatch.h"
+#include "broker/keeper.h"
 #include "broker/peers.h"
 #include "broker/pushes.h"
 #include "broker/requests.h"
@@ -249,7 +250,7 @@ static int add_open(core_t *core, gateway_t *gateway, const conn_id_t *id,
     }
     conn->state = CONN_OPEN;
     conn->round = gateway->round;
-    (void)core->store->ops->save(core->store, conn->record);
+    keeper_save(core, conn);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "broker/dispatch.h"
 #include "broker/peers.h"
 #include "broker/pushes.h"
+#include "broker/queries.h"
 #include "broker/routing.h"
 
 #include <errno.h>
@@ -100,6 +101,9 @@ bool worker_message(core_t *core, peer_t *peer, const message_t *message)
         return true;
     case KIND_CLOSE:
         pushes_close(core, worker, &message->close);
+        return true;
+    case KIND_QUERY:
+        queries_ask(core, worker, &message->query);
         return true;
     case KIND_DRAIN:
         dispatch_drain(core, worker);

@@ -3,10 +3,10 @@
 
 #include "base/xalloc.h"
 #include "broker/conns.h"
+#include "broker/outcome.h"
 #include "broker/peers.h"
 #include "broker/requests.h"
 #include "broker/routing.h"
-#include "proto/context.h"
 
 #include <errno.h>
 
@@ -143,18 +143,12 @@ static place_t place_of(core_t *core, const conn_t *conn, uint8_t event,
 
 /* --- to the worker ------------------------------------------------------- */
 
-/* Nobody waits for a DISCONNECT or a letter: they have all the time. */
-static bool has_deadline(const request_t *request)
-{
-    return request->event != EVENT_DISCONNECT && request->letter == 0;
-}
-
 static uint64_t time_left(core_t *core, const request_t *request)
 {
     int64_t left = request->due_ms - core->now_ms;
 
     if (left <= 0) {
-        return has_deadline(request) ? 0 : DISCONNECT_MS;
+        return request_has_deadline(request) ? 0 : DISCONNECT_MS;
     }
     return (uint64_t)left;
 }
@@ -244,173 +238,6 @@ static void let_go(request_t *request)
     }
 }
 
-/* --- outcomes ------------------------------------------------------------ */
-
-/* A gateway must not give a connection to another broker while a handler of it
- * runs, so it is told of those that it waits for no longer: {"runs": true}. */
-static void answer(core_t *core, request_t *request,
-                   const message_reply_t *reply)
-{
-    static const uint8_t runs[] = {0x81, 0xa4, 'r', 'u', 'n', 's', 0xc3};
-    gateway_t *gateway = request->conn->gateway;
-    message_reply_t mine = *reply;
-
-    wheel_cancel(&core->wheel, &request->deadline);
-    if (request->is_answered) {
-        return;
-    }
-    request->is_answered = true;
-    if (event_is_counted(request->event)) {
-        gateway->held--;
-        gateway->held_bytes -= request->size;
-    }
-    if (gateway->peer != NULL) {
-        if (request->conn->overdue > 0 && request->event == EVENT_MESSAGE) {
-            mine.options = (wire_bytes_t){runs, sizeof runs};
-        }
-        mine.id = request->gateway_id;
-        peer_sent(core, gateway->peer,
-                  message_put_reply(peer_out(core, gateway->peer), &mine));
-    }
-}
-
-static void answer_status(core_t *core, request_t *request, uint64_t status)
-{
-    answer(core, request, &(message_reply_t){.status = status});
-}
-
-/* An outcome that no worker made; the connection's state follows from it. */
-static void fail(core_t *core, request_t *request, uint64_t status)
-{
-    answer_status(core, request, status);
-    if (request->event != EVENT_MESSAGE) {
-        request->conn->state = CONN_CLOSING;
-        conns_unlist(core, request->conn);
-    }
-}
-
-static void finish(core_t *core, request_t *request)
-{
-    conn_t *conn = request->conn;
-
-    if (request->letter != 0) {
-        core->ops.settled(core->user, request->letter);
-    }
-    wheel_cancel(&core->wheel, &request->deadline);
-    if (conn->farewell == request) {
-        conn->farewell = NULL;
-    }
-    requests_give(&core->requests, request);
-    core->stats.requests--;
-    conns_reap(core, conn);
-}
-
-/*
- * It has been tried and never answered, or was dead before: somebody may want
- * to see it.  Of others the client is told, and that is all.
- */
-static void keep_if_dead(core_t *core, request_t *request)
-{
-    bool was_tried =
-        request->attempt > 0 && request->held != NULL && !request->is_answered;
-
-    if (request->event != EVENT_MESSAGE ||
-        (!was_tried && request->letter == 0)) {
-        return;
-    }
-    parts_t parts = request_parts(request);
-    letter_t letter = {.id = request->letter,
-                       .conn = request->conn->id,
-                       .route = parts.route,
-                       .body = parts.body,
-                       .context = record_context(request->conn->record),
-                       .number = request->number,
-                       .attempts = request->attempt};
-    core->stats.dead++;
-    request->letter = 0;
-    if (core->ops.dead != NULL) {
-        core->ops.dead(core->user, &letter);
-    }
-}
-
-/* Remember what the handler said about the connection.  0 or an HTTP status. */
-static uint64_t remember(core_t *core, conn_t *conn, wire_bytes_t options)
-{
-    buf_reset(&core->scratch, CONTEXT_MAX);
-    int merged =
-        context_merge(&core->scratch, record_context(conn->record), options);
-    if (merged < 0) {
-        return merged == -EPROTO ? 502 : 500;
-    }
-    wire_bytes_t context = {core->scratch.data, core->scratch.len};
-    if (conns_set_context(conn, context) < 0 ||
-        core->store->ops->save(core->store, conn->record) < 0) {
-        return 500;
-    }
-    return 0;
-}
-
-static bool is_success(uint64_t status)
-{
-    return status >= 200 && status <= 299;
-}
-
-static void answer_connect(core_t *core, request_t *request,
-                           const message_reply_t *reply)
-{
-    conn_t *conn = request->conn;
-
-    if (!is_success(reply->status)) {
-        answer(core, request, reply);
-        conn->state = CONN_CLOSING;
-        conns_unlist(core, conn);
-        return;
-    }
-    if (!conn->is_listed) { /* the handler let in who is no longer there */
-        conn->state = CONN_OPEN;
-        answer_status(core, request, 504);
-        dispatch_end(core, conn, 1006, "left before it was connected");
-        return;
-    }
-    uint64_t failure = remember(core, conn, reply->options);
-    if (failure != 0) {
-        conn->state = CONN_OPEN;
-        answer_status(core, request, failure);
-        dispatch_end(core, conn, 1011, "context refused");
-        return;
-    }
-    conn->state = CONN_OPEN;
-    answer(core, request, reply);
-}
-
-/* No worker serves its route. */
-static void answer_nowhere(core_t *core, request_t *request)
-{
-    static const message_reply_t yes = {.status = 200};
-
-    if (request->event == EVENT_CONNECT &&
-        !request->conn->gateway->requires_connect) {
-        answer_connect(core, request, &yes);
-    } else if (request->event == EVENT_DISCONNECT) {
-        fail(core, request, 200);
-    } else {
-        core->stats.no_worker++;
-        fail(core, request, request->event == EVENT_CONNECT ? 503 : 403);
-    }
-}
-
-/* The same for one that was tried, or waited: that is no Forbidden. */
-static void answer_deserted(core_t *core, request_t *request)
-{
-    if (request->event == EVENT_MESSAGE &&
-        (request->attempt > 0 || request->letter != 0)) {
-        keep_if_dead(core, request);
-        fail(core, request, 500);
-    } else {
-        answer_nowhere(core, request);
-    }
-}
-
 /* --- the mailbox --------------------------------------------------------- */
 
 static request_t *first_waiting(const conn_t *conn)
@@ -470,8 +297,7 @@ static void schedule(core_t *core, conn_t *conn)
             send_first(core, conn, place.worker, place.route);
         } else if (place.verdict == NOWHERE) {
             stop_waiting(core, request);
-            answer_deserted(core, request);
-            finish(core, request);
+            outcome_nowhere(core, request);
         } else {
             enqueue(core, conn, &place);
             break;
@@ -515,11 +341,10 @@ static void admit(core_t *core, request_t *request, const parts_t *parts)
     if (place.verdict == GO) {
         hand_over(core, request, place.worker, place.route, parts);
     } else if (place.verdict == NOWHERE) {
-        answer_deserted(core, request);
-        finish(core, request);
+        outcome_nowhere(core, request);
     } else if (request_hold(request, parts) < 0) {
-        fail(core, request, 500);
-        finish(core, request);
+        outcome_fail(core, request, 500);
+        outcome_finish(core, request);
     } else {
         start_waiting(core, request);
         enqueue(core, conn, &place);
@@ -532,7 +357,7 @@ void dispatch_request(core_t *core, request_t *request, const parts_t *parts)
     bool was_busy = conn->is_busy;
 
     core->stats.requests++;
-    if (has_deadline(request)) {
+    if (request_has_deadline(request)) {
         wheel_arm(&core->wheel, &request->deadline, request->due_ms);
     }
     conn->is_busy = true;
@@ -619,8 +444,8 @@ static void forget_connect(core_t *core, conn_t *conn)
     if (request != NULL && request->event == EVENT_CONNECT) {
         routing_unqueue(conn);
         stop_waiting(core, request);
-        answer_status(core, request, 504);
-        finish(core, request);
+        outcome_status(core, request, 504);
+        outcome_finish(core, request);
     }
 }
 
@@ -630,6 +455,9 @@ void dispatch_end(core_t *core, conn_t *conn, uint64_t code, const char *reason)
 
     conn->is_busy = true;
     conns_unlist(core, conn);
+    if (conn->entry != NULL) {
+        outcome_entry_left(core, conn);
+    }
     if (conn->state == CONN_OPENING) {
         forget_connect(core, conn);
     } else if (conn->state == CONN_OPEN) {
@@ -646,15 +474,18 @@ void dispatch_drop(core_t *core, conn_t *conn)
     request_t *request;
 
     conn->is_busy = true;
+    if (conn->entry != NULL) {
+        outcome_entry_left(core, conn);
+    }
     conn->is_moved = true;
     conn->state = CONN_CLOSING;
     conns_unlist(core, conn);
     routing_unqueue(conn);
     while ((request = first_waiting(conn)) != NULL) {
         stop_waiting(core, request);
-        keep_if_dead(core, request);
-        answer_status(core, request, 500);
-        finish(core, request);
+        outcome_bury(core, request);
+        outcome_status(core, request, 500);
+        outcome_finish(core, request);
     }
     conn->is_busy = was_busy;
     conns_reap(core, conn);
@@ -675,18 +506,18 @@ void dispatch_timeout(core_t *core, request_t *request)
     core->stats.timeouts++;
     bool had_nobody = request->event == EVENT_CONNECT && is_unserved(conn);
     if (request->worker == NULL) {
-        keep_if_dead(core, request);
+        outcome_bury(core, request);
     } else { /* it may be at it */
         request->is_overdue = true;
         conn->overdue++;
     }
-    fail(core, request, had_nobody ? 503 : 504);
+    outcome_fail(core, request, had_nobody ? 503 : 504);
     if (request->worker != NULL) {
         return;
     }
     conn->is_busy = true;
     stop_waiting(core, request);
-    finish(core, request);
+    outcome_finish(core, request);
     conn->is_busy = false;
     if (is_first) {
         reschedule(core, conn);
@@ -694,41 +525,6 @@ void dispatch_timeout(core_t *core, request_t *request)
 }
 
 /* --- workers ------------------------------------------------------------- */
-
-static void take_reply(core_t *core, request_t *request,
-                       const message_reply_t *reply)
-{
-    if (request->is_answered && has_deadline(request)) {
-        core->stats.replies_late++;
-    } else {
-        core->stats.replies++;
-    }
-    switch (request->event) {
-    case EVENT_CONNECT:
-        answer_connect(core, request, reply);
-        break;
-    case EVENT_DISCONNECT:
-        fail(core, request, 200);
-        break;
-    default:
-        answer(core, request, reply);
-    }
-}
-
-/* A text that is no UTF-8 would make the client close: it does not get it. */
-static message_reply_t readable(core_t *core, const request_t *request,
-                                worker_t *worker, const message_reply_t *reply)
-{
-    bool goes_nowhere =
-        request->event == EVENT_DISCONNECT ||
-        (request->event == EVENT_CONNECT && is_success(reply->status));
-
-    if (goes_nowhere || message_body_is_valid(&reply->body)) {
-        return *reply;
-    }
-    peer_fault(core, worker->peer, "text", "the body of a REPLY is no UTF-8");
-    return (message_reply_t){.id = reply->id, .status = 502};
-}
 
 void dispatch_reply(core_t *core, worker_t *worker,
                     const message_reply_t *given)
@@ -739,7 +535,6 @@ void dispatch_reply(core_t *core, worker_t *worker,
         core->stats.replies_unknown++;
         return;
     }
-    message_reply_t reply = readable(core, request, worker, given);
     conn_t *conn = request->conn;
     let_go(request);
     if (worker->opened < worker->window) {
@@ -747,8 +542,7 @@ void dispatch_reply(core_t *core, worker_t *worker,
     }
     routing_level(worker);
     conn->is_busy = true;
-    take_reply(core, request, &reply);
-    finish(core, request);
+    outcome_reply(core, request, worker, given);
     if (conn->worker == NULL && conn->queue == QUEUE_WORKER) {
         routing_unqueue(conn); /* free to go to a less busy one */
     }
@@ -896,8 +690,8 @@ static void give_up_disconnect(core_t *core, conn_t *conn)
     core->stats.disconnects_lost++;
     routing_unqueue(conn);
     stop_waiting(core, request);
-    fail(core, request, 200);
-    finish(core, request);
+    outcome_fail(core, request, 200);
+    outcome_finish(core, request);
 }
 
 /* For what waits for a route whose time of grace is over, nobody comes. */
@@ -963,7 +757,7 @@ static bool is_to_be_had_again(const request_t *request)
     if (!request->is_again || request->conn->is_moved) {
         return false;
     }
-    if (!has_deadline(request)) {
+    if (!request_has_deadline(request)) {
         return true;
     }
     return !request->is_answered &&
@@ -998,10 +792,11 @@ static void bury(core_t *core, worker_t *worker, list_t *homeless)
         let_go(request);
         core->stats.worker_died++;
         if (request->attempt > 1 || request->letter != 0) {
-            keep_if_dead(core, request);
+            outcome_bury(core, request);
         }
-        fail(core, request, request->event == EVENT_CONNECT ? 502 : 500);
-        finish(core, request);
+        outcome_fail(core, request,
+                     request->event == EVENT_CONNECT ? 502 : 500);
+        outcome_finish(core, request);
     }
 }
 

@@ -5,6 +5,7 @@
 #ifndef BROKER_OPTIONS_H
 #define BROKER_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct {
@@ -25,6 +26,13 @@ typedef struct {
 
     const char *dead_letters; /* folder to keep them in, "": none */
     int64_t dead_letters_max; /* bytes of all together */
+
+    const char *store; /* URL; docs/stores.md */
+    int64_t store_timeout_ms;
+    int64_t store_queue;    /* operations */
+    int64_t store_ttl_s;    /* that a row lasts untouched */
+    int64_t store_lease_ms; /* after which a silent broker's rows are swept */
+    bool require_store;     /* nobody gets in without a row */
 
     int64_t drain_ms;     /* from $TERM to the end, at most */
     int64_t max_workers;  /* peers on the workers' socket; more are refused */

@@ -19,8 +19,8 @@
 #include "base/wheel.h"
 #include "broker/core.h"
 #include "broker/stats.h"
-#include "broker/store.h"
 #include "proto/message.h"
+#include "store/store.h"
 
 typedef struct peer peer_t;
 typedef struct worker worker_t;
@@ -64,6 +64,7 @@ struct worker {
     list_t waiters;   /* connections bound to it that wait for room */
     uint64_t handle;  /* stands for it in PUSH and CLOSE */
     bool is_route_turn;
+    uint32_t queries; /* under way */
 
     uint64_t window, window_bytes;
     uint64_t opened; /* slow start: what it may hold now, <= window */
@@ -98,6 +99,13 @@ struct gateway {
     bool was_synced; /* a whole list has come in this session */
     bool is_drained; /* it sends no more requests, since we are to end */
 
+    bool is_behind;       /* some of its rows are to be written again */
+    bool is_catching_up;  /* and that is what the walk is for */
+    uint32_t keep_slot;   /* where the keeper's walk over its slots is */
+    bool is_leased;       /* its lease was kept at least once */
+    uint64_t beat;        /* that it has */
+    int64_t lease_due_ms; /* when it is to be kept again */
+
     push_t **pushes; /* ring of those that it has not taken, oldest first */
     size_t pushes_head, pushes_len, pushes_cap;
 
@@ -129,6 +137,10 @@ struct conn {
     bool is_listed;      /* found by its id */
     bool is_moved;       /* another broker's: nothing of it is given again */
     bool is_busy;        /* in somebody's hands: not to be freed */
+    bool is_stored;      /* it may have a row */
+    bool is_unsaved;     /* its row is not as it should be */
+    bool is_orphan;      /* of the sweep at hand */
+    uint32_t saved_s;    /* when its row was written, since our start */
     uint32_t round;      /* of the SYNC that named it */
     uint32_t in_flight;  /* requests at `worker` */
     uint32_t loose;      /* at any worker, without order */
@@ -137,6 +149,7 @@ struct conn {
     worker_t *worker;    /* that holds its requests in flight */
     route_t *route;      /* that it waits for, when QUEUE_ROUTE */
     request_t *farewell; /* its gateway's DISCONNECT, until it is done */
+    request_t *entry;    /* its CONNECT, let in, until its row is written */
     list_t waiting;      /* requests: the mailbox */
     list_t queued;
 };
@@ -169,6 +182,7 @@ struct request {
     uint32_t worker_size; /* of the worker's */
     uint32_t index;       /* in the table */
     uint16_t generation;
+    uint16_t status; /* of the REPLY that waits for the row */
     uint8_t event;
     uint8_t attempt;  /* how often it was given to a worker */
     bool is_again;    /* when that worker dies, another gets it */
@@ -212,6 +226,46 @@ struct route {
     uint8_t key[ROUTE_KEY_MAX];
 };
 
+/* --- the store ---------------------------------------------------------- */
+
+/* What keeper.c has under way; see there. */
+typedef struct {
+    list_t under_way; /* keep.linked */
+    list_t late;      /* rows that are to go, and could not yet */
+    size_t under_way_count, late_count;
+    uint64_t slots_due;  /* of the walk, in thousandths */
+    uint32_t shortest_s; /* that a row lasts, of all seen */
+    bool was_up;
+} keeper_t;
+
+/* A lease as it was seen, and since when it has not changed. */
+typedef struct {
+    list_t linked;
+    int64_t since_ms;
+    bool is_told; /* by the answer at hand */
+    size_t name_len, value_len;
+    uint8_t name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
+} seen_t;
+
+/* What sweep.c knows of leases, and the one that it is at. */
+typedef struct {
+    list_t seen;         /* leases of other brokers: seen_t */
+    list_t asks;         /* operations under way */
+    int64_t look_due_ms; /* at the leases */
+    uint64_t beats;      /* each value of a lease is another */
+
+    bool is_on;       /* `lease` is claimed, or about to be */
+    bool is_asking;   /* an operation is under way */
+    bool is_last;     /* that was its last page */
+    uint32_t orphans; /* whose DISCONNECT is under way */
+    int64_t due_ms;   /* when our claim is to be renewed */
+    uint64_t removed, disconnects;
+    uint32_t loop; /* of the gateway */
+    seen_t lease;
+    size_t cursor_len;
+    char cursor[STORE_CURSOR_MAX];
+} sweep_t;
+
 /* --- the whole ---------------------------------------------------------- */
 
 #define PEER_BUCKETS  1024
@@ -248,6 +302,10 @@ struct core {
         was_synced[SESSIONS_KEPT / 8]; /* bits, by session % SESSIONS_KEPT */
 
     gateway_t nobody; /* has the connections of letters, which are gone */
+
+    keeper_t keeper;
+    sweep_t sweep;
+    list_t queries; /* of workers, under way */
 
     list_t crews;
     list_t deserted; /* routes without a crew, oldest first */

@@ -27,6 +27,11 @@
     X(dead_lost, counter, requests, "dead letters that could not be kept")     \
     X(revived, counter, requests, "dead letters that were tried once more")    \
     X(disconnects_made, counter, events, "DISCONNECTs made by the broker")     \
+    X(unstored, counter, connections, "refused: their row was not written")    \
+    X(unsaved, counter, rows, "that could not be written, for the time being") \
+    X(repaired, counter, rows, "written or removed later than they should")    \
+    X(swept, counter, rows, "of dead brokers that were removed")               \
+    X(queries, counter, messages, "QUERY messages taken from workers")         \
     X(disconnects_lost, counter, events, "no worker came for them in time")    \
     X(replies_unknown, counter, replies, "REPLY to a request not held")        \
     X(replies_late, counter, replies, "REPLY after the deadline")              \

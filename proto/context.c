@@ -6,9 +6,9 @@
 
 #include <errno.h>
 
-/* The three that a worker sets, as raw elements; empty when absent. */
+/* The four that a worker sets, as raw elements; empty when absent. */
 typedef struct {
-    wire_bytes_t user, tenant, attributes;
+    wire_bytes_t user, tenant, attributes, ttl;
 } identity_t;
 
 static int get_text(wire_bytes_t options, const char *key, size_t max,
@@ -35,12 +35,32 @@ static int get_text(wire_bytes_t options, const char *key, size_t max,
     return rc;
 }
 
+static int get_ttl(wire_bytes_t options, wire_bytes_t *raw)
+{
+    wire_cursor_t value;
+    uint64_t seconds;
+
+    *raw = (wire_bytes_t){NULL, 0};
+    if (!wire_map_find(options, "ttl", &value) || wire_get_nil(&value) == 0) {
+        return 0;
+    }
+    const uint8_t *start = value.at;
+    if (wire_get_uint(&value, &seconds) < 0) {
+        return -EPROTO;
+    }
+    *raw = (wire_bytes_t){start, (size_t)(value.at - start)};
+    return 0;
+}
+
 static int get_identity(wire_bytes_t options, identity_t *identity)
 {
     wire_cursor_t value;
 
     if (get_text(options, "user", USER_MAX, &identity->user) < 0 ||
         get_text(options, "tenant", TENANT_MAX, &identity->tenant) < 0) {
+        return -EPROTO;
+    }
+    if (get_ttl(options, &identity->ttl) < 0) {
         return -EPROTO;
     }
     identity->attributes = (wire_bytes_t){NULL, 0};
@@ -55,7 +75,7 @@ static int get_identity(wire_bytes_t options, identity_t *identity)
 static bool is_identity(wire_bytes_t key)
 {
     return wire_is(key, "user") || wire_is(key, "tenant") ||
-           wire_is(key, "attributes");
+           wire_is(key, "attributes") || wire_is(key, "ttl");
 }
 
 static int put_entry(buf_t *out, const char *key, wire_bytes_t raw)
@@ -108,11 +128,13 @@ int context_merge(buf_t *out, wire_bytes_t base, wire_bytes_t options)
     }
     uint32_t own = (identity.user.len > 0 ? 1u : 0u) +
                    (identity.tenant.len > 0 ? 1u : 0u) +
-                   (identity.attributes.len > 0 ? 1u : 0u);
+                   (identity.attributes.len > 0 ? 1u : 0u) +
+                   (identity.ttl.len > 0 ? 1u : 0u);
     if ((rc = wire_put_map(out, kept + own)) == 0 &&
         (rc = put_entry(out, "user", identity.user)) == 0 &&
         (rc = put_entry(out, "tenant", identity.tenant)) == 0 &&
-        (rc = put_entry(out, "attributes", identity.attributes)) == 0) {
+        (rc = put_entry(out, "attributes", identity.attributes)) == 0 &&
+        (rc = put_entry(out, "ttl", identity.ttl)) == 0) {
         rc = put_base(out, base, &kept);
     }
     if (rc == 0 && out->len - start > CONTEXT_MAX) {

@@ -2,7 +2,7 @@
  *
  * A connection's context (PROTOCOL.md section 6): the map that travels with
  * every request.  The gateway makes it at CONNECT; the worker's REPLY adds
- * user, tenant and attributes; gateway and broker both keep the merged map.
+ * user, tenant, attributes and ttl; gateway and broker both keep the merged map.
  * Pure; any thread.
  */
 #ifndef PROTO_CONTEXT_H
@@ -11,10 +11,10 @@
 #include "proto/wire.h"
 
 /*
- * Append to out the map `base` (empty: none) with `user`, `tenant` and
- * `attributes` as the options of the CONNECT's REPLY say (empty: none).
+ * Append to out the map `base` (empty: none) with `user`, `tenant`,
+ * `attributes` and `ttl` as the options of the CONNECT's REPLY say (empty: none).
  *
- * Returns 0; -EPROTO when one of the three has the wrong type or is over its
+ * Returns 0; -EPROTO when one of the four has the wrong type or is over its
  * limit, or the whole is over CONTEXT_MAX; -ENOBUFS, -ENOMEM.  On error out is
  * unchanged.
  */

@@ -147,6 +147,28 @@ static int get_close(wire_cursor_t *in, uint32_t *fields,
     return get_last_uint(in, fields, &close->from);
 }
 
+static int get_query(wire_cursor_t *in, uint32_t *fields,
+                     message_query_t *query)
+{
+    if (!take_fields(fields, 2) || wire_get_uint(in, &query->id) < 0 ||
+        wire_get_raw_array(in, &query->what) < 0) {
+        return -EPROTO;
+    }
+    return get_last_map(in, fields, &query->options);
+}
+
+static int get_result(wire_cursor_t *in, uint32_t *fields,
+                      message_result_t *result)
+{
+    if (!take_fields(fields, 3) || wire_get_uint(in, &result->id) < 0 ||
+        wire_get_uint_max(in, STATUS_MAX, &result->status) < 0 ||
+        result->status < STATUS_MIN ||
+        wire_get_raw_array(in, &result->rows) < 0) {
+        return -EPROTO;
+    }
+    return get_last_map(in, fields, &result->options);
+}
+
 static int get_gone(wire_cursor_t *in, uint32_t *fields, message_gone_t *gone)
 {
     if (!take_fields(fields, 1) || wire_get_str(in, &gone->conn) < 0) {
@@ -216,6 +238,10 @@ static int get_fields(wire_cursor_t *in, uint32_t *fields, message_t *message)
         return get_close(in, fields, &message->close);
     case KIND_GONE:
         return get_gone(in, fields, &message->gone);
+    case KIND_QUERY:
+        return get_query(in, fields, &message->query);
+    case KIND_RESULT:
+        return get_result(in, fields, &message->result);
     case KIND_CREDIT:
         return get_credit(in, fields, &message->credit);
     case KIND_PING:
@@ -311,6 +337,10 @@ const char *message_kind_name(message_kind_t kind)
         return "CLOSE";
     case KIND_GONE:
         return "GONE";
+    case KIND_QUERY:
+        return "QUERY";
+    case KIND_RESULT:
+        return "RESULT";
     case KIND_CREDIT:
         return "CREDIT";
     case KIND_PING:
@@ -481,6 +511,33 @@ int message_put_gone(buf_t *out, const message_gone_t *gone)
     return finish(&put);
 }
 
+int message_put_query(buf_t *out, const message_query_t *query)
+{
+    bool has_options = query->options.len > 0;
+    put_t put = begin(out, KIND_QUERY, has_options ? 3 : 2);
+
+    PUT(&put, wire_put_uint(out, query->id));
+    PUT(&put, wire_put_raw(out, query->what));
+    if (has_options) {
+        PUT(&put, wire_put_raw(out, query->options));
+    }
+    return finish(&put);
+}
+
+int message_put_result(buf_t *out, const message_result_t *result)
+{
+    bool has_options = result->options.len > 0;
+    put_t put = begin(out, KIND_RESULT, has_options ? 4 : 3);
+
+    PUT(&put, wire_put_uint(out, result->id));
+    PUT(&put, wire_put_uint(out, result->status));
+    PUT(&put, put_raw_or_empty_array(out, result->rows));
+    if (has_options) {
+        PUT(&put, wire_put_raw(out, result->options));
+    }
+    return finish(&put);
+}
+
 int message_put_credit(buf_t *out, const message_credit_t *credit)
 {
     put_t put = begin(out, KIND_CREDIT, 2);
@@ -550,6 +607,10 @@ int message_put(buf_t *out, const message_t *message)
         return message_put_close(out, &message->close);
     case KIND_GONE:
         return message_put_gone(out, &message->gone);
+    case KIND_QUERY:
+        return message_put_query(out, &message->query);
+    case KIND_RESULT:
+        return message_put_result(out, &message->result);
     case KIND_CREDIT:
         return message_put_credit(out, &message->credit);
     case KIND_PING:

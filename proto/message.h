@@ -54,6 +54,8 @@ typedef enum {
     KIND_PUSH = 6,
     KIND_CLOSE = 10,
     KIND_GONE = 11,
+    KIND_QUERY = 12,
+    KIND_RESULT = 13,
     KIND_CREDIT = 15,
     KIND_PING = 16,
     KIND_PONG = 17,
@@ -154,6 +156,19 @@ typedef struct {
 } message_gone_t;
 
 typedef struct {
+    uint64_t id;          /* the worker's own; comes back in the RESULT */
+    wire_bytes_t what;    /* array: ["user", name], … */
+    wire_bytes_t options; /* map: "limit", "cursor" */
+} message_query_t;
+
+typedef struct {
+    uint64_t id;
+    uint64_t status;      /* 100..599, as in HTTP */
+    wire_bytes_t rows;    /* array of [conn, context] */
+    wire_bytes_t options; /* map: "cursor", "count" */
+} message_result_t;
+
+typedef struct {
     uint64_t messages; /* pushes that may be sent again */
     uint64_t bytes;    /* of their targets and bodies */
 } message_credit_t;
@@ -194,6 +209,8 @@ typedef struct {
         message_push_t push;
         message_close_t close;
         message_gone_t gone;
+        message_query_t query;
+        message_result_t result;
         message_credit_t credit;
         message_ping_t ping;
         message_sync_t sync;
@@ -217,8 +234,8 @@ bool message_body_is_valid(const body_t *body);
 const char *message_kind_name(message_kind_t kind);
 
 /*
- * Each appends one message.  An empty `context`, `details`, `options` or
- * `connections` (len 0) is written as nil or as an empty map or array.
+ * Each appends one message.  An empty `context`, `details`, `options`, `rows`
+ * or `connections` (len 0) is written as nil or as an empty map or array.
  * Returns 0, -ENOBUFS past the buffer's limit, -ENOMEM; then out is unchanged.
  */
 int message_put_hello(buf_t *out, const message_hello_t *hello);
@@ -229,6 +246,8 @@ int message_put_reply(buf_t *out, const message_reply_t *reply);
 int message_put_push(buf_t *out, const message_push_t *push);
 int message_put_close(buf_t *out, const message_close_t *close);
 int message_put_gone(buf_t *out, const message_gone_t *gone);
+int message_put_query(buf_t *out, const message_query_t *query);
+int message_put_result(buf_t *out, const message_result_t *result);
 int message_put_credit(buf_t *out, const message_credit_t *credit);
 int message_put_ping(buf_t *out, const message_ping_t *ping);
 int message_put_sync(buf_t *out, const message_sync_t *sync);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A table of records by id, and one list for each user, tenant and owner.  A
+ * A table of records by id, a list of all, and one for each user and tenant.  A
  * list is an array in the order in which the records came, so that a page goes
  * on behind the number of the last one, wherever that is now.
  */
@@ -20,7 +20,7 @@
 #define PLACE_TEXT    21 /* 20 digits and a NUL */
 
 /* What a list is of. */
-typedef enum { OF_USER, OF_TENANT, OF_OWNER, LISTS } of_t;
+typedef enum { OF_USER, OF_TENANT, LISTS } of_t;
 
 static const char *const of_keys[] = {"user", "tenant"};
 
@@ -30,10 +30,14 @@ typedef struct {
     record_t *record; /* borrowed from the table; NULL: a hole */
 } entry_t;
 
-typedef struct bag {
-    struct bag *next; /* in its bucket */
+typedef struct {
     entry_t *entries; /* owned; by ascending place */
     size_t len, cap, holes;
+} rows_t;
+
+typedef struct bag {
+    struct bag *next; /* in its bucket */
+    rows_t rows;
     of_t of;
     size_t key_len;
     uint8_t key[];
@@ -51,6 +55,7 @@ typedef struct {
     record_t **buckets; /* owned; one reference a record */
     size_t mask, count;
     bag_t **bags; /* owned */
+    rows_t all;
     size_t bags_mask, bag_count;
     uint64_t places;
     list_t leases; /* owned: lease_t */
@@ -121,6 +126,15 @@ static bag_t **find_bag(const store_memory_t *self, of_t of, wire_bytes_t key)
     return link;
 }
 
+/* NULL: nobody is in it. */
+static const rows_t *rows_of(const store_memory_t *self, of_t of,
+                             wire_bytes_t key)
+{
+    const bag_t *bag = *find_bag(self, of, key);
+
+    return bag == NULL ? NULL : &bag->rows;
+}
+
 static void grow_bags(store_memory_t *self)
 {
     bag_t **old = self->bags;
@@ -171,19 +185,19 @@ static void drop_bag(store_memory_t *self, bag_t **link)
     bag_t *bag = *link;
 
     *link = bag->next;
-    free(bag->entries);
+    free(bag->rows.entries);
     free(bag);
     self->bag_count--;
 }
 
 /* The first entry that comes behind this place. */
-static size_t entry_behind(const bag_t *bag, uint64_t place)
+static size_t entry_behind(const rows_t *rows, uint64_t place)
 {
-    size_t from = 0, to = bag->len;
+    size_t from = 0, to = rows->len;
 
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        if (bag->entries[middle].place <= place) {
+        if (rows->entries[middle].place <= place) {
             from = middle + 1;
         } else {
             to = middle;
@@ -192,73 +206,68 @@ static size_t entry_behind(const bag_t *bag, uint64_t place)
     return from;
 }
 
-static void close_holes(bag_t *bag)
+static void close_holes(rows_t *rows)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < bag->len; i++) {
-        if (bag->entries[i].record != NULL) {
-            bag->entries[kept++] = bag->entries[i];
+    for (size_t i = 0; i < rows->len; i++) {
+        if (rows->entries[i].record != NULL) {
+            rows->entries[kept++] = rows->entries[i];
         }
     }
-    bag->len = kept;
-    bag->holes = 0;
+    rows->len = kept;
+    rows->holes = 0;
 }
 
-static int bag_put(bag_t *bag, record_t *record)
+static int rows_put(rows_t *rows, record_t *record)
 {
-    if (bag->len == bag->cap) {
-        size_t cap = bag->cap == 0 ? FIRST_ENTRIES : bag->cap * 2;
-        entry_t *entries = realloc(bag->entries, cap * sizeof *entries);
+    if (rows->len == rows->cap) {
+        size_t cap = rows->cap == 0 ? FIRST_ENTRIES : rows->cap * 2;
+        entry_t *entries = realloc(rows->entries, cap * sizeof *entries);
         if (entries == NULL) {
             return -ENOMEM;
         }
-        bag->entries = entries;
-        bag->cap = cap;
+        rows->entries = entries;
+        rows->cap = cap;
     }
-    bag->entries[bag->len++] = (entry_t){record->place, record};
+    rows->entries[rows->len++] = (entry_t){record->place, record};
     return 0;
 }
 
-static void bag_take(bag_t *bag, const record_t *record)
+static void rows_take(rows_t *rows, const record_t *record)
 {
-    size_t at = entry_behind(bag, record->place);
+    size_t at = entry_behind(rows, record->place);
 
-    if (at == 0 || bag->entries[at - 1].record != record) {
+    if (at == 0 || rows->entries[at - 1].record != record) {
         return; /* there was no memory to put it in */
     }
-    bag->entries[at - 1].record = NULL;
-    if (++bag->holes * 2 > bag->len) {
-        close_holes(bag);
+    rows->entries[at - 1].record = NULL;
+    if (++rows->holes * 2 > rows->len) {
+        close_holes(rows);
     }
 }
 
 /* What the record is listed under; false: not in a list of this kind. */
-static bool key_of(const record_t *record, of_t of, wire_bytes_t *key,
-                   char id[CONN_ID_TEXT])
+static bool key_of(const record_t *record, of_t of, wire_bytes_t *key)
 {
-    if (of == OF_OWNER) {
-        conn_id_format(&record->id, id);
-        *key = (wire_bytes_t){(const uint8_t *)id, STORE_OWNER_TEXT};
-        return true;
-    }
     *key = wire_map_str(record_context(record), of_keys[of]);
     return key->len != 0;
 }
 
 static void unlist(store_memory_t *self, const record_t *record)
 {
-    char id[CONN_ID_TEXT];
     wire_bytes_t key;
 
+    rows_take(&self->all, record);
     for (of_t of = 0; of < LISTS; of++) {
-        if (key_of(record, of, &key, id)) {
-            bag_t **link = find_bag(self, of, key);
-            if (*link != NULL) {
-                bag_take(*link, record);
-                if ((*link)->len == 0) {
-                    drop_bag(self, link);
-                }
+        if (!key_of(record, of, &key)) {
+            continue;
+        }
+        bag_t **link = find_bag(self, of, key);
+        if (*link != NULL) {
+            rows_take(&(*link)->rows, record);
+            if ((*link)->rows.len == 0) {
+                drop_bag(self, link);
             }
         }
     }
@@ -266,19 +275,19 @@ static void unlist(store_memory_t *self, const record_t *record)
 
 static int enlist(store_memory_t *self, record_t *record)
 {
-    char id[CONN_ID_TEXT];
     wire_bytes_t key;
+    int rc = rows_put(&self->all, record);
 
-    for (of_t of = 0; of < LISTS; of++) {
-        if (key_of(record, of, &key, id)) {
+    for (of_t of = 0; of < LISTS && rc == 0; of++) {
+        if (key_of(record, of, &key)) {
             bag_t *bag = add_bag(self, of, key);
-            if (bag == NULL || bag_put(bag, record) < 0) {
-                unlist(self, record);
-                return -ENOMEM;
-            }
+            rc = bag == NULL ? -ENOMEM : rows_put(&bag->rows, record);
         }
     }
-    return 0;
+    if (rc < 0) {
+        unlist(self, record);
+    }
+    return rc;
 }
 
 /* --- rows ---------------------------------------------------------------- */
@@ -308,6 +317,7 @@ static void put_off(const store_memory_t *self, record_t *record)
     int64_t ttl_s = record->ttl_s != 0 ? record->ttl_s : self->options->ttl_s;
 
     record->expires_ms = self->store.now_ms + ttl_s * 1000;
+    record->writer = self->options->writer;
 }
 
 static int save(store_memory_t *self, record_t *record, store_result_t *result)
@@ -335,11 +345,11 @@ static int save(store_memory_t *self, record_t *record, store_result_t *result)
     return 0;
 }
 
-static store_row_t row_of(const store_memory_t *self, const record_t *record)
+static store_row_t row_of(const record_t *record)
 {
     return (store_row_t){.id = record->id,
                          .context = record_context(record),
-                         .writer = wire_bytes(self->options->writer),
+                         .writer = wire_bytes(record->writer),
                          .expires_ms = record->expires_ms,
                          .ttl_s = record->ttl_s};
 }
@@ -363,7 +373,7 @@ static void get(store_memory_t *self, store_op_t *op)
         done(self, op, -ENOENT, NULL);
         return;
     }
-    store_row_t row = row_of(self, record);
+    store_row_t row = row_of(record);
     done(self, op, 0, &(store_result_t){.rows = &row, .row_count = 1});
 }
 
@@ -385,26 +395,30 @@ static int parse_cursor(wire_bytes_t cursor, uint64_t *place)
     return 0;
 }
 
-static size_t take_page(const store_memory_t *self, const bag_t *bag,
-                        uint64_t *place, uint32_t limit, store_row_t *rows)
+/* Only those of one owner, or where that is NULL all. */
+static size_t take_page(const store_memory_t *self, const rows_t *list,
+                        const uint32_t *owner, uint64_t *place, uint32_t limit,
+                        store_row_t *rows)
 {
     size_t count = 0;
-    size_t at = bag == NULL ? 0 : entry_behind(bag, *place);
+    size_t at = entry_behind(list, *place);
 
-    for (; bag != NULL && at < bag->len && count < limit; at++) {
-        const record_t *record = bag->entries[at].record;
-        *place = bag->entries[at].place;
-        if (record != NULL && !is_over(self, record)) {
-            rows[count++] = row_of(self, record);
+    for (; at < list->len && count < limit; at++) {
+        const record_t *record = list->entries[at].record;
+        *place = list->entries[at].place;
+        if (record != NULL && !is_over(self, record) &&
+            (owner == NULL || record->id.loop == *owner)) {
+            rows[count++] = row_of(record);
         }
     }
-    if (bag == NULL || at >= bag->len) {
+    if (at >= list->len) {
         *place = 0; /* that was the last page */
     }
     return count;
 }
 
-static void list_page(store_memory_t *self, store_op_t *op, of_t of)
+static void list_page(store_memory_t *self, store_op_t *op, const rows_t *list,
+                      const uint32_t *owner)
 {
     store_row_t rows[STORE_PAGE_MAX];
     char cursor[PLACE_TEXT];
@@ -415,15 +429,43 @@ static void list_page(store_memory_t *self, store_op_t *op, of_t of)
         done(self, op, -EINVAL, NULL);
         return;
     }
-    const bag_t *bag = *find_bag(self, of, op->key);
-    store_result_t result = {.rows = rows,
-                             .row_count =
-                                 take_page(self, bag, &place, op->limit, rows)};
-    if (place != 0) {
-        snprintf(cursor, sizeof cursor, "%" PRIu64, place);
-        result.cursor = wire_bytes(cursor);
+    store_result_t result = {.rows = rows};
+    if (list != NULL) {
+        result.row_count =
+            take_page(self, list, owner, &place, op->limit, rows);
+        if (place != 0) {
+            snprintf(cursor, sizeof cursor, "%" PRIu64, place);
+            result.cursor = wire_bytes(cursor);
+        }
     }
     done(self, op, 0, &result);
+}
+
+/* The loop whose ids begin with these characters. */
+static int parse_owner(wire_bytes_t text, uint32_t *loop)
+{
+    char whole[CONN_ID_TEXT];
+    conn_id_t id;
+
+    memset(whole, 'A', sizeof whole); /* zeros */
+    if (text.len != STORE_OWNER_TEXT) {
+        return -EINVAL;
+    }
+    memcpy(whole, text.data, STORE_OWNER_TEXT);
+    int rc = conn_id_parse(whole, sizeof whole, &id);
+    *loop = rc == 0 ? id.loop : 0;
+    return rc;
+}
+
+static void list_owner(store_memory_t *self, store_op_t *op)
+{
+    uint32_t loop;
+
+    if (parse_owner(op->key, &loop) < 0) {
+        done(self, op, -EINVAL, NULL);
+        return;
+    }
+    list_page(self, op, &self->all, &loop);
 }
 
 /* --- leases -------------------------------------------------------------- */
@@ -541,13 +583,13 @@ static void memory_submit(store_t *store, store_op_t *op)
         get(self, op);
         break;
     case STORE_LIST_USER:
-        list_page(self, op, OF_USER);
+        list_page(self, op, rows_of(self, OF_USER, op->key), NULL);
         break;
     case STORE_LIST_TENANT:
-        list_page(self, op, OF_TENANT);
+        list_page(self, op, rows_of(self, OF_TENANT, op->key), NULL);
         break;
     case STORE_LIST_OWNER:
-        list_page(self, op, OF_OWNER);
+        list_owner(self, op);
         break;
     case STORE_COUNT:
         done(self, op, 0, &result);
@@ -591,6 +633,7 @@ static void memory_destroy(store_t *store)
     list_foreach_safe(link, &self->leases) {
         drop_lease(self, list_entry(link, lease_t, linked));
     }
+    free(self->all.entries);
     free(self->buckets);
     free(self->bags);
     free(self);

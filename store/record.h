@@ -16,6 +16,7 @@ typedef struct record {
     struct record *next; /* in the memory store's chain */
     uint64_t place;      /* in the memory store's lists */
     int64_t expires_ms;  /* there, too */
+    const char *writer;  /* there, too: borrowed */
     conn_id_t id;
     uint32_t ttl_s;    /* that its row lasts untouched; 0: as the store says */
     uint8_t context[]; /* a map */

@@ -158,6 +158,7 @@ typedef struct {
 /* The first member of each kind of store. */
 struct store {
     const store_ops_t *ops;
+    bool is_shared; /* with other brokers, and there when we are not */
     int64_t now_ms; /* Unix time of this turn */
     store_stats_t stats;
 };

@@ -137,6 +137,15 @@ def the_rest():
            message("GONE", connection=CONN, **{"from": 3}))
     accept("GONE of what was no id at all", pack([11, "bob"]),
            message("GONE", connection="bob", **{"from": 0}))
+    accept("a QUERY for a page of a user's connections, and one without options",
+           pack([12, 7, ["user", "ada"], {"limit": 10, "cursor": "c1"}], [12, 2**64 - 1, ["count"]]),
+           message("QUERY", id=7, what=["user", "ada"], options={"limit": 10, "cursor": "c1"}),
+           message("QUERY", id=str(2**64 - 1), what=["count"], options={}))
+    accept("its RESULT, and that of one which failed",
+           pack([13, 7, 200, [[CONN, {"user": "ada"}]], {"cursor": "c2"}], [13, 8, 503, []]),
+           message("RESULT", id=7, status=200, rows=[[CONN, {"user": "ada"}]],
+                   options={"cursor": "c2"}),
+           message("RESULT", id=8, status=503, rows=[], options={}))
     accept("CREDIT", pack([15, 2, 70000]), message("CREDIT", messages=2, bytes=70000))
     accept("PING of three lengths", pack([16], [16, 3], [16, 3, 250]),
            message("PING", in_flight=0, oldest_ms=0),
@@ -232,6 +241,9 @@ def malformed_fields():
     reject("CLOSE with code 5000", "a code is 1000 to 4999", pack([10, CONN, 5000, ""]))
     reject("CLOSE with a reason of 124 bytes", "a reason has at most 123 bytes",
            pack([10, CONN, 1000, "r" * 124]))
+    reject("QUERY that asks for no array", "fields have types", pack([12, 1, "ada"]))
+    reject("RESULT with a status below 100", "a status is 100 to 599", pack([13, 1, 99, []]))
+    reject("RESULT without rows", "too few fields", pack([13, 1, 200]))
     reject("GONE without a connection", "too few fields", pack([11]))
     reject("CREDIT with one field", "too few fields", pack([15, 1]))
     reject("PING with text", "in_flight is a uint", pack([16, "3"]))

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.environ.get("HOIST_BUILD", "build/release")
 HOIST = BUILD + "/cli/hoist"
 WORKER = BUILD + "/workers/examples/echo"
-PROGRAMS = ("base", "proto", "broker", "gateway", "cli", "workers")
+PROGRAMS = ("base", "proto", "store", "broker", "gateway", "cli", "workers")
 LEVELS = {"err": "error", "warn": "warn", "info": "info", "debug": "debug",
           "ERROR": "error", "WARN": "warn", "INFO": "info", "DEBUG": "debug"}
 
@@ -94,8 +94,9 @@ def known_variables_are_those_of_settings_and_workers():
 
 
 def counters_are_those_of_the_sources():
-    broker, gateway = page("counters.md").split("## Gateway")
-    for folder, text in (("broker", broker), ("gateway", gateway)):
+    parts = page("counters.md").split("\n## ")[1:]
+    assert [part.split("\n")[0] for part in parts] == ["Broker", "Store", "Gateway"]
+    for folder, text in zip(("broker", "store", "gateway"), parts):
         source = (ROOT / folder / "stats.h").read_text(encoding="utf-8")
         real = {name: (kind, unit) for name, kind, unit in
                 re.findall(r"X\((\w+), (counter|gauge), (\w+),", source)}

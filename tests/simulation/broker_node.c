@@ -62,8 +62,7 @@ static void end_core(broker_node_t *self)
 {
     self->life++;
     core_destroy(&self->core);
-    self->store->ops->destroy(self->store);
-    self->store = NULL;
+    store_destroy(&self->store);
 }
 
 static void begin_turn(broker_node_t *self)
@@ -228,7 +227,8 @@ void broker_node_start(broker_node_t *self)
     self->drain_until_ms = 0;
     self->router.has_drained = false;
     self->probed_ms = world_now_ms();
-    self->store = store_memory_new();
+    store_options_init(&self->store_options);
+    self->store = store_memory_new(&self->store_options);
     self->core =
         core_new(&self->options, boot, &ops, self, self->store, world_now_ms());
     self->router.is_alive = true;

@@ -5,12 +5,14 @@
 #ifndef TESTS_SIMULATION_BROKER_NODE_H
 #define TESTS_SIMULATION_BROKER_NODE_H
 
+#include "store/memory.h"
 #include "tests/simulation/wire.h"
 
 typedef struct {
     router_t router;
     broker_options_t options;
     core_t *core; /* owned; NULL while it is down */
+    store_options_t store_options;
     store_t *store;
     uint32_t life;   /* grows with each start and end */
     unsigned number; /* among the brokers */

@@ -12,6 +12,7 @@
 #define FRAME_CAP   (64u << 20)
 #define TURN_MS     50
 #define SIGN_MS     1000
+#define BROKERS_MAX 256
 
 fixture_t broker;
 
@@ -87,10 +88,18 @@ static void broker_starts(void)
 {
     static const core_ops_t ops = {
         .send = send_frame, .dead = keep_letter, .settled = settle_letter};
-    char boot[32];
+    static char names[BROKERS_MAX][32]; /* rows bear them, so they stay */
+    char *boot = names[++boots % BROKERS_MAX];
 
-    snprintf(boot, sizeof boot, "broker-%llu", (unsigned long long)++boots);
-    broker.store = store_memory_new();
+    snprintf(boot, sizeof names[0], "broker-%llu", (unsigned long long)boots);
+    store_options_init(&broker.store_options);
+    if (broker.has_shared_store) {
+        model_store_init(&broker.model, &broker.table, boot);
+        broker.store = &broker.model.store;
+    } else {
+        broker.store = store_memory_new(&broker.store_options);
+    }
+    store_begin(broker.store, broker.now_ms);
     broker.core = core_new(&broker.options, boot, &ops, &broker, broker.store,
                            broker.now_ms);
 }
@@ -98,7 +107,23 @@ static void broker_starts(void)
 static void broker_ends(void)
 {
     core_destroy(&broker.core);
-    broker.store->ops->destroy(broker.store);
+    store_destroy(&broker.store);
+}
+
+static void on_count(store_op_t *op, int rc, const store_result_t *result)
+{
+    assert_int_equal(rc, 0);
+    *(uint64_t *)op->user = result->count;
+}
+
+uint64_t rows(void)
+{
+    uint64_t count = UINT64_MAX;
+    store_op_t op = {.verb = STORE_COUNT, .done = on_count, .user = &count};
+
+    store_submit(broker.has_shared_store ? broker.table.rows : broker.store,
+                 &op);
+    return count;
 }
 
 void broker_restarts(void)
@@ -107,17 +132,31 @@ void broker_restarts(void)
     broker_starts();
 }
 
-int broker_set_up(void **state)
+static int set_up(bool has_shared_store)
 {
-    (void)state;
     log_set_level(LEVEL_ERROR);
-    broker = (fixture_t){.core = NULL};
+    broker = (fixture_t){.has_shared_store = has_shared_store};
+    if (has_shared_store) {
+        model_table_init(&broker.table);
+    }
     broker_options_init(&broker.options);
     broker.options.liveness_ms = LIVENESS_MS;
     broker.options.route_grace_ms = ROUTE_GRACE_MS;
     broker.now_ms = 1000000;
     broker_starts();
     return 0;
+}
+
+int broker_set_up(void **state)
+{
+    (void)state;
+    return set_up(false);
+}
+
+int broker_set_up_shared(void **state)
+{
+    (void)state;
+    return set_up(true);
 }
 
 static void free_node(node_t *node)
@@ -134,6 +173,9 @@ int broker_tear_down(void **state)
 {
     (void)state;
     broker_ends();
+    if (broker.has_shared_store) {
+        model_table_fini(&broker.table);
+    }
     while (node_count > 0) {
         free_node(nodes[--node_count]);
     }
@@ -157,6 +199,7 @@ void time_passes(int64_t ms)
         int64_t step_ms = end_ms - broker.now_ms;
         int64_t before = broker.now_ms / SIGN_MS;
         broker.now_ms += step_ms < TURN_MS ? step_ms : TURN_MS;
+        store_begin(broker.store, broker.now_ms);
         core_begin(broker.core, broker.now_ms);
         for (size_t i = 0; i < node_count && broker.now_ms / SIGN_MS != before;
              i++) {

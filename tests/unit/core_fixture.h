@@ -18,6 +18,7 @@
 
 #include "broker/core.h"
 #include "proto/message.h"
+#include "tests/model_store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,7 +70,11 @@ typedef struct {
 /* The broker of the test at hand. */
 typedef struct {
     core_t *core;
+    store_options_t store_options;
     store_t *store;
+    model_table_t table; /* that brokers share, if they do */
+    model_store_t model; /* what the broker sees of it */
+    bool has_shared_store;
     int64_t now_ms;
     broker_options_t options;
     uint32_t dead;      /* letters that were to be kept, of which the last: */
@@ -81,11 +86,16 @@ typedef struct {
 extern fixture_t broker;
 
 int broker_set_up(void **state);
+/* The same, with a store that outlives it. */
+int broker_set_up_shared(void **state);
 int broker_tear_down(void **state);
 
 /* Another process with nothing in its memory, in place of the broker; its
  * options are broker.options. */
 void broker_restarts(void);
+
+/* How many there are in the store. */
+uint64_t rows(void);
 
 /* Time goes by in turns of 50 ms.  Peers that are not silent send a sign of
  * life every second. */

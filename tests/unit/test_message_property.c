@@ -23,9 +23,10 @@
 #define FRAME_CAP 65536
 
 static const message_kind_t kinds[] = {
-    KIND_HELLO, KIND_WELCOME, KIND_READY,  KIND_REQUEST, KIND_REPLY, KIND_PUSH,
-    KIND_CLOSE, KIND_GONE,    KIND_CREDIT, KIND_PING,    KIND_PONG,  KIND_SYNC,
-    KIND_DRAIN, KIND_BYE,     KIND_WHO,    KIND_ERROR};
+    KIND_HELLO,  KIND_WELCOME, KIND_READY,  KIND_REQUEST, KIND_REPLY,
+    KIND_PUSH,   KIND_QUERY,   KIND_RESULT, KIND_CLOSE,   KIND_GONE,
+    KIND_CREDIT, KIND_PING,    KIND_PONG,   KIND_SYNC,    KIND_DRAIN,
+    KIND_BYE,    KIND_WHO,     KIND_ERROR};
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
@@ -125,6 +126,17 @@ static void fill(random_t *random, message_t *message)
     case KIND_GONE:
         message->gone =
             (message_gone_t){some_conn(random), random_uint(random)};
+        return;
+    case KIND_QUERY:
+        message->query = (message_query_t){
+            random_uint(random), random_array(random, 2), some_map(random)};
+        return;
+    case KIND_RESULT:
+        message->result = (message_result_t){
+            random_uint(random),
+            STATUS_MIN + random_below(random, STATUS_MAX - STATUS_MIN + 1),
+            random_array(random, (uint32_t)random_below(random, 20)),
+            some_map(random)};
         return;
     case KIND_CREDIT:
         message->credit =
@@ -296,7 +308,9 @@ static bool has_optional_field(const message_t *message)
 {
     return (message->kind == KIND_REQUEST && message->request.attempt == 0) ||
            (message->kind == KIND_REPLY && message->reply.options.len == 0) ||
-           (message->kind == KIND_PUSH && message->push.options.len == 0);
+           (message->kind == KIND_PUSH && message->push.options.len == 0) ||
+           (message->kind == KIND_QUERY && message->query.options.len == 0) ||
+           (message->kind == KIND_RESULT && message->result.options.len == 0);
 }
 
 static void check_longer(random_t *random, const message_t *message,

@@ -327,6 +327,17 @@ static void put_fields(buf_t *out, const message_t *message)
         string_field(out, "connection", message->gone.conn);
         number_field(out, "from", message->gone.from);
         return;
+    case KIND_QUERY:
+        number_field(out, "id", message->query.id);
+        raw_field(out, "what", message->query.what, "");
+        raw_field(out, "options", message->query.options, "{}");
+        return;
+    case KIND_RESULT:
+        number_field(out, "id", message->result.id);
+        number_field(out, "status", message->result.status);
+        raw_field(out, "rows", message->result.rows, "");
+        raw_field(out, "options", message->result.options, "{}");
+        return;
     case KIND_CREDIT:
         number_field(out, "messages", message->credit.messages);
         number_field(out, "bytes", message->credit.bytes);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/queries.h"
+
+#include "broker/peers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_DEFAULT 100
+
+typedef struct {
+    store_op_t op;
+    core_t *core; /* NULL: it is no more */
+    list_t linked;
+    uint64_t worker; /* its handle */
+    uint64_t id;
+} query_t;
+
+/* --- the answer ---------------------------------------------------------- */
+
+static uint64_t status_of(int rc)
+{
+    switch (rc) {
+    case 0:
+        return 200;
+    case -ENOENT:
+        return 404;
+    case -EINVAL:
+        return 400;
+    case -ETIMEDOUT:
+        return 504;
+    default:
+        return 503;
+    }
+}
+
+static int put_rows(buf_t *out, const store_result_t *result)
+{
+    char id[CONN_ID_TEXT];
+    int rc = wire_put_array(out, (uint32_t)result->row_count);
+
+    for (size_t i = 0; i < result->row_count && rc == 0; i++) {
+        const store_row_t *row = &result->rows[i];
+        conn_id_format(&row->id, id);
+        if ((rc = wire_put_array(out, 2)) == 0 &&
+            (rc = wire_put_str(
+                 out, (wire_bytes_t){(uint8_t *)id, CONN_ID_TEXT})) == 0) {
+            rc = wire_put_raw(out, row->context);
+        }
+    }
+    return rc;
+}
+
+static int put_options(buf_t *out, store_verb_t verb,
+                       const store_result_t *result)
+{
+    int rc = 0;
+
+    if (verb == STORE_COUNT) {
+        (void)((rc = wire_put_map(out, 1)) == 0 &&
+               (rc = wire_put_text(out, "count")) == 0 &&
+               (rc = wire_put_uint(out, result->count)) == 0);
+    } else if (result->cursor.len != 0) {
+        (void)((rc = wire_put_map(out, 1)) == 0 &&
+               (rc = wire_put_text(out, "cursor")) == 0 &&
+               (rc = wire_put_str(out, result->cursor)) == 0);
+    }
+    return rc;
+}
+
+static void say(core_t *core, worker_t *worker, const message_result_t *result)
+{
+    peer_sent(core, worker->peer,
+              message_put_result(peer_out(core, worker->peer), result));
+}
+
+static void answer(core_t *core, worker_t *worker, uint64_t id,
+                   store_verb_t verb, int rc, const store_result_t *result)
+{
+    message_result_t message = {.id = id, .status = status_of(rc)};
+    buf_t parts;
+
+    buf_init(&parts, FRAME_MAX / 2);
+    if (rc == 0) {
+        rc = put_rows(&parts, result);
+        size_t rows_len = parts.len;
+        rc = rc < 0 ? rc : put_options(&parts, verb, result);
+        message.rows = (wire_bytes_t){parts.data, rows_len};
+        message.options =
+            (wire_bytes_t){parts.data + rows_len, parts.len - rows_len};
+    }
+    if (rc < 0 && message.status == 200) {
+        message = (message_result_t){.id = id, .status = 503};
+    }
+    say(core, worker, &message);
+    buf_fini(&parts);
+}
+
+static void on_done(store_op_t *op, int rc, const store_result_t *result)
+{
+    query_t *query = op->user;
+    core_t *core = query->core;
+
+    list_remove(&query->linked);
+    if (core != NULL) {
+        uint64_t limit = (uint64_t)core->options.max_workers;
+        worker_t *worker = core->workers[query->worker % limit];
+        if (worker != NULL && worker->handle == query->worker) {
+            worker->queries--;
+            answer(core, worker, query->id, op->verb, rc, result);
+        }
+    }
+    free(query);
+}
+
+/* --- the question -------------------------------------------------------- */
+
+static int parse_id(wire_cursor_t *in, conn_id_t *id)
+{
+    wire_bytes_t text;
+
+    if (wire_get_str(in, &text) < 0) {
+        return -EPROTO;
+    }
+    /* Whatever else a client may have called an id: nobody has it. */
+    return conn_id_parse(text.data, text.len, id) < 0 ? -ENOENT : 0;
+}
+
+static int parse_name(wire_cursor_t *in, store_op_t *op)
+{
+    return wire_get_str(in, &op->key);
+}
+
+/* 0; -EPROTO: it breaks the rules; -ENOENT: there is no such connection. */
+static int parse_what(wire_bytes_t what, store_op_t *op)
+{
+    wire_cursor_t in = wire_cursor(what);
+    wire_bytes_t word;
+    uint32_t count;
+
+    if (wire_get_array(&in, &count) < 0 || count == 0 ||
+        wire_get_str(&in, &word) < 0) {
+        return -EPROTO;
+    }
+    if (wire_is(word, "count")) {
+        op->verb = STORE_COUNT;
+        return 0;
+    }
+    if (count < 2) {
+        return -EPROTO;
+    }
+    if (wire_is(word, "connection")) {
+        op->verb = STORE_GET;
+        return parse_id(&in, &op->id);
+    }
+    if (wire_is(word, "user")) {
+        op->verb = STORE_LIST_USER;
+        return parse_name(&in, op);
+    }
+    if (wire_is(word, "tenant")) {
+        op->verb = STORE_LIST_TENANT;
+        return parse_name(&in, op);
+    }
+    return -EPROTO;
+}
+
+static uint32_t limit_of(wire_bytes_t options)
+{
+    uint64_t limit = wire_map_uint(options, "limit", PAGE_DEFAULT);
+
+    if (limit == 0) {
+        return 1;
+    }
+    return limit < STORE_PAGE_MAX ? (uint32_t)limit : STORE_PAGE_MAX;
+}
+
+static void refuse(core_t *core, worker_t *worker, uint64_t id, uint64_t status)
+{
+    say(core, worker, &(message_result_t){.id = id, .status = status});
+}
+
+void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked)
+{
+    store_op_t op = {.done = on_done, .limit = limit_of(asked->options)};
+    int rc = parse_what(asked->what, &op);
+
+    core->stats.queries++;
+    if (rc < 0) {
+        refuse(core, worker, asked->id, rc == -ENOENT ? 404 : 400);
+        return;
+    }
+    if (worker->queries >= QUERIES_MAX) {
+        refuse(core, worker, asked->id, 429);
+        return;
+    }
+    query_t *query = calloc(1, sizeof *query);
+    if (query == NULL) {
+        refuse(core, worker, asked->id, 503);
+        return;
+    }
+    op.cursor = wire_map_str(asked->options, "cursor");
+    op.user = query;
+    query->op = op;
+    query->core = core;
+    query->worker = worker->handle;
+    query->id = asked->id;
+    list_init(&query->op.link);
+    list_append(&core->queries, &query->linked);
+    worker->queries++;
+    store_submit(core->store, &query->op);
+}
+
+void queries_init(core_t *core)
+{
+    list_init(&core->queries);
+}
+
+void queries_fini(core_t *core)
+{
+    list_t *link;
+
+    while ((link = list_take(&core->queries)) != NULL) {
+        list_entry(link, query_t, linked)->core = NULL;
+    }
+}

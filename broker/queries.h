@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What workers ask of the store (PROTOCOL.md, "Queries").
+ */
+#ifndef BROKER_QUERIES_H
+#define BROKER_QUERIES_H
+
+#include "broker/state.h"
+
+#define QUERIES_MAX 16 /* of one worker, under way; more get status 429 */
+
+void queries_init(core_t *core);
+
+/* Those that are under way end without us: the store outlives the core. */
+void queries_fini(core_t *core);
+
+/* Ask; the RESULT follows, possibly at once. */
+void queries_ask(core_t *core, worker_t *worker, const message_query_t *query);
+
+#endif

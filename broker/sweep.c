@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+#include "broker/sweep.h"
+
+#include "base/xalloc.h"
+#include "broker/conns.h"
+#include "broker/dispatch.h"
+#include "broker/keeper.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEPS_A_LEASE 3   /* so often it is kept in its time */
+#define PAGE          100 /* rows at once, and DISCONNECTs under way */
+
+/* An operation on leases or a page; it outlives the core. */
+typedef struct {
+    store_op_t op;
+    core_t *core; /* NULL: it is no more */
+    list_t linked;
+    uint32_t loop; /* of the gateway whose lease it is */
+} ask_t;
+
+/* --- one operation ------------------------------------------------------- */
+
+static void submit(core_t *core, const store_op_t *op, uint32_t loop)
+{
+    ask_t *ask = xcalloc(1, sizeof *ask);
+
+    ask->op = *op;
+    ask->op.user = ask;
+    list_init(&ask->op.link);
+    ask->core = core;
+    ask->loop = loop;
+    list_append(&core->sweep.asks, &ask->linked);
+    store_submit(core->store, &ask->op);
+}
+
+/* Its core, or NULL when that is no more. */
+static core_t *ended(store_op_t *op, uint32_t *loop)
+{
+    ask_t *ask = op->user;
+    core_t *core = ask->core;
+
+    *loop = ask->loop;
+    list_remove(&ask->linked);
+    free(ask);
+    return core;
+}
+
+/* --- our leases ---------------------------------------------------------- */
+
+static size_t put_name(const core_t *core, uint32_t loop,
+                       char name[STORE_LEASE_MAX])
+{
+    char text[CONN_ID_TEXT];
+
+    conn_id_format(&(conn_id_t){.loop = loop}, text);
+    return (size_t)snprintf(name, STORE_LEASE_MAX, "%.*s:%s", STORE_OWNER_TEXT,
+                            text, core->boot);
+}
+
+static size_t put_value(const core_t *core, uint64_t beat,
+                        char value[STORE_LEASE_MAX])
+{
+    return (size_t)snprintf(value, STORE_LEASE_MAX, "%s.%" PRIu64, core->boot,
+                            beat);
+}
+
+static void on_kept(store_op_t *op, int rc, const store_result_t *result)
+{
+    uint32_t loop;
+    core_t *core = ended(op, &loop);
+    gateway_t *gateway = core != NULL ? gateway_of_loop(core, loop) : NULL;
+
+    if (gateway == NULL) {
+        return;
+    }
+    if (rc < 0) {
+        gateway->lease_due_ms = core->now_ms; /* as soon as it can be */
+    } else if (!result->was_there && gateway->is_leased) {
+        log_warn("STORE-EMPTIED", "connections=%zu", gateway->conns);
+        keeper_rewrite(core, gateway);
+    }
+    gateway->is_leased = gateway->is_leased || rc == 0;
+}
+
+static void keep_lease(core_t *core, gateway_t *gateway)
+{
+    char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
+
+    gateway->beat = ++core->sweep.beats;
+    gateway->lease_due_ms =
+        core->now_ms + core->options.store_lease_ms / KEEPS_A_LEASE;
+    store_op_t op = {
+        .verb = STORE_KEEP,
+        .key = {(uint8_t *)name, put_name(core, gateway->loop, name)},
+        .value = {(uint8_t *)value, put_value(core, gateway->beat, value)},
+        .done = on_kept};
+    submit(core, &op, gateway->loop);
+}
+
+static void on_dropped(store_op_t *op, int rc, const store_result_t *result)
+{
+    uint32_t loop;
+    (void)rc;
+    (void)result;
+
+    (void)ended(op, &loop); /* left behind, it is claimed as a dead one's */
+}
+
+static void drop_lease(core_t *core, wire_bytes_t name, wire_bytes_t value)
+{
+    store_op_t op = {
+        .verb = STORE_DROP, .key = name, .expected = value, .done = on_dropped};
+    submit(core, &op, 0);
+}
+
+void sweep_release(core_t *core, const gateway_t *gateway)
+{
+    char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
+
+    bool is_over =
+        gateway->is_leased && gateway_of_loop(core, gateway->loop) == NULL;
+
+    /* Where a row may be left, the lease is left, too, and finds it. */
+    if (!keeper_makes_wait(core) || !is_over || !keeper_is_idle(core)) {
+        return;
+    }
+    size_t name_len = put_name(core, gateway->loop, name);
+    size_t value_len = put_value(core, gateway->beat, value);
+    drop_lease(core, (wire_bytes_t){(uint8_t *)name, name_len},
+               (wire_bytes_t){(uint8_t *)value, value_len});
+}
+
+/* --- sweeping ------------------------------------------------------------ */
+
+static wire_bytes_t name_of(const seen_t *lease)
+{
+    return (wire_bytes_t){lease->name, lease->name_len};
+}
+
+static wire_bytes_t value_of(const seen_t *lease)
+{
+    return (wire_bytes_t){lease->value, lease->value_len};
+}
+
+static void set_value(seen_t *lease, wire_bytes_t value)
+{
+    lease->value_len =
+        value.len < STORE_LEASE_MAX ? value.len : STORE_LEASE_MAX;
+    memcpy(lease->value, value.data, lease->value_len);
+}
+
+/* The dead broker of a lease. */
+static wire_bytes_t boot_of(const seen_t *lease)
+{
+    return (wire_bytes_t){lease->name + STORE_OWNER_TEXT + 1,
+                          lease->name_len - STORE_OWNER_TEXT - 1};
+}
+
+static void end_sweep(core_t *core, const char *how)
+{
+    sweep_t *self = &core->sweep;
+    wire_bytes_t boot = boot_of(&self->lease);
+
+    self->is_on = false;
+    log_info("BROKER-SWEPT",
+             "broker=%.*s result=%s removed=%" PRIu64 " disconnects=%" PRIu64,
+             (int)boot.len, (const char *)boot.data, how, self->removed,
+             self->disconnects);
+}
+
+/* A connection that was lost with its gateway and its broker. */
+static void end_orphan(core_t *core, const store_row_t *row)
+{
+    conn_t *conn;
+
+    if (conns_add_gone(core, &row->id, row->context, &conn) < 0) {
+        log_err("BROKER-MEMORY", "a DISCONNECT was lost");
+        return;
+    }
+    conn->is_orphan = true;
+    conn->is_stored = true;
+    conn->state = CONN_OPEN;
+    core->sweep.orphans++;
+    core->sweep.disconnects++;
+    dispatch_end(core, conn, 1006, "gateway lost");
+}
+
+static void sweep_row(core_t *core, const store_row_t *row)
+{
+    if (!wire_equal(row->writer, boot_of(&core->sweep.lease)) ||
+        conns_find(core, &row->id) != NULL) {
+        return; /* written anew, or about to be */
+    }
+    core->stats.swept++;
+    if (gateway_of_loop(core, row->id.loop) != NULL) {
+        core->sweep.removed++;
+        keeper_remove(core, &row->id, row->context);
+    } else {
+        end_orphan(core, row);
+    }
+}
+
+static void on_page(store_op_t *op, int rc, const store_result_t *result)
+{
+    uint32_t loop;
+    core_t *core = ended(op, &loop);
+
+    if (core == NULL) {
+        return;
+    }
+    sweep_t *self = &core->sweep;
+    self->is_asking = false;
+    if (rc < 0) {
+        return; /* again, at the next turn */
+    }
+    for (size_t i = 0; i < result->row_count; i++) {
+        sweep_row(core, &result->rows[i]);
+    }
+    self->is_last = result->cursor.len == 0;
+    self->cursor_len = result->cursor.len;
+    if (result->cursor.len != 0) {
+        memcpy(self->cursor, result->cursor.data, result->cursor.len);
+    }
+}
+
+static void ask_page(core_t *core)
+{
+    sweep_t *self = &core->sweep;
+    store_op_t op = {.verb = STORE_LIST_OWNER,
+                     .key = {self->lease.name, STORE_OWNER_TEXT},
+                     .cursor = {(uint8_t *)self->cursor, self->cursor_len},
+                     .limit = PAGE,
+                     .done = on_page};
+
+    self->is_asking = true;
+    submit(core, &op, 0);
+}
+
+static void on_claimed(store_op_t *op, int rc, const store_result_t *result)
+{
+    uint32_t loop;
+    core_t *core = ended(op, &loop);
+    char value[STORE_LEASE_MAX];
+    (void)result;
+
+    if (core == NULL) {
+        return;
+    }
+    sweep_t *self = &core->sweep;
+    self->is_asking = false;
+    if (rc == -ESTALE) {
+        end_sweep(core, "another's");
+    } else if (rc < 0) {
+        self->due_ms = core->now_ms; /* it may have happened or not */
+        end_sweep(core, "failed");
+    } else {
+        size_t len = put_value(core, self->beats, value);
+        set_value(&self->lease, (wire_bytes_t){(uint8_t *)value, len});
+        self->due_ms =
+            core->now_ms + core->options.store_lease_ms / KEEPS_A_LEASE;
+    }
+}
+
+/* Make it ours, or ours for longer. */
+static void claim(core_t *core)
+{
+    sweep_t *self = &core->sweep;
+    char value[STORE_LEASE_MAX];
+    size_t len = put_value(core, ++self->beats, value);
+    store_op_t op = {.verb = STORE_CLAIM,
+                     .key = name_of(&self->lease),
+                     .expected = value_of(&self->lease),
+                     .value = {(uint8_t *)value, len},
+                     .done = on_claimed};
+
+    self->is_asking = true;
+    submit(core, &op, 0);
+}
+
+static void start_sweep(core_t *core, const seen_t *lease, uint32_t loop)
+{
+    sweep_t *self = &core->sweep;
+
+    self->is_on = true;
+    self->is_last = false;
+    self->loop = loop;
+    self->lease = *lease;
+    self->cursor_len = 0;
+    self->removed = self->disconnects = 0;
+    claim(core);
+}
+
+static void go_on(core_t *core)
+{
+    sweep_t *self = &core->sweep;
+
+    if (self->is_asking) {
+        return;
+    }
+    if (core->now_ms >= self->due_ms) {
+        claim(core);
+    } else if (self->orphans > 0) {
+        return; /* their DISCONNECTs first, or many would pile up */
+    } else if (!self->is_last) {
+        ask_page(core);
+    } else if (keeper_is_idle(core)) {
+        drop_lease(core, name_of(&self->lease), value_of(&self->lease));
+        end_sweep(core, "done");
+    }
+}
+
+/* --- others' leases ------------------------------------------------------ */
+
+static seen_t *find_seen(core_t *core, wire_bytes_t name)
+{
+    list_foreach(link, &core->sweep.seen) {
+        seen_t *seen = list_entry(link, seen_t, linked);
+        if (wire_equal(name_of(seen), name)) {
+            return seen;
+        }
+    }
+    return NULL;
+}
+
+static void see(core_t *core, const store_lease_t *lease)
+{
+    seen_t *seen = find_seen(core, lease->name);
+
+    if (lease->name.len > STORE_LEASE_MAX) {
+        return;
+    }
+    if (seen == NULL) {
+        seen = xcalloc(1, sizeof *seen);
+        seen->name_len = lease->name.len;
+        memcpy(seen->name, lease->name.data, lease->name.len);
+        list_append(&core->sweep.seen, &seen->linked);
+        seen->since_ms = core->now_ms;
+        set_value(seen, lease->value);
+    } else if (!wire_equal(value_of(seen), lease->value)) {
+        seen->since_ms = core->now_ms;
+        set_value(seen, lease->value);
+    }
+    seen->is_told = true;
+}
+
+static void forget_untold(core_t *core)
+{
+    list_foreach_safe(link, &core->sweep.seen) {
+        seen_t *seen = list_entry(link, seen_t, linked);
+        if (!seen->is_told) {
+            list_remove(link);
+            free(seen);
+        } else {
+            seen->is_told = false;
+        }
+    }
+}
+
+/* While the store does not answer, nobody can keep a lease. */
+static void forgive_all(core_t *core)
+{
+    list_foreach(link, &core->sweep.seen) {
+        list_entry(link, seen_t, linked)->since_ms = core->now_ms;
+    }
+}
+
+static bool get_loop(const seen_t *lease, uint32_t *loop)
+{
+    char text[CONN_ID_TEXT];
+    conn_id_t id;
+
+    memset(text, 'A', sizeof text); /* zero, in base64url */
+    if (lease->name_len < STORE_OWNER_TEXT + 2 ||
+        lease->name[STORE_OWNER_TEXT] != ':') {
+        return false;
+    }
+    memcpy(text, lease->name, STORE_OWNER_TEXT);
+    if (conn_id_parse(text, sizeof text, &id) < 0) {
+        return false;
+    }
+    *loop = id.loop;
+    return true;
+}
+
+/*
+ * Our own, too, of a gateway that is lost: something was left when its last
+ * connection ended.  Not one whose gateway has not said yet what it has.
+ */
+static bool is_to_be_swept(const core_t *core, const seen_t *lease,
+                           uint32_t *loop)
+{
+    if (core->now_ms - lease->since_ms < core->options.store_lease_ms ||
+        !get_loop(lease, loop)) {
+        return false;
+    }
+    const gateway_t *gateway = gateway_of_loop(core, *loop);
+    bool is_ours = wire_is(boot_of(lease), core->boot);
+    return gateway == NULL || (gateway->was_synced && !is_ours);
+}
+
+static void on_leases(store_op_t *op, int rc, const store_result_t *result)
+{
+    uint32_t loop;
+    core_t *core = ended(op, &loop);
+
+    if (core == NULL) {
+        return;
+    }
+    if (rc < 0) {
+        forgive_all(core);
+        return;
+    }
+    for (size_t i = 0; i < result->lease_count; i++) {
+        see(core, &result->leases[i]);
+    }
+    forget_untold(core);
+    list_foreach(link, &core->sweep.seen) {
+        const seen_t *lease = list_entry(link, seen_t, linked);
+        if (!core->sweep.is_on && is_to_be_swept(core, lease, &loop)) {
+            start_sweep(core, lease, loop);
+            return;
+        }
+    }
+}
+
+static void look(core_t *core)
+{
+    store_op_t op = {.verb = STORE_LEASES, .done = on_leases};
+
+    core->sweep.look_due_ms =
+        core->now_ms + core->options.store_lease_ms / KEEPS_A_LEASE;
+    submit(core, &op, 0);
+}
+
+/* --- the turn ------------------------------------------------------------ */
+
+void sweep_turn(core_t *core)
+{
+    if (!keeper_makes_wait(core)) {
+        return; /* what nobody else sees needs no lease */
+    }
+    if (core->store->stats.store_up == 0) {
+        forgive_all(core);
+        return;
+    }
+    list_foreach(link, &core->gateways) {
+        gateway_t *gateway = list_entry(link, gateway_t, linked);
+        if (core->now_ms >= gateway->lease_due_ms) { /* the lost, too */
+            keep_lease(core, gateway);
+        }
+    }
+    if (core->now_ms >= core->sweep.look_due_ms) {
+        look(core);
+    }
+    if (core->sweep.is_on) {
+        go_on(core);
+    }
+}
+
+void sweep_init(core_t *core)
+{
+    list_init(&core->sweep.seen);
+    list_init(&core->sweep.asks);
+}
+
+void sweep_fini(core_t *core)
+{
+    list_t *link;
+
+    while ((link = list_take(&core->sweep.seen)) != NULL) {
+        free(list_entry(link, seen_t, linked));
+    }
+    while ((link = list_take(&core->sweep.asks)) != NULL) {
+        list_entry(link, ask_t, linked)->core = NULL;
+    }
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a dead broker left in the store.
+ */
+#include "tests/unit/core_fixture.h"
+
+#define DEAD     "broker-that-died"
+#define LEASE_MS 30000
+
+static model_store_t dead; /* what the dead broker saw of the store */
+
+static void ignore(store_op_t *op, int rc, const store_result_t *result)
+{
+    (void)op;
+    (void)result;
+    assert_int_equal(rc, 0);
+}
+
+/* A row that it wrote. */
+static void left_row(const client_t *client)
+{
+    static const uint8_t context[] = {0x81, 0xa4, 'u', 's', 'e',
+                                      'r',  0xa3, 'a', 'n', 'n'};
+    conn_id_t id;
+
+    assert_int_equal(conn_id_parse(client->id, CONN_ID_TEXT, &id), 0);
+    record_t *record =
+        record_new(&id, (wire_bytes_t){context, sizeof context}, 0);
+    store_op_t op = {.verb = STORE_SAVE, .record = record, .done = ignore};
+    store_submit(&dead.store, &op);
+    record_drop(record);
+}
+
+/* The lease that it kept for the gateway of a client. */
+static void kept_lease(const client_t *client, const char *value)
+{
+    char name[STORE_LEASE_MAX];
+
+    snprintf(name, sizeof name, "%.4s:" DEAD, client->id);
+    store_op_t op = {.verb = STORE_KEEP,
+                     .key = wire_bytes(name),
+                     .value = wire_bytes(value),
+                     .done = ignore};
+    store_submit(&dead.store, &op);
+}
+
+static void on_leases(store_op_t *op, int rc, const store_result_t *result)
+{
+    assert_int_equal(rc, 0);
+    *(size_t *)op->user = result->lease_count;
+}
+
+static size_t leases(void)
+{
+    size_t count = 0;
+    store_op_t op = {.verb = STORE_LEASES, .done = on_leases, .user = &count};
+
+    store_submit(broker.table.rows, &op);
+    return count;
+}
+
+static int set_up(void **state)
+{
+    int rc = broker_set_up_shared(state);
+
+    model_store_init(&dead, &broker.table, DEAD);
+    store_begin(&dead.store, broker.now_ms);
+    return rc;
+}
+
+/* A gateway that died, too, as the test plays those who had it. */
+static client_t *someone_of_loop(uint32_t loop, uint32_t slot)
+{
+    static client_t someone[8];
+    client_t *client = &someone[slot];
+    conn_id_t id = {.loop = loop, .slot = slot, .random = slot};
+
+    conn_id_format(&id, client->id);
+    return client;
+}
+
+/* The DISCONNECT of one that was lost; returns its id at the worker. */
+static uint64_t takes_lost(node_t *worker)
+{
+    message_t event = gets(worker, KIND_REQUEST);
+
+    assert_int_equal(event.request.event, EVENT_DISCONNECT);
+    assert_int_equal(wire_map_uint(event.request.details, "code", 0), 1006);
+    assert_true(
+        is_text(wire_map_str(event.request.details, "reason"), "gateway lost"));
+    assert_true(is_text(wire_map_str(event.request.context, "user"), "ann"));
+    return event.request.id;
+}
+
+static void the_rows_of_a_dead_broker_are_swept_after_its_lease(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = someone_of_loop(9, 1);
+    (void)state;
+
+    left_row(client);
+    left_row(someone_of_loop(9, 2));
+    kept_lease(client, "1");
+    time_passes(LEASE_MS - 1000);
+    gets_nothing(worker);
+    time_passes(LEASE_MS);
+    uint64_t one = takes_lost(worker), two = takes_lost(worker);
+    assert_int_equal(rows(), 2);
+    answers(worker, one, 200, NULL);
+    answers(worker, two, 200, NULL);
+    time_passes(LEASE_MS);
+    assert_int_equal(rows(), 0);
+    assert_int_equal(leases(), 0);
+    gets_nothing(worker);
+}
+
+static void a_broker_that_keeps_its_lease_is_left_alone(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = someone_of_loop(9, 1);
+    char value[2] = "a";
+    (void)state;
+
+    left_row(client);
+    for (int i = 0; i < 20; i++, value[0]++) {
+        kept_lease(client, value);
+        time_passes(LEASE_MS / 3);
+    }
+    gets_nothing(worker);
+    assert_int_equal(rows(), 1);
+}
+
+static void of_a_gateway_that_lives_only_stale_rows_go(void **state)
+{
+    node_t *gateway = a_gateway(9);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    left_row(someone_of_loop(9, 7));
+    kept_lease(client, "1");
+    assert_int_equal(rows(), 2);
+    time_passes(3 * LEASE_MS);
+    gets_nothing(worker);
+    assert_int_equal(rows(), 1);
+    assert_int_equal(leases(), 1); /* ours of it */
+    assert_int_equal(core_stats(broker.core)->swept, 1);
+}
+
+static void a_row_that_another_broker_wrote_anew_stays(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = someone_of_loop(9, 1);
+    model_store_t other;
+    (void)state;
+
+    kept_lease(client, "1");
+    model_store_init(&other, &broker.table, "broker-that-lives");
+    dead.writer = other.writer; /* whoever writes it */
+    left_row(client);
+    time_passes(3 * LEASE_MS);
+    gets_nothing(worker);
+    assert_int_equal(rows(), 1);
+    assert_int_equal(leases(), 0);
+}
+
+static void while_the_store_fails_no_lease_is_over(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = someone_of_loop(9, 1);
+    (void)state;
+
+    left_row(client);
+    kept_lease(client, "1");
+    time_passes(LEASE_MS / 2);
+    model_store_fail(&broker.model, -1);
+    time_passes(2 * LEASE_MS);
+    model_store_fail(&broker.model, 0);
+    time_passes(LEASE_MS / 2);
+    kept_lease(client, "2"); /* it lives: it had no chance before */
+    time_passes(LEASE_MS / 2);
+    gets_nothing(worker);
+}
+
+static void a_sweep_that_breaks_off_is_done_again(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = someone_of_loop(9, 1);
+    (void)state;
+
+    left_row(client);
+    kept_lease(client, "1");
+    time_passes(2 * LEASE_MS);
+    takes_lost(worker);
+    broker_restarts(); /* before it was handled */
+    worker = a_worker("w2", "$disconnect", 8);
+    time_passes(3 * LEASE_MS);
+    answers(worker, takes_lost(worker), 200, NULL);
+    time_passes(LEASE_MS);
+    assert_int_equal(rows(), 0);
+    gets_nothing(worker);
+}
+
+static void many_rows_are_swept_in_portions(void **state)
+{
+    enum { N = 250 };
+    node_t *worker = a_worker("w", "$disconnect", 1000);
+    client_t client = {.slot = 0};
+    message_t event;
+    int total = 0;
+    (void)state;
+
+    for (uint32_t i = 0; i < N; i++) {
+        conn_id_t id = {.loop = 9, .slot = i};
+        conn_id_format(&id, client.id);
+        left_row(&client);
+    }
+    kept_lease(&client, "1");
+    for (int i = 0; i < 100 && rows() > 0; i++) {
+        int portion = 0;
+        time_passes(LEASE_MS / 10);
+        while (takes(worker, &event)) {
+            answers(worker, event.request.id, 200, NULL);
+            portion++;
+        }
+        total += portion;
+    }
+    assert_int_equal(total, N);
+    assert_int_equal(rows(), 0);
+}
+
+/* A gateway and its broker die; the next broker meets another gateway. */
+static void who_was_lost_with_gateway_and_broker_is_told_of(void **state)
+{
+    (void)state;
+    a_client(a_gateway(4));
+    time_passes(1000);
+    broker_restarts();
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    time_passes(2 * LEASE_MS);
+    answers(worker, takes_event(worker, EVENT_DISCONNECT), 200, NULL);
+    time_passes(LEASE_MS);
+    assert_int_equal(rows(), 0);
+    gets_nothing(worker);
+}
+
+static void a_gateway_that_ends_in_order_leaves_no_lease(void **state)
+{
+    node_t *gateway = a_gateway(4);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    time_passes(1000);
+    assert_int_equal(leases(), 1);
+    gets_reply(gateway, client_leaves(client), 200);
+    dies(gateway);
+    time_passes(1000);
+    assert_int_equal(leases(), 0);
+}
+
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, set_up, broker_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_rows_of_a_dead_broker_are_swept_after_its_lease),
+        TEST(a_broker_that_keeps_its_lease_is_left_alone),
+        TEST(of_a_gateway_that_lives_only_stale_rows_go),
+        TEST(a_row_that_another_broker_wrote_anew_stays),
+        TEST(while_the_store_fails_no_lease_is_over),
+        TEST(a_sweep_that_breaks_off_is_done_again),
+        TEST(many_rows_are_swept_in_portions),
+        TEST(who_was_lost_with_gateway_and_broker_is_told_of),
+        TEST(a_gateway_that_ends_in_order_leaves_no_lease),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
