@@ -157,11 +157,12 @@ void conns_unlist(core_t *core, conn_t *conn)
 void conns_reap(core_t *core, conn_t *conn)
 {
     if (conn->is_listed || conn->is_busy || conn->in_flight != 0 ||
-        conn->loose != 0 || !list_is_empty(&conn->waiting)) {
+        conn->loose != 0 || conn->held != NULL ||
+        !list_is_empty(&conn->waiting)) {
         return;
     }
     gateway_t *gateway = conn->gateway;
-    must(list_is_empty(&conn->queued) && conn->entry == NULL);
+    must(list_is_empty(&conn->queued));
     keeper_forget(core, conn);
     record_drop(conn->record);
     free(conn);

@@ -404,6 +404,7 @@ void core_end(core_t *core)
 {
     expire_requests(core);
     sweep_silent(core);
+    sweep_step(core);
     pushes_settle(core);
     flush_all(core);
     /* What the end of an unreachable peer makes leaves in the same turn. */

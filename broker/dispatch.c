@@ -455,9 +455,7 @@ void dispatch_end(core_t *core, conn_t *conn, uint64_t code, const char *reason)
 
     conn->is_busy = true;
     conns_unlist(core, conn);
-    if (conn->entry != NULL) {
-        outcome_entry_left(core, conn);
-    }
+    outcome_abandon_entry(core, conn);
     if (conn->state == CONN_OPENING) {
         forget_connect(core, conn);
     } else if (conn->state == CONN_OPEN) {
@@ -474,9 +472,7 @@ void dispatch_drop(core_t *core, conn_t *conn)
     request_t *request;
 
     conn->is_busy = true;
-    if (conn->entry != NULL) {
-        outcome_entry_left(core, conn);
-    }
+    outcome_abandon_entry(core, conn);
     conn->is_moved = true;
     conn->state = CONN_CLOSING;
     conns_unlist(core, conn);

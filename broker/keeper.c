@@ -24,8 +24,9 @@ typedef struct {
     core_t *core; /* NULL: it is no more */
     list_t linked;
     record_t *record; /* one reference */
-    uint64_t request; /* id of the CONNECT that waits for it, if … */
+    uint64_t request; /* id of that which waits for it, if … */
     bool is_waited_for;
+    bool is_swept; /* the sweep at hand counts it */
 } keep_t;
 
 static bool is_up(const core_t *core)
@@ -70,6 +71,9 @@ static keep_t *keep_new(core_t *core, store_verb_t verb, record_t *record,
 
 static void keep_free(keep_t *keep)
 {
+    if (keep->is_swept && keep->core != NULL) {
+        keep->core->sweep.rows--;
+    }
     list_remove(&keep->linked);
     record_drop(keep->record);
     free(keep);
@@ -98,6 +102,13 @@ static core_t *ended(keep_t *keep)
     return core;
 }
 
+/* NULL: nothing waits for it, or not any more. */
+static request_t *waiting_for(const core_t *core, const keep_t *keep)
+{
+    return keep->is_waited_for ? requests_find(&core->requests, keep->request)
+                               : NULL;
+}
+
 /* --- rows that are written ----------------------------------------------- */
 
 static void mark_unsaved(core_t *core, conn_t *conn)
@@ -120,9 +131,7 @@ static void on_saved(store_op_t *op, int rc, const store_result_t *result)
     if (rc < 0 && conn != NULL && conn->record == keep->record) {
         mark_unsaved(core, conn);
     }
-    request_t *request = keep->is_waited_for
-                             ? requests_find(&core->requests, keep->request)
-                             : NULL;
+    request_t *request = waiting_for(core, keep);
     keep_free(keep);
     if (request != NULL) {
         outcome_entered(core, request, rc == 0);
@@ -200,17 +209,27 @@ static void on_removed(store_op_t *op, int rc, const store_result_t *result)
     if (core == NULL) {
         return;
     }
+    request_t *request = waiting_for(core, keep);
+    keep->is_waited_for = false;
     if (rc < 0) {
         core->stats.unsaved++;
         put_off(core, keep);
     } else {
         keep_free(keep);
     }
+    if (request != NULL) {
+        outcome_left(core, request);
+    }
 }
 
-static void remove_row(core_t *core, record_t *record)
+static void remove_row(core_t *core, record_t *record, bool is_swept)
 {
     keep_t *keep = keep_new(core, STORE_REMOVE, record, on_removed);
+
+    if (keep != NULL && is_swept) {
+        keep->is_swept = true;
+        core->sweep.rows++;
+    }
 
     if (keep == NULL) {
         log_err("BROKER-MEMORY", "a row was left in the store");
@@ -222,26 +241,33 @@ static void remove_row(core_t *core, record_t *record)
     }
 }
 
-void keeper_forget(core_t *core, conn_t *conn)
+void keeper_leave(core_t *core, request_t *request)
 {
-    if (conn->is_orphan) {
-        core->sweep.orphans--;
-    }
-    if (core->store == NULL || !conn->is_stored) {
+    conn_t *conn = request->conn;
+    keep_t *keep = is_up(core) && conn->is_stored
+                       ? keep_new(core, STORE_REMOVE, conn->record, on_removed)
+                       : NULL;
+
+    if (keep == NULL) {
+        outcome_left(core, request);
         return;
     }
-    if (!conn->is_moved || !core->store->is_shared) {
-        remove_row(core, conn->record); /* else it is another's row now */
-    }
+    conn->is_stored = false;
+    keep->is_waited_for = true;
+    keep->request = request_id(request);
+    start(keep);
 }
 
-void keeper_remove(core_t *core, const conn_id_t *id, wire_bytes_t context)
+void keeper_forget(core_t *core, conn_t *conn)
 {
-    record_t *record = keeper_record(id, context);
+    bool has_row = core->store != NULL && conn->is_stored;
 
-    if (record != NULL) {
-        remove_row(core, record);
-        record_drop(record);
+    /* Who moved has a row of another broker's, where brokers share a store. */
+    if (has_row && (!conn->is_moved || !core->store->is_shared)) {
+        remove_row(core, conn->record, conn->is_orphan);
+    }
+    if (conn->is_orphan) {
+        core->sweep.orphans--;
     }
 }
 

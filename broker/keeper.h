@@ -32,11 +32,15 @@ void keeper_save(core_t *core, conn_t *conn);
  */
 void keeper_enter(core_t *core, request_t *request);
 
+/*
+ * Remove the row of the connection whose DISCONNECT this is, which was handled
+ * and waits for it, so that it is said again if we die before: outcome_left
+ * follows, possibly at once.
+ */
+void keeper_leave(core_t *core, request_t *request);
+
 /* It is about to be freed: its row goes, too, if it has one of ours. */
 void keeper_forget(core_t *core, conn_t *conn);
-
-/* Remove a row of nobody's. */
-void keeper_remove(core_t *core, const conn_id_t *id, wire_bytes_t context);
 
 /* The store has lost the rows of this gateway: write them again. */
 void keeper_rewrite(core_t *core, gateway_t *gateway);

@@ -161,7 +161,7 @@ static int hold_reply(core_t *core, request_t *request,
         return -ENOMEM;
     }
     request->status = (uint16_t)reply->status;
-    request->conn->entry = request;
+    request->conn->held = request;
     wheel_cancel(&core->wheel, &request->deadline); /* the store has its own */
     return 0;
 }
@@ -176,7 +176,7 @@ void outcome_entered(core_t *core, request_t *request, bool is_kept)
     bool was_busy = conn->is_busy;
 
     conn->is_busy = true;
-    conn->entry = NULL;
+    conn->held = NULL;
     if (is_kept || !core->options.require_store) {
         let_in(core, request, &reply);
     } else {
@@ -187,11 +187,14 @@ void outcome_entered(core_t *core, request_t *request, bool is_kept)
     conns_reap(core, conn);
 }
 
-void outcome_entry_left(core_t *core, conn_t *conn)
+void outcome_abandon_entry(core_t *core, conn_t *conn)
 {
-    request_t *request = conn->entry;
+    request_t *request = conn->held;
 
-    conn->entry = NULL;
+    if (request == NULL || request->event != EVENT_CONNECT) {
+        return;
+    }
+    conn->held = NULL;
     conn->state = CONN_OPEN; /* as its handler knows */
     outcome_status(core, request, 504);
     outcome_finish(core, request);
@@ -225,6 +228,34 @@ static void connect(core_t *core, request_t *request,
     }
 }
 
+/* --- DISCONNECT ---------------------------------------------------------- */
+
+/* If we die before the row is gone, the gateway is to say it again. */
+static void disconnect(core_t *core, request_t *request)
+{
+    if (keeper_makes_wait(core) && !request->is_answered) {
+        request->conn->held = request;
+        keeper_leave(core, request);
+    } else {
+        outcome_left(core, request);
+    }
+}
+
+void outcome_left(core_t *core, request_t *request)
+{
+    conn_t *conn = request->conn;
+    bool was_busy = conn->is_busy;
+
+    conn->is_busy = true;
+    conn->held = NULL;
+    outcome_fail(core, request, 200);
+    outcome_finish(core, request);
+    conn->is_busy = was_busy;
+    conns_reap(core, conn);
+}
+
+/* --- without a worker ---------------------------------------------------- */
+
 /* No worker serves its route. */
 static void end_unserved(core_t *core, request_t *request)
 {
@@ -236,12 +267,11 @@ static void end_unserved(core_t *core, request_t *request)
         return;
     }
     if (request->event == EVENT_DISCONNECT) {
-        outcome_fail(core, request, 200);
-    } else {
-        core->stats.no_worker++;
-        outcome_fail(core, request,
-                     request->event == EVENT_CONNECT ? 503 : 403);
+        disconnect(core, request);
+        return;
     }
+    core->stats.no_worker++;
+    outcome_fail(core, request, request->event == EVENT_CONNECT ? 503 : 403);
     outcome_finish(core, request);
 }
 
@@ -290,9 +320,9 @@ void outcome_reply(core_t *core, request_t *request, worker_t *worker,
         return;
     }
     if (request->event == EVENT_DISCONNECT) {
-        outcome_fail(core, request, 200);
-    } else {
-        outcome_answer(core, request, &reply);
+        disconnect(core, request);
+        return;
     }
+    outcome_answer(core, request, &reply);
     outcome_finish(core, request);
 }

@@ -38,7 +38,10 @@ void outcome_reply(core_t *core, request_t *request, worker_t *worker,
 /* The row of a connection that its handler let in was written, or not. */
 void outcome_entered(core_t *core, request_t *request, bool is_kept);
 
-/* The connection ends before that. */
-void outcome_entry_left(core_t *core, conn_t *conn);
+/* The connection ends; where it waited to get in, it has not. */
+void outcome_abandon_entry(core_t *core, conn_t *conn);
+
+/* The row of a connection whose DISCONNECT was handled is gone, or not. */
+void outcome_left(core_t *core, request_t *request);
 
 #endif

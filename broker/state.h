@@ -149,7 +149,7 @@ struct conn {
     worker_t *worker;    /* that holds its requests in flight */
     route_t *route;      /* that it waits for, when QUEUE_ROUTE */
     request_t *farewell; /* its gateway's DISCONNECT, until it is done */
-    request_t *entry;    /* its CONNECT, let in, until its row is written */
+    request_t *held;     /* CONNECT or DISCONNECT that waits for the store */
     list_t waiting;      /* requests: the mailbox */
     list_t queued;
 };
@@ -257,10 +257,11 @@ typedef struct {
     bool is_on;       /* `lease` is claimed, or about to be */
     bool is_asking;   /* an operation is under way */
     bool is_last;     /* that was its last page */
+    bool is_next_due; /* another lease may be over */
     uint32_t orphans; /* whose DISCONNECT is under way */
+    uint32_t rows;    /* that are to go, for it */
     int64_t due_ms;   /* when our claim is to be renewed */
-    uint64_t removed, disconnects;
-    uint32_t loop; /* of the gateway */
+    uint64_t disconnects;
     seen_t lease;
     size_t cursor_len;
     char cursor[STORE_CURSOR_MAX];

@@ -167,13 +167,15 @@ static void end_sweep(core_t *core, const char *how)
     wire_bytes_t boot = boot_of(&self->lease);
 
     self->is_on = false;
-    log_info("BROKER-SWEPT",
-             "broker=%.*s result=%s removed=%" PRIu64 " disconnects=%" PRIu64,
-             (int)boot.len, (const char *)boot.data, how, self->removed,
-             self->disconnects);
+    self->is_next_due = true;
+    log_info("BROKER-SWEPT", "broker=%.*s result=%s disconnects=%" PRIu64,
+             (int)boot.len, (const char *)boot.data, how, self->disconnects);
 }
 
-/* A connection that was lost with its gateway and its broker. */
+/*
+ * A connection that nobody has, and whose row says that its DISCONNECT was not
+ * handled, as far as its broker could tell the store.
+ */
 static void end_orphan(core_t *core, const store_row_t *row)
 {
     conn_t *conn;
@@ -197,12 +199,7 @@ static void sweep_row(core_t *core, const store_row_t *row)
         return; /* written anew, or about to be */
     }
     core->stats.swept++;
-    if (gateway_of_loop(core, row->id.loop) != NULL) {
-        core->sweep.removed++;
-        keeper_remove(core, &row->id, row->context);
-    } else {
-        end_orphan(core, row);
-    }
+    end_orphan(core, row);
 }
 
 static void on_page(store_op_t *op, int rc, const store_result_t *result)
@@ -282,16 +279,15 @@ static void claim(core_t *core)
     submit(core, &op, 0);
 }
 
-static void start_sweep(core_t *core, const seen_t *lease, uint32_t loop)
+static void start_sweep(core_t *core, const seen_t *lease)
 {
     sweep_t *self = &core->sweep;
 
     self->is_on = true;
     self->is_last = false;
-    self->loop = loop;
     self->lease = *lease;
     self->cursor_len = 0;
-    self->removed = self->disconnects = 0;
+    self->disconnects = 0;
     claim(core);
 }
 
@@ -299,16 +295,13 @@ static void go_on(core_t *core)
 {
     sweep_t *self = &core->sweep;
 
-    if (self->is_asking) {
-        return;
-    }
     if (core->now_ms >= self->due_ms) {
         claim(core);
     } else if (self->orphans > 0) {
         return; /* their DISCONNECTs first, or many would pile up */
     } else if (!self->is_last) {
         ask_page(core);
-    } else if (keeper_is_idle(core)) {
+    } else if (self->rows == 0) {
         drop_lease(core, name_of(&self->lease), value_of(&self->lease));
         end_sweep(core, "done");
     }
@@ -391,14 +384,15 @@ static bool get_loop(const seen_t *lease, uint32_t *loop)
  * Our own, too, of a gateway that is lost: something was left when its last
  * connection ended.  Not one whose gateway has not said yet what it has.
  */
-static bool is_to_be_swept(const core_t *core, const seen_t *lease,
-                           uint32_t *loop)
+static bool is_to_be_swept(const core_t *core, const seen_t *lease)
 {
+    uint32_t loop;
+
     if (core->now_ms - lease->since_ms < core->options.store_lease_ms ||
-        !get_loop(lease, loop)) {
+        !get_loop(lease, &loop)) {
         return false;
     }
-    const gateway_t *gateway = gateway_of_loop(core, *loop);
+    const gateway_t *gateway = gateway_of_loop(core, loop);
     bool is_ours = wire_is(boot_of(lease), core->boot);
     return gateway == NULL || (gateway->was_synced && !is_ours);
 }
@@ -419,10 +413,17 @@ static void on_leases(store_op_t *op, int rc, const store_result_t *result)
         see(core, &result->leases[i]);
     }
     forget_untold(core);
+    core->sweep.is_next_due = true;
+}
+
+static void find_next(core_t *core)
+{
+    core->sweep.is_next_due = false;
     list_foreach(link, &core->sweep.seen) {
-        const seen_t *lease = list_entry(link, seen_t, linked);
-        if (!core->sweep.is_on && is_to_be_swept(core, lease, &loop)) {
-            start_sweep(core, lease, loop);
+        seen_t *lease = list_entry(link, seen_t, linked);
+        if (is_to_be_swept(core, lease)) {
+            lease->since_ms = core->now_ms; /* one try in its time */
+            start_sweep(core, lease);
             return;
         }
     }
@@ -457,8 +458,19 @@ void sweep_turn(core_t *core)
     if (core->now_ms >= core->sweep.look_due_ms) {
         look(core);
     }
-    if (core->sweep.is_on) {
+}
+
+void sweep_step(core_t *core)
+{
+    const sweep_t *self = &core->sweep;
+
+    if (self->is_asking) {
+        return;
+    }
+    if (self->is_on) {
         go_on(core);
+    } else if (self->is_next_due && keeper_makes_wait(core)) {
+        find_next(core);
     }
 }
 

@@ -58,10 +58,15 @@ static void start_again(void *subject, uint32_t life)
     }
 }
 
+/* Of what it asked last the store may have done some before it died. */
 static void end_core(broker_node_t *self)
 {
     self->life++;
     core_destroy(&self->core);
+    while (self->table != NULL && self->model.held_count > 0 &&
+           world_chance(2)) {
+        (void)model_store_answer(&self->model);
+    }
     store_destroy(&self->store);
 }
 
@@ -69,8 +74,32 @@ static void begin_turn(broker_node_t *self)
 {
     if (!self->in_turn) {
         self->in_turn = true;
+        store_begin(self->store, world_now_ms());
         core_begin(self->core, world_now_ms());
         world_after(world_between(0, 1), end_turn, self, self->life);
+    }
+}
+
+/* The oldest of its questions is answered. */
+static void answer_one(void *subject, uint32_t life)
+{
+    broker_node_t *self = subject;
+
+    if (life != self->life || self->answers_due == 0) {
+        return;
+    }
+    begin_turn(self);
+    if (model_store_answer(&self->model)) {
+        self->answers_due--;
+    }
+}
+
+static void await_answers(broker_node_t *self)
+{
+    while (self->answers_due < self->model.held_count) {
+        self->answers_due++;
+        world_after(world_between(0, self->store_ms), answer_one, self,
+                    self->life);
     }
 }
 
@@ -121,6 +150,9 @@ static void end_turn(void *subject, uint32_t life)
     self->in_turn = false;
     probe_when_due(self);
     core_end(self->core);
+    if (self->table != NULL) {
+        await_answers(self);
+    }
     check_stats(self);
     if (self->drain_until_ms > 0 && may_leave(self)) {
         leave(self);
@@ -195,7 +227,7 @@ static int send_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
 /* --- life ---------------------------------------------------------------- */
 
 void broker_node_init(broker_node_t *self, unsigned number,
-                      const broker_options_t *options)
+                      const broker_options_t *options, model_table_t *table)
 {
     static const router_ops_t ops = {.frame = on_frame,
                                      .stopped_until_ms = stopped_until_ms,
@@ -203,6 +235,8 @@ void broker_node_init(broker_node_t *self, unsigned number,
 
     *self = (broker_node_t){.number = number,
                             .options = *options,
+                            .table = table,
+                            .store_ms = 5,
                             .router = {.owner = self, .ops = &ops}};
 }
 
@@ -216,9 +250,10 @@ void broker_node_fini(broker_node_t *self)
 void broker_node_start(broker_node_t *self)
 {
     static const core_ops_t ops = {.send = send_frame};
-    char boot[32];
+    char *boot = self->names[++self->boots % BOOTS_KEPT];
 
-    snprintf(boot, sizeof boot, "broker-%u.%u", self->number, ++self->boots);
+    snprintf(boot, sizeof self->names[0], "broker-%u.%u", self->number,
+             self->boots);
     world_trace("broker starts as %s", boot);
     self->life++;
     self->in_turn = false;
@@ -228,7 +263,15 @@ void broker_node_start(broker_node_t *self)
     self->router.has_drained = false;
     self->probed_ms = world_now_ms();
     store_options_init(&self->store_options);
-    self->store = store_memory_new(&self->store_options);
+    self->answers_due = 0;
+    if (self->table == NULL) {
+        self->store = store_memory_new(&self->store_options);
+    } else {
+        model_store_init(&self->model, self->table, boot);
+        self->model.holds = true;
+        self->store = &self->model.store;
+    }
+    store_begin(self->store, world_now_ms());
     self->core =
         core_new(&self->options, boot, &ops, self, self->store, world_now_ms());
     self->router.is_alive = true;
@@ -253,5 +296,20 @@ void broker_node_stop(broker_node_t *self, int64_t ms)
 {
     world_trace("broker %u stands still for %lld ms", self->number,
                 (long long)ms);
+    if (self->table != NULL && self->core != NULL) {
+        begin_turn(self); /* the store does not wait for it */
+        while (model_store_answer(&self->model)) {
+        }
+        self->answers_due = 0;
+    }
     self->stopped_until_ms = world_now_ms() + ms;
+}
+
+void broker_node_fail_store(broker_node_t *self, int failure)
+{
+    if (self->core != NULL && self->table != NULL) {
+        begin_turn(self);
+        model_store_fail(&self->model, failure);
+        self->answers_due = self->model.held_count;
+    }
 }

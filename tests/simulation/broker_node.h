@@ -5,8 +5,10 @@
 #ifndef TESTS_SIMULATION_BROKER_NODE_H
 #define TESTS_SIMULATION_BROKER_NODE_H
 
-#include "store/memory.h"
+#include "tests/model_store.h"
 #include "tests/simulation/wire.h"
+
+#define BOOTS_KEPT 256 /* whose names rows may bear */
 
 typedef struct {
     router_t router;
@@ -14,6 +16,11 @@ typedef struct {
     core_t *core; /* owned; NULL while it is down */
     store_options_t store_options;
     store_t *store;
+    model_table_t *table; /* borrowed: what brokers share, or NULL */
+    model_store_t model;
+    size_t answers_due;
+    int64_t store_ms; /* that an answer may take */
+    char names[BOOTS_KEPT][32];
     uint32_t life;   /* grows with each start and end */
     unsigned number; /* among the brokers */
     uint32_t boots;  /* how often it was started */
@@ -25,8 +32,9 @@ typedef struct {
     int64_t drain_until_ms; /* 0: it does not drain */
 } broker_node_t;
 
+/* table: what brokers share, borrowed, or NULL: each has its own memory. */
 void broker_node_init(broker_node_t *self, unsigned number,
-                      const broker_options_t *options);
+                      const broker_options_t *options, model_table_t *table);
 void broker_node_fini(broker_node_t *self);
 
 void broker_node_start(broker_node_t *self);
@@ -34,6 +42,9 @@ void broker_node_crash(broker_node_t *self);
 
 /* SIGTERM: finish what is on its way, within `ms`, and leave; start again. */
 void broker_node_drain(broker_node_t *self, int64_t ms);
+
+/* Its store answers nothing but this; 0: it works again. */
+void broker_node_fail_store(broker_node_t *self, int failure);
 
 /* SIGSTOP, and SIGCONT after `ms`. */
 void broker_node_stop(broker_node_t *self, int64_t ms);

@@ -64,11 +64,11 @@ class Fault(Exception):
 
 PLANTS = [
     # Windows and credits.
-    Plant("gateway-credit", "broker/dispatch.c",
+    Plant("gateway-credit", "broker/outcome.c",
           "gateway->held--;", "",
           "an answer does not give its share of the gateway's window back",
           "windows are kept"),
-    Plant("gateway-credit-bytes", "broker/dispatch.c",
+    Plant("gateway-credit-bytes", "broker/outcome.c",
           "gateway->held_bytes -= request->size;", "",
           "an answer gives back its message, but not its bytes",
           "windows are kept"),
@@ -117,7 +117,8 @@ PLANTS = [
           "a broker ends with requests on their way",
           "who ends in order leaves nothing"),
     Plant("drained-unsent", "broker/core.c",
-          "!core_is_parked(core) &&\n           core->stats", "core->stats",
+          "!core_is_parked(core) && keeper_is_idle(core)",
+          "keeper_is_idle(core)",
           "a broker ends with replies that a full socket has not taken",
           "who ends in order leaves nothing"),
     Plant("drain-unheard", "gateway/link.c",
@@ -183,7 +184,7 @@ PLANTS = [
           "nothing is left over"),
 
     # Outcomes.
-    Plant("answer-twice", "broker/dispatch.c",
+    Plant("answer-twice", "broker/outcome.c",
           "if (request->is_answered) {", "if (0) {",
           "a reply behind its deadline is an answer too",
           "one outcome each"),
@@ -196,7 +197,8 @@ PLANTS = [
           "a request has no deadline",
           "one outcome each"),
     Plant("death-in-silence", "broker/dispatch.c",
-          "fail(core, request, request->event == EVENT_CONNECT ? 502 : 500);", "",
+          "outcome_fail(core, request,\n"
+          "                     request->event == EVENT_CONNECT ? 502 : 500);", "",
           "a request dies with its worker and has no outcome",
           "one outcome each"),
     Plant("late-reply", "broker/requests.c",
@@ -273,7 +275,7 @@ PLANTS = [
           "refuse(core, farewell->conn->gateway, again->id, 200);",
           "a DISCONNECT said again is answered before a handler has had it",
           "one DISCONNECT, last"),
-    Plant("let-in-nobody", "broker/dispatch.c",
+    Plant("let-in-nobody", "broker/outcome.c",
           "if (!conn->is_listed) { /*", "if (0) { /*",
           "a handler lets in who has gone, and nobody hears of the end",
           "one DISCONNECT, last"),
@@ -326,7 +328,7 @@ PLANTS = [
           "if (session->in_flight == 0) {", "if (1) {",
           "a connection moves to another broker while its requests are under way",
           "one at a time or events in order"),
-    Plant("moved-while-it-runs", "broker/dispatch.c",
+    Plant("moved-while-it-runs", "broker/outcome.c",
           "request->conn->overdue > 0 &&", "0 &&",
           "a connection moves although a handler of it runs on",
           "one at a time"),

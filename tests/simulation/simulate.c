@@ -24,6 +24,7 @@
 #include "tests/simulation/worker_node.h"
 #include "tests/simulation/world.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@
 #define LEAVING_MS        6000
 #define REQUEST_MS        2500
 #define LIVENESS_MS       1000
+#define LEASE_MS          1500
 #define SILENCE_MARGIN_MS 400 /* of who judges it: sweeps, turns, travel */
 
 #define PACE_MS           40  /* of a handler in the probe, at least */
@@ -69,6 +71,9 @@ typedef enum {
     BROKER_CRASHES,
     BROKER_STOPS,
     BROKER_DRAINS,
+    STORE_FAILS,
+    STORE_EMPTIED,
+    STORE_SLOW,
     LINKS_FLAP,
     SOCKETS_FILL,
     FAULTS,
@@ -79,13 +84,16 @@ static const char *const fault_names[FAULTS] = {
     "worker-cut-off",  "worker-breaks",       "handler-hangs",
     "handler-drags",   "gateway-crashes",     "gateway-stops",
     "gateway-cut-off", "gateway-link-breaks", "broker-crashes",
-    "broker-stops",    "broker-drains",       "links-flap",
+    "broker-stops",    "broker-drains",       "store-fails",
+    "store-emptied",   "store-slow",          "links-flap",
     "sockets-fill",
 };
 
 static struct {
     bool may[FAULTS];
     bool is_chaos;
+    bool has_store; /* that the brokers share */
+    model_table_t table;
     int64_t pause_ms; /* between faults, at most */
     broker_node_t brokers[BROKERS_MAX];
     gateway_node_t gateways[GATEWAYS_MAX];
@@ -115,6 +123,7 @@ static broker_options_t broker_options(void)
     options.push_window = world_between(1, 10);
     options.push_window_bytes =
         world_chance(2) ? 1 << 20 : world_between(40, 200);
+    options.store_lease_ms = LEASE_MS;
     options.max_workers = 16;
     options.max_gateways = 16;
     return options;
@@ -163,8 +172,15 @@ static void set_up(void)
     run.client_count = (size_t)world_between(1, CLIENTS_MAX);
     run.broker_count =
         world_chance(2) ? 1 : (size_t)world_between(2, BROKERS_MAX);
+    run.has_store = world_chance(2);
+    if (run.has_store) {
+        model_table_init(&run.table);
+    }
+    truth_store(run.has_store && !run.may[STORE_FAILS] &&
+                !run.may[STORE_EMPTIED]);
     for (size_t i = 0; i < run.broker_count; i++) {
-        broker_node_init(&run.brokers[i], (unsigned)i + 1, &of_broker);
+        broker_node_init(&run.brokers[i], (unsigned)i + 1, &of_broker,
+                         run.has_store ? &run.table : NULL);
     }
     for (size_t i = 0; i < run.gateway_count; i++) {
         gateway_node_init(&run.gateways[i], &of_gateway);
@@ -209,6 +225,7 @@ static void set_broker_chances(broker_node_t *broker, act_t act)
     broker->is_probed = act == PROBE && run.broker_count == 1;
     broker->router.flap = is_chaos && run.may[LINKS_FLAP] ? 3 : 0;
     broker->router.late = act == PROBE ? 0 : 40;
+    broker->store_ms = is_chaos && run.may[STORE_SLOW] ? 400 : 5;
     broker->router.park = is_chaos && run.may[SOCKETS_FILL] ? 20 : 0;
 }
 
@@ -369,6 +386,33 @@ static void hurt_broker(fault_t fault)
     }
 }
 
+static void mend_store(void *subject, uint32_t life)
+{
+    (void)subject;
+    (void)life;
+    for (size_t i = 0; i < run.broker_count; i++) {
+        broker_node_fail_store(&run.brokers[i], 0);
+    }
+}
+
+static void hurt_store(fault_t fault)
+{
+    if (!run.has_store) {
+        return;
+    }
+    if (fault == STORE_EMPTIED) {
+        world_trace("the store is emptied");
+        model_table_empty(&run.table);
+    } else if (fault == STORE_FAILS) {
+        int64_t ms = world_between(50, 3000);
+        world_trace("the store fails for %lld ms", (long long)ms);
+        for (size_t i = 0; i < run.broker_count; i++) {
+            broker_node_fail_store(&run.brokers[i], -ETIMEDOUT);
+        }
+        world_after(ms, mend_store, NULL, 0);
+    }
+}
+
 static void hurt(fault_t fault)
 {
     if (fault <= WORKER_LINK_BREAKS) {
@@ -377,6 +421,8 @@ static void hurt(fault_t fault)
         hurt_gateway(fault, &run.gateways[world_below(run.gateway_count)]);
     } else if (fault >= BROKER_CRASHES && fault <= BROKER_DRAINS) {
         hurt_broker(fault);
+    } else if (fault >= STORE_FAILS && fault <= STORE_SLOW) {
+        hurt_store(fault);
     }
 }
 
@@ -422,6 +468,7 @@ static void start_all(void)
 static void heal(void)
 {
     world_trace("--- calm ---");
+    mend_store(NULL, 0);
     set_chances(CALM);
     for (size_t i = 0; i < run.broker_count; i++) {
         restart_broker(&run.brokers[i], 0);
@@ -620,8 +667,41 @@ static void check_worker(const worker_node_t *worker)
     }
 }
 
+static void on_count(store_op_t *op, int rc, const store_result_t *result)
+{
+    *(uint64_t *)op->user = rc == 0 ? result->count : UINT64_MAX;
+}
+
+static uint64_t count_rows(void)
+{
+    uint64_t count = 0;
+    store_op_t op = {.verb = STORE_COUNT, .done = on_count, .user = &count};
+
+    store_submit(run.table.rows, &op);
+    return count;
+}
+
+/* As many rows as connections, whatever happened before. */
+static void check_rows(void)
+{
+    uint64_t connections = 0;
+
+    if (!run.has_store) {
+        return;
+    }
+    for (size_t i = 0; i < run.broker_count; i++) {
+        connections += core_stats(run.brokers[i].core)->connections;
+    }
+    if (count_rows() != connections) {
+        world_broken("the store keeps %llu rows of %llu connections",
+                     (unsigned long long)count_rows(),
+                     (unsigned long long)connections);
+    }
+}
+
 static void check_silence(void)
 {
+    check_rows();
     for (size_t i = 0; i < run.broker_count; i++) {
         check_broker(core_stats(run.brokers[i].core));
     }
@@ -646,6 +726,9 @@ static void tear_down(void)
     }
     for (size_t i = 0; i < run.broker_count; i++) {
         broker_node_fini(&run.brokers[i]);
+    }
+    if (run.has_store) {
+        model_table_fini(&run.table);
     }
 }
 
@@ -684,6 +767,7 @@ static void play(uint64_t seed)
     if (!world_is_broken()) {
         check_outcomes();
         check_probe();
+        check_rows();
         leave();
     }
     world_run_until(end_ms + LEAVING_MS);

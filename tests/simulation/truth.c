@@ -61,6 +61,7 @@ static struct {
     actor_t *actors; /* owned */
     uint32_t actor_count, actor_capacity;
     uint32_t broker_crashes, gateway_crashes;
+    bool store_knows;
     uint32_t comers;
     truth_counts_t counts;
 } truth;
@@ -469,6 +470,11 @@ void truth_torn(uint32_t loop)
     }
 }
 
+void truth_store(bool knows_all)
+{
+    truth.store_knows = knows_all;
+}
+
 void truth_broker_crashed(void)
 {
     truth.broker_crashes++;
@@ -489,8 +495,8 @@ void truth_gateway_crashed(void)
 /*
  * May its DISCONNECT be missing?  Only where the success of its CONNECT may
  * not have reached the broker or, by way of it, the gateway; or where all who
- * knew of it lost their memory (a shared store will know): gateway and broker,
- * or the broker alone after the gateway had obeyed it and closed.
+ * knew of it lost their memory, and no store knows: gateway and broker, or the
+ * broker alone after the gateway had obeyed it and closed.
  */
 static bool may_miss_disconnect(const actor_t *actor)
 {
@@ -498,6 +504,9 @@ static bool may_miss_disconnect(const actor_t *actor)
 
     if (!was_open && actor->place.is_doubtful) {
         return true;
+    }
+    if (truth.store_knows) {
+        return false;
     }
     if (actor->was_forgotten) {
         return true;

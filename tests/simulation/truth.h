@@ -87,6 +87,9 @@ void truth_torn(uint32_t loop);
 /* A gateway heard that the DISCONNECT of this connection is done. */
 void truth_farewell(const char conn[CONN_ID_TEXT]);
 
+/* A store that never fails knows what gateways and brokers forget. */
+void truth_store(bool knows_all);
+
 void truth_broker_crashed(void);
 void truth_gateway_crashed(void);
 
