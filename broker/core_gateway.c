@@ -8,6 +8,7 @@
 #include "broker/peers.h"
 #include "broker/pushes.h"
 #include "broker/requests.h"
+#include "broker/sweep.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,8 +31,12 @@ bool gateway_was_ended(const core_t *core, const message_hello_t *hello)
     wire_bytes_t boot = wire_map_str(hello->options, "broker");
     uint64_t session = wire_map_uint(hello->options, "session", 0);
 
-    if (!wire_is(boot, core->boot) || session == 0 ||
-        session > core->next_session) {
+    if (!wire_is(boot, core->boot)) {
+        uint64_t loop = wire_map_uint(hello->options, "loop", UINT64_MAX);
+        return loop <= CONN_ID_LOOP_MAX &&
+               sweep_has_ended(core, (uint32_t)loop, boot);
+    }
+    if (session == 0 || session > core->next_session) {
         return false;
     }
     return core->next_session - session >= SESSIONS_KEPT ||
@@ -58,6 +63,7 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
     list_append(&core->gateways, &gateway->linked);
     peer->gateway = gateway;
     core->stats.gateways++;
+    sweep_greet(core, gateway);
     return 0;
 }
 
@@ -250,6 +256,7 @@ static int add_open(core_t *core, gateway_t *gateway, const conn_id_t *id,
     }
     conn->state = CONN_OPEN;
     conn->round = gateway->round;
+    conn->is_stored = true; /* by the broker that had it before */
     keeper_save(core, conn);
     return 0;
 }
@@ -360,6 +367,9 @@ bool gateway_message(core_t *core, peer_t *peer, const message_t *message)
         return true;
     case KIND_GONE:
         pushes_gone(core, &message->gone);
+        return true;
+    case KIND_RESULT:
+        sweep_told(core, &message->result);
         return true;
     case KIND_DRAIN:
         gateway->is_drained = core->is_draining;

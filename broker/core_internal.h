@@ -16,7 +16,8 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
 
 /*
  * Did we end the connections that the greeting gateway had in the session which
- * it remembers?  We did, if it was lost after its list was whole.
+ * it remembers?  We did, if it was lost after its list was whole, or if we
+ * swept what a broker before us had left.
  */
 bool gateway_was_ended(const core_t *core, const message_hello_t *hello);
 

@@ -138,10 +138,17 @@ static void on_saved(store_op_t *op, int rc, const store_result_t *result)
     }
 }
 
+/* A row without a lease would be nobody's if we died. */
+static bool may_write(const core_t *core, const conn_t *conn)
+{
+    return is_up(core) && (conn->gateway->is_leased || !core->store->is_shared);
+}
+
 static keep_t *save_of(core_t *core, conn_t *conn)
 {
-    keep_t *keep =
-        is_up(core) ? keep_new(core, STORE_SAVE, conn->record, on_saved) : NULL;
+    keep_t *keep = may_write(core, conn)
+                       ? keep_new(core, STORE_SAVE, conn->record, on_saved)
+                       : NULL;
 
     if (keep == NULL) {
         mark_unsaved(core, conn);

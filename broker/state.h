@@ -247,9 +247,13 @@ typedef struct {
     uint8_t name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
 } seen_t;
 
+#define SWEPT_KEPT 1024 /* leases of which is known that they were swept */
+
 /* What sweep.c knows of leases, and the one that it is at. */
 typedef struct {
-    list_t seen;         /* leases of other brokers: seen_t */
+    list_t seen;                /* leases of other brokers: seen_t */
+    uint64_t swept[SWEPT_KEPT]; /* a ring: hashes of their names */
+    size_t swept_at;
     list_t asks;         /* operations under way */
     int64_t look_due_ms; /* at the leases */
     uint64_t beats;      /* each value of a lease is another */
@@ -258,6 +262,9 @@ typedef struct {
     bool is_asking;   /* an operation is under way */
     bool is_last;     /* that was its last page */
     bool is_next_due; /* another lease may be over */
+    list_t asked;     /* rows whose gateway was asked: asked_t */
+    uint64_t next_id; /* of a question to a gateway */
+    int64_t asked_ms; /* when the last was asked */
     uint32_t orphans; /* whose DISCONNECT is under way */
     uint32_t rows;    /* that are to go, for it */
     int64_t due_ms;   /* when our claim is to be renewed */

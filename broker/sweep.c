@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "broker/sweep.h"
 
+#include "base/hash.h"
 #include "base/xalloc.h"
 #include "broker/conns.h"
 #include "broker/dispatch.h"
 #include "broker/keeper.h"
+#include "broker/peers.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,6 +16,13 @@
 
 #define KEEPS_A_LEASE 3   /* so often it is kept in its time */
 #define PAGE          100 /* rows at once, and DISCONNECTs under way */
+
+/* A row whose gateway was asked whether it has the connection. */
+typedef struct {
+    list_t linked;
+    uint64_t id;
+    record_t *record; /* one reference */
+} asked_t;
 
 /* An operation on leases or a page; it outlives the core. */
 typedef struct {
@@ -52,14 +61,15 @@ static core_t *ended(store_op_t *op, uint32_t *loop)
 
 /* --- our leases ---------------------------------------------------------- */
 
-static size_t put_name(const core_t *core, uint32_t loop,
+static size_t put_name(uint32_t loop, wire_bytes_t boot,
                        char name[STORE_LEASE_MAX])
 {
     char text[CONN_ID_TEXT];
 
     conn_id_format(&(conn_id_t){.loop = loop}, text);
-    return (size_t)snprintf(name, STORE_LEASE_MAX, "%.*s:%s", STORE_OWNER_TEXT,
-                            text, core->boot);
+    return (size_t)snprintf(name, STORE_LEASE_MAX, "%.*s:%.*s",
+                            STORE_OWNER_TEXT, text, (int)boot.len,
+                            (const char *)boot.data);
 }
 
 static size_t put_value(const core_t *core, uint64_t beat,
@@ -96,10 +106,18 @@ static void keep_lease(core_t *core, gateway_t *gateway)
         core->now_ms + core->options.store_lease_ms / KEEPS_A_LEASE;
     store_op_t op = {
         .verb = STORE_KEEP,
-        .key = {(uint8_t *)name, put_name(core, gateway->loop, name)},
+        .key = {(uint8_t *)name,
+                put_name(gateway->loop, wire_bytes(core->boot), name)},
         .value = {(uint8_t *)value, put_value(core, gateway->beat, value)},
         .done = on_kept};
     submit(core, &op, gateway->loop);
+}
+
+void sweep_greet(core_t *core, gateway_t *gateway)
+{
+    if (keeper_makes_wait(core)) {
+        keep_lease(core, gateway);
+    }
 }
 
 static void on_dropped(store_op_t *op, int rc, const store_result_t *result)
@@ -129,7 +147,7 @@ void sweep_release(core_t *core, const gateway_t *gateway)
     if (!keeper_makes_wait(core) || !is_over || !keeper_is_idle(core)) {
         return;
     }
-    size_t name_len = put_name(core, gateway->loop, name);
+    size_t name_len = put_name(gateway->loop, wire_bytes(core->boot), name);
     size_t value_len = put_value(core, gateway->beat, value);
     drop_lease(core, (wire_bytes_t){(uint8_t *)name, name_len},
                (wire_bytes_t){(uint8_t *)value, value_len});
@@ -176,11 +194,12 @@ static void end_sweep(core_t *core, const char *how)
  * A connection that nobody has, and whose row says that its DISCONNECT was not
  * handled, as far as its broker could tell the store.
  */
-static void end_orphan(core_t *core, const store_row_t *row)
+static void end_orphan(core_t *core, const record_t *record)
 {
     conn_t *conn;
 
-    if (conns_add_gone(core, &row->id, row->context, &conn) < 0) {
+    core->stats.swept++;
+    if (conns_add_gone(core, &record->id, record_context(record), &conn) < 0) {
         log_err("BROKER-MEMORY", "a DISCONNECT was lost");
         return;
     }
@@ -192,14 +211,82 @@ static void end_orphan(core_t *core, const store_row_t *row)
     dispatch_end(core, conn, 1006, "gateway lost");
 }
 
+static int put_what(buf_t *out, const conn_id_t *id)
+{
+    char text[CONN_ID_TEXT];
+    int rc = wire_put_array(out, 2);
+
+    conn_id_format(id, text);
+    if (rc == 0 && (rc = wire_put_text(out, "connection")) == 0) {
+        rc = wire_put_str(out, (wire_bytes_t){(uint8_t *)text, sizeof text});
+    }
+    return rc;
+}
+
+static void ask_gateway(core_t *core, gateway_t *gateway, record_t *record)
+{
+    asked_t *asked = xcalloc(1, sizeof *asked);
+
+    asked->id = ++core->sweep.next_id;
+    asked->record = record_hold(record);
+    list_append(&core->sweep.asked, &asked->linked);
+    core->sweep.asked_ms = core->now_ms;
+    buf_reset(&core->scratch, CONTEXT_MAX);
+    if (put_what(&core->scratch, &record->id) == 0) {
+        message_query_t query = {
+            .id = asked->id, .what = {core->scratch.data, core->scratch.len}};
+        peer_sent(core, gateway->peer,
+                  message_put_query(peer_out(core, gateway->peer), &query));
+    }
+}
+
+static void forget_asked(asked_t *asked)
+{
+    list_remove(&asked->linked);
+    record_drop(asked->record);
+    free(asked);
+}
+
+void sweep_told(core_t *core, const message_result_t *result)
+{
+    list_foreach_safe(link, &core->sweep.asked) {
+        asked_t *asked = list_entry(link, asked_t, linked);
+        if (asked->id == result->id) {
+            if (result->status == 404) {
+                end_orphan(core, asked->record);
+            }
+            forget_asked(asked);
+            return;
+        }
+    }
+}
+
+/* Its gateway is lost, or does not answer: the page is looked at again. */
+static void ask_again(core_t *core)
+{
+    list_foreach_safe(link, &core->sweep.asked) {
+        forget_asked(list_entry(link, asked_t, linked));
+    }
+    core->sweep.is_last = false;
+    core->sweep.cursor_len = 0;
+}
+
 static void sweep_row(core_t *core, const store_row_t *row)
 {
     if (!wire_equal(row->writer, boot_of(&core->sweep.lease)) ||
         conns_find(core, &row->id) != NULL) {
         return; /* written anew, or about to be */
     }
-    core->stats.swept++;
-    end_orphan(core, row);
+    gateway_t *gateway = gateway_of_loop(core, row->id.loop);
+    record_t *record = keeper_record(&row->id, row->context);
+    if (record == NULL) {
+        log_err("BROKER-MEMORY", "a DISCONNECT was lost");
+    } else if (gateway != NULL) {
+        ask_gateway(core, gateway, record);
+    } else {
+        end_orphan(core, record);
+    }
+    record_drop(record);
 }
 
 static void on_page(store_op_t *op, int rc, const store_result_t *result)
@@ -238,6 +325,41 @@ static void ask_page(core_t *core)
     submit(core, &op, 0);
 }
 
+/* A hash that errs closes a gateway's clients needlessly, once in 2^54. */
+static uint64_t hash_name(wire_bytes_t name)
+{
+    return hash_bytes(name.data, name.len) | 1; /* 0 is none */
+}
+
+static void remember(sweep_t *self)
+{
+    uint64_t hash = hash_name(name_of(&self->lease));
+    size_t last = (self->swept_at + SWEPT_KEPT - 1) % SWEPT_KEPT;
+
+    if (self->swept[last] != hash) { /* else: the claim is renewed */
+        self->swept[self->swept_at] = hash;
+        self->swept_at = (self->swept_at + 1) % SWEPT_KEPT;
+    }
+}
+
+bool sweep_has_ended(const core_t *core, uint32_t loop, wire_bytes_t boot)
+{
+    char name[STORE_LEASE_MAX];
+
+    if (boot.len > BOOT_ID_MAX) {
+        return false; /* no broker's */
+    }
+    size_t len = put_name(loop, boot, name);
+    uint64_t hash = hash_name((wire_bytes_t){(uint8_t *)name, len});
+
+    for (size_t i = 0; i < SWEPT_KEPT; i++) {
+        if (core->sweep.swept[i] == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_claimed(store_op_t *op, int rc, const store_result_t *result)
 {
     uint32_t loop;
@@ -260,6 +382,7 @@ static void on_claimed(store_op_t *op, int rc, const store_result_t *result)
         set_value(&self->lease, (wire_bytes_t){(uint8_t *)value, len});
         self->due_ms =
             core->now_ms + core->options.store_lease_ms / KEEPS_A_LEASE;
+        remember(self);
     }
 }
 
@@ -297,6 +420,10 @@ static void go_on(core_t *core)
 
     if (core->now_ms >= self->due_ms) {
         claim(core);
+    } else if (!list_is_empty(&self->asked)) {
+        if (core->now_ms - self->asked_ms > core->options.liveness_ms) {
+            ask_again(core);
+        }
     } else if (self->orphans > 0) {
         return; /* their DISCONNECTs first, or many would pile up */
     } else if (!self->is_last) {
@@ -478,6 +605,7 @@ void sweep_init(core_t *core)
 {
     list_init(&core->sweep.seen);
     list_init(&core->sweep.asks);
+    list_init(&core->sweep.asked);
 }
 
 void sweep_fini(core_t *core)
@@ -487,6 +615,7 @@ void sweep_fini(core_t *core)
     while ((link = list_take(&core->sweep.seen)) != NULL) {
         free(list_entry(link, seen_t, linked));
     }
+    ask_again(core);
     while ((link = list_take(&core->sweep.asks)) != NULL) {
         list_entry(link, ask_t, linked)->core = NULL;
     }

@@ -7,9 +7,10 @@
  * has not changed for long enough, as we have seen it while the store answered,
  * is over: nobody need agree on the time.  One broker claims it and looks
  * through the gateway's rows that the dead broker wrote.  A connection that
- * stands has been written anew by then, by the broker that has it; what is left
- * are connections whose $disconnect is missing, and whose rows go when that is
- * done.
+ * stands has been written anew by then, by the broker that has it, unless that
+ * cannot reach the store; so its gateway, if it is here, is asked.  What is
+ * left are connections whose $disconnect is missing, and whose rows go when
+ * that is done.
  */
 #ifndef BROKER_SWEEP_H
 #define BROKER_SWEEP_H
@@ -19,11 +20,23 @@
 void sweep_init(core_t *core);
 void sweep_fini(core_t *core);
 
+/*
+ * Have we swept, or begun to sweep, what the broker `boot` left of the gateway
+ * of this loop?  Then its connections are ended.
+ */
+bool sweep_has_ended(const core_t *core, uint32_t loop, wire_bytes_t boot);
+
 /* Now and then: keep our leases, look at those of others. */
 void sweep_turn(core_t *core);
 
 /* At the end of each turn: go on with what an answer made possible. */
 void sweep_step(core_t *core);
+
+/* A gateway has greeted: keep a lease for it, before its rows are written. */
+void sweep_greet(core_t *core, gateway_t *gateway);
+
+/* A gateway answers whether it has a connection. */
+void sweep_told(core_t *core, const message_result_t *result);
 
 /* The gateway's last connection here is over: so is its lease. */
 void sweep_release(core_t *core, const gateway_t *gateway);

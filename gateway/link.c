@@ -125,9 +125,8 @@ static link_welcome_t judge(const link_t *self,
     if (is_same && session == self->session) {
         return link_stands(self) ? LINK_UNCHANGED : LINK_RESUMED;
     }
-    return is_same && wire_map_bool(welcome->options, "ended", false)
-               ? LINK_GIVEN_UP
-               : LINK_FIRST;
+    return wire_map_bool(welcome->options, "ended", false) ? LINK_GIVEN_UP
+                                                           : LINK_FIRST;
 }
 
 /* A broker that has just started is avoided while there is another. */

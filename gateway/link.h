@@ -31,7 +31,8 @@ typedef enum { LINK_DOWN, LINK_GREETING, LINK_LISTING, LINK_UP } link_state_t;
 typedef enum {
     LINK_FIRST,     /* a broker that does not know them: it takes them over
                        from SYNC */
-    LINK_GIVEN_UP,  /* the same broker had counted us lost and ended them */
+    LINK_GIVEN_UP,  /* it, or another for it, had counted us lost and ended them
+                     */
     LINK_RESUMED,   /* the same broker, and it kept them */
     LINK_UNCHANGED, /* a second WELCOME to one greeting */
 } link_welcome_t;

@@ -269,6 +269,7 @@ void broker_node_start(broker_node_t *self)
     } else {
         model_store_init(&self->model, self->table, boot);
         self->model.holds = true;
+        model_store_fail(&self->model, self->store_failure);
         self->store = &self->model.store;
     }
     store_begin(self->store, world_now_ms());
@@ -307,8 +308,11 @@ void broker_node_stop(broker_node_t *self, int64_t ms)
 
 void broker_node_fail_store(broker_node_t *self, int failure)
 {
+    self->store_failure = failure;
     if (self->core != NULL && self->table != NULL) {
-        begin_turn(self);
+        if (self->model.held_count > 0) {
+            begin_turn(self); /* it does not stand still: see there */
+        }
         model_store_fail(&self->model, failure);
         self->answers_due = self->model.held_count;
     }

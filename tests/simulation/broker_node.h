@@ -19,7 +19,8 @@ typedef struct {
     model_table_t *table; /* borrowed: what brokers share, or NULL */
     model_store_t model;
     size_t answers_due;
-    int64_t store_ms; /* that an answer may take */
+    int store_failure; /* that it meets now */
+    int64_t store_ms;  /* that an answer may take */
     char names[BOOTS_KEPT][32];
     uint32_t life;   /* grows with each start and end */
     unsigned number; /* among the brokers */

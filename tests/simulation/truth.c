@@ -475,6 +475,11 @@ void truth_store(bool knows_all)
     truth.store_knows = knows_all;
 }
 
+bool truth_is_torn(void)
+{
+    return truth.torn_count > 0;
+}
+
 void truth_broker_crashed(void)
 {
     truth.broker_crashes++;

@@ -83,6 +83,7 @@ void truth_given_up(void);
  * outcome each.
  */
 void truth_torn(uint32_t loop);
+bool truth_is_torn(void);
 
 /* A gateway heard that the DISCONNECT of this connection is done. */
 void truth_farewell(const char conn[CONN_ID_TEXT]);
