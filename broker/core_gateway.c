@@ -31,10 +31,13 @@ bool gateway_was_ended(const core_t *core, const message_hello_t *hello)
     wire_bytes_t boot = wire_map_str(hello->options, "broker");
     uint64_t session = wire_map_uint(hello->options, "session", 0);
 
+    uint64_t loop = wire_map_uint(hello->options, "loop", UINT64_MAX);
+
+    if (loop <= CONN_ID_LOOP_MAX && sweep_has_ended(core, (uint32_t)loop)) {
+        return true;
+    }
     if (!wire_is(boot, core->boot)) {
-        uint64_t loop = wire_map_uint(hello->options, "loop", UINT64_MAX);
-        return loop <= CONN_ID_LOOP_MAX &&
-               sweep_has_ended(core, (uint32_t)loop, boot);
+        return false;
     }
     if (session == 0 || session > core->next_session) {
         return false;
@@ -347,6 +350,7 @@ static void on_sync(core_t *core, gateway_t *gateway,
     if (is_list && !sync->more) {
         gateway->was_synced = true;
         mark_synced(core, gateway->session, true);
+        sweep_listed(core, gateway->loop);
         conns_each(core, gateway, end_unlisted);
     }
 }

@@ -247,12 +247,12 @@ typedef struct {
     uint8_t name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
 } seen_t;
 
-#define SWEPT_KEPT 1024 /* leases of which is known that they were swept */
+#define SWEPT_KEPT 1024 /* gateways that were away while we swept */
 
 /* What sweep.c knows of leases, and the one that it is at. */
 typedef struct {
     list_t seen;                /* leases of other brokers: seen_t */
-    uint64_t swept[SWEPT_KEPT]; /* a ring: hashes of their names */
+    uint32_t swept[SWEPT_KEPT]; /* a ring: their loops + 1; 0: none */
     size_t swept_at;
     list_t asks;         /* operations under way */
     int64_t look_due_ms; /* at the leases */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "broker/sweep.h"
 
-#include "base/hash.h"
 #include "base/xalloc.h"
 #include "broker/conns.h"
 #include "broker/dispatch.h"
@@ -211,6 +210,45 @@ static void end_orphan(core_t *core, const record_t *record)
     dispatch_end(core, conn, 1006, "gateway lost");
 }
 
+/* --- gateways that were away --------------------------------------------- */
+
+/* Where the loop stands in the ring, or SWEPT_KEPT. */
+static size_t find_swept(const core_t *core, uint32_t loop)
+{
+    size_t at = 0;
+
+    while (at < SWEPT_KEPT && core->sweep.swept[at] != loop + 1) {
+        at++;
+    }
+    return at;
+}
+
+static void remember_swept(core_t *core, uint32_t loop)
+{
+    sweep_t *self = &core->sweep;
+
+    if (find_swept(core, loop) == SWEPT_KEPT) {
+        self->swept[self->swept_at] = loop + 1;
+        self->swept_at = (self->swept_at + 1) % SWEPT_KEPT;
+    }
+}
+
+bool sweep_has_ended(const core_t *core, uint32_t loop)
+{
+    return find_swept(core, loop) < SWEPT_KEPT;
+}
+
+void sweep_listed(core_t *core, uint32_t loop)
+{
+    size_t at = find_swept(core, loop);
+
+    if (at < SWEPT_KEPT) {
+        core->sweep.swept[at] = 0;
+    }
+}
+
+/* --- rows ---------------------------------------------------------------- */
+
 static int put_what(buf_t *out, const conn_id_t *id)
 {
     char text[CONN_ID_TEXT];
@@ -284,6 +322,7 @@ static void sweep_row(core_t *core, const store_row_t *row)
     } else if (gateway != NULL) {
         ask_gateway(core, gateway, record);
     } else {
+        remember_swept(core, row->id.loop);
         end_orphan(core, record);
     }
     record_drop(record);
@@ -325,41 +364,6 @@ static void ask_page(core_t *core)
     submit(core, &op, 0);
 }
 
-/* A hash that errs closes a gateway's clients needlessly, once in 2^54. */
-static uint64_t hash_name(wire_bytes_t name)
-{
-    return hash_bytes(name.data, name.len) | 1; /* 0 is none */
-}
-
-static void remember(sweep_t *self)
-{
-    uint64_t hash = hash_name(name_of(&self->lease));
-    size_t last = (self->swept_at + SWEPT_KEPT - 1) % SWEPT_KEPT;
-
-    if (self->swept[last] != hash) { /* else: the claim is renewed */
-        self->swept[self->swept_at] = hash;
-        self->swept_at = (self->swept_at + 1) % SWEPT_KEPT;
-    }
-}
-
-bool sweep_has_ended(const core_t *core, uint32_t loop, wire_bytes_t boot)
-{
-    char name[STORE_LEASE_MAX];
-
-    if (boot.len > BOOT_ID_MAX) {
-        return false; /* no broker's */
-    }
-    size_t len = put_name(loop, boot, name);
-    uint64_t hash = hash_name((wire_bytes_t){(uint8_t *)name, len});
-
-    for (size_t i = 0; i < SWEPT_KEPT; i++) {
-        if (core->sweep.swept[i] == hash) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void on_claimed(store_op_t *op, int rc, const store_result_t *result)
 {
     uint32_t loop;
@@ -382,7 +386,6 @@ static void on_claimed(store_op_t *op, int rc, const store_result_t *result)
         set_value(&self->lease, (wire_bytes_t){(uint8_t *)value, len});
         self->due_ms =
             core->now_ms + core->options.store_lease_ms / KEEPS_A_LEASE;
-        remember(self);
     }
 }
 

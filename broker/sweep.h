@@ -21,10 +21,13 @@ void sweep_init(core_t *core);
 void sweep_fini(core_t *core);
 
 /*
- * Have we swept, or begun to sweep, what the broker `boot` left of the gateway
- * of this loop?  Then its connections are ended.
+ * Have we ended connections of the gateway of this loop, while it was away, for
+ * a broker before us?
  */
-bool sweep_has_ended(const core_t *core, uint32_t loop, wire_bytes_t boot);
+bool sweep_has_ended(const core_t *core, uint32_t loop);
+
+/* It has listed those that it has by now. */
+void sweep_listed(core_t *core, uint32_t loop);
 
 /* Now and then: keep our leases, look at those of others. */
 void sweep_turn(core_t *core);
