@@ -135,15 +135,26 @@ static void drop_lease(core_t *core, wire_bytes_t name, wire_bytes_t value)
     submit(core, &op, 0);
 }
 
+/* It was lost and greeted again, and some of it is still here: one lease is for
+ * both. */
+static bool has_another_life(const core_t *core, const gateway_t *gateway)
+{
+    list_foreach(link, &core->gateways) {
+        const gateway_t *other = list_entry(link, gateway_t, linked);
+        if (other != gateway && other->loop == gateway->loop) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sweep_release(core_t *core, const gateway_t *gateway)
 {
     char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
 
-    bool is_over =
-        gateway->is_leased && gateway_of_loop(core, gateway->loop) == NULL;
-
     /* Where a row may be left, the lease is left, too, and finds it. */
-    if (!keeper_makes_wait(core) || !is_over || !keeper_is_idle(core)) {
+    if (!keeper_makes_wait(core) || !gateway->is_leased ||
+        has_another_life(core, gateway) || !keeper_is_idle(core)) {
         return;
     }
     size_t name_len = put_name(gateway->loop, wire_bytes(core->boot), name);
