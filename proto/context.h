@@ -2,8 +2,8 @@
  *
  * A connection's context (PROTOCOL.md section 6): the map that travels with
  * every request.  The gateway makes it at CONNECT; the worker's REPLY adds
- * user, tenant, attributes and ttl; gateway and broker both keep the merged map.
- * Pure; any thread.
+ * user, tenant, attributes and ttl; gateway and broker both keep the merged
+ * map. Pure; any thread.
  */
 #ifndef PROTO_CONTEXT_H
 #define PROTO_CONTEXT_H
@@ -12,7 +12,8 @@
 
 /*
  * Append to out the map `base` (empty: none) with `user`, `tenant`,
- * `attributes` and `ttl` as the options of the CONNECT's REPLY say (empty: none).
+ * `attributes` and `ttl` as the options of the CONNECT's REPLY say (empty:
+ * none).
  *
  * Returns 0; -EPROTO when one of the four has the wrong type or is over its
  * limit, or the whole is over CONTEXT_MAX; -ENOBUFS, -ENOMEM.  On error out is

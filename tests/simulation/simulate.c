@@ -44,7 +44,7 @@
 #define REQUEST_MS        2500
 #define LIVENESS_MS       1000
 #define LEASE_MS          4000 /* longer than anybody stands still */
-#define SILENCE_MARGIN_MS 400 /* of who judges it: sweeps, turns, travel */
+#define SILENCE_MARGIN_MS 400  /* of who judges it: sweeps, turns, travel */
 
 #define PACE_MS           40  /* of a handler in the probe, at least */
 #define BURST             8   /* messages at once: a connection's window */
