@@ -16,7 +16,7 @@
 #define SLOTS_A_TURN   4096 /* looked at, of a gateway that is behind */
 #define TOUCHES_A_LIFE 3    /* of a row, and each may come as late as that */
 #define TTL_MIN_S      60
-#define TTL_MAX_S      (366u * 86400)
+#define TTL_MAX_S      31622400 /* 366 days */
 
 /* An operation on a row. */
 typedef struct {
@@ -276,6 +276,11 @@ void keeper_forget(core_t *core, conn_t *conn)
     if (conn->is_orphan) {
         core->sweep.orphans--;
     }
+}
+
+void keeper_remove(core_t *core, record_t *record)
+{
+    remove_row(core, record, true);
 }
 
 /* --- now and then -------------------------------------------------------- */

@@ -42,6 +42,9 @@ void keeper_leave(core_t *core, request_t *request);
 /* It is about to be freed: its row goes, too, if it has one of ours. */
 void keeper_forget(core_t *core, conn_t *conn);
 
+/* Remove the row of a connection that is over, for the sweep at hand. */
+void keeper_remove(core_t *core, record_t *record);
+
 /* The store has lost the rows of this gateway: write them again. */
 void keeper_rewrite(core_t *core, gateway_t *gateway);
 

@@ -15,6 +15,6 @@ void queries_init(core_t *core);
 void queries_fini(core_t *core);
 
 /* Ask; the RESULT follows, possibly at once. */
-void queries_ask(core_t *core, worker_t *worker, const message_query_t *query);
+void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked);
 
 #endif

@@ -303,6 +303,9 @@ void sweep_told(core_t *core, const message_result_t *result)
         if (asked->id == result->id) {
             if (result->status == 404) {
                 end_orphan(core, asked->record);
+            } else if (result->status == 410) {
+                core->stats.swept++;
+                keeper_remove(core, asked->record);
             }
             forget_asked(asked);
             return;

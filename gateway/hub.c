@@ -304,10 +304,17 @@ static void take_close(hub_t *self, link_t *link, const message_close_t *close)
     }
 }
 
-/* Has the connection an end before it of which nobody has told a worker? */
-static bool stands(const session_t *session)
+/* 200: its DISCONNECT will come; 410: it was handled; 404: neither. */
+static uint64_t status_of(const hub_t *self, const session_t *session,
+                          wire_bytes_t conn)
 {
-    return session != NULL && (session->is_known || session->is_connecting);
+    conn_id_t id;
+
+    if (session != NULL && (session->is_known || session->is_connecting)) {
+        return 200;
+    }
+    bool is_id = conn_id_parse(conn.data, conn.len, &id) == 0;
+    return is_id && farewells_has(&self->farewells, &id) ? 410 : 404;
 }
 
 static int put_row(buf_t *out, wire_bytes_t conn, const session_t *session)
@@ -327,7 +334,7 @@ static int put_row(buf_t *out, wire_bytes_t conn, const session_t *session)
  * room then, it asks again. */
 static void take_query(hub_t *self, link_t *link, const message_query_t *query)
 {
-    message_result_t result = {.id = query->id, .status = 404};
+    message_result_t result = {.id = query->id};
     wire_cursor_t what = wire_cursor(query->what);
     wire_bytes_t word, conn;
     uint32_t count;
@@ -341,8 +348,8 @@ static void take_query(hub_t *self, link_t *link, const message_query_t *query)
     }
     buf_init(&rows, CONTEXT_MAX + 64);
     const session_t *session = find_conn(self, conn);
-    if (stands(session) && put_row(&rows, conn, session) == 0) {
-        result.status = 200;
+    result.status = status_of(self, session, conn);
+    if (result.status == 200 && put_row(&rows, conn, session) == 0) {
         result.rows = (wire_bytes_t){rows.data, rows.len};
     }
     (void)message_put_result(&link->out, &result);
@@ -797,6 +804,7 @@ void hub_destroy(hub_t **self_p)
     free(self->table);
     free(self->generation);
     free(self->free_slots);
+    farewells_fini(&self->farewells);
     static_files_destroy(&self->files);
     route_expr_destroy(&self->route_expr);
     for (size_t i = 0; i < self->link_count; i++) {

@@ -12,6 +12,7 @@
 #define GATEWAY_HUB_H
 
 #include "base/log.h"
+#include "gateway/farewells.h"
 #include "gateway/link.h"
 #include "gateway/options.h"
 #include "gateway/session.h"
@@ -45,6 +46,7 @@ struct hub {
     uint32_t used;        /* slots ever used */
     uint32_t free_count;
     uint64_t sessions; /* in the table */
+    farewells_t farewells;
 
     list_t dirty; /* sessions with bytes for the end of turn */
     list_t dead;  /* sessions out of the table, freed at the end of turn */

@@ -641,6 +641,7 @@ void session_disconnect_reply(session_t *self)
     self->is_known = false;
     self->is_disconnecting = false;
     self->hub->stats.disconnects++;
+    farewells_put(&self->hub->farewells, &self->id);
     session_settle(self);
 }
 

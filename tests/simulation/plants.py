@@ -46,6 +46,7 @@ PROMISES = {
     "workers choose their work": r"route of others|has drained",
     "who ends in order leaves nothing": r"that ended in order",
     "nothing is left over": r"keeps",
+    "the store has what is there": r"the store keeps",
 }
 
 
@@ -139,14 +140,14 @@ PLANTS = [
           "let_go(request);"
           "routing_level(worker);"
           "conn->is_busy = true;"
-          "finish(core, request);"
+          "outcome_finish(core, request);"
           "if (conn->worker == NULL && conn->queue == QUEUE_WORKER) {"
           "    routing_unqueue(conn);"
           "}"
           "schedule(core, conn);"
           "return;",
           "a deadline lets the connection go while its handler runs",
-          "one at a time"),
+          "one at a time or windows are kept"),
     Plant("mailbox-lifo", "broker/dispatch.c",
           "list_append(&request->conn->waiting",
           "list_prepend(&request->conn->waiting",
@@ -346,6 +347,66 @@ PLANTS = [
           'dispatch_end(core, conn, 1006, "dropped");',
           "a connection that went to another broker gets its DISCONNECT",
           "one DISCONNECT, last"),
+    # A store that brokers share.
+    Plant("row-left", "broker/keeper.c",
+          "remove_row(core, conn->record, conn->is_orphan);", ";",
+          "the row of a connection that is over stays",
+          "the store has what is there"),
+    Plant("row-left-by-its-gateway", "broker/keeper.c",
+          "conn->is_stored = false;", "conn->is_stored = false; (void)keep; return;",
+          "a DISCONNECT waits for ever for its row to go",
+          "nothing is left over or who ends in order leaves nothing or "
+          "the store has what is there"),
+    Plant("row-unwritten", "broker/core_gateway.c",
+          "keeper_save(core, conn);", "",
+          "a broker does not write the rows of connections that it hears of",
+          "the store has what is there"),
+    Plant("row-forgotten", "broker/core_gateway.c",
+          "conn->is_stored = true;", "",
+          "a row of the broker before is not removed with its connection",
+          "the store has what is there or one DISCONNECT, last"),
+    Plant("unsaved-for-ever", "broker/keeper.c",
+          "    if (conn->is_unsaved) {", "    if (0) {",
+          "what could not be written is not written later",
+          "the store has what is there"),
+    Plant("removal-forgotten", "broker/keeper.c",
+          "        put_off(core, keep);\n    } else {\n        keep_free(keep);",
+          "        keep_free(keep);\n    } else {\n        keep_free(keep);",
+          "what could not be removed is not removed later",
+          "the store has what is there"),
+    Plant("row-without-lease", "broker/keeper.c",
+          "(conn->gateway->is_leased || !core->store->is_shared)", "true",
+          "rows are written before there is a lease that finds them",
+          "the store has what is there or one DISCONNECT, last"),
+    Plant("emptied-unseen", "broker/sweep.c",
+          "keeper_rewrite(core, gateway);", "",
+          "a store that lost all is not filled again",
+          "the store has what is there"),
+    Plant("lease-of-the-living", "broker/sweep.c",
+          "core->now_ms - lease->since_ms < core->options.store_lease_ms", "0",
+          "a lease is over as soon as it is seen",
+          "one DISCONNECT, last or events in order or one at a time"),
+    Plant("swept-in-silence", "broker/sweep.c",
+          'dispatch_end(core, conn, 1006, "gateway lost");',
+          'conn->state = CONN_CLOSING; conns_reap(core, conn);',
+          "rows of the dead go without a DISCONNECT",
+          "one DISCONNECT, last"),
+    Plant("swept-unasked", "broker/sweep.c",
+          "    } else if (gateway != NULL) {", "    } else if (0) {",
+          "connections whose broker cannot reach the store are ended",
+          "one DISCONNECT, last or events in order or one at a time"),
+    Plant("farewells-forgotten", "gateway/session.c",
+          "farewells_put(&self->hub->farewells, &self->id);", "",
+          "a gateway does not know whose DISCONNECT was handled",
+          "one DISCONNECT, last"),
+    Plant("swept-unremembered", "broker/sweep.c",
+          "remember_swept(core, row->id.loop);", "",
+          "a gateway that was away does not hear that its connections ended",
+          "one DISCONNECT, last or events in order or one at a time"),
+    Plant("lease-of-two-lives", "broker/sweep.c",
+          "has_another_life(core, gateway) ||", "",
+          "a lease is dropped that another life of the gateway needs",
+          "the store has what is there or one DISCONNECT, last"),
     Plant("ended-unsaid", "broker/core_gateway.c",
           "mark_synced(core, gateway->session, true);", "",
           "a broker forgets that it had a whole list of the session it ends",
@@ -400,9 +461,9 @@ def grow(plant, build, folder):
     copy.write_text(text.replace(plant.text, plant.becomes))
     try:
         build.compile(source, copy, folder / "planted.o")
+        build.link(folder / "planted.o", folder / "simulate")
     except subprocess.CalledProcessError:
         raise Fault("no longer applies: what it becomes does not compile") from None
-    build.link(folder / "planted.o", folder / "simulate")
     return folder / "simulate"
 
 

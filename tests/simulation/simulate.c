@@ -44,6 +44,7 @@
 #define REQUEST_MS        2500
 #define LIVENESS_MS       1000
 #define LEASE_MS          4000 /* longer than anybody stands still */
+#define LONG_MS           7000 /* longer than a lease */
 #define SILENCE_MARGIN_MS 400  /* of who judges it: sweeps, turns, travel */
 
 #define PACE_MS           40  /* of a handler in the probe, at least */
@@ -336,7 +337,8 @@ static void tear(const gateway_node_t *gateway, int64_t ms)
 
 static void hurt_gateway(fault_t fault, gateway_node_t *gateway)
 {
-    int64_t ms = world_between(50, 3000);
+    bool is_long = run.has_store && world_chance(8);
+    int64_t ms = world_between(50, is_long ? LONG_MS : 3000);
     wire_t *wire = &gateway->wires[world_below(run.broker_count)];
 
     if (gateway->hub == NULL) {
@@ -404,10 +406,14 @@ static void hurt_store(fault_t fault)
         world_trace("the store is emptied");
         model_table_empty(&run.table);
     } else if (fault == STORE_FAILS) {
-        int64_t ms = world_between(50, 3000);
+        bool is_for_all = world_chance(2);
+        int64_t ms = world_between(50, world_chance(4) ? LONG_MS : 3000);
+        size_t one = world_below(run.broker_count);
         world_trace("the store fails for %lld ms", (long long)ms);
         for (size_t i = 0; i < run.broker_count; i++) {
-            broker_node_fail_store(&run.brokers[i], -ETIMEDOUT);
+            if (is_for_all || i == one) {
+                broker_node_fail_store(&run.brokers[i], -ETIMEDOUT);
+            }
         }
         world_after(ms, mend_store, NULL, 0);
     }
@@ -688,6 +694,9 @@ static uint64_t count_rows(void)
  */
 static bool may_differ(void)
 {
+    if (run.may[STORE_EMPTIED] && run.may[BROKER_CRASHES]) {
+        return true; /* a lease was lost, and before it was kept again … */
+    }
     return run.broker_count > 1 &&
            (truth_is_torn() || run.may[STORE_FAILS] || run.may[STORE_EMPTIED] ||
             run.may[STORE_SLOW]);

@@ -23,10 +23,10 @@
 #define PATIENCE_S   60
 #define LOOP         0x5a5a5a
 #define OTHER_LOOP   0x5a5a5b
-#define MANY         25000 /* connections of one user */
-#define AT_ONCE      500   /* operations under way */
-#define ROWS_KEPT    100   /* of a page, to be looked at */
-#define CONTEXT_FULL 8192  /* CONTEXT_MAX of the protocol */
+#define MANY         25000          /* connections of one user */
+#define AT_ONCE      500            /* operations under way */
+#define ROWS_KEPT    100            /* of a page, to be looked at */
+#define CONTEXT_FULL ((size_t)8192) /* CONTEXT_MAX of the protocol */
 
 static struct ev_loop *loop;
 static const char *url;
@@ -513,10 +513,10 @@ static void a_row_ends_after_its_time(void **state)
 
     record->ttl_s = 60;
     save(f, record);
-    f->now_ms = born_ms + 59 * 1000;
+    f->now_ms = born_ms + 59 * INT64_C(1000);
     assert_int_equal(got(f, &record->id)->rc, 0);
     assert_int_equal(got(f, &record->id)->first.ttl_s, 60);
-    f->now_ms = born_ms + 61 * 1000;
+    f->now_ms = born_ms + 61 * INT64_C(1000);
     assert_int_equal(got(f, &record->id)->rc, -ENOENT);
     assert_int_equal(size_of(f, STORE_LIST_USER, "ann"), 0);
     remove_row(f, record);
@@ -530,9 +530,9 @@ static void a_row_that_is_saved_again_lasts_longer(void **state)
 
     record->ttl_s = 60;
     save(f, record);
-    f->now_ms = born_ms + 50 * 1000;
+    f->now_ms = born_ms + 50 * INT64_C(1000);
     save(f, record);
-    f->now_ms = born_ms + 100 * 1000;
+    f->now_ms = born_ms + 100 * INT64_C(1000);
     assert_int_equal(got(f, &record->id)->rc, 0);
     assert_int_equal(size_of(f, STORE_LIST_USER, "ann"), 1);
     remove_row(f, record);

@@ -5,7 +5,7 @@
 #include "tests/unit/core_fixture.h"
 
 #define DEAD     "broker-that-died"
-#define LEASE_MS 30000
+#define LEASE_MS INT64_C(30000)
 
 static model_store_t dead; /* what the dead broker saw of the store */
 
