@@ -115,6 +115,45 @@ bool model_store_answer(model_store_t *self)
     return true;
 }
 
+/* About the same connection, or lease? */
+static bool is_akin(const held_op_t *a, const held_op_t *b)
+{
+    if (a->record != NULL && b->record != NULL) {
+        return conn_id_equal(&a->record->id, &b->record->id);
+    }
+    return a->record == NULL && b->record == NULL &&
+           wire_equal(a->op.key, b->op.key);
+}
+
+static bool may_overtake(const model_store_t *self, const held_op_t *held)
+{
+    list_foreach(link, &self->held) {
+        const held_op_t *other = list_entry(link, held_op_t, linked);
+        if (other == held) {
+            return true;
+        }
+        if (is_akin(other, held)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool model_store_answer_behind(model_store_t *self, size_t skip)
+{
+    list_foreach(link, &self->held) {
+        held_op_t *held = list_entry(link, held_op_t, linked);
+        if (skip-- == 0) {
+            if (may_overtake(self, held)) {
+                answer(self, held);
+                return true;
+            }
+            break;
+        }
+    }
+    return model_store_answer(self);
+}
+
 /* --- the store ----------------------------------------------------------- */
 
 static void model_submit(store_t *store, store_op_t *op)

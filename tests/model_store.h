@@ -40,6 +40,12 @@ void model_store_fini(model_store_t *self);
 /* Answer the oldest of those that wait; false: there is none. */
 bool model_store_answer(model_store_t *self);
 
+/*
+ * The same for the one behind `skip` others, unless one of these is about the
+ * same connection or lease: order is kept for each, and not between them.
+ */
+bool model_store_answer_behind(model_store_t *self, size_t skip);
+
 /* It stops or goes on working; what waits is answered accordingly. */
 void model_store_fail(model_store_t *self, int failure);
 

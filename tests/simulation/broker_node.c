@@ -65,7 +65,7 @@ static void end_core(broker_node_t *self)
     core_destroy(&self->core);
     while (self->table != NULL && self->model.held_count > 0 &&
            world_chance(2)) {
-        (void)model_store_answer(&self->model);
+        (void)model_store_answer_behind(&self->model, world_below(4));
     }
     store_destroy(&self->store);
 }
@@ -89,7 +89,7 @@ static void answer_one(void *subject, uint32_t life)
         return;
     }
     begin_turn(self);
-    if (model_store_answer(&self->model)) {
+    if (model_store_answer_behind(&self->model, world_below(4))) {
         self->answers_due--;
     }
 }

@@ -177,8 +177,10 @@ static void set_up(void)
     if (run.has_store) {
         model_table_init(&run.table);
     }
-    truth_store(run.has_store && !run.may[STORE_FAILS] &&
-                !run.may[STORE_EMPTIED]);
+    bool is_sure = !run.may[STORE_FAILS] && !run.may[STORE_EMPTIED];
+    truth_store(!run.has_store ? STORE_NONE
+                : is_sure      ? STORE_SURE
+                               : STORE_UNSURE);
     for (size_t i = 0; i < run.broker_count; i++) {
         broker_node_init(&run.brokers[i], (unsigned)i + 1, &of_broker,
                          run.has_store ? &run.table : NULL);

@@ -61,7 +61,7 @@ static struct {
     actor_t *actors; /* owned */
     uint32_t actor_count, actor_capacity;
     uint32_t broker_crashes, gateway_crashes;
-    bool store_knows;
+    store_trust_t store;
     uint32_t comers;
     truth_counts_t counts;
 } truth;
@@ -470,9 +470,9 @@ void truth_torn(uint32_t loop)
     }
 }
 
-void truth_store(bool knows_all)
+void truth_store(store_trust_t trust)
 {
-    truth.store_knows = knows_all;
+    truth.store = trust;
 }
 
 bool truth_is_torn(void)
@@ -501,7 +501,9 @@ void truth_gateway_crashed(void)
  * May its DISCONNECT be missing?  Only where the success of its CONNECT may
  * not have reached the broker or, by way of it, the gateway; or where all who
  * knew of it lost their memory, and no store knows: gateway and broker, or the
- * broker alone after the gateway had obeyed it and closed.
+ * broker alone after the gateway had obeyed it and closed; or the gateway
+ * obeyed a broker that had swept the rows of a store which did not have them
+ * all.
  */
 static bool may_miss_disconnect(const actor_t *actor)
 {
@@ -510,10 +512,11 @@ static bool may_miss_disconnect(const actor_t *actor)
     if (!was_open && actor->place.is_doubtful) {
         return true;
     }
-    if (truth.store_knows) {
+    if (truth.store == STORE_SURE) {
         return false;
     }
-    if (actor->was_forgotten) {
+    if (actor->was_forgotten ||
+        (truth.store == STORE_UNSURE && actor->is_owed)) {
         return true;
     }
     return actor->broker_crashes != truth.broker_crashes &&

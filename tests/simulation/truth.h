@@ -88,8 +88,10 @@ bool truth_is_torn(void);
 /* A gateway heard that the DISCONNECT of this connection is done. */
 void truth_farewell(const char conn[CONN_ID_TEXT]);
 
-/* A store that never fails knows what gateways and brokers forget. */
-void truth_store(bool knows_all);
+/* Is there a store that brokers share?  One that never fails knows what
+ * gateways and brokers forget. */
+typedef enum { STORE_NONE, STORE_UNSURE, STORE_SURE } store_trust_t;
+void truth_store(store_trust_t trust);
 
 void truth_broker_crashed(void);
 void truth_gateway_crashed(void);

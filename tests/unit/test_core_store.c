@@ -60,6 +60,23 @@ static void a_client_gets_in_when_its_row_is_written(void **state)
     assert_int_equal(rows(), 1);
 }
 
+/* Nobody would find it if we died. */
+static void no_row_is_written_before_its_lease(void **state)
+{
+    (void)state;
+    broker.model.holds = true;
+    node_t *gateway = a_gateway(1);
+    a_client(gateway);
+    time_passes(1000);
+    assert_int_equal(rows(), 0);
+    assert_int_equal(broker.model.held_count > 0, true);
+    broker.model.holds = false;
+    while (model_store_answer(&broker.model)) {
+    }
+    time_passes(1000);
+    assert_int_equal(rows(), 1);
+}
+
 static void who_is_refused_leaves_no_row(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -486,6 +503,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_client_gets_in_when_its_row_is_written),
+        TEST(no_row_is_written_before_its_lease),
         TEST(who_is_refused_leaves_no_row),
         TEST(who_needs_no_handler_has_a_row_too),
         TEST(a_row_goes_when_its_disconnect_was_handled),
