@@ -348,6 +348,11 @@ static void hurt_gateway(fault_t fault, gateway_node_t *gateway)
     }
     switch (fault) {
     case GATEWAY_CRASHES:
+        if (run.broker_count > 1 && run.may[STORE_FAILS]) {
+            /* One broker that cannot reach the store, and another that can,
+             * each make its DISCONNECTs. */
+            truth_torn(gateway->hub->loop);
+        }
         gateway_node_crash(gateway);
         truth_gateway_crashed();
         world_after(world_between(0, 2000), restart_gateway, gateway, 0);
