@@ -524,6 +524,18 @@ static bool get_loop(const seen_t *lease, uint32_t *loop)
     return true;
 }
 
+/* Does a lost gateway of this loop have connections whose end is under way? */
+static bool is_ending(const core_t *core, uint32_t loop)
+{
+    list_foreach(link, &core->gateways) {
+        const gateway_t *gateway = list_entry(link, gateway_t, linked);
+        if (gateway->loop == loop && gateway->peer == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /*
  * Our own, too, of a gateway that is lost: something was left when its last
  * connection ended.  Not one whose gateway has not said yet what it has.
@@ -535,6 +547,9 @@ static bool is_to_be_swept(const core_t *core, const seen_t *lease)
     if (core->now_ms - lease->since_ms < core->options.store_lease_ms ||
         !get_loop(lease, &loop)) {
         return false;
+    }
+    if (is_ending(core, loop)) {
+        return false; /* we have some of its connections, and may have this */
     }
     const gateway_t *gateway = gateway_of_loop(core, loop);
     bool is_ours = wire_is(boot_of(lease), core->boot);
