@@ -9,7 +9,7 @@
 #include "base/xalloc.h"
 #include "broker/core.h"
 #include "proto/message.h"
-#include "store/memory.h"
+#include "tests/model_store.h"
 
 #include <errno.h>
 #include <string.h>
@@ -22,6 +22,8 @@
 
 typedef struct {
     core_t *core;
+    model_table_t table;
+    model_store_t model;
     int64_t now_ms;
     bool is_stuck[PEERS], is_broken[PEERS];
     uint64_t last_request[PEERS]; /* the last id that it was sent */
@@ -181,6 +183,21 @@ static void put_sync(buf_t *out, uint32_t loop, uint32_t slot, bool more,
     buf_fini(&list);
 }
 
+static void put_query(buf_t *out, uint8_t detail)
+{
+    static const char *const words[] = {"connection", "user", "tenant", "count",
+                                        "weather"};
+    buf_t what;
+
+    buf_init(&what, 256);
+    must(wire_put_array(&what, 2) == 0);
+    must(wire_put_text(&what, words[detail % 5]) == 0);
+    must(wire_put_text(&what, detail < 128 ? "" : "AAAAAAAAAAAAAAAA") == 0);
+    message_query_t query = {.id = detail, .what = {what.data, what.len}};
+    must(message_put_query(out, &query) == 0);
+    buf_fini(&what);
+}
+
 /* --- what the input says ------------------------------------------------- */
 
 static void put_one(world_t *world, input_t *in, uint8_t peer, buf_t *out)
@@ -215,11 +232,14 @@ static void put_one(world_t *world, input_t *in, uint8_t peer, buf_t *out)
         put_sync(out, peer, detail / 4, detail % 4 == 0,
                  detail % 4 == 0 ? 0 : detail % 4 - 1u);
         break;
-    case 6: {
-        message_credit_t credit = {detail, 0};
-        must(message_put_credit(out, &credit) == 0);
+    case 6:
+        if (is_gateway) {
+            message_credit_t credit = {detail, 0};
+            must(message_put_credit(out, &credit) == 0);
+        } else {
+            put_query(out, detail);
+        }
         break;
-    }
     default:
         must(message_put_bare(out, detail % 2 == 0 ? KIND_DRAIN : KIND_BYE) ==
              0);
@@ -245,6 +265,32 @@ static void put_bytes(input_t *in, buf_t *out)
         must(buf_put(out, in->at, len) == 0);
         in->at += len;
     }
+}
+
+/* The store answers, in some order, fails, mends, falls silent or loses all. */
+static void use_store(world_t *world, uint8_t what)
+{
+    core_begin(world->core, world->now_ms);
+    switch (what % 6) {
+    case 0:
+        (void)model_store_answer_behind(&world->model, what / 6 % 4);
+        break;
+    case 1:
+        model_store_fail(&world->model, -ENOTCONN);
+        break;
+    case 2:
+        model_store_fail(&world->model, 0);
+        break;
+    case 3:
+        world->model.holds = true;
+        break;
+    case 4:
+        world->model.holds = false;
+        break;
+    default:
+        model_table_empty(&world->table);
+    }
+    core_end(world->core);
 }
 
 static void act(world_t *world, input_t *in, buf_t *out)
@@ -275,6 +321,9 @@ static void act(world_t *world, input_t *in, buf_t *out)
         put_one(world, in, peer, out);
         put_bytes(in, out);
         break;
+    case 6:
+        use_store(world, next(in));
+        return;
     default:
         put_one(world, in, peer, out);
     }
@@ -321,9 +370,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     broker_options_init(&options);
     options.gateway_window = 32;
     options.push_window = 16;
-    store_options_t store_options;
-    store_options_init(&store_options);
-    store_t *store = store_memory_new(&store_options);
+    options.store_lease_ms = 1000;
+    options.require_store = size % 3 == 0;
+    model_table_init(&world.table);
+    model_store_init(&world.model, &world.table, BOOT);
+    world.model.store.is_shared = size % 2 == 0; /* or as memory is */
+    store_t *store = &world.model.store;
     world.core = core_new(&options, BOOT, &ops, &world, store, world.now_ms);
     buf_init(&out, FRAME_CAP);
     while (in.at < in.end) {
@@ -332,6 +384,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_that_good_ones_are_served(&world, &out);
     core_destroy(&world.core);
     store_destroy(&store);
+    model_table_fini(&world.table);
     buf_fini(&out);
     return 0;
 }
