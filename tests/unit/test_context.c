@@ -180,6 +180,14 @@ static int merge_long(const char *key, size_t len)
     return merge();
 }
 
+static void a_worker_says_how_long_a_record_lasts(void **state)
+{
+    (void)state;
+    assert_int_equal(merge_number("ttl"), 0);
+    assert_int_equal(wire_map_uint(whole(&out), "ttl", 0), 1);
+    assert_int_equal(merge_long("ttl", 3), -EPROTO);
+}
+
 static void user_and_tenant_may_be_as_long_as_their_limit(void **state)
 {
     (void)state;
@@ -250,6 +258,7 @@ int main(void)
         TEST(a_worker_cannot_change_what_the_gateway_saw),
         TEST(nil_says_nothing),
         TEST(a_wrong_type_is_refused_and_leaves_the_buffer_alone),
+        TEST(a_worker_says_how_long_a_record_lasts),
         TEST(user_and_tenant_may_be_as_long_as_their_limit),
         TEST(attributes_may_be_as_large_as_their_limit),
         TEST(the_whole_may_be_as_large_as_its_limit),
