@@ -63,6 +63,7 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
     gateway->requires_connect = requires_connect;
     buf_init(&gateway->targets, TARGETS_BYTES);
     list_init(&gateway->targeted);
+    list_init(&gateway->unleased);
     list_append(&core->gateways, &gateway->linked);
     peer->gateway = gateway;
     core->stats.gateways++;

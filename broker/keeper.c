@@ -175,8 +175,13 @@ void keeper_save(core_t *core, conn_t *conn)
 
 void keeper_enter(core_t *core, request_t *request)
 {
-    keep_t *keep = save_of(core, request->conn);
+    gateway_t *gateway = request->conn->gateway;
 
+    if (is_up(core) && !gateway->is_leased) {
+        list_append(&gateway->unleased, &request->link);
+        return;
+    }
+    keep_t *keep = save_of(core, request->conn);
     if (keep == NULL) {
         outcome_entered(core, request, false);
         return;
@@ -184,6 +189,20 @@ void keeper_enter(core_t *core, request_t *request)
     keep->is_waited_for = true;
     keep->request = request_id(request);
     start(keep);
+}
+
+void keeper_leased(core_t *core, gateway_t *gateway, bool is_leased)
+{
+    list_t *link;
+
+    while ((link = list_take(&gateway->unleased)) != NULL) {
+        request_t *request = list_entry(link, request_t, link);
+        if (is_leased) {
+            keeper_enter(core, request);
+        } else {
+            outcome_entered(core, request, false);
+        }
+    }
 }
 
 void keeper_rewrite(core_t *core, gateway_t *gateway)

@@ -32,6 +32,10 @@ void keeper_save(core_t *core, conn_t *conn);
  */
 void keeper_enter(core_t *core, request_t *request);
 
+/* The gateway's first lease was kept, or not: rows may be written, or not yet.
+ */
+void keeper_leased(core_t *core, gateway_t *gateway, bool is_leased);
+
 /*
  * Remove the row of the connection whose DISCONNECT this is, which was handled
  * and waits for it, so that it is said again if we die before: outcome_left

@@ -195,7 +195,8 @@ void outcome_abandon_entry(core_t *core, conn_t *conn)
         return;
     }
     conn->held = NULL;
-    conn->state = CONN_OPEN; /* as its handler knows */
+    list_remove(&request->link); /* it may wait for its gateway's lease */
+    conn->state = CONN_OPEN;     /* as its handler knows */
     outcome_status(core, request, 504);
     outcome_finish(core, request);
 }

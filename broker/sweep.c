@@ -94,6 +94,7 @@ static void on_kept(store_op_t *op, int rc, const store_result_t *result)
         keeper_rewrite(core, gateway);
     }
     gateway->is_leased = gateway->is_leased || rc == 0;
+    keeper_leased(core, gateway, rc == 0);
 }
 
 static void keep_lease(core_t *core, gateway_t *gateway)

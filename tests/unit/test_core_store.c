@@ -66,15 +66,42 @@ static void no_row_is_written_before_its_lease(void **state)
     (void)state;
     broker.model.holds = true;
     node_t *gateway = a_gateway(1);
-    a_client(gateway);
-    time_passes(1000);
-    assert_int_equal(rows(), 0);
-    assert_int_equal(broker.model.held_count > 0, true);
+    uint64_t id = client_knocks(a_newcomer(gateway));
+    gets_nothing(gateway);
+    assert_int_equal(broker.model.held_count, 1); /* the lease */
+    assert_true(model_store_answer(&broker.model));
+    assert_int_equal(broker.model.held_count, 1); /* the row */
+    assert_true(model_store_answer(&broker.model));
+    time_passes(50);
+    gets_reply(gateway, id, 200);
+    assert_int_equal(rows(), 1);
+}
+
+static void who_waits_for_a_lease_that_fails_gets_in_without_a_row(void **state)
+{
+    (void)state;
+    broker.model.holds = true;
+    node_t *gateway = a_gateway(1);
+    uint64_t id = client_knocks(a_newcomer(gateway));
+    model_store_fail(&broker.model, -EBUSY);
+    time_passes(50);
+    gets_reply(gateway, id, 200);
     broker.model.holds = false;
-    while (model_store_answer(&broker.model)) {
-    }
+    model_store_fail(&broker.model, 0);
     time_passes(1000);
     assert_int_equal(rows(), 1);
+}
+
+static void who_is_lost_while_it_waits_for_a_lease_is_told_of(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    (void)state;
+
+    broker.model.holds = true;
+    node_t *gateway = a_gateway(1);
+    client_knocks(a_newcomer(gateway));
+    dies(gateway);
+    takes_event(worker, EVENT_DISCONNECT);
 }
 
 static void who_is_refused_leaves_no_row(void **state)
@@ -504,6 +531,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_client_gets_in_when_its_row_is_written),
         TEST(no_row_is_written_before_its_lease),
+        TEST(who_waits_for_a_lease_that_fails_gets_in_without_a_row),
+        TEST(who_is_lost_while_it_waits_for_a_lease_is_told_of),
         TEST(who_is_refused_leaves_no_row),
         TEST(who_needs_no_handler_has_a_row_too),
         TEST(a_row_goes_when_its_disconnect_was_handled),
