@@ -200,6 +200,7 @@ void keeper_leased(core_t *core, gateway_t *gateway, bool is_leased)
         if (is_leased) {
             keeper_enter(core, request);
         } else {
+            mark_unsaved(core, request->conn);
             outcome_entered(core, request, false);
         }
     }
