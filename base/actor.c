@@ -111,7 +111,9 @@ void *actor_socket(int type)
     const int64_t frame_max = FRAME_MAX;
     void *socket = zmq_socket(zsys_init(), type);
 
-    must(socket != NULL);
+    if (socket == NULL) {
+        return NULL;
+    }
     actor_socket_set(socket, ZMQ_LINGER, LINGER_MS);
     actor_socket_set(socket, ZMQ_SNDHWM, HIGH_WATER_FRAMES);
     actor_socket_set(socket, ZMQ_RCVHWM, HIGH_WATER_FRAMES);

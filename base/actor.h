@@ -63,8 +63,8 @@ void actor_fini(actor_t *self);
 
 /*
  * A libzmq socket (ROUTER, DEALER) of the hops of PROTOCOL.md section 2: frames
- * are bounded, and so are its queues, above all that windows allow.  Aborts
- * when there is none (out of descriptors at start).  zmq_close frees it.
+ * are bounded, and so are its queues, above all that windows allow.  NULL, with
+ * zmq_errno, when there is none.  zmq_close frees it.
  */
 void *actor_socket(int type);
 

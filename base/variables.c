@@ -51,6 +51,7 @@ static const char *const known[] = {
     "REQUEST_TIMEOUT",
     "REQUIRE_CONNECT",
     "REQUIRE_STORE",
+    "RESOLVE_INTERVAL",
     "ROUTE_GRACE",
     "ROUTE_SELECTION_EXPRESSION",
     "SETTLE_TIME",

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
+#include "base/zdial.h"
 #include "base/zparts.h"
 #include "broker/core.h"
 #include "broker/dead_letters.h"
@@ -323,12 +324,13 @@ static int bind_side(broker_t *self, side_t side, const char *endpoint,
 {
     void *socket = actor_socket(ZMQ_ROUTER);
 
+    must(socket != NULL); /* at start there are descriptors */
     self->socket[side] = socket;
     actor_socket_set(socket, ZMQ_SNDHWM, SEND_HIGH_WATER);
     actor_socket_set(socket, ZMQ_ROUTER_MANDATORY, 1);
     actor_socket_set(socket, ZMQ_ROUTER_HANDOVER, 1);
     watch_transport(self, side);
-    if (zmq_bind(socket, endpoint) < 0) {
+    if (zdial_prepare(socket, endpoint) < 0 || zmq_bind(socket, endpoint) < 0) {
         snprintf(error, error_size, "cannot bind %s: %s", endpoint,
                  zmq_strerror(zmq_errno()));
         return -EADDRINUSE;

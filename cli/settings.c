@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/settings.h"
 
+#include "base/endpoint.h"
 #include "base/log.h"
 #include "base/names.h"
 #include "base/xalloc.h"
@@ -53,6 +54,8 @@ static const setting_t table[] = {
      "where clients connect; port 0 picks one"},
     {"broker", ENDPOINTS, FOR_GATEWAY, AT(gateway.broker), 0, 0, "ENDPOINTS",
      "each broker's socket for gateways (not with serve)"},
+    {"resolve-interval", NUMBER, FOR_GATEWAY, AT(gateway.resolve_ms), 0, MS_MAX,
+     "ms", "between look-ups of a name in --broker; 0: one (not with serve)"},
     {"workers", ENDPOINT, FOR_BROKER, AT(broker.workers), 0, 0, "ENDPOINT",
      "where workers connect"},
     {"gateways", ENDPOINT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
@@ -271,7 +274,15 @@ static bool is_among(const char *part, char *const *parts, size_t count)
     return false;
 }
 
-/* Each once: as two links to one broker they would take turns in being it. */
+static bool can_be_dialled(const char *part)
+{
+    endpoint_t endpoint;
+
+    return endpoint_parse(part, &endpoint) == 0 &&
+           endpoint.kind != ENDPOINT_INNER;
+}
+
+/* Each once: it would be a slip of the pen. */
 static bool are_endpoints(const char *value)
 {
     char *list = xstrdup(value), *rest = list, *part;
@@ -280,7 +291,7 @@ static bool are_endpoints(const char *value)
     bool are_right = true;
 
     while (are_right && (part = strsep(&rest, ",")) != NULL) {
-        are_right = is_endpoint(part) && count < GATEWAY_BROKERS_MAX &&
+        are_right = can_be_dialled(part) && count < GATEWAY_BROKERS_MAX &&
                     !is_among(part, parts, count);
         if (are_right) {
             parts[count++] = part;
@@ -342,7 +353,7 @@ static bool is_right(type_t type, const char *value, char *right, size_t size)
         return is_endpoint(value);
     case ENDPOINTS:
         snprintf(right, size,
-                 "1 to %d of tcp://ADDRESS:PORT or ipc://PATH, each once",
+                 "1 to %d of tcp://HOST:PORT or ipc://PATH, each once",
                  GATEWAY_BROKERS_MAX);
         return are_endpoints(value);
     case EXPRESSION:
@@ -424,7 +435,9 @@ static const char *nearest(const char *name)
  */
 static bool is_between(const setting_t *setting)
 {
-    return streq(setting->name, "broker") || streq(setting->name, "gateways");
+    return streq(setting->name, "broker") ||
+           streq(setting->name, "resolve-interval") ||
+           streq(setting->name, "gateways");
 }
 
 /* Is it read by a command of this audience? */

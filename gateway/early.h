@@ -15,7 +15,7 @@
 /* Who pushed. */
 typedef struct {
     uint64_t from; /* the broker's own word */
-    uint32_t link; /* number of the broker's link */
+    uint32_t link; /* serial of the broker's link */
 } pusher_t;
 
 typedef struct early {

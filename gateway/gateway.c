@@ -3,14 +3,17 @@
  * The actor around the hub: loop, clocks, the DEALERs, the pipe.
  *
  *   begin   read the clocks
- *   events  frames from brokers (a bounded batch), client sockets
+ *   events  frames from brokers (a bounded batch), client sockets, addresses of
+ *           brokers
  *   end     timers, one write a client, one frame to each broker
  */
 #include "gateway/gateway.h"
 
 #include "base/actor.h"
 #include "base/clock.h"
+#include "base/resolver.h"
 #include "base/xalloc.h"
+#include "base/zdial.h"
 #include "base/zparts.h"
 #include "gateway/hub.h"
 
@@ -23,7 +26,8 @@
 #include <zmq.h>
 
 #define FRAMES_PER_TURN 64
-#define RECONNECT_MS    5000 /* without a transport, until one is asked for */
+
+_Static_assert(GATEWAY_BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
 
 typedef struct {
     hub_t *hub;    /* borrowed */
@@ -38,32 +42,16 @@ typedef struct {
     actor_t actor;
     hub_t *hub;
     transport_t *transport;
-    dealer_t dealers[GATEWAY_BROKERS_MAX]; /* one for each of the hub's links */
+    roster_t roster;
+    resolver_t *resolver; /* owned; NULL: no broker is a name */
+    ev_io answers;        /* of it */
+    dealer_t dealers[GATEWAY_BROKERS_MAX]; /* one for each of the hub's links,
+                                              by its number, and of the roster's
+                                              slots; without a link: free */
     int64_t drain_until_ms;                /* 0: not draining */
 } gateway_t;
 
 /* --- the loop ---------------------------------------------------------- */
-
-/*
- * No broker is connected.  libzmq connects again by itself, but not after bytes
- * that break its own protocol, a frame beyond the limit among them: then it has
- * to be told.  That costs nothing while there is no transport; to a broker that
- * only stood still, its queue full, we become a stranger.
- */
-static void send_failed(dealer_t *self)
-{
-    const hub_t *hub = self->hub;
-    const char *endpoint = self->link->endpoint;
-
-    if (self->unsent_since_ms == 0) {
-        self->unsent_since_ms = hub->now_ms;
-    } else if (hub->now_ms - self->unsent_since_ms >= RECONNECT_MS &&
-               !link_stands(self->link)) {
-        self->unsent_since_ms = hub->now_ms;
-        (void)zmq_disconnect(self->socket, endpoint);
-        (void)zmq_connect(self->socket, endpoint); /* or later */
-    }
-}
 
 static void send_frame(dealer_t *self)
 {
@@ -74,8 +62,9 @@ static void send_frame(dealer_t *self)
     }
     if (zmq_send(self->socket, link->out.data, link->out.len, ZMQ_DONTWAIT) <
         0) {
-        send_failed(self); /* the next turn tries again */
-        return;
+        zdial_again(self->socket, link->endpoint, &self->unsent_since_ms,
+                    self->hub->now_ms, link_stands(link));
+        return; /* the next turn tries again */
     }
     self->unsent_since_ms = 0;
     link->last_sent_ms = self->hub->now_ms;
@@ -85,7 +74,7 @@ static void send_frame(dealer_t *self)
 static void send_frames(gateway_t *self)
 {
     for (size_t i = 0; i < self->hub->link_count; i++) {
-        send_frame(&self->dealers[i]);
+        send_frame(&self->dealers[self->hub->links[i]->number]);
     }
 }
 
@@ -127,6 +116,139 @@ static void on_monitor(void *user)
     }
     zmq_msg_close(&part);
 }
+
+/* --- brokers -------------------------------------------------------------- */
+
+static int watch_transport(dealer_t *self)
+{
+    char endpoint[64];
+
+    snprintf(endpoint, sizeof endpoint, "inproc://hoist-monitor-%p",
+             (void *)self);
+    if (zmq_socket_monitor(self->socket, endpoint, ZMQ_EVENT_DISCONNECTED) <
+            0 ||
+        (self->monitor = zmq_socket(zsys_init(), ZMQ_PAIR)) == NULL) {
+        return -zmq_errno();
+    }
+    must(zmq_connect(self->monitor, endpoint) == 0);
+    return 0;
+}
+
+static int dial(dealer_t *self, const char *endpoint)
+{
+    int rc;
+
+    if ((self->socket = actor_socket(ZMQ_DEALER)) == NULL) {
+        return -zmq_errno();
+    }
+    if ((rc = watch_transport(self)) < 0) {
+        return rc;
+    }
+    actor_socket_set(self->socket, ZMQ_IMMEDIATE, 1);
+    actor_socket_set(self->socket, ZMQ_RECONNECT_IVL, 100);
+    actor_socket_set(self->socket, ZMQ_RECONNECT_IVL_MAX, 1000);
+    return zdial(self->socket, endpoint) < 0 ? -zmq_errno() : 0;
+}
+
+/* Its link, if it had one, is gone. */
+static void hang_up(dealer_t *self)
+{
+    zwatch_stop(&self->watch);
+    zwatch_stop(&self->monitor_watch);
+    if (self->monitor != NULL) {
+        zmq_close(self->monitor);
+    }
+    if (self->socket != NULL) {
+        zmq_socket_monitor(self->socket, NULL, 0);
+        zmq_close(self->socket);
+    }
+    *self = (dealer_t){.hub = NULL};
+}
+
+static int add_broker(gateway_t *self, size_t slot)
+{
+    const char *endpoint = roster_endpoint(&self->roster, slot);
+    dealer_t *dealer = &self->dealers[slot];
+
+    int rc = dial(dealer, endpoint);
+    if (rc < 0) {
+        hang_up(dealer);
+        return rc;
+    }
+    dealer->hub = self->hub;
+    dealer->link = hub_add_broker(self->hub, (uint32_t)slot, endpoint);
+    zwatch_start(&dealer->watch, self->actor.loop, dealer->socket,
+                 ZWATCH_READS_AND_SENDS, on_frames, dealer);
+    zwatch_start(&dealer->monitor_watch, self->actor.loop, dealer->monitor,
+                 ZWATCH_READS, on_monitor, dealer);
+    return 0;
+}
+
+static void remove_broker(gateway_t *self, size_t slot)
+{
+    dealer_t *dealer = &self->dealers[slot];
+
+    if (dealer->link != NULL) {
+        hub_remove_broker(self->hub, dealer->link);
+        hang_up(dealer);
+    }
+    roster_release(&self->roster, slot);
+}
+
+static bool may_go(const gateway_t *self, size_t slot)
+{
+    const link_t *link = self->dealers[slot].link;
+
+    return !roster_wants(&self->roster, slot) &&
+           (link == NULL || hub_is_spent(self->hub, link));
+}
+
+/*
+ * A link for each broker of the roster; those that are not wanted any more stay
+ * until they are spent.
+ * Returns 0, or how the first that could not be added failed; *failed is it.
+ */
+static int follow_roster(gateway_t *self, const char **failed)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < GATEWAY_BROKERS_MAX; i++) {
+        if (roster_endpoint(&self->roster, i) == NULL) {
+            continue;
+        }
+        if (may_go(self, i)) {
+            remove_broker(self, i);
+        } else if (self->dealers[i].link == NULL && rc == 0) {
+            *failed = roster_endpoint(&self->roster, i);
+            rc = add_broker(self, i);
+        }
+    }
+    return rc;
+}
+
+static void on_answers(struct ev_loop *loop, ev_io *io, int events)
+{
+    gateway_t *self = io->data;
+    const char *failed;
+    answer_t answer;
+    (void)loop;
+    (void)events;
+
+    while (resolver_next(self->resolver, &answer)) {
+        roster_answer(&self->roster, &answer);
+    }
+    if (self->drain_until_ms > 0) {
+        return;
+    }
+    int rc = follow_roster(self, &failed);
+    if (rc < 0) { /* the next answer tries again */
+        log_braked(&self->hub->brake, LEVEL_WARN, "GATEWAY-DIAL-FAILED",
+                   "broker=%s error=\"%s\"", failed, zmq_strerror(-rc));
+    }
+}
+
+/* --- turns -----------------------------------------------------------------
+ */
 
 static void on_begin(void *user)
 {
@@ -184,44 +306,32 @@ static void log_stats(void *user)
 
 /* --- start and end ----------------------------------------------------- */
 
-static void watch_transport(dealer_t *self)
+static int start_brokers(gateway_t *self, const gateway_options_t *options,
+                         char *error, size_t error_size)
 {
-    char endpoint[64];
+    const char *failed = "";
 
-    snprintf(endpoint, sizeof endpoint, "inproc://hoist-monitor-%p",
-             (void *)self);
-    must(zmq_socket_monitor(self->socket, endpoint, ZMQ_EVENT_DISCONNECTED) ==
-         0);
-    self->monitor = zmq_socket(zsys_init(), ZMQ_PAIR);
-    must(self->monitor != NULL);
-    must(zmq_connect(self->monitor, endpoint) == 0);
-}
-
-static int connect_broker(dealer_t *self, char *error, size_t error_size)
-{
-    self->socket = actor_socket(ZMQ_DEALER);
-    watch_transport(self);
-    actor_socket_set(self->socket, ZMQ_IMMEDIATE, 1);
-    actor_socket_set(self->socket, ZMQ_RECONNECT_IVL, 100);
-    actor_socket_set(self->socket, ZMQ_RECONNECT_IVL_MAX, 1000);
-    if (zmq_connect(self->socket, self->link->endpoint) < 0) {
-        snprintf(error, error_size, "cannot connect to the broker %s: %s",
-                 self->link->endpoint, zmq_strerror(zmq_errno()));
+    if (roster_init(&self->roster, options->broker, GATEWAY_BROKERS_MAX) < 0) {
+        snprintf(error, error_size, "not 1 to %d endpoints of brokers: %s",
+                 GATEWAY_BROKERS_MAX, options->broker);
         return -EINVAL;
     }
-    return 0;
-}
-
-static int connect_brokers(gateway_t *self, char *error, size_t error_size)
-{
-    hub_t *hub = self->hub;
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < hub->link_count; i++) {
-        dealer_t *dealer = &self->dealers[i];
-        dealer->hub = hub;
-        dealer->link = hub->links[i];
-        rc = connect_broker(dealer, error, error_size);
+    int rc = follow_roster(self, &failed);
+    if (rc < 0) {
+        snprintf(error, error_size, "cannot connect to the broker %s: %s",
+                 failed, zmq_strerror(-rc));
+        return -EINVAL;
+    }
+    rc = resolver_new(&self->resolver, &self->roster, options->resolve_ms,
+                      resolver_lookup);
+    if (rc < 0) {
+        snprintf(error, error_size, "cannot look up brokers: %s",
+                 strerror(-rc));
+    } else if (self->resolver != NULL) {
+        ev_io_init(&self->answers, on_answers, resolver_fd(self->resolver),
+                   EV_READ);
+        self->answers.data = self;
+        ev_io_start(self->actor.loop, &self->answers);
     }
     return rc;
 }
@@ -233,7 +343,7 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
     if (self->hub == NULL) {
         return -EINVAL;
     }
-    if (connect_brokers(self, error, error_size) < 0) {
+    if (start_brokers(self, options, error, error_size) < 0) {
         return -EINVAL;
     }
     transport_options_t listening = {
@@ -249,19 +359,14 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
 
 static void stop(gateway_t *self)
 {
-    for (size_t i = 0; i < GATEWAY_BROKERS_MAX; i++) {
-        zwatch_stop(&self->dealers[i].watch);
-        zwatch_stop(&self->dealers[i].monitor_watch);
-    }
+    ev_io_stop(self->actor.loop, &self->answers);
+    resolver_destroy(&self->resolver);
     transport_destroy(&self->transport); /* before the hub: closes sessions */
     hub_destroy(&self->hub);
     for (size_t i = 0; i < GATEWAY_BROKERS_MAX; i++) {
-        if (self->dealers[i].socket != NULL) {
-            zmq_socket_monitor(self->dealers[i].socket, NULL, 0);
-            zmq_close(self->dealers[i].monitor);
-            zmq_close(self->dealers[i].socket);
-        }
+        hang_up(&self->dealers[i]);
     }
+    roster_fini(&self->roster);
     actor_fini(&self->actor);
 }
 
@@ -278,13 +383,6 @@ void gateway_actor(zsock_t *pipe, void *options)
         zstr_sendx(pipe, "FAILED", error, NULL);
         stop(&self);
         return;
-    }
-    for (size_t i = 0; i < self.hub->link_count; i++) {
-        dealer_t *dealer = &self.dealers[i];
-        zwatch_start(&dealer->watch, self.actor.loop, dealer->socket,
-                     ZWATCH_READS_AND_SENDS, on_frames, dealer);
-        zwatch_start(&dealer->monitor_watch, self.actor.loop, dealer->monitor,
-                     ZWATCH_READS, on_monitor, dealer);
     }
     zstr_sendx(pipe, "READY", transport_address(self.transport), NULL);
     actor_run(&self.actor);

@@ -14,10 +14,11 @@
 
 #define FIRST_CAPACITY   256
 #define SLOTS_MAX        (CONN_ID_SLOT_MAX + 1)
-#define REQUEST_OVERHEAD 512  /* bytes of a REQUEST beside body and details */
-#define DRAINED_AT_ONCE  64   /* sessions: a few need no patience */
-#define RESUMES_PER_TURN 1024 /* sessions woken when room comes back */
-#define BROKEN_MS        1000 /* for a transport to be made again */
+#define REQUEST_OVERHEAD 512   /* bytes of a REQUEST beside body and details */
+#define DRAINED_AT_ONCE  64    /* sessions: a few need no patience */
+#define RESUMES_PER_TURN 1024  /* sessions woken when room comes back */
+#define BROKEN_MS        1000  /* for a transport to be made again */
+#define KEEP_LOST_MS     60000 /* a broker may only have been cut off */
 
 /* --- the table --------------------------------------------------------- */
 
@@ -230,15 +231,26 @@ static void put_gone(hub_t *self, link_t *link, wire_bytes_t conn,
     self->stats.gone++;
 }
 
+/* NULL: it is gone. */
+static link_t *find_link(const hub_t *self, uint32_t serial)
+{
+    for (size_t i = 0; i < self->link_count; i++) {
+        if (self->links[i]->serial == serial) {
+            return self->links[i];
+        }
+    }
+    return NULL;
+}
+
 void hub_put_gone(hub_t *self, const session_t *session, pusher_t pusher)
 {
     char conn[CONN_ID_TEXT];
-    link_t *link = self->links[pusher.link];
+    link_t *link = find_link(self, pusher.link);
 
     conn_id_format(&session->id, conn);
     /* While the list goes to a broker that forgot us nobody knows the sender.
      */
-    if (link->state != LINK_LISTING) {
+    if (link != NULL && link->state != LINK_LISTING) {
         put_gone(self, link, (wire_bytes_t){(const uint8_t *)conn, sizeof conn},
                  pusher.from);
     }
@@ -256,7 +268,7 @@ static int push_to_all(hub_t *self, link_t *link, const message_push_t *push)
 {
     wire_cursor_t target = wire_cursor(push->target);
     pusher_t pusher = {.from = wire_map_uint(push->options, "from", 0),
-                       .link = link->number};
+                       .link = link->serial};
     wire_bytes_t type, conn;
     uint32_t count;
 
@@ -400,6 +412,7 @@ static void lose_broker(hub_t *self, link_t *link, const char *why)
     self->stats.broker_lost++;
     link->state = LINK_DOWN;
     link->is_lost = true;
+    link->lost_ms = self->now_ms;
     link->broken_ms = 0;
     abandon_requests(self, link);
     placement_lost(self, link);
@@ -527,6 +540,7 @@ static void take_message(hub_t *self, link_t *link, const message_t *message)
         link_pong(link);
         return;
     case KIND_BYE:
+        link->has_left = true;
         if (link_stands(link) || owes_welcome(link)) {
             lose_broker(self, link, "it said BYE");
         }
@@ -564,6 +578,71 @@ void hub_frame(hub_t *self, link_t *link, const uint8_t *bytes, size_t len)
 void hub_broken(hub_t *self, link_t *link)
 {
     link_broke(link, self->now_ms);
+}
+
+/* --- brokers come and go ------------------------------------------------- */
+
+link_t *hub_add_broker(hub_t *self, uint32_t number, const char *endpoint)
+{
+    link_t *link = xcalloc(1, sizeof *link);
+
+    must(number < GATEWAY_BROKERS_MAX &&
+         self->link_count < GATEWAY_BROKERS_MAX);
+    link_init(link, endpoint, number, self->beginnings[number], self->loop,
+              self->reserve);
+    link->serial = self->link_serial++;
+    self->links[self->link_count++] = link;
+    greet(self, link);
+    return link;
+}
+
+static bool is_anyone_at(const hub_t *self, const link_t *link)
+{
+    for (uint32_t slot = 0; slot < self->used; slot++) {
+        if (self->table[slot] != NULL && self->table[slot]->link == link) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * A broker that was lost and did not say BYE may live: it is to hear who left
+ * it meanwhile (link->departed), so it is given time to come back.
+ */
+bool hub_is_spent(const hub_t *self, const link_t *link)
+{
+    bool never_came = link->boot[0] == '\0';
+    bool is_gone =
+        link->is_lost &&
+        (link->has_left || self->now_ms - link->lost_ms >= KEEP_LOST_MS);
+
+    return !link_stands(link) && (never_came || is_gone) &&
+           !is_anyone_at(self, link);
+}
+
+static void forget_former(hub_t *self, const link_t *link)
+{
+    for (uint32_t slot = 0; slot < self->used; slot++) {
+        if (self->table[slot] != NULL && self->table[slot]->former == link) {
+            self->table[slot]->former = NULL;
+        }
+    }
+}
+
+void hub_remove_broker(hub_t *self, link_t *link)
+{
+    size_t at = 0;
+
+    while (self->links[at] != link) {
+        at++;
+    }
+    must(list_is_empty(&link->waiting) && list_is_empty(&link->arriving));
+    self->links[at] = self->links[--self->link_count];
+    self->beginnings[link->number] = link_ending(link);
+    forget_former(self, link);
+    link_fini(link);
+    free(link);
 }
 
 /* --- turns ------------------------------------------------------------- */
@@ -729,25 +808,6 @@ static uint64_t largest_request(const gateway_options_t *options)
     return REQUEST_OVERHEAD + (message > connect ? message : connect);
 }
 
-/* One for each endpoint of the comma separated list. */
-static int add_links(hub_t *self, uint64_t reserve)
-{
-    char *list = xstrdup(self->options.broker), *rest = list, *endpoint;
-
-    while ((endpoint = strsep(&rest, ",")) != NULL) {
-        if (self->link_count == GATEWAY_BROKERS_MAX) {
-            free(list);
-            return -E2BIG;
-        }
-        link_t *link = xcalloc(1, sizeof *link);
-        link_init(link, endpoint, (uint32_t)self->link_count, self->loop,
-                  reserve);
-        self->links[self->link_count++] = link;
-    }
-    free(list);
-    return 0;
-}
-
 hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
                size_t error_size)
 {
@@ -760,12 +820,8 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     wheel_init(&self->wheel, now_ms);
     list_init(&self->unplaced);
     self->loop = rand_u32() & CONN_ID_LOOP_MAX;
+    self->reserve = largest_request(options);
     rand_hex(self->boot);
-    if (add_links(self, largest_request(options)) < 0) {
-        snprintf(error, error_size, "more than %d brokers",
-                 GATEWAY_BROKERS_MAX);
-        goto fail;
-    }
     if (route_expr_compile(options->route_selection_expression,
                            &self->route_expr, error, error_size) < 0) {
         goto fail;
@@ -777,9 +833,6 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
                      options->static_dir, strerror(errno));
             goto fail;
         }
-    }
-    for (size_t i = 0; i < self->link_count; i++) {
-        greet(self, self->links[i]);
     }
     return self;
 fail:

@@ -32,10 +32,13 @@ struct hub {
 
     link_t *links[GATEWAY_BROKERS_MAX]; /* owned; one for each broker */
     size_t link_count;
-    list_t unplaced; /* session.wait: while no broker is there */
-    uint32_t loop;   /* our number in connection ids */
-    uint32_t placed; /* slots whose placement was looked at, while … */
-    bool is_placing; /* … a broker has joined */
+    uint32_t link_serial;                     /* of the next */
+    uint32_t beginnings[GATEWAY_BROKERS_MAX]; /* link_ending, by number */
+    uint64_t reserve; /* bytes: the largest REQUEST that we make */
+    list_t unplaced;  /* session.wait: while no broker is there */
+    uint32_t loop;    /* our number in connection ids */
+    uint32_t placed;  /* slots whose placement was looked at, while … */
+    bool is_placing;  /* … a broker has joined */
     gateway_stats_t stats;
     log_brake_t brake;
 
@@ -67,6 +70,21 @@ struct hub {
 hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
                size_t error_size);
 void hub_destroy(hub_t **self_p);
+
+/*
+ * A broker joins: greet it.  number: one that no link has.  There are at most
+ * GATEWAY_BROKERS_MAX.  Returns its link; lent.
+ */
+link_t *hub_add_broker(hub_t *self, uint32_t number, const char *endpoint);
+
+/*
+ * Nobody would miss the link: its broker never came or is gone, and no session
+ * is at it.
+ */
+bool hub_is_spent(const hub_t *self, const link_t *link);
+
+/* Remove a link that is spent. */
+void hub_remove_broker(hub_t *self, link_t *link);
 
 /* A turn begins. */
 void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms);

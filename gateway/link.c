@@ -35,12 +35,13 @@ static uint64_t hash_of(const char *text)
 }
 
 void link_init(link_t *self, const char *endpoint, uint32_t number,
-               uint32_t loop, uint64_t reserve)
+               uint32_t beginning, uint32_t loop, uint64_t reserve)
 {
     memset(self, 0, sizeof *self);
     self->endpoint = xstrdup(endpoint);
     self->hash = hash_of(endpoint);
     self->number = number;
+    self->beginning = beginning > 0 ? beginning : number << NUMBER_SHIFT;
     buf_init(&self->out, OUT_MAX);
     buf_init(&self->departed, DEPARTED_MAX);
     list_init(&self->waiting);
@@ -59,6 +60,17 @@ void link_fini(link_t *self)
     free(self->endpoint);
     free(self->requests);
     self->requests = NULL;
+}
+
+uint32_t link_ending(const link_t *self)
+{
+    uint32_t ending = self->beginning;
+
+    for (uint32_t i = 0; i < self->used; i++) {
+        uint32_t next = self->requests[i].generation + 1;
+        ending = next > ending ? next : ending;
+    }
+    return ending;
 }
 
 /* The session that we remember, and whose it was. */
@@ -158,6 +170,7 @@ link_welcome_t link_welcome(link_t *self, int64_t now_ms,
     self->is_draining = false;
     self->state = LINK_LISTING;
     self->is_lost = false;
+    self->has_left = false;
     note_age(self, now_ms, welcome->options);
     if (welcome->heartbeat_ms > 0) {
         self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
@@ -242,7 +255,7 @@ static int grow(link_t *self)
     memset(requests + self->capacity, 0,
            (capacity - self->capacity) * sizeof *requests);
     for (uint32_t i = self->capacity; i < capacity; i++) {
-        requests[i].generation = self->number << NUMBER_SHIFT;
+        requests[i].generation = self->beginning;
     }
     self->requests = requests;
     self->capacity = capacity;

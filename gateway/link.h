@@ -49,14 +49,19 @@ typedef struct {
 } link_request_t;
 
 typedef struct {
-    char *endpoint;  /* owned */
-    uint64_t hash;   /* of it: its part in where connections are placed */
-    uint32_t number; /* its index in the hub */
+    char *endpoint;     /* owned */
+    uint64_t hash;      /* of it: its part in where connections are placed */
+    uint32_t number;    /* among the hub's links; that of one that is gone is
+                           given again */
+    uint32_t serial;    /* never given again */
+    uint32_t beginning; /* generation of entries that are new */
     link_state_t state;
     bool is_young;      /* the broker may not know its workers yet, until … */
     int64_t settles_ms; /* … then */
     bool is_draining;   /* it is about to end and takes no more requests */
     bool is_lost;       /* what was on its way was given up; until a WELCOME */
+    bool has_left;      /* it said BYE; until a WELCOME */
+    int64_t lost_ms;    /* when it was lost last */
     buf_t out;          /* messages of this turn */
     list_t waiting;     /* sessions that wait for room */
     uint32_t loop;      /* our number in connection ids and request numbers */
@@ -90,10 +95,17 @@ typedef struct {
 
 #define LINK_REQUESTS_MAX (1u << 20) /* entries; the number has 20 bits */
 
-/* loop: our number; reserve: bytes, the largest REQUEST that will be put. */
+/*
+ * loop: our number; reserve: bytes, the largest REQUEST that will be put;
+ * beginning: 0, or link_ending of the last link that had this number.
+ */
 void link_init(link_t *self, const char *endpoint, uint32_t number,
-               uint32_t loop, uint64_t reserve);
+               uint32_t beginning, uint32_t loop, uint64_t reserve);
 void link_fini(link_t *self);
+
+/* Where the next link of this number begins, so that it uses no number of a
+ * request again. */
+uint32_t link_ending(const link_t *self);
 
 /* Say HELLO (again).  name and boot are ours. */
 void link_greet(link_t *self, int64_t now_ms, const char *boot,

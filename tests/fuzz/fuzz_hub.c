@@ -760,7 +760,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const gateway_options_t options = {
         .name = "fuzz",
         .listen = "",
-        .broker = "a,b",
         .route_selection_expression = "$request.body.action",
         .stage = "",
         .static_dir = "",
@@ -794,6 +793,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&world.out, PIPE_MAX);
     world.hub = hub_new(&options, world.now_ms, error, sizeof error);
     must(world.hub != NULL);
+    hub_add_broker(world.hub, 0, "a");
+    hub_add_broker(world.hub, 1, "b");
     while (in.at < in.end) {
         act(&world, &in);
     }

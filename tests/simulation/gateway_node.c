@@ -427,10 +427,7 @@ void gateway_node_add_broker(gateway_node_t *self, router_t *broker)
     static const wire_ops_t ops = {.frame = on_frame,
                                    .stopped_until_ms = stopped_until_ms,
                                    .broken = on_broken};
-    static const char *const endpoints[BROKERS_MAX] = {
-        "tcp://a:1", "tcp://a:1,tcp://b:1", "tcp://a:1,tcp://b:1,tcp://c:1"};
 
-    self->options.broker = endpoints[self->wire_count];
     wire_init(&self->wires[self->wire_count++], SIDE_GATEWAYS, broker, self,
               &ops);
 }
@@ -454,6 +451,8 @@ void gateway_node_fini(gateway_node_t *self)
 
 void gateway_node_start(gateway_node_t *self)
 {
+    static const char *const endpoints[BROKERS_MAX] = {"tcp://a:1", "tcp://b:1",
+                                                       "tcp://c:1"};
     char error[256];
 
     self->life++;
@@ -463,7 +462,8 @@ void gateway_node_start(gateway_node_t *self)
     self->hub = hub_new(&self->options, world_now_ms(), error, sizeof error);
     must(self->hub != NULL);
     world_trace("gateway starts, loop %06x", self->hub->loop);
-    for (size_t i = 0; i < self->wire_count; i++) {
+    for (uint32_t i = 0; i < self->wire_count; i++) {
+        hub_add_broker(self->hub, i, endpoints[i]);
         wire_open(&self->wires[i]);
     }
     tick(self, self->life);

@@ -303,6 +303,18 @@ static void gateway_ends(void)
     }
 }
 
+/* One for each of a comma separated list. */
+static void add_brokers(const char *brokers)
+{
+    char list[256], *rest = list, *endpoint;
+    uint32_t number = 0;
+
+    snprintf(list, sizeof list, "%s", brokers);
+    while ((endpoint = strsep(&rest, ",")) != NULL) {
+        hub_add_broker(gateway.hub, number++, endpoint);
+    }
+}
+
 static void gateway_starts(void)
 {
     char error[256];
@@ -310,6 +322,7 @@ static void gateway_starts(void)
     gateway.hub =
         hub_new(&gateway.options, gateway.now_ms, error, sizeof error);
     assert_non_null(gateway.hub);
+    add_brokers(gateway.options.broker);
     begin_turn();
     end_turn();
 }

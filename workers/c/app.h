@@ -12,8 +12,9 @@
 #define MIDDLEWARE_MAX 64
 #define BROKERS_MAX    16
 #define WINDOW_MAX     1000000
-#define LIVENESS_MAX   120000  /* ms; PROTOCOL.md section 4 */
-#define DRAIN_MAX      3600000 /* ms */
+#define LIVENESS_MAX   120000   /* ms; PROTOCOL.md section 4 */
+#define DRAIN_MAX      3600000  /* ms */
+#define RESOLVE_MAX    86400000 /* ms */
 
 typedef struct {
     hoist_middleware *run; /* borrowed: the program's code */
@@ -21,8 +22,8 @@ typedef struct {
 } layer_t;
 
 typedef struct {
-    char *brokers[BROKERS_MAX];   /* owned: endpoints */
-    size_t broker_count;          /* >= 1 */
+    char *brokers;                /* owned: endpoints, with commas between */
+    int64_t resolve_ms;           /* between look-ups of names; 0: one */
     char name[PEER_NAME_MAX + 1]; /* "": the program's */
     uint64_t window;              /* requests, of all brokers together */
     uint64_t window_bytes;        /* their encoded size */

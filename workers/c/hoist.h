@@ -217,8 +217,14 @@ void *hoist_app_data(const hoist_app *app);
 /*
  * Set one option by its name, without the dashes:
  *
- *     broker        endpoints, with commas between them, 1 to 16; one DEALER
- *                   each.  Default tcp://127.0.0.1:5555.
+ *     broker        endpoints, with commas between them, 1 to 16.  The host of
+ *                   a tcp one may be a name: each address that it has is a
+ *                   broker, at most 16 in all (of IPv4, if it has some, else
+ *                   of IPv6).  Default tcp://127.0.0.1:5555.
+ *     resolve-interval
+ *                   ms between two look-ups of such names, 0 to 86400000; 0:
+ *                   until each was found once.  What is new is connected to;
+ *                   what is gone is left when it is down.  Default 5000.
  *     name          for people, in logs and status; at most 64 bytes.
  *                   Default: the program's name.
  *     window        requests that brokers may have outstanding here, together;

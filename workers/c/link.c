@@ -159,6 +159,7 @@ static void greet(link_t *self, int64_t now_ms)
     forget(self);
     self->state = LINK_GREETING;
     self->greeted_ms = now_ms;
+    self->owes_ready = false;
     /* The outbox was emptied just now, so only memory can be missing. */
     must(put_hello(self, scratch) == 0 && put_ready(self, scratch) == 0);
 }
@@ -172,6 +173,11 @@ static void lose(link_t *self, const char *why, int64_t now_ms)
     self->state = LINK_LOST;
 }
 
+static size_t inbox_limit(uint64_t window_bytes)
+{
+    return window_bytes * 2 + FRAME_MAX_;
+}
+
 void link_init(link_t *self, const link_options_t *options, int64_t now_ms)
 {
     *self = (link_t){
@@ -181,6 +187,7 @@ void link_init(link_t *self, const link_options_t *options, int64_t now_ms)
         .name = options->name,
         .window = options->window,
         .window_bytes = options->window_bytes,
+        .losses = options->losses,
         .heartbeat_ms = FIRST_HEARTBEAT_MS,
         .liveness_ms = FIRST_LIVENESS_MS,
         .heard_ms = now_ms,
@@ -188,7 +195,7 @@ void link_init(link_t *self, const link_options_t *options, int64_t now_ms)
         .pinged_ms = now_ms,
     };
     outbox_init(&self->outbox);
-    buf_init(&self->inbox, options->window_bytes * 2 + FRAME_MAX_);
+    buf_init(&self->inbox, inbox_limit(options->window_bytes));
     greet(self, now_ms);
 }
 
@@ -321,6 +328,31 @@ static void put_drain(link_t *self, int64_t now_ms)
     self->fence = self->pings;
 }
 
+/* Where there is no room for it now, the next tick has it. */
+static void pay_ready(link_t *self)
+{
+    if (self->owes_ready && self->state == LINK_UP && !self->draining &&
+        put_ready(self, &self->core->ctx.scratch) == 0) {
+        self->owes_ready = false;
+    }
+}
+
+void link_set_window(link_t *self, uint64_t window, uint64_t window_bytes)
+{
+    size_t limit = inbox_limit(window_bytes);
+
+    if (window == self->window && window_bytes == self->window_bytes) {
+        return;
+    }
+    self->window = window;
+    self->window_bytes = window_bytes;
+    if (limit > self->inbox.limit) { /* it may hold more than the new one */
+        self->inbox.limit = limit;
+    }
+    self->owes_ready = true;
+    pay_ready(self);
+}
+
 static bool is_for_us(const link_t *self, const message_welcome_t *welcome)
 {
     wire_bytes_t peer = wire_map_str(welcome->options, "peer");
@@ -364,6 +396,7 @@ static void take_welcome(link_t *self, const message_welcome_t *welcome,
     if (self->draining) {
         put_drain(self, now_ms);
     }
+    pay_ready(self);
 }
 
 /*
@@ -540,6 +573,7 @@ static void tick_greeting(link_t *self, int64_t now_ms)
 
 void link_tick(link_t *self, int64_t now_ms)
 {
+    pay_ready(self);
     if (now_ms >= missing_due_ms(self)) {
         say_missing(self, now_ms);
     }
@@ -573,6 +607,18 @@ void link_drain(link_t *self, int64_t now_ms)
     self->draining = true;
     if (self->state == LINK_UP) {
         put_drain(self, now_ms);
+    }
+}
+
+bool link_is_spent(const link_t *self, int64_t now_ms)
+{
+    switch (self->state) {
+    case LINK_UP:
+        return false;
+    case LINK_GREETING:
+        return now_ms - self->missing.since_ms >= self->liveness_ms;
+    default:
+        return true;
     }
 }
 

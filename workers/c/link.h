@@ -38,7 +38,8 @@ typedef struct {
     uint64_t window_bytes; /* the same in bytes */
 
     link_state_t state;
-    uint32_t losses;     /* how often it was lost */
+    uint32_t losses;     /* how often it was lost, or another of its boot id */
+    bool owes_ready;     /* the broker is to be told of the window */
     outbox_t outbox;     /* owned */
     buf_t inbox;         /* owned: REQUESTs not begun, each behind its time */
     size_t inbox_at;     /* bytes of inbox that are done */
@@ -69,6 +70,7 @@ typedef struct {
     const char *name; /* 0..PEER_NAME_MAX bytes */
     uint64_t window;
     uint64_t window_bytes;
+    uint32_t losses; /* of links with this boot id before */
 } link_options_t;
 
 /* The greeting is in the outbox at once. */
@@ -114,6 +116,13 @@ int64_t link_due_ms(const link_t *self);
 
 /* A frame of len bytes, the front of outbox.ready, has been sent. */
 void link_sent(link_t *self, size_t len, int64_t now_ms);
+
+/* Another share of the windows, which the broker is told as soon as may be. */
+void link_set_window(link_t *self, uint64_t window, uint64_t window_bytes);
+
+/* The broker is lost, or has not been there for so long that it would be:
+ * nothing is missed when the link ends. */
+bool link_is_spent(const link_t *self, int64_t now_ms);
 
 /* Ask for no more requests.  Once. */
 void link_drain(link_t *self, int64_t now_ms);

@@ -9,11 +9,14 @@
  *   tick    timers; behind reading, for what was said while a handler ran
  *           long is no silence
  *   flush   one frame to each broker
+ *   follow  the brokers' names: a line for each address that is new
  *   leave   when stopping and all is done
  */
 #include "base/clock.h"
 #include "base/rand.h"
+#include "base/resolver.h"
 #include "base/xalloc.h"
+#include "base/zdial.h"
 #include "base/zparts.h"
 #include "workers/c/link.h"
 #include "workers/c/signals.h"
@@ -37,14 +40,20 @@
 #define CONNECT_MS        2000 /* or TCP would try for two minutes */
 #define RECONNECT_MS      50   /* first pause, doubled up to … */
 #define RECONNECT_MAX_MS  2000
-#define RENEW_MS          5000 /* without a transport, until one is asked for */
 #define TRANSPORT_PING_MS 5000 /* ZMTP: finds dead hosts */
 #define TRANSPORT_DEAD_MS 15000
 #define WAIT_MAX_MS       1000
 #define PATIENCE_MS       1000 /* a terminal and a supervisor may both signal */
 
+/* What is polled before the lines. */
+enum { ITEM_STOP, ITEM_ANSWERS, ITEM_LINES };
+
+_Static_assert(BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
+
 typedef struct {
     link_t link;
+    size_t slot;        /* of the roster */
+    char *endpoint;     /* owned */
     void *socket;       /* owned: DEALER, or NULL */
     bool blocked;       /* the socket takes no more just now */
     int64_t blocked_ms; /* since when; 0: it is not */
@@ -53,10 +62,13 @@ typedef struct {
 typedef struct {
     hoist_app *app; /* borrowed */
     core_t core;
-    void *zmq;     /* owned: context */
-    line_t *lines; /* owned: one for each broker */
+    void *zmq; /* owned: context */
+    roster_t roster;
+    resolver_t *resolver;       /* owned; NULL: no broker is a name */
+    line_t *lines[BROKERS_MAX]; /* owned: one for each broker */
     size_t count;
-    zmq_pollitem_t *items; /* owned: stop_fd, then one for each line */
+    uint32_t losses; /* of lines that were closed */
+    zmq_pollitem_t items[ITEM_LINES + BROKERS_MAX];
     char boot[RAND_HEX_LEN + 1];
     const char *name; /* borrowed */
     bool draining;
@@ -65,7 +77,7 @@ typedef struct {
     int64_t leave_ms; /* when it ends at the latest */
 } loop_t;
 
-/* --- start and end ----------------------------------------------------- */
+/* --- lines ------------------------------------------------------------- */
 
 static int set_int(void *socket, int option, int64_t value)
 {
@@ -79,9 +91,10 @@ static int set_int(void *socket, int option, int64_t value)
  * IMMEDIATE: nothing is queued for a broker that is not there.  What it would
  * get at its return would be answers to questions of another life.
  */
-static int configure(void *socket, const link_t *link)
+static int configure(void *socket, const settings_t *settings)
 {
-    const int64_t window = (int64_t)link->window + HWM_SLACK;
+    /* Of all brokers: the share of one may grow. */
+    const int64_t window = (int64_t)settings->window + HWM_SLACK;
     const int64_t options[][2] = {
         {ZMQ_LINGER, LINGER_MS},
         {ZMQ_IMMEDIATE, 1},
@@ -112,15 +125,28 @@ static int connect_line(loop_t *self, line_t *line)
     if (line->socket == NULL) {
         return -zmq_errno();
     }
-    int rc = configure(line->socket, &line->link);
-    if (rc == 0 && zmq_connect(line->socket, line->link.endpoint) < 0) {
+    int rc = configure(line->socket, &self->app->settings);
+    if (rc == 0 && zdial(line->socket, line->endpoint) < 0) {
         rc = -zmq_errno();
     }
-    if (rc < 0) {
-        log_err("WORKER-CONNECT", "broker=%s error=\"%s\"", line->link.endpoint,
-                zmq_strerror(-rc));
-    }
     return rc;
+}
+
+static void close_line(loop_t *self, size_t at)
+{
+    line_t *line = self->lines[at];
+
+    if (line->socket != NULL) {
+        zmq_close(line->socket);
+    }
+    /* Whoever is welcomed after us is not to be taken for us. */
+    if (line->link.losses >= self->losses) {
+        self->losses = line->link.losses + 1;
+    }
+    link_fini(&line->link);
+    free(line->endpoint);
+    free(line);
+    self->lines[at] = self->lines[--self->count];
 }
 
 /* A broker's share of a window; each gets at least one. */
@@ -129,54 +155,140 @@ static uint64_t share(uint64_t window, size_t brokers)
     return window > brokers ? window / brokers : 1;
 }
 
-static int open_loop(loop_t *self, hoist_app *app)
+static int open_line(loop_t *self, size_t slot, int64_t now_ms)
 {
-    const settings_t *settings = &app->settings;
-    int64_t now_ms = clock_mono_ms();
-    int rc = 0;
+    const settings_t *settings = &self->app->settings;
+    size_t brokers = roster_count(&self->roster);
+    line_t *line = xcalloc(1, sizeof *line);
 
-    *self = (loop_t){.app = app, .count = settings->broker_count};
-    core_init(&self->core, app);
-    rand_hex(self->boot);
-    self->name = *settings->name != '\0' ? settings->name
-                                         : program_invocation_short_name;
-    self->lines = xcalloc(self->count, sizeof *self->lines);
-    self->items = xcalloc(self->count + 1, sizeof *self->items);
-    for (size_t i = 0; i < self->count; i++) {
-        link_options_t options = {
-            .core = &self->core,
-            .endpoint = settings->brokers[i],
-            .boot = self->boot,
-            .name = self->name,
-            .window = share(settings->window, self->count),
-            .window_bytes = share(settings->window_bytes, self->count),
-        };
-        link_init(&self->lines[i].link, &options, now_ms);
-    }
-    self->zmq = zmq_ctx_new();
-    if (self->zmq == NULL) {
-        return -zmq_errno();
-    }
-    for (size_t i = 0; rc == 0 && i < self->count; i++) {
-        rc = connect_line(self, &self->lines[i]);
+    line->slot = slot;
+    line->endpoint = xstrdup(roster_endpoint(&self->roster, slot));
+    link_options_t options = {
+        .core = &self->core,
+        .endpoint = line->endpoint,
+        .boot = self->boot,
+        .name = self->name,
+        .window = share(settings->window, brokers),
+        .window_bytes = share(settings->window_bytes, brokers),
+        .losses = self->losses,
+    };
+    link_init(&line->link, &options, now_ms);
+    self->lines[self->count++] = line;
+    int rc = connect_line(self, line);
+    if (rc < 0) {
+        log_err("WORKER-CONNECT", "broker=%s error=\"%s\"", line->endpoint,
+                zmq_strerror(-rc));
+        close_line(self, self->count - 1);
     }
     return rc;
 }
 
-static void close_loop(loop_t *self)
+/* --- which brokers ------------------------------------------------------- */
+
+static bool has_line(const loop_t *self, size_t slot)
 {
     for (size_t i = 0; i < self->count; i++) {
-        if (self->lines[i].socket != NULL) {
-            zmq_close(self->lines[i].socket);
+        if (self->lines[i]->slot == slot) {
+            return true;
         }
-        link_fini(&self->lines[i].link);
+    }
+    return false;
+}
+
+static void open_new(loop_t *self, int64_t now_ms, int *rc)
+{
+    for (size_t slot = 0; *rc == 0 && slot < BROKERS_MAX; slot++) {
+        if (roster_endpoint(&self->roster, slot) != NULL &&
+            !has_line(self, slot)) {
+            *rc = open_line(self, slot, now_ms);
+        }
+    }
+}
+
+static void close_spent(loop_t *self, int64_t now_ms)
+{
+    for (size_t i = self->count; i-- > 0;) {
+        size_t slot = self->lines[i]->slot;
+        if (!roster_wants(&self->roster, slot) &&
+            link_is_spent(&self->lines[i]->link, now_ms)) {
+            close_line(self, i);
+            roster_release(&self->roster, slot);
+        }
+    }
+}
+
+/* A line for each broker of the roster; those that are not wanted any more stay
+ * until they are spent.  Returns 0, or why one could not be opened. */
+static int follow_roster(loop_t *self, int64_t now_ms)
+{
+    const settings_t *settings = &self->app->settings;
+    int rc = 0;
+
+    close_spent(self, now_ms);
+    open_new(self, now_ms, &rc);
+    for (size_t i = 0; i < self->count; i++) {
+        link_set_window(&self->lines[i]->link,
+                        share(settings->window, self->count),
+                        share(settings->window_bytes, self->count));
+    }
+    return rc;
+}
+
+/* What cannot be opened now is tried again at the next answer. */
+static void take_answers(loop_t *self, int64_t now_ms)
+{
+    answer_t answer;
+
+    while (resolver_next(self->resolver, &answer)) {
+        roster_answer(&self->roster, &answer);
+    }
+    if (!self->draining) {
+        (void)follow_roster(self, now_ms);
+    }
+}
+
+/* --- start and end ----------------------------------------------------- */
+
+static int open_brokers(loop_t *self)
+{
+    const settings_t *settings = &self->app->settings;
+
+    must(roster_init(&self->roster, settings->brokers, BROKERS_MAX) == 0);
+    int rc = follow_roster(self, clock_mono_ms());
+    if (rc < 0) {
+        return rc;
+    }
+    return resolver_new(&self->resolver, &self->roster, settings->resolve_ms,
+                        resolver_lookup);
+}
+
+static int open_loop(loop_t *self, hoist_app *app)
+{
+    const settings_t *settings = &app->settings;
+
+    *self = (loop_t){.app = app};
+    core_init(&self->core, app);
+    rand_hex(self->boot);
+    self->name = *settings->name != '\0' ? settings->name
+                                         : program_invocation_short_name;
+    self->zmq = zmq_ctx_new();
+    if (self->zmq == NULL) {
+        return -zmq_errno();
+    }
+    return open_brokers(self);
+}
+
+static void close_loop(loop_t *self)
+{
+    resolver_destroy(&self->resolver);
+    while (self->count > 0) {
+        close_line(self, self->count - 1);
     }
     if (self->zmq != NULL) {
         while (zmq_ctx_term(self->zmq) < 0 && zmq_errno() == EINTR) {
         }
     }
-    free(self->lines);
-    free(self->items);
+    roster_fini(&self->roster);
     core_fini(&self->core);
 }
 
@@ -187,8 +299,8 @@ static long wait_ms(const loop_t *self, int64_t now_ms)
     int64_t due_ms = now_ms + WAIT_MAX_MS;
 
     for (size_t i = 0; i < self->count; i++) {
-        int64_t line_ms = link_due_ms(&self->lines[i].link);
-        if (link_can_resume(&self->lines[i].link)) {
+        int64_t line_ms = link_due_ms(&self->lines[i]->link);
+        if (link_can_resume(&self->lines[i]->link)) {
             return 0;
         }
         due_ms = line_ms < due_ms ? line_ms : due_ms;
@@ -199,48 +311,46 @@ static long wait_ms(const loop_t *self, int64_t now_ms)
     return due_ms > now_ms ? (long)(due_ms - now_ms) : 0;
 }
 
-static int wait_for_work(loop_t *self, int64_t now_ms)
+static size_t gather_items(loop_t *self)
 {
-    self->items[0] =
+    self->items[ITEM_STOP] =
         (zmq_pollitem_t){.fd = self->app->stop_fd, .events = ZMQ_POLLIN};
+    self->items[ITEM_ANSWERS] = (zmq_pollitem_t){
+        .fd = self->resolver != NULL ? resolver_fd(self->resolver) : -1,
+        .events = ZMQ_POLLIN};
     for (size_t i = 0; i < self->count; i++) {
         short events = ZMQ_POLLIN;
-        if (self->lines[i].blocked) {
+        if (self->lines[i]->blocked) {
             events |= ZMQ_POLLOUT;
         }
-        self->items[i + 1] =
-            (zmq_pollitem_t){.socket = self->lines[i].socket, .events = events};
+        self->items[ITEM_LINES + i] = (zmq_pollitem_t){
+            .socket = self->lines[i]->socket, .events = events};
     }
-    int rc = zmq_poll(self->items, (int)self->count + 1, wait_ms(self, now_ms));
+    return ITEM_LINES + self->count;
+}
+
+static int wait_for_work(loop_t *self, int64_t now_ms)
+{
+    size_t count = gather_items(self);
+    int rc = zmq_poll(self->items, (int)count, wait_ms(self, now_ms));
+
     if (rc < 0 && zmq_errno() != EINTR) {
         return -zmq_errno();
     }
     if (rc <= 0) {
-        for (size_t i = 0; i <= self->count; i++) {
+        for (size_t i = 0; i < count; i++) {
             self->items[i].revents = 0;
         }
     }
     return 0;
 }
 
-/*
- * The broker is away or does not read.  libzmq connects again by itself, but
- * not after bytes that break its own protocol, a frame beyond the limit among
- * them: then it has to be told.  That costs nothing while there is no
- * transport; to a broker that only stood still, its queue full, we become a
- * stranger.
- */
+/* The broker is away or does not read. */
 static void block(line_t *line, int64_t now_ms)
 {
     line->blocked = true;
-    if (line->blocked_ms == 0) {
-        line->blocked_ms = now_ms;
-    } else if (now_ms - line->blocked_ms >= RENEW_MS &&
-               line->link.state != LINK_UP) {
-        line->blocked_ms = now_ms;
-        (void)zmq_disconnect(line->socket, line->link.endpoint);
-        (void)zmq_connect(line->socket, line->link.endpoint); /* or later */
-    }
+    zdial_again(line->socket, line->endpoint, &line->blocked_ms, now_ms,
+                line->link.state == LINK_UP);
 }
 
 static int flush(line_t *line, int64_t now_ms)
@@ -367,7 +477,7 @@ static void take_stop(loop_t *self, int64_t now_ms)
     log_info("WORKER-DRAINING", "drain_ms=%" PRId64,
              self->app->settings.drain_ms);
     for (size_t i = 0; i < self->count; i++) {
-        link_drain(&self->lines[i].link, now_ms);
+        link_drain(&self->lines[i]->link, now_ms);
     }
 }
 
@@ -382,7 +492,7 @@ static bool may_leave(const loop_t *self, int64_t now_ms)
         return true;
     }
     for (size_t i = 0; i < self->count; i++) {
-        if (!link_is_drained(&self->lines[i].link)) {
+        if (!link_is_drained(&self->lines[i]->link)) {
             return false;
         }
     }
@@ -394,7 +504,7 @@ static int flush_all(loop_t *self, int64_t now_ms)
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < self->count; i++) {
-        rc = flush(&self->lines[i], now_ms);
+        rc = flush(self->lines[i], now_ms);
     }
     return rc;
 }
@@ -402,7 +512,7 @@ static int flush_all(loop_t *self, int64_t now_ms)
 static int say_bye(loop_t *self, int64_t now_ms)
 {
     for (size_t i = 0; i < self->count; i++) {
-        link_bye(&self->lines[i].link);
+        link_bye(&self->lines[i]->link);
     }
     return flush_all(self, now_ms);
 }
@@ -416,10 +526,14 @@ static int turns(loop_t *self)
         rc = wait_for_work(self, now_ms);
         now_ms = clock_mono_ms();
         for (size_t i = 0; rc == 0 && i < self->count; i++) {
-            rc =
-                turn_line(&self->lines[i], self->items[i + 1].revents, &now_ms);
+            rc = turn_line(self->lines[i], self->items[ITEM_LINES + i].revents,
+                           &now_ms);
         }
-        if (rc == 0 && self->items[0].revents != 0) {
+        if (rc == 0 && self->items[ITEM_ANSWERS].revents != 0) {
+            take_answers(self, now_ms);
+            rc = flush_all(self, now_ms); /* greetings */
+        }
+        if (rc == 0 && self->items[ITEM_STOP].revents != 0) {
             take_stop(self, now_ms);
         }
     }
@@ -430,15 +544,9 @@ static int turns(loop_t *self)
 
 static void log_started(const loop_t *loop)
 {
-    char brokers[1024] = ""; /* as many as a line of the log has room for */
-    size_t len = 0;
-
-    for (size_t i = 0; i < loop->count && len < sizeof brokers; i++) {
-        len += (size_t)snprintf(brokers + len, sizeof brokers - len, "%s%s",
-                                i > 0 ? "," : "", loop->lines[i].link.endpoint);
-    }
     log_info("WORKER-STARTED", "name=%s boot=%s routes=%zu brokers=%s",
-             loop->name, loop->boot, loop->app->routes.count, brokers);
+             loop->name, loop->boot, loop->app->routes.count,
+             loop->app->settings.brokers);
 }
 
 static int check(const hoist_app *app)

@@ -3,6 +3,7 @@
  * The options of a worker, by name: from the program, the environment or the
  * command line.  One table says everything about each.
  */
+#include "base/endpoint.h"
 #include "base/variables.h"
 #include "base/xalloc.h"
 #include "workers/c/app.h"
@@ -23,31 +24,17 @@ typedef struct {
     int (*set)(settings_t *settings, const char *value);
 } option_t;
 
-static void drop_brokers(settings_t *self)
+static bool can_be_dialled(const char *text)
 {
-    for (size_t i = 0; i < self->broker_count; i++) {
-        free(self->brokers[i]);
-    }
-    self->broker_count = 0;
-}
+    endpoint_t endpoint;
 
-static bool is_endpoint(const char *text)
-{
-    static const char *const schemes[] = {"tcp://", "ipc://"};
-
-    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-        size_t len = strlen(schemes[i]);
-        if (strncmp(text, schemes[i], len) == 0 && text[len] != '\0') {
-            return true;
-        }
-    }
-    return false;
+    return endpoint_parse(text, &endpoint) == 0 &&
+           endpoint.kind != ENDPOINT_INNER;
 }
 
 static int set_broker(settings_t *self, const char *value)
 {
     char list[LIST_MAX];
-    char *endpoints[BROKERS_MAX];
     size_t count = 0;
     char *rest = list;
     char *part;
@@ -57,16 +44,12 @@ static int set_broker(settings_t *self, const char *value)
     }
     memcpy(list, value, strlen(value) + 1);
     while ((part = strsep(&rest, ",")) != NULL) {
-        if (count == BROKERS_MAX || !is_endpoint(part)) {
+        if (count++ == BROKERS_MAX || !can_be_dialled(part)) {
             return -EINVAL;
         }
-        endpoints[count++] = part;
     }
-    drop_brokers(self);
-    for (size_t i = 0; i < count; i++) {
-        self->brokers[i] = xstrdup(endpoints[i]);
-    }
-    self->broker_count = count;
+    free(self->brokers);
+    self->brokers = xstrdup(value);
     return 0;
 }
 
@@ -123,6 +106,11 @@ static int set_liveness(settings_t *self, const char *value)
     return parse(value, 0, LIVENESS_MAX, &self->liveness_ms);
 }
 
+static int set_resolve(settings_t *self, const char *value)
+{
+    return parse(value, 0, RESOLVE_MAX, &self->resolve_ms);
+}
+
 static int set_drain(settings_t *self, const char *value)
 {
     return parse(value, 0, DRAIN_MAX, &self->drain_ms);
@@ -143,6 +131,8 @@ static const option_t options[] = {
     {"broker", "ENDPOINT[,…]", "tcp://127.0.0.1:5555",
      "1 to 16 endpoints like tcp://HOST:PORT or ipc://PATH, separated by commas",
      "the brokers' endpoints for workers", set_broker},
+    {"resolve-interval", "MS", "5000", "a number from 0 to 86400000",
+     "between look-ups of a name in --broker; 0: one", set_resolve},
     {"name", "NAME", "", "at most 64 bytes",
      "how people will know this worker; empty: the program's name", set_name},
     {"window", "N", "256", "a number from 1 to 1000000",
@@ -169,7 +159,8 @@ void settings_init(settings_t *self)
 
 void settings_fini(settings_t *self)
 {
-    drop_brokers(self);
+    free(self->brokers);
+    self->brokers = NULL;
 }
 
 static const option_t *find(const char *name, size_t len)
