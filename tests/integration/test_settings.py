@@ -113,7 +113,11 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
         "--workers=tcp://:5555": "tcp://ADDRESS:PORT",
         "--workers=tcp://:*": "tcp://ADDRESS:PORT",
         "--workers=tcp://127.0.0.1": "tcp://ADDRESS:PORT",
-        "--broker=tcp://a:1,": "1 to 64 of tcp://ADDRESS:PORT",
+        "--broker=tcp://a:1,": "1 to 64 of tcp://HOST:PORT",
+        "--broker=tcp://a:*": "tcp://HOST:PORT",
+        "--broker=tcp://[::1:5": "tcp://HOST:PORT",
+        "--broker=inproc://a": "tcp://HOST:PORT",
+        "--resolve-interval=never": "ms from 0 to 86400000",
         "--broker=tcp://a:1,tcp://b:1,tcp://a:1": "each once",
         "--static=/no/where": "a directory that can be read (No such file",
         "--static=" + __file__: "a directory that can be read (Not a dir",
@@ -125,7 +129,8 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
     }
     for flag, right in cases.items():
         name, value = flag.split("=", 1)
-        command = "gateway" if name == "--broker" else "serve"
+        is_between = name in ("--broker", "--resolve-interval")
+        command = "gateway" if is_between else "serve"
         assert_wrong(hoist(command, flag), name, f"'{value}'", right)
 
 

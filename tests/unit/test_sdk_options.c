@@ -53,11 +53,14 @@ static int read_args(hoist_app *app, const char *first, const char *second,
 static void an_option_is_taken_within_its_bounds_only(void **state)
 {
     static const char *const wrong[][2] = {
-        {"window", "0"},        {"window", "1000001"},  {"window", "1x"},
-        {"window", " 1"},       {"window", "-1"},       {"window", ""},
-        {"window-bytes", "0"},  {"liveness", "120001"}, {"drain", "3600001"},
-        {"signals", "yes"},     {"broker", ""},         {"broker", "tcp://"},
+        {"window", "0"},        {"window", "1000001"},
+        {"window", "1x"},       {"window", " 1"},
+        {"window", "-1"},       {"window", ""},
+        {"window-bytes", "0"},  {"liveness", "120001"},
+        {"drain", "3600001"},   {"signals", "yes"},
+        {"broker", ""},         {"broker", "tcp://"},
         {"broker", "tcp://a,"}, {"broker", "http://a"},
+        {"broker", "tcp://a"},  {"resolve-interval", "-1"},
     };
     hoist_app *app = *state;
 

@@ -517,6 +517,22 @@ static int say_bye(loop_t *self, int64_t now_ms)
     return flush_all(self, now_ms);
 }
 
+/* Of names and of a stop.  What there is to say to brokers leaves at once: the
+ * next turn may come late. */
+static int take_news(loop_t *self, int64_t now_ms)
+{
+    bool has_answers = self->items[ITEM_ANSWERS].revents != 0;
+    bool is_asked_to_stop = self->items[ITEM_STOP].revents != 0;
+
+    if (has_answers) {
+        take_answers(self, now_ms);
+    }
+    if (is_asked_to_stop) {
+        take_stop(self, now_ms);
+    }
+    return has_answers || is_asked_to_stop ? flush_all(self, now_ms) : 0;
+}
+
 static int turns(loop_t *self)
 {
     int64_t now_ms = clock_mono_ms();
@@ -529,12 +545,8 @@ static int turns(loop_t *self)
             rc = turn_line(self->lines[i], self->items[ITEM_LINES + i].revents,
                            &now_ms);
         }
-        if (rc == 0 && self->items[ITEM_ANSWERS].revents != 0) {
-            take_answers(self, now_ms);
-            rc = flush_all(self, now_ms); /* greetings */
-        }
-        if (rc == 0 && self->items[ITEM_STOP].revents != 0) {
-            take_stop(self, now_ms);
+        if (rc == 0) {
+            rc = take_news(self, now_ms);
         }
     }
     return rc == 0 ? say_bye(self, now_ms) : rc;
@@ -544,7 +556,8 @@ static int turns(loop_t *self)
 
 static void log_started(const loop_t *loop)
 {
-    log_info("WORKER-STARTED", "name=%s boot=%s routes=%zu brokers=%s",
+    /* As many brokers as a line of the log has room for. */
+    log_info("WORKER-STARTED", "name=%s boot=%s routes=%zu brokers=%.1000s",
              loop->name, loop->boot, loop->app->routes.count,
              loop->app->settings.brokers);
 }
