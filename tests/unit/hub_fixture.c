@@ -131,6 +131,16 @@ void at_broker(size_t number)
     }
 }
 
+link_t *link_to(size_t broker)
+{
+    for (size_t i = 0; i < gateway.hub->link_count; i++) {
+        if (gateway.hub->links[i]->number == broker) {
+            return gateway.hub->links[i];
+        }
+    }
+    must(!"there is no link to it");
+}
+
 static void keep_frame(fixture_t *broker, const uint8_t *frame, size_t len)
 {
     uint8_t *copy = malloc(len);
@@ -157,7 +167,7 @@ static void end_turn(void)
     for (size_t i = 0; i < gateway.hub->link_count; i++) {
         link_t *link = gateway.hub->links[i];
         if (link->out.len > 0 && !gateway.broker_is_stuck) {
-            keep_frame(broker_of(i), link->out.data, link->out.len);
+            keep_frame(broker_of(link->number), link->out.data, link->out.len);
             link->last_sent_ms = gateway.now_ms;
             buf_reset(&link->out, 0);
         }
@@ -222,9 +232,10 @@ void time_passes(int64_t ms)
         gateway.now_ms += step_ms < TURN_MS ? step_ms : TURN_MS;
         begin_turn();
         for (size_t i = 0; i < gateway.hub->link_count; i++) {
-            if (!broker_of(i)->broker_is_silent &&
+            link_t *link = gateway.hub->links[i];
+            if (!broker_of(link->number)->broker_is_silent &&
                 gateway.now_ms / SIGN_MS != before) {
-                hub_frame(gateway.hub, gateway.hub->links[i], NULL, 0);
+                hub_frame(gateway.hub, link, NULL, 0);
             }
         }
         end_turn();
@@ -400,7 +411,7 @@ void broker_says_bytes(const void *bytes, size_t len)
         memcpy(copy, bytes, len);
     }
     begin_turn();
-    hub_frame(gateway.hub, gateway.hub->links[gateway.at], copy, len);
+    hub_frame(gateway.hub, link_to(gateway.at), copy, len);
     free(copy);
     end_turn();
     read_on();

@@ -113,6 +113,9 @@ void nothing_is_left(void);
 #define FIXTURE_BROKERS 3
 void at_broker(size_t number);
 
+/* The gateway's link to it. */
+link_t *link_to(size_t broker);
+
 /* Append to what it will say. */
 void put_message(const message_t *message);
 

@@ -137,7 +137,7 @@ static size_t place_at_random(link_t *places[IDS], uint64_t random)
                         .generation = 1,
                         .random = rand_u32()};
         places[i] = placement_choose(gateway.hub, &id);
-        at_a += places[i] == gateway.hub->links[A];
+        at_a += places[i] == link_to(A);
     }
     return at_a;
 }
@@ -161,7 +161,7 @@ static void only_those_move_that_have_to(void **state)
     joins(C);
     place_at_random(after, 2);
     for (size_t i = 0; i < IDS; i++) {
-        assert_true(after[i] == before[i] || after[i] == gateway.hub->links[C]);
+        assert_true(after[i] == before[i] || after[i] == link_to(C));
     }
 }
 
@@ -218,9 +218,9 @@ static void breaks(size_t broker)
     at_broker(broker);
     forgets();
     gateway.broker_is_silent = true;
-    hub_broken(gateway.hub, gateway.hub->links[broker]);
+    hub_broken(gateway.hub, link_to(broker));
     time_passes(900);
-    assert_true(link_stands(gateway.hub->links[broker]));
+    assert_true(link_stands(link_to(broker)));
 }
 
 static void a_broker_whose_transport_broke_is_not_waited_for(void **state)
@@ -230,7 +230,7 @@ static void a_broker_whose_transport_broke_is_not_waited_for(void **state)
 
     breaks(A);
     time_passes(150);
-    assert_false(link_stands(gateway.hub->links[A]));
+    assert_false(link_stands(link_to(A)));
     comes_to(client, B);
 }
 
@@ -345,8 +345,8 @@ static void a_broker_that_kept_us_is_told_who_went(void **state)
     hears_of(client, A, SYNC_DROP);
     reads_all(A);
     time_passes(50);
-    assert_int_equal(gateway.hub->links[A]->state, LINK_UP);
-    assert_int_equal(gateway.hub->links[A]->departed.len, 0);
+    assert_int_equal(link_to(A)->state, LINK_UP);
+    assert_int_equal(link_to(A)->departed.len, 0);
     assert_int_equal(place_of(client), B);
 }
 
@@ -422,15 +422,15 @@ static void of_those_it_may_not_have_heard_of_the_end_is_said(void **state)
 static client_t *client_of_c(void)
 {
     client_t *client;
-    const link_t *c = gateway.hub->links[C];
+    const link_t *c = link_to(C);
     link_state_t state = c->state;
 
     for (;;) {
         client = a_client_anywhere();
-        gateway.hub->links[C]->state = LINK_UP;
+        link_to(C)->state = LINK_UP;
         bool is_of_c =
             placement_choose(gateway.hub, &session_of(client)->id) == c;
-        gateway.hub->links[C]->state = state;
+        link_to(C)->state = state;
         if (is_of_c) {
             return client;
         }
@@ -483,10 +483,10 @@ static void who_is_being_connected_moves_behind_it(void **state)
     client_t *client;
     do {
         client = a_newcomer(UPGRADE);
-        gateway.hub->links[B]->state = LINK_UP;
+        link_to(B)->state = LINK_UP;
         bool is_of_b = placement_choose(gateway.hub, &session_of(client)->id) ==
-                       gateway.hub->links[B];
-        gateway.hub->links[B]->state = LINK_GREETING;
+                       link_to(B);
+        link_to(B)->state = LINK_GREETING;
         if (is_of_b) {
             break;
         }
@@ -623,6 +623,163 @@ static void one_loop_number_for_all(void **state)
     }
 }
 
+/* --- brokers come and go ------------------------------------------------- */
+
+static bool is_spent(size_t broker)
+{
+    return hub_is_spent(gateway.hub, link_to(broker));
+}
+
+static void says_bye(size_t broker)
+{
+    at_broker(broker);
+    broker_says_bare(KIND_BYE);
+}
+
+static void removes(size_t broker)
+{
+    assert_true(is_spent(broker));
+    hub_remove_broker(gateway.hub, link_to(broker));
+    at_broker(broker);
+    forgets();
+}
+
+static void adds(size_t broker, const char *endpoint)
+{
+    hub_add_broker(gateway.hub, (uint32_t)broker, endpoint);
+    time_passes(50);
+    at_broker(broker);
+    gets(KIND_HELLO);
+    joins(broker);
+    time_passes(50);
+}
+
+static void a_broker_may_join_those_that_stand(void **state)
+{
+    client_t *client;
+    (void)state;
+
+    gateway_of("tcp://a:1");
+    joins(A);
+    client = a_client_at(A);
+    adds(B, "tcp://b:1");
+    for (int i = 0; i < 64 && place_of(client) == A; i++) {
+        client = a_client_anywhere();
+    }
+    assert_int_equal(place_of(client), B);
+}
+
+static void without_a_broker_clients_wait_for_the_first(void **state)
+{
+    client_t *client;
+    (void)state;
+
+    gateway_of("tcp://a:1");
+    removes(A);
+    assert_int_equal(gateway.hub->link_count, 0);
+    client = a_newcomer(UPGRADE);
+    adds(B, "tcp://b:1");
+    answers(gets_connect(), 200, NULL);
+    assert_non_null(strstr(hears_head(client), "HTTP/1.1 101 "));
+}
+
+static void a_broker_that_is_up_is_never_spent(void **state)
+{
+    (void)state;
+    assert_false(is_spent(A));
+    assert_true(is_spent(C)); /* it never came */
+}
+
+static void one_that_said_bye_is_spent_at_once(void **state)
+{
+    client_t *client = a_client_at(A);
+    (void)state;
+
+    says_bye(A);
+    assert_int_equal(place_of(client), B);
+    removes(A);
+    time_passes(50);
+    comes_to(client, B);
+    reads_all(B);
+    client_says(client, "x");
+    answers(gets_message("x"), 200, "y");
+    hears_text(client, "y");
+}
+
+static void one_that_was_lost_may_be_back_for_a_minute(void **state)
+{
+    client_t *client = a_client_at(A);
+    (void)state;
+
+    falls_silent(A);
+    comes_to(client, B);
+    assert_false(is_spent(A));
+    time_passes(59000);
+    assert_false(is_spent(A));
+    time_passes(1000);
+    removes(A);
+}
+
+static void not_while_its_connections_have_nowhere_to_go(void **state)
+{
+    client_t *client;
+    (void)state;
+
+    gateway_of("tcp://a:1");
+    joins(A);
+    client = a_client_at(A);
+    says_bye(A);
+    assert_false(is_spent(A));
+    adds(B, "tcp://b:1");
+    comes_to(client, B);
+    removes(A);
+    hears_nothing(client);
+}
+
+static void the_next_of_its_number_is_another(void **state)
+{
+    client_t *client = a_newcomer(UPGRADE);
+    size_t here = place_of(client), there = here == A ? B : A;
+    (void)state;
+
+    at_broker(there);
+    put_push(client->id, text_body("early"), 9);
+    broker_speaks();
+    says_bye(there);
+    removes(there);
+    adds(there, "tcp://d:1");
+    at_broker(here);
+    answers(gets_connect(), 403, NULL);
+    at_broker(there);
+    gets_nothing(); /* the GONE was for the one before */
+}
+
+static void and_uses_no_number_of_a_request_again(void **state)
+{
+    client_t *client;
+    (void)state;
+
+    gateway_of("tcp://a:1");
+    joins(A);
+    client = a_client_at(A);
+    client_says(client, "x");
+    uint64_t first = gets_message("x");
+    says_bye(A);
+    adds(B, "tcp://b:1");
+    hears_error(client, "Internal server error", first);
+    removes(A);
+    says_bye(B);
+    adds(A, "tcp://a:1");
+    comes_to(client, A);
+    for (int i = 0; i < 3; i++) {
+        client_says(client, "y");
+        uint64_t next = gets_message("y");
+        assert_int_not_equal(next, first);
+        assert_true(next > first);
+        answers(next, 200, NULL);
+    }
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, set_up, gateway_tear_down)
 
@@ -656,6 +813,14 @@ int main(void)
         TEST(any_broker_may_push_and_hears_who_is_gone),
         TEST(an_early_push_of_another_broker_is_denied_to_that_one),
         TEST(one_loop_number_for_all),
+        TEST(a_broker_may_join_those_that_stand),
+        TEST(without_a_broker_clients_wait_for_the_first),
+        TEST(a_broker_that_is_up_is_never_spent),
+        TEST(one_that_said_bye_is_spent_at_once),
+        TEST(one_that_was_lost_may_be_back_for_a_minute),
+        TEST(not_while_its_connections_have_nowhere_to_go),
+        TEST(the_next_of_its_number_is_another),
+        TEST(and_uses_no_number_of_a_request_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

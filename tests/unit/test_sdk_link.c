@@ -713,6 +713,86 @@ static void a_link_welcomed_while_it_drains_says_so_at_once(void **state)
     assert_ready("DRAIN PING");
 }
 
+/* --- brokers come and go ------------------------------------------------- */
+
+/* READY, alone, with this window. */
+static void assert_tells_window(uint64_t window)
+{
+    buf_t frame;
+    message_t message;
+
+    buf_init(&frame, FRAME_MAX);
+    must(sdk_take(&fixture->link.outbox.ready, &frame, &message));
+    assert_int_equal(message.kind, KIND_READY);
+    assert_int_equal(message.ready.window, window);
+    assert_ready("");
+    buf_fini(&frame);
+}
+
+static void another_share_of_the_window_is_told(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    link_set_window(&fixture->link, 16, 1 << 20);
+    assert_ready("");
+    link_set_window(&fixture->link, 8, 1 << 19);
+    assert_tells_window(8);
+}
+
+static void behind_the_welcome_if_it_came_before(void **state)
+{
+    (void)state;
+    send_all(10);
+    link_set_window(&fixture->link, 8, 1 << 19);
+    assert_ready("");
+    put_welcome(0);
+    feed(20);
+    assert_tells_window(8);
+}
+
+static void a_new_greeting_says_it_anyway(void **state)
+{
+    (void)state;
+    send_all(10);
+    link_set_window(&fixture->link, 8, 1 << 19);
+    link_tick(&fixture->link, link_due_ms(&fixture->link));
+    assert_ready("HELLO READY");
+    come_up(0, 3000);
+}
+
+static void a_draining_link_asks_for_nothing_more(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    link_drain(&fixture->link, 20);
+    assert_ready("DRAIN PING");
+    link_set_window(&fixture->link, 32, 1 << 20);
+    assert_ready("DRAIN PING");
+}
+
+static void what_is_up_is_not_spent_and_what_is_lost_is(void **state)
+{
+    const link_t *link = &fixture->link;
+    (void)state;
+
+    come_up(0, 10);
+    assert_false(link_is_spent(link, 1000000));
+    feed_bare(KIND_BYE, 20);
+    assert_true(link_is_spent(link, 20));
+}
+
+static void what_is_greeted_is_spent_after_its_liveness(void **state)
+{
+    const link_t *link = &fixture->link;
+    (void)state;
+
+    come_up(0, 10);
+    feed_bare(KIND_WHO, 2000);
+    assert_int_equal(link->state, LINK_GREETING);
+    assert_false(link_is_spent(link, 2000 + LIVENESS - 1));
+    assert_true(link_is_spent(link, 2000 + LIVENESS));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -753,6 +833,12 @@ int main(void)
         TEST(a_draining_link_does_not_greet_again),
         TEST(a_greeting_that_never_left_needs_no_drain),
         TEST(a_link_welcomed_while_it_drains_says_so_at_once),
+        TEST(another_share_of_the_window_is_told),
+        TEST(behind_the_welcome_if_it_came_before),
+        TEST(a_new_greeting_says_it_anyway),
+        TEST(a_draining_link_asks_for_nothing_more),
+        TEST(what_is_up_is_not_spent_and_what_is_lost_is),
+        TEST(what_is_greeted_is_spent_after_its_liveness),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
