@@ -52,6 +52,11 @@ bool roster_wants(const roster_t *self, size_t slot)
     return is_wanted(&self->slots[slot]);
 }
 
+bool roster_is_late(const roster_t *self, size_t slot)
+{
+    return self->slots[slot].is_late;
+}
+
 void roster_release(roster_t *self, size_t slot)
 {
     roster_slot_t *released = &self->slots[slot];
@@ -168,6 +173,7 @@ static bool take_address(roster_t *self, const answer_t *answer, uint32_t i)
     }
     if (!is_wanted(slot)) {
         log_info("RESOLVE-NEW", "name=%s broker=%s", name->host, endpoint);
+        slot->is_late = name->was_found;
     }
     slot->names |= bit;
     return true;
@@ -220,4 +226,5 @@ void roster_answer(roster_t *self, const answer_t *answer)
         omitted += !take_address(self, answer, i);
     }
     note_omitted(name, omitted);
+    name->was_found = true;
 }

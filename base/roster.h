@@ -37,6 +37,7 @@ typedef struct {
 typedef struct {
     char *host; /* owned */
     uint16_t port;
+    bool was_found;
     bool has_answered; /* … and error is that of its last answer */
     int32_t error;
     uint32_t omitted; /* of its last answer without an error */
@@ -45,6 +46,7 @@ typedef struct {
 typedef struct {
     char *endpoint; /* owned; NULL: free */
     bool is_listed; /* not by a name */
+    bool is_late;   /* its name had other addresses first */
     uint64_t names; /* that have it, a bit each */
 } roster_slot_t;
 
@@ -72,6 +74,10 @@ const char *roster_endpoint(const roster_t *self, size_t slot);
 
 /* False: it has vanished, and its link may go when it is down. */
 bool roster_wants(const roster_t *self, size_t slot);
+
+/* It has come to a name that was known before: others will hear of it at other
+ * times. */
+bool roster_is_late(const roster_t *self, size_t slot);
 
 /* The link of a vanished slot is gone: the slot is free. */
 void roster_release(roster_t *self, size_t slot);

@@ -26,6 +26,7 @@
 #include <zmq.h>
 
 #define FRAMES_PER_TURN 64
+#define LOOKS_TO_SETTLE 2 /* intervals, until workers know a new broker */
 
 _Static_assert(GATEWAY_BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
 
@@ -165,6 +166,14 @@ static void hang_up(dealer_t *self)
     *self = (dealer_t){.hub = NULL};
 }
 
+/* Workers look names up at other times than we do. */
+static int64_t settle_ms(const gateway_t *self, size_t slot)
+{
+    return roster_is_late(&self->roster, slot)
+               ? LOOKS_TO_SETTLE * self->hub->options.resolve_ms
+               : 0;
+}
+
 static int add_broker(gateway_t *self, size_t slot)
 {
     const char *endpoint = roster_endpoint(&self->roster, slot);
@@ -176,7 +185,8 @@ static int add_broker(gateway_t *self, size_t slot)
         return rc;
     }
     dealer->hub = self->hub;
-    dealer->link = hub_add_broker(self->hub, (uint32_t)slot, endpoint);
+    dealer->link = hub_add_broker(self->hub, (uint32_t)slot, endpoint,
+                                  settle_ms(self, slot));
     zwatch_start(&dealer->watch, self->actor.loop, dealer->socket,
                  ZWATCH_READS_AND_SENDS, on_frames, dealer);
     zwatch_start(&dealer->monitor_watch, self->actor.loop, dealer->monitor,

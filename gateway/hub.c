@@ -582,7 +582,8 @@ void hub_broken(hub_t *self, link_t *link)
 
 /* --- brokers come and go ------------------------------------------------- */
 
-link_t *hub_add_broker(hub_t *self, uint32_t number, const char *endpoint)
+link_t *hub_add_broker(hub_t *self, uint32_t number, const char *endpoint,
+                       int64_t settle_ms)
 {
     link_t *link = xcalloc(1, sizeof *link);
 
@@ -591,6 +592,7 @@ link_t *hub_add_broker(hub_t *self, uint32_t number, const char *endpoint)
     link_init(link, endpoint, number, self->beginnings[number], self->loop,
               self->reserve);
     link->serial = self->link_serial++;
+    link->unknown_until_ms = self->now_ms + settle_ms;
     self->links[self->link_count++] = link;
     greet(self, link);
     return link;

@@ -72,10 +72,14 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
 void hub_destroy(hub_t **self_p);
 
 /*
- * A broker joins: greet it.  number: one that no link has.  There are at most
- * GATEWAY_BROKERS_MAX.  Returns its link; lent.
+ * A broker joins: greet it.
+ *
+ * number     one that no link has; there are at most GATEWAY_BROKERS_MAX
+ * settle_ms  for so long its workers may not have heard of it: connections are
+ *            placed at others, if there are any
  */
-link_t *hub_add_broker(hub_t *self, uint32_t number, const char *endpoint);
+link_t *hub_add_broker(hub_t *self, uint32_t number, const char *endpoint,
+                       int64_t settle_ms);
 
 /*
  * Nobody would miss the link: its broker never came or is gone, and no session

@@ -141,14 +141,18 @@ static link_welcome_t judge(const link_t *self,
                                                            : LINK_FIRST;
 }
 
-/* A broker that has just started is avoided while there is another. */
+/* A broker that has just started, or that is new to us, is avoided while there
+ * is another. */
 static void note_age(link_t *self, int64_t now_ms, wire_bytes_t options)
 {
     uint64_t left_ms = wire_map_uint(options, "settles_ms", 0);
 
-    self->is_young = left_ms > 0;
     self->settles_ms =
         now_ms + (int64_t)(left_ms < DURATION_MAX ? left_ms : DURATION_MAX);
+    if (self->settles_ms < self->unknown_until_ms) {
+        self->settles_ms = self->unknown_until_ms;
+    }
+    self->is_young = self->settles_ms > now_ms;
 }
 
 link_welcome_t link_welcome(link_t *self, int64_t now_ms,

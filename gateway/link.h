@@ -58,13 +58,14 @@ typedef struct {
     link_state_t state;
     bool is_young;      /* the broker may not know its workers yet, until … */
     int64_t settles_ms; /* … then */
-    bool is_draining;   /* it is about to end and takes no more requests */
-    bool is_lost;       /* what was on its way was given up; until a WELCOME */
-    bool has_left;      /* it said BYE; until a WELCOME */
-    int64_t lost_ms;    /* when it was lost last */
-    buf_t out;          /* messages of this turn */
-    list_t waiting;     /* sessions that wait for room */
-    uint32_t loop;      /* our number in connection ids and request numbers */
+    int64_t unknown_until_ms; /* workers may not know it yet */
+    bool is_draining; /* it is about to end and takes no more requests */
+    bool is_lost;     /* what was on its way was given up; until a WELCOME */
+    bool has_left;    /* it said BYE; until a WELCOME */
+    int64_t lost_ms;  /* when it was lost last */
+    buf_t out;        /* messages of this turn */
+    list_t waiting;   /* sessions that wait for room */
+    uint32_t loop;    /* our number in connection ids and request numbers */
 
     uint32_t listed; /* slots that the list has passed, while LISTING */
     list_t arriving; /* session.move: it is still to be told of them */

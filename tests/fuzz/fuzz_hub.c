@@ -793,8 +793,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&world.out, PIPE_MAX);
     world.hub = hub_new(&options, world.now_ms, error, sizeof error);
     must(world.hub != NULL);
-    hub_add_broker(world.hub, 0, "a");
-    hub_add_broker(world.hub, 1, "b");
+    hub_add_broker(world.hub, 0, "a", 0);
+    hub_add_broker(world.hub, 1, "b", 0);
     while (in.at < in.end) {
         act(&world, &in);
     }

@@ -463,7 +463,7 @@ void gateway_node_start(gateway_node_t *self)
     must(self->hub != NULL);
     world_trace("gateway starts, loop %06x", self->hub->loop);
     for (uint32_t i = 0; i < self->wire_count; i++) {
-        hub_add_broker(self->hub, i, endpoints[i]);
+        hub_add_broker(self->hub, i, endpoints[i], 0);
         wire_open(&self->wires[i]);
     }
     tick(self, self->life);

@@ -322,7 +322,7 @@ static void add_brokers(const char *brokers)
 
     snprintf(list, sizeof list, "%s", brokers);
     while ((endpoint = strsep(&rest, ",")) != NULL) {
-        hub_add_broker(gateway.hub, number++, endpoint);
+        hub_add_broker(gateway.hub, number++, endpoint, 0);
     }
 }
 

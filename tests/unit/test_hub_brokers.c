@@ -646,7 +646,7 @@ static void removes(size_t broker)
 
 static void adds(size_t broker, const char *endpoint)
 {
-    hub_add_broker(gateway.hub, (uint32_t)broker, endpoint);
+    hub_add_broker(gateway.hub, (uint32_t)broker, endpoint, 0);
     time_passes(50);
     at_broker(broker);
     gets(KIND_HELLO);
@@ -667,6 +667,19 @@ static void a_broker_may_join_those_that_stand(void **state)
         client = a_client_anywhere();
     }
     assert_int_equal(place_of(client), B);
+}
+
+static void a_broker_that_workers_may_not_know_is_avoided(void **state)
+{
+    (void)state;
+    hub_remove_broker(gateway.hub, link_to(C));
+    hub_add_broker(gateway.hub, C, "tcp://d:1", 10000);
+    joins(C);
+    for (int i = 0; i < 16; i++) {
+        assert_int_not_equal(place_of(a_client_anywhere()), C);
+    }
+    time_passes(10000);
+    a_client_at(C);
 }
 
 static void without_a_broker_clients_wait_for_the_first(void **state)
@@ -814,6 +827,7 @@ int main(void)
         TEST(an_early_push_of_another_broker_is_denied_to_that_one),
         TEST(one_loop_number_for_all),
         TEST(a_broker_may_join_those_that_stand),
+        TEST(a_broker_that_workers_may_not_know_is_avoided),
         TEST(without_a_broker_clients_wait_for_the_first),
         TEST(a_broker_that_is_up_is_never_spent),
         TEST(one_that_said_bye_is_spent_at_once),

@@ -154,6 +154,18 @@ static void a_broker_is_wanted_while_anything_names_it(void **state)
     holds("tcp://127.0.0.1:1 -tcp://10.0.0.1:1 tcp://10.0.0.2:1 .");
 }
 
+static void what_comes_behind_the_first_answer_is_late(void **state)
+{
+    (void)state;
+    lists("tcp://127.0.0.1:1,tcp://broker:1");
+    has(0, "");
+    has(0, "10.0.0.1");
+    has(0, "10.0.0.1 10.0.0.2");
+    assert_false(roster_is_late(&roster, 0));
+    assert_false(roster_is_late(&roster, 1));
+    assert_true(roster_is_late(&roster, 2));
+}
+
 static void what_has_no_slot_waits_for_one(void **state)
 {
     (void)state;
@@ -183,6 +195,7 @@ int main(void)
         T(a_failure_changes_nothing),
         T(one_address_by_two_names_is_one_broker),
         T(a_broker_is_wanted_while_anything_names_it),
+        T(what_comes_behind_the_first_answer_is_late),
         T(what_has_no_slot_waits_for_one),
     };
     log_set_level(LEVEL_ERROR);
