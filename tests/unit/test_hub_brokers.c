@@ -644,14 +644,20 @@ static void removes(size_t broker)
     forgets();
 }
 
-static void adds(size_t broker, const char *endpoint)
+static void adds_settling(size_t broker, const char *endpoint,
+                          int64_t settle_ms)
 {
-    hub_add_broker(gateway.hub, (uint32_t)broker, endpoint, 0);
+    hub_add_broker(gateway.hub, (uint32_t)broker, endpoint, settle_ms);
     time_passes(50);
     at_broker(broker);
     gets(KIND_HELLO);
     joins(broker);
     time_passes(50);
+}
+
+static void adds(size_t broker, const char *endpoint)
+{
+    adds_settling(broker, endpoint, 0);
 }
 
 static void a_broker_may_join_those_that_stand(void **state)
@@ -672,9 +678,8 @@ static void a_broker_may_join_those_that_stand(void **state)
 static void a_broker_that_workers_may_not_know_is_avoided(void **state)
 {
     (void)state;
-    hub_remove_broker(gateway.hub, link_to(C));
-    hub_add_broker(gateway.hub, C, "tcp://d:1", 10000);
-    joins(C);
+    removes(C);
+    adds_settling(C, "tcp://d:1", 10000);
     for (int i = 0; i < 16; i++) {
         assert_int_not_equal(place_of(a_client_anywhere()), C);
     }
