@@ -48,7 +48,7 @@ static bool has_family(const struct addrinfo *list, int family)
  * that are left out, whatever order a name server likes today. */
 static void insert(answer_t *answer, const char address[ADDRESS_TEXT])
 {
-    uint32_t at = 0;
+    size_t at = 0;
 
     while (at < answer->count && strcmp(answer->addresses[at], address) < 0) {
         at++;
