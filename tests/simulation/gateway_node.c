@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define TICK_MS  50  /* as base/actor.h */
+#define FINDS    20  /* one look in so many finds its address again */
 #define HOLD_MS  120 /* that a socket is full, at most */
 #define PIPE_MAX ((size_t)64 << 20)
 #define WALL_MS  INT64_C(1767225600000) /* when the world began */
@@ -33,12 +34,28 @@ static int64_t stopped_until_ms(void *owner)
     return self->stopped_until_ms;
 }
 
+static wire_t *wire_of(gateway_node_t *self, const link_t *link)
+{
+    return &self->wires[link->number];
+}
+
+/* NULL: its name has no address just now. */
+static link_t *link_of(const gateway_node_t *self, const wire_t *wire)
+{
+    for (size_t i = 0; i < self->hub->link_count; i++) {
+        if (self->hub->links[i]->number == wire - self->wires) {
+            return self->hub->links[i];
+        }
+    }
+    return NULL;
+}
+
 static void send_frames(gateway_node_t *self)
 {
-    for (size_t i = 0; i < self->wire_count; i++) {
+    for (size_t i = 0; i < self->hub->link_count; i++) {
         link_t *link = self->hub->links[i];
         if (link->out.len > 0 &&
-            wire_send(&self->wires[i], link->out.data, link->out.len)) {
+            wire_send(wire_of(self, link), link->out.data, link->out.len)) {
             link->last_sent_ms = world_now_ms();
             buf_reset(&link->out, 1 << 20);
         }
@@ -81,6 +98,32 @@ static void begin_turn(gateway_node_t *self)
     }
 }
 
+static void add_broker(gateway_node_t *self, wire_t *wire, int64_t settle_ms)
+{
+    char endpoint[] = "tcp://a:1";
+
+    endpoint[strlen("tcp://")] = (char)('a' + (wire - self->wires));
+    hub_add_broker(self->hub, (uint32_t)(wire - self->wires), endpoint,
+                   settle_ms);
+    wire_open(wire);
+}
+
+/* As the answers of a name server come in gateway.c. */
+static void look_up(gateway_node_t *self, wire_t *wire)
+{
+    link_t *link = link_of(self, wire);
+
+    if (link == NULL && world_chance(FINDS)) {
+        world_trace("a broker has an address again");
+        add_broker(self, wire, world_between(0, 500));
+    } else if (link != NULL && hub_is_spent(self->hub, link) &&
+               world_chance(self->forgets)) {
+        world_trace("a broker has no address any more");
+        wire_close(wire);
+        hub_remove_broker(self->hub, link);
+    }
+}
+
 static void tick(void *subject, uint32_t life)
 {
     gateway_node_t *self = subject;
@@ -91,6 +134,9 @@ static void tick(void *subject, uint32_t life)
     }
     if (wait_ms <= 0) {
         begin_turn(self);
+        for (size_t i = 0; i < self->wire_count; i++) {
+            look_up(self, &self->wires[i]);
+        }
         wait_ms = TICK_MS;
     }
     world_after(wait_ms, tick, self, life);
@@ -149,7 +195,7 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
                      size_t len)
 {
     gateway_node_t *self = owner;
-    link_t *link = self->hub->links[wire - self->wires];
+    link_t *link = link_of(self, wire);
 
     begin_turn(self);
     gateway_stats_t before = self->hub->stats;
@@ -177,7 +223,7 @@ static void on_broken(void *owner, wire_t *wire)
     if (self->hub == NULL) {
         return;
     }
-    hub_broken(self->hub, self->hub->links[wire - self->wires]);
+    hub_broken(self->hub, link_of(self, wire));
     if (self->wire_count > 1 && wire->router->is_alive) {
         truth_torn(self->hub->loop); /* that broker gives it up */
     }
@@ -451,8 +497,6 @@ void gateway_node_fini(gateway_node_t *self)
 
 void gateway_node_start(gateway_node_t *self)
 {
-    static const char *const endpoints[BROKERS_MAX] = {"tcp://a:1", "tcp://b:1",
-                                                       "tcp://c:1"};
     char error[256];
 
     self->life++;
@@ -462,9 +506,8 @@ void gateway_node_start(gateway_node_t *self)
     self->hub = hub_new(&self->options, world_now_ms(), error, sizeof error);
     must(self->hub != NULL);
     world_trace("gateway starts, loop %06x", self->hub->loop);
-    for (uint32_t i = 0; i < self->wire_count; i++) {
-        hub_add_broker(self->hub, i, endpoints[i], 0);
-        wire_open(&self->wires[i]);
+    for (size_t i = 0; i < self->wire_count; i++) {
+        add_broker(self, &self->wires[i], 0);
     }
     tick(self, self->life);
 }
@@ -472,7 +515,7 @@ void gateway_node_start(gateway_node_t *self)
 void gateway_node_crash(gateway_node_t *self)
 {
     world_trace("gateway crashes");
-    for (size_t i = 0; i < self->wire_count; i++) {
+    for (size_t i = 0; i < self->hub->link_count; i++) {
         if (self->hub->links[i]->departed.len > 0) {
             truth_torn(self->hub->loop); /* two brokers make its DISCONNECT */
         }

@@ -22,6 +22,8 @@ typedef struct {
     uint32_t life;     /* grows with each start and end */
     bool in_turn;
     unsigned holds;    /* one write in so many finds a full socket; 0: none */
+    unsigned forgets;  /* one look in so many finds that a broker which is down
+                          has no address any more; 0: none */
     uint32_t sessions; /* that its links have had */
     int64_t stopped_until_ms;
     transport_sock_t *socks;            /* owned: all ever made */

@@ -77,6 +77,7 @@ typedef enum {
     STORE_SLOW,
     LINKS_FLAP,
     SOCKETS_FILL,
+    NAMES_CHANGE,
     FAULTS,
 } fault_t;
 
@@ -87,7 +88,7 @@ static const char *const fault_names[FAULTS] = {
     "gateway-cut-off", "gateway-link-breaks", "broker-crashes",
     "broker-stops",    "broker-drains",       "store-fails",
     "store-emptied",   "store-slow",          "links-flap",
-    "sockets-fill",
+    "sockets-fill",    "names-change",
 };
 
 static struct {
@@ -242,6 +243,7 @@ static void set_chances(act_t act)
     }
     for (size_t i = 0; i < run.gateway_count; i++) {
         run.gateways[i].holds = act == PROBE ? 0 : 200;
+        run.gateways[i].forgets = is_chaos && run.may[NAMES_CHANGE] ? 5 : 0;
     }
     for (size_t i = 0; i < link_count(); i++) {
         worker_options_t *options = &worker_link(i)->options;
