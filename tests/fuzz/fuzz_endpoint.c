@@ -47,7 +47,7 @@ static void check_roster(const char *text, size_t size, bool is_name)
     roster_t roster;
 
     must(list != NULL);
-    sprintf(list, "%s,%s", text, text);
+    snprintf(list, 2 * (size + 2), "%s,%s", text, text);
     must(roster_init(&roster, list, 1) == -E2BIG);
     must(roster_init(&roster, list, 2) == 0);
     must(roster_count(&roster) == !is_name);

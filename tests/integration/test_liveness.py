@@ -71,6 +71,7 @@ def send_held(hoist, client):
 @contextlib.contextmanager
 def stopped(process):
     process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)  # with all of its threads
     try:
         yield
     finally:
