@@ -72,11 +72,12 @@ class Hoist:
 
     def stats(self, which):
         """The counters of BROKER or GATEWAY, as of now."""
-        event = which + "-STATS "
-        before = self.log().count(event)
+        def lines():  # whole ones: a reader may see half a write
+            return re.findall(which + r"-STATS .*\n", self.log())
+        before = len(lines())
         self.process.send_signal(signal.SIGUSR1)
-        until(lambda: self.log().count(event) > before, event)
-        line = [line for line in self.log().splitlines() if event in line][-1]
+        until(lambda: len(lines()) > before, which + "-STATS")
+        line = lines()[-1]
         return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
 
     def kill(self):
