@@ -31,10 +31,11 @@
 _Static_assert(GATEWAY_BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
 
 typedef struct {
-    hub_t *hub;    /* borrowed */
-    link_t *link;  /* borrowed */
-    void *socket;  /* libzmq socket; NULL: none */
-    void *monitor; /* of it */
+    hub_t *hub;     /* borrowed */
+    link_t *link;   /* borrowed */
+    void *socket;   /* libzmq socket; NULL: none */
+    void *monitor;  /* of it */
+    uint32_t dials; /* a monitor's name is not free at once */
     zwatch_t watch, monitor_watch;
     int64_t unsent_since_ms; /* it takes nothing; 0: it does */
 } dealer_t;
@@ -124,8 +125,8 @@ static int watch_transport(dealer_t *self)
 {
     char endpoint[64];
 
-    snprintf(endpoint, sizeof endpoint, "inproc://hoist-monitor-%p",
-             (void *)self);
+    snprintf(endpoint, sizeof endpoint, "inproc://hoist-monitor-%p-%u",
+             (void *)self, ++self->dials);
     if (zmq_socket_monitor(self->socket, endpoint, ZMQ_EVENT_DISCONNECTED) <
             0 ||
         (self->monitor = zmq_socket(zsys_init(), ZMQ_PAIR)) == NULL) {
@@ -163,7 +164,7 @@ static void hang_up(dealer_t *self)
         zmq_socket_monitor(self->socket, NULL, 0);
         zmq_close(self->socket);
     }
-    *self = (dealer_t){.hub = NULL};
+    *self = (dealer_t){.dials = self->dials};
 }
 
 /* Workers look names up at other times than we do. */
@@ -257,8 +258,7 @@ static void on_answers(struct ev_loop *loop, ev_io *io, int events)
     }
 }
 
-/* --- turns -----------------------------------------------------------------
- */
+/* --- turns -------------------------------------------------------------- */
 
 static void on_begin(void *user)
 {

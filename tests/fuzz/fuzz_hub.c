@@ -283,11 +283,21 @@ static void begin_turn(world_t *world)
     hub_begin(world->hub, world->now_ms, world->now_ms);
 }
 
+static link_t *link_to(const world_t *world, size_t broker)
+{
+    size_t i = 0;
+
+    while (world->hub->links[i]->number != broker) {
+        must(++i < world->hub->link_count);
+    }
+    return world->hub->links[i];
+}
+
 static void end_turn(world_t *world)
 {
     hub_end(world->hub);
     for (size_t i = 0; i < BROKERS; i++) {
-        link_t *link = world->hub->links[i];
+        link_t *link = link_to(world, i);
         if (link->out.len > 0 && !world->brokers[i].is_stuck) {
             broker_hears(world, &world->brokers[i], &link->out);
             link->last_sent_ms = world->now_ms;
@@ -350,7 +360,7 @@ static void time_passes(world_t *world, unsigned turns)
 static void broker_speaks(world_t *world)
 {
     begin_turn(world);
-    hub_frame(world->hub, world->hub->links[world->at], world->out.data,
+    hub_frame(world->hub, link_to(world, world->at), world->out.data,
               world->out.len);
     end_turn(world);
     world->out.len = 0;
@@ -610,6 +620,19 @@ static void broker_acts(world_t *world, input_t *in)
     broker_speaks(world);
 }
 
+/* Its name had no address for a while, in which it was down. */
+static void comes_anew(world_t *world, uint32_t broker)
+{
+    link_t *link = link_to(world, broker);
+
+    begin_turn(world);
+    if (hub_is_spent(world->hub, link)) {
+        hub_remove_broker(world->hub, link);
+        hub_add_broker(world->hub, broker, broker == 0 ? "a" : "b", 1000);
+    }
+    end_turn(world);
+}
+
 static void act(world_t *world, input_t *in)
 {
     uint8_t what = next(in);
@@ -626,6 +649,8 @@ static void act(world_t *world, input_t *in)
             begin_turn(world);
             hub_drain(world->hub);
             end_turn(world);
+        } else if (what == 17 || what == 33) {
+            comes_anew(world, what / 32);
         }
         break;
     case 2:
@@ -734,7 +759,7 @@ static void check_that_nothing_is_left(const hub_t *hub)
     must(hub->handshakes == 0 && hub->gated == 0);
     must(hub->stats.sockets == 0 && hub->stats.connections == 0);
     for (size_t i = 0; i < BROKERS; i++) {
-        const link_t *link = hub->links[i];
+        const link_t *link = hub->links[i]; /* in any order */
         must(list_is_empty(&link->waiting) && list_is_empty(&link->arriving));
         must(link->in_flight == 0 && link->in_flight_bytes == 0);
     }
