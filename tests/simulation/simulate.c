@@ -243,7 +243,7 @@ static void set_chances(act_t act)
     }
     for (size_t i = 0; i < run.gateway_count; i++) {
         run.gateways[i].holds = act == PROBE ? 0 : 200;
-        run.gateways[i].forgets = is_chaos && run.may[NAMES_CHANGE] ? 5 : 0;
+        run.gateways[i].forgets = is_chaos && run.may[NAMES_CHANGE] ? 4 : 0;
     }
     for (size_t i = 0; i < link_count(); i++) {
         worker_options_t *options = &worker_link(i)->options;
