@@ -20,3 +20,4 @@ endfunction()
 
 library(ev ev.h ev)
 library(msgpack msgpack.h msgpack-c msgpackc)
+library(hiredis hiredis/hiredis.h hiredis)

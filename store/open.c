@@ -2,6 +2,7 @@
 #include "store/open.h"
 
 #include "store/memory.h"
+#include "store/redis.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,9 +10,11 @@
 store_t *store_open(const store_options_t *options, struct ev_loop *loop,
                     char *error, size_t error_size)
 {
-    (void)loop;
     if (strcmp(options->url, "memory") == 0) {
         return store_memory_new(options);
+    }
+    if (strncmp(options->url, "redis", 5) == 0) {
+        return store_redis_new(options, loop, error, error_size);
     }
     snprintf(error, error_size, "unknown store %s", options->url);
     return NULL;
