@@ -9,14 +9,16 @@
  * and the ids of those that are there are put back (4).  A writer writes the
  * row first: either we see it, or its id comes into the set after us.
  *
- * Of an owner: what HSCAN brings (0).  It may bring more than a page holds, so
- * a cursor is that of HSCAN alone, or
+ * Of an owner: what HSCAN brings (0).  Its cursor means nothing to another
+ * server, nor to the same one after a new start; a list begins anew there, so
+ * that a row may come twice but none is left out.  And HSCAN may bring more
+ * than a page holds.  So a cursor is
  *
- *   CURSOR:ID:NEXT
+ *   FROM@SERVER   or   FROM:ID:NEXT@SERVER
  *
- * when CURSOR brought rows that the page had no room for, those behind ID, and
- * then NEXT is to come.  Had CURSOR another NEXT when it is asked again, the
- * hash has been laid out anew, and all that it brings is given.
+ * the latter when FROM brought rows that the page had no room for, those behind
+ * ID, and then NEXT is to come.  Had FROM another NEXT when it is asked again,
+ * the hash has been laid out anew, and all that it brings is given.
  *
  * Rows whose time has long been over are removed on the way (2).
  */
@@ -32,6 +34,7 @@
 #define REAP_AFTER_MS (10 * 60 * 1000) /* clocks of writers may differ */
 #define HEAD_MAX      16
 #define SCAN_TEXT     21 /* a cursor of HSCAN: 20 digits and a NUL */
+#define SERVER_TEXT   9  /* 8 hexadecimal digits and a NUL */
 
 typedef struct {
     bool is_there;
@@ -45,7 +48,6 @@ struct redis_page {
     buf_t bytes;
     redis_request_t *requests; /* owned */
     size_t request_count;
-    char from[SCAN_TEXT]; /* that HSCAN is asked for */
     size_t stale_count;
     char stale[TIDY_MAX][CONN_ID_TEXT];
     size_t reap_count;
@@ -58,6 +60,7 @@ struct redis_page {
 
 typedef struct {
     wire_bytes_t from, last, next; /* last, next: empty for HSCAN's own */
+    uint32_t server;
 } scan_cursor_t;
 
 static wire_bytes_t take_digits(wire_bytes_t *rest)
@@ -78,28 +81,62 @@ static bool is_scan_number(wire_bytes_t digits)
     return digits.len > 0 && digits.len < SCAN_TEXT;
 }
 
+static bool take_mark(wire_bytes_t *rest, char mark)
+{
+    if (rest->len == 0 || rest->data[0] != (uint8_t)mark) {
+        return false;
+    }
+    rest->data++;
+    rest->len--;
+    return true;
+}
+
+/* ID:NEXT */
+static int take_rest(wire_bytes_t *rest, scan_cursor_t *cursor)
+{
+    conn_id_t id;
+
+    if (rest->len < CONN_ID_TEXT ||
+        conn_id_parse(rest->data, CONN_ID_TEXT, &id) < 0) {
+        return -EINVAL;
+    }
+    cursor->last = (wire_bytes_t){rest->data, CONN_ID_TEXT};
+    rest->data += CONN_ID_TEXT;
+    rest->len -= CONN_ID_TEXT;
+    if (!take_mark(rest, ':')) {
+        return -EINVAL;
+    }
+    cursor->next = take_digits(rest);
+    return is_scan_number(cursor->next) ? 0 : -EINVAL;
+}
+
 static int parse_scan(wire_bytes_t text, scan_cursor_t *cursor)
 {
     wire_bytes_t rest = text;
-    conn_id_t id;
+    char server[SERVER_TEXT], *end;
 
     *cursor = (scan_cursor_t){.from = take_digits(&rest)};
-    if (!is_scan_number(cursor->from)) {
+    if (!is_scan_number(cursor->from) ||
+        (take_mark(&rest, ':') && take_rest(&rest, cursor) < 0) ||
+        !take_mark(&rest, '@') || rest.len != SERVER_TEXT - 1) {
         return -EINVAL;
     }
-    if (rest.len == 0) {
-        return 0;
+    memcpy(server, rest.data, rest.len);
+    server[rest.len] = '\0';
+    cursor->server = (uint32_t)strtoul(server, &end, 16);
+    return *end == '\0' ? 0 : -EINVAL;
+}
+
+/* What the cursor is for this server. */
+static scan_cursor_t scan_cursor(const redis_task_t *self, uint32_t server)
+{
+    scan_cursor_t cursor;
+
+    if (self->cursor.len == 0 || parse_scan(self->cursor, &cursor) < 0 ||
+        cursor.server != server) {
+        cursor = (scan_cursor_t){.from = wire_bytes("0"), .server = server};
     }
-    if (rest.len < CONN_ID_TEXT + 2 || rest.data[0] != ':' ||
-        rest.data[CONN_ID_TEXT + 1] != ':' ||
-        conn_id_parse(rest.data + 1, CONN_ID_TEXT, &id) < 0) {
-        return -EINVAL;
-    }
-    cursor->last = (wire_bytes_t){rest.data + 1, CONN_ID_TEXT};
-    rest.data += CONN_ID_TEXT + 2;
-    rest.len -= CONN_ID_TEXT + 2;
-    cursor->next = take_digits(&rest);
-    return is_scan_number(cursor->next) && rest.len == 0 ? 0 : -EINVAL;
+    return cursor;
 }
 
 bool redis_page_is_cursor(store_verb_t verb, wire_bytes_t cursor)
@@ -132,9 +169,9 @@ size_t redis_page_stale(const redis_task_t *self)
     return self->page->stale_count;
 }
 
-wire_bytes_t redis_page_from(const redis_task_t *self)
+wire_bytes_t redis_page_from(const redis_task_t *self, uint32_t server)
 {
-    return wire_bytes(self->page->from);
+    return scan_cursor(self, server).from;
 }
 
 wire_bytes_t redis_page_head(const redis_task_t *self, uint32_t at)
@@ -203,25 +240,10 @@ static void say(redis_task_t *self, redis_word_t what, size_t at)
 
 static int say_first(redis_task_t *self)
 {
-    redis_page_t *page = self->page;
-    scan_cursor_t cursor;
-
-    if (make_requests(page, 1) < 0) {
+    if (make_requests(self->page, 1) < 0) {
         return -ENOMEM;
     }
-    if (self->verb != STORE_LIST_OWNER) {
-        say(self, SAY_PAGE_IDS, 0);
-        return 0;
-    }
-    strcpy(page->from, "0");
-    if (self->cursor.len > 0) {
-        if (parse_scan(self->cursor, &cursor) < 0) {
-            return -EINVAL;
-        }
-        memcpy(page->from, cursor.from.data, cursor.from.len);
-        page->from[cursor.from.len] = '\0';
-    }
-    say(self, SAY_PAGE_SCAN, 0);
+    say(self, self->verb == STORE_LIST_OWNER ? SAY_PAGE_SCAN : SAY_PAGE_IDS, 0);
     return 0;
 }
 
@@ -425,34 +447,33 @@ static void tell_owner(redis_task_t *self, const found_t *found, size_t count,
     free(rows);
 }
 
-static void page_of(redis_task_t *self, const redisReply *pairs,
-                    wire_bytes_t next, found_t *found)
+static void page_of(redis_task_t *self, uint32_t server,
+                    const redisReply *pairs, wire_bytes_t next, found_t *found)
 {
-    const char *from = self->page->from;
-    char text[2 * SCAN_TEXT + CONN_ID_TEXT + 2];
-    scan_cursor_t cursor = {.last = {NULL, 0}};
+    char text[2 * SCAN_TEXT + CONN_ID_TEXT + SERVER_TEXT + 3];
+    scan_cursor_t cursor = scan_cursor(self, server);
 
-    if (self->cursor.len > 0) {
-        (void)parse_scan(self->cursor, &cursor); /* it was checked */
-    }
     if (!wire_equal(cursor.next, next)) {
         cursor.last.len = 0;
     }
     size_t count = find_rows(pairs, cursor.last, self->limit, found);
     if (count > self->limit) {
         count = self->limit;
-        snprintf(text, sizeof text, "%s:%.*s:%.*s", from, CONN_ID_TEXT,
-                 found[count - 1].id, (int)next.len, (const char *)next.data);
+        snprintf(text, sizeof text, "%.*s:%.*s:%.*s@%08x", (int)cursor.from.len,
+                 (const char *)cursor.from.data, CONN_ID_TEXT,
+                 found[count - 1].id, (int)next.len, (const char *)next.data,
+                 server);
     } else if (wire_is(next, "0")) {
         text[0] = '\0'; /* that was the last page */
     } else {
-        snprintf(text, sizeof text, "%.*s", (int)next.len,
-                 (const char *)next.data);
+        snprintf(text, sizeof text, "%.*s@%08x", (int)next.len,
+                 (const char *)next.data, server);
     }
     tell_owner(self, found, count, wire_bytes(text));
 }
 
-static void take_scan(redis_task_t *self, const redisReply *reply)
+static void take_scan(redis_task_t *self, uint32_t server,
+                      const redisReply *reply)
 {
     if (!redis_is_array(reply, 2) ||
         reply->element[1]->type != REDIS_REPLY_ARRAY) {
@@ -470,7 +491,7 @@ static void take_scan(redis_task_t *self, const redisReply *reply)
         fail_step(self, -ENOMEM);
         return;
     }
-    page_of(self, pairs, next, found);
+    page_of(self, server, pairs, next, found);
     free(found);
 }
 
@@ -485,7 +506,7 @@ void redis_page_take(redis_task_t *self, const redis_request_t *request,
         take_rows(self, request->at, reply);
         break;
     case SAY_PAGE_SCAN:
-        take_scan(self, reply);
+        take_scan(self, request->server, reply);
         break;
     default:
         break; /* how many there were of what was tidied up: no matter */

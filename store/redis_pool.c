@@ -26,6 +26,7 @@ struct redis_node {
     redis_link_t link;
     list_t waiting, sent; /* requests */
     size_t sent_count;
+    uint32_t number;  /* random, of its connection */
     ev_timer resting; /* until it is connected to again */
     unsigned failures;
     int64_t up_since_ms;   /* of its last connection */
@@ -231,6 +232,7 @@ static void pump(redis_node_t *node)
             redis_put_words(&command, 1);
             redis_put_text(&command, "ASKING");
         }
+        request->server = node->number;
         self->ops->put(self->user, request, &command);
         if (command.rc < 0) {
             command.out->len = before;
@@ -300,6 +302,7 @@ static void on_node_ready(void *user)
     node->down_since_ms = 0;
     node->down_rc = 0;
     node->must_leave = false;
+    node->number = rand_u32();
     node->pool->ops->connected(node->pool->user);
     tell(node->pool, NULL);
 }

@@ -25,7 +25,8 @@ typedef struct {
     redis_node_t *node; /* that has it; NULL: none yet */
     uint16_t slot;      /* of its key; any where redis_pool_is_single */
     uint8_t redirects;
-    bool is_held; /* by the pool */
+    uint32_t server; /* where it is sent: no other connection has this number */
+    bool is_held;    /* by the pool */
     bool is_sent;
     bool must_ask;    /* behind ASKING, next time */
     bool owes_asking; /* the reply to that comes first */

@@ -177,7 +177,8 @@ const char *redis_page_reaped(const redis_task_t *self, uint32_t at);
 size_t redis_page_run(const redis_task_t *self, uint32_t at);
 size_t redis_page_stale(const redis_task_t *self);
 wire_bytes_t redis_page_head(const redis_task_t *self, uint32_t at);
-wire_bytes_t redis_page_from(const redis_task_t *self); /* HSCAN's cursor */
+/* HSCAN's cursor, for this server. */
+wire_bytes_t redis_page_from(const redis_task_t *self, uint32_t server);
 const char *redis_count_owner(const redis_task_t *self, uint32_t at);
 const char *redis_count_score(const redis_task_t *self, uint32_t at);
 

@@ -272,7 +272,7 @@ static void put_page_words(const redis_request_t *request,
         break;
     case SAY_PAGE_SCAN:
         begin(command, "HSCAN", key, 3);
-        redis_put(command, redis_page_from(task));
+        redis_put(command, redis_page_from(task, request->server));
         redis_put_text(command, "COUNT");
         redis_put_number(command, task->limit);
         break;
