@@ -9,6 +9,8 @@
 #define PLAIN_PORT    6379
 #define SENTINEL_PORT 26379
 #define DB_MAX        65535
+#define ALPHANUMERIC                                                           \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 /* Some bytes of the URL. */
 typedef struct {
@@ -54,6 +56,12 @@ static int hex_value(char digit)
     }
     digit = (char)(digit | 0x20);
     return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* Is it not empty, and of these characters only? */
+static bool is_of(const char *text, const char *allowed)
+{
+    return text[0] != '\0' && text[strspn(text, allowed)] == '\0';
 }
 
 /* Percent-decoded (RFC 3986, section 2.1).  A NUL is none that we take. */
@@ -108,7 +116,7 @@ static int parse_user(redis_url_t *url, part_t part, const complaint_t *error)
     if (decode(user, url->user, sizeof url->user) < 0 ||
         decode(password, url->password, sizeof url->password) < 0) {
         return wrong(error, "user or password is too long, or no text with "
-                            "each % : / @ , written as %XX");
+                            "each % : / ? @ , written as %XX");
     }
     return 0;
 }
@@ -128,12 +136,15 @@ static int parse_host(redis_host_t *host, part_t part, const complaint_t *error)
     } else {
         name = cut_at(part, ':', &port);
     }
-    if (name.len == 0 || name.len >= sizeof host->host ||
-        memchr(name.at, '\0', name.len) != NULL) {
+    if (name.len == 0 || name.len >= sizeof host->host) {
         return wrong(error, "a host is missing, or too long");
     }
     memcpy(host->host, name.at, name.len);
     host->host[name.len] = '\0';
+    if (!is_of(host->host, ALPHANUMERIC "_.:%-")) {
+        return wrong(error, "a host is a name or an address; in a user or "
+                            "password each % : / ? @ , is written as %XX");
+    }
     host->port = 0; /* as the mode says, which is not known yet */
     if (port.len > 0) {
         if (parse_number(port, 65535, &number) < 0 || number == 0) {
@@ -171,15 +182,6 @@ static int parse_cluster(redis_url_t *url, part_t value,
         return wrong(error, "cluster is auto, yes or no");
     }
     return 0;
-}
-
-/* A prefix with braces or a space would be a trap for whoever reads keys. */
-static bool is_prefix(const char *text)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-";
-
-    return text[0] != '\0' && text[strspn(text, allowed)] == '\0';
 }
 
 static int parse_option(redis_url_t *url, part_t name, part_t value,
@@ -241,7 +243,8 @@ static int parse_db(redis_url_t *url, part_t part, const complaint_t *error)
 /* What goes with what, once all parts are known. */
 static int settle(redis_url_t *url, const complaint_t *error)
 {
-    if (!is_prefix(url->prefix)) {
+    /* Braces or a space would be a trap for whoever reads keys. */
+    if (!is_of(url->prefix, ALPHANUMERIC "_.:-")) {
         return wrong(error, "a prefix has letters, digits and _ . : - only");
     }
     if (url->master[0] != '\0') {
