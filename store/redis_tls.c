@@ -67,7 +67,9 @@ static bool is_address(const char *host)
 SSL *redis_tls_new(SSL_CTX *context, int fd, const char *host)
 {
     SSL *ssl = SSL_new(context);
+    char name[REDIS_HOST_TEXT]; /* OpenSSL's macro casts const away */
 
+    snprintf(name, sizeof name, "%s", host);
     if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
         goto fail;
     }
@@ -76,7 +78,7 @@ SSL *redis_tls_new(SSL_CTX *context, int fd, const char *host)
             goto fail;
         }
     } else if (SSL_set1_host(ssl, host) != 1 ||
-               SSL_set_tlsext_host_name(ssl, host) != 1) {
+               SSL_set_tlsext_host_name(ssl, name) != 1) {
         goto fail;
     }
     SSL_set_connect_state(ssl);
