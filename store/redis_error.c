@@ -52,7 +52,7 @@ int redis_error_place(wire_bytes_t error, const char *from, uint16_t *slot,
 {
     char text[PLACE_TEXT], *end;
 
-    if (error.len >= sizeof text) {
+    if (error.len == 0 || error.len >= sizeof text) {
         return -EPROTO;
     }
     memcpy(text, error.data, error.len);

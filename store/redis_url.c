@@ -130,7 +130,8 @@ static int parse_host(redis_host_t *host, part_t part, const complaint_t *error)
         part_t behind;
         name = cut_at((part_t){part.at + 1, part.len - 1}, ']', &behind);
         (void)cut_at(behind, ':', &port);
-        if (behind.len > 0 && behind.at[0] != ':') {
+        if (name.len + 1 == part.len ||
+            (behind.len > 0 && behind.at[0] != ':')) {
             return wrong(error, "a host is HOST:PORT, or [ADDRESS]:PORT");
         }
     } else {

@@ -116,9 +116,12 @@ def test_tls():
 class Rounds(threading.Thread):
     """The conformance test over and over, until told to stop."""
 
+    PATIENCE_S = 100  # of a whole round, in a sanitizer's build beside others
+
     def __init__(self, url):
         super().__init__()
         self.url, self.done, self.is_over, self.failure = url, 0, False, None
+        self.changed = threading.Condition()
 
     def run(self):
         while not self.is_over:
@@ -126,12 +129,18 @@ class Rounds(threading.Thread):
                 conforms(self.url)
             except AssertionError as failure:
                 self.failure = failure
+            with self.changed:
+                self.done += 1
+                self.changed.notify()
+            if self.failure:
                 return
-            self.done += 1
 
     def one_more(self):
-        before = self.done
-        until(lambda: self.failure or self.done > before + 1, "a whole round")
+        """Wait until one that begins now has ended."""
+        with self.changed:
+            end = self.done + 2
+            assert self.changed.wait_for(lambda: self.failure or self.done >= end,
+                                         self.PATIENCE_S), "no whole round"
 
     def __enter__(self):
         self.start()

@@ -304,7 +304,7 @@ def test_a_server_that_talks_nonsense_costs_neither_crash_nor_memory():
             before = driver.rss_kb()
             for words in (ROW, ("get", 1, 1), ("count",), ("user", "ann", 10, "-")):
                 assert driver.rc(*words) in ("0", "EPROTO", "ENOTCONN", "ETIMEDOUT")
-            assert driver.rss_kb() - before < 150000, (answer[:20], driver.rss_kb())
+            assert driver.rss_kb() - before < 450000, (answer[:20], driver.rss_kb())
 
 
 def test_a_cluster_of_nonsense_is_no_crash():
