@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Echo through hoist and through bare libwebsockets servers, in turns, with
-the same load generator; what an event costs inside a process.  Tables on
-standard output and JSON beside the build.
+the same load generator; what an event costs inside a process; rows in Redis.
+Tables on standard output and JSON beside the build.
 
     bench/run.py BUILD [--rounds N] [--seconds S]
 """
@@ -14,6 +14,8 @@ import resource
 import statistics
 import subprocess
 import sys
+
+import stores
 
 PORT = 18900
 SCENARIOS = {
@@ -178,6 +180,8 @@ def main():
         for server in servers:
             server.stop()
     report["in_process"] = in_process(options.build)
+    report["stores"] = stores.measure(options.build, options.rounds, options.seconds)
+    stores.show(report["stores"])
     os.makedirs(f"{options.build}/bench", exist_ok=True)
     path = f"{options.build}/bench/results.json"
     with open(path, "w", encoding="utf-8") as out:

@@ -10,7 +10,6 @@
 #include "store/redis.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
@@ -52,12 +51,10 @@ static bool is_heavy(store_verb_t verb)
 
 /* --- one at work for each connection ------------------------------------- */
 
+/* The random part of an id is reason enough for a bucket. */
 static redis_task_t **bucket_of(store_redis_t *self, const conn_id_t *id)
 {
-    uint32_t key[3] = {id->loop, id->slot,
-                       (uint32_t)id->generation ^ id->random};
-
-    return &self->buckets[hash_bytes(key, sizeof key) & self->mask];
+    return &self->buckets[(id->random ^ id->slot) & self->mask];
 }
 
 static redis_task_t **find_worker(store_redis_t *self, const conn_id_t *id)
@@ -242,7 +239,7 @@ static redis_owner_t *owner_of(store_redis_t *self, uint32_t loop)
 static bool must_vouch(redis_task_t *task)
 {
     redis_owner_t *owner = owner_of(task->store, task->id.loop);
-    int64_t now_ms = clock_mono_ms();
+    int64_t now_ms = task->deadline_ms - task->store->options->timeout_ms;
     int64_t part_ms = task->net_ms / (REDIS_NET_TIMES * VOUCH_PARTS);
     int64_t every_ms = part_ms < VOUCH_MS ? part_ms : VOUCH_MS;
 
@@ -730,6 +727,7 @@ static void redis_submit(store_t *store, store_op_t *op)
         return;
     }
     enter(task);
+    redis_pool_flush_many(&self->pool);
 }
 
 static void redis_end(store_t *store)

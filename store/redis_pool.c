@@ -155,6 +155,7 @@ static void queue(redis_pool_t *self, redis_request_t *request)
 void redis_pool_submit(redis_pool_t *self, redis_request_t *request)
 {
     list_init(&request->link);
+    self->gathered++;
     request->is_held = true;
     request->redirects = 0;
     request->owes_asking = false;
@@ -254,6 +255,7 @@ void redis_pool_flush(redis_pool_t *self)
         return; /* whoever flushes comes round to it */
     }
     self->is_flushing = true;
+    self->gathered = 0;
     list_foreach(link, &self->nodes) {
         redis_node_t *node = list_entry(link, redis_node_t, linked);
         pump(node);
@@ -540,7 +542,7 @@ static void on_node_reply(void *user, const redisReply *reply)
     } else {
         give_back(node->pool, request, 0, REDIS_GIVE_UP, reply);
     }
-    if (node->must_leave) {
+    if (node->must_leave && is_ready(node)) {
         node->must_leave = false;
         redis_link_lose(&node->link, -ENOTCONN, "it is a replica by now");
     }

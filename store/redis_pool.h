@@ -17,6 +17,8 @@
 #include "store/redis_link.h"
 #include "store/stats.h"
 
+#define REDIS_POOL_MANY 256
+
 typedef struct redis_node redis_node_t;
 typedef struct redis_pool redis_pool_t;
 
@@ -84,6 +86,7 @@ struct redis_pool {
 
     ev_timer reaping;
     bool is_told, is_up; /* by `changed` */
+    size_t gathered;     /* requests that came since the last flush */
     bool is_flushing;
 };
 
@@ -117,5 +120,13 @@ void redis_pool_submit(redis_pool_t *self, redis_request_t *request);
 bool redis_pool_cancel(redis_pool_t *self, redis_request_t *request);
 
 void redis_pool_flush(redis_pool_t *self);
+
+/* The same, if so many have gathered that the server should begin with them. */
+static inline void redis_pool_flush_many(redis_pool_t *self)
+{
+    if (self->gathered >= REDIS_POOL_MANY) {
+        redis_pool_flush(self);
+    }
+}
 
 #endif
