@@ -51,10 +51,12 @@ static bool is_heavy(store_verb_t verb)
 
 /* --- one at work for each connection ------------------------------------- */
 
-/* The random part of an id is reason enough for a bucket. */
+/* Ids differ in slot and random part; a multiplication mixes them upwards. */
 static redis_task_t **bucket_of(store_redis_t *self, const conn_id_t *id)
 {
-    return &self->buckets[(id->random ^ id->slot) & self->mask];
+    uint32_t mixed = (id->random ^ id->slot << 8) * UINT32_C(2654435761);
+
+    return &self->buckets[mixed >> 16 & self->mask];
 }
 
 static redis_task_t **find_worker(store_redis_t *self, const conn_id_t *id)
