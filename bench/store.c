@@ -86,7 +86,8 @@ static void run_phase(phase_t *of, store_op_t *ops, size_t count)
 
 static record_t *record_of(uint32_t number)
 {
-    const conn_id_t id = {.loop = 1, .slot = number, .random = number * 2654435761u};
+    const conn_id_t id = {
+        .loop = 1, .slot = number, .random = number * 2654435761u};
     buf_t context;
 
     buf_init(&context, 1024);
