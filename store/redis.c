@@ -242,7 +242,7 @@ static bool must_vouch(redis_task_t *task)
 {
     redis_owner_t *owner = owner_of(task->store, task->id.loop);
     int64_t now_ms = task->deadline_ms - task->store->options->timeout_ms;
-    int64_t part_ms = task->net_ms / (REDIS_NET_TIMES * VOUCH_PARTS);
+    int64_t part_ms = task->net_ms / REDIS_NET_TIMES / VOUCH_PARTS;
     int64_t every_ms = part_ms < VOUCH_MS ? part_ms : VOUCH_MS;
 
     if (owner->confirmed_ms == 0 || owner->net_ms < task->net_ms) {
@@ -476,20 +476,28 @@ static void take_number(redis_task_t *task, const redis_request_t *request,
     }
 }
 
+static int read_row(const redis_task_t *task, const redisReply *reply,
+                    store_row_t *row)
+{
+    if (reply->type == REDIS_REPLY_NIL) {
+        return -ENOENT;
+    }
+    int rc = redis_row_get(redis_text(reply), row);
+    return rc < 0                                         ? rc
+           : row->expires_ms <= task->store->store.now_ms ? -ENOENT
+                                                          : 0;
+}
+
 static void take_row(redis_task_t *task, const redisReply *reply)
 {
     store_row_t row = {.id = task->id};
+    int rc = read_row(task, reply, &row);
 
-    if (reply->type == REDIS_REPLY_NIL) {
-        fail_step(task, -ENOENT);
-    } else if (redis_row_get(redis_text(reply), &row) < 0) {
-        fail_step(task, -EPROTO);
-    } else if (row.expires_ms <= task->store->store.now_ms) {
-        fail_step(task, -ENOENT);
-    } else {
-        redis_task_tell(task, 0,
-                        &(store_result_t){.rows = &row, .row_count = 1});
+    if (rc < 0) {
+        fail_step(task, rc);
+        return;
     }
+    redis_task_tell(task, 0, &(store_result_t){.rows = &row, .row_count = 1});
 }
 
 static void take_leases(redis_task_t *task, const redisReply *reply)

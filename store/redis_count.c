@@ -13,7 +13,7 @@
 
 #define SCORE_TEXT      32
 #define FORGET_MAX      64               /* owners of one count */
-#define FORGET_AFTER_MS (60 * 60 * 1000) /* clocks of brokers may differ */
+#define FORGET_AFTER_MS INT64_C(3600000) /* clocks of brokers may differ */
 
 typedef struct {
     char name[STORE_OWNER_TEXT];
@@ -110,7 +110,8 @@ static void take_owners(redis_task_t *self, const redisReply *reply)
         wire_bytes_t name = redis_text(reply->element[i]);
         wire_bytes_t score = redis_text(reply->element[i + 1]);
         owner_t *owner = &tally->owners[tally->owner_count];
-        if (name.len == sizeof owner->name && score.len < SCORE_TEXT) {
+        if (name.len == sizeof owner->name && name.data != NULL &&
+            score.len < SCORE_TEXT && score.data != NULL) {
             memcpy(owner->name, name.data, name.len);
             memcpy(owner->score, score.data, score.len);
             tally->owner_count++;

@@ -80,6 +80,6 @@ int redis_error_place(wire_bytes_t error, const char *from, uint16_t *slot,
     if (strlen(name) >= sizeof host->host) {
         return -EPROTO;
     }
-    strcpy(host->host, name);
+    memcpy(host->host, name, strlen(name) + 1);
     return 0;
 }

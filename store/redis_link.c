@@ -79,7 +79,7 @@ static void name_our_end(const redis_link_t *self,
         strlen(host) >= sizeof end.host) {
         return;
     }
-    strcpy(end.host, host);
+    memcpy(end.host, host, strlen(host) + 1);
     unsigned number;
     if (sscanf(port, "%u", &number) == 1) {
         end.port = (uint16_t)number;

@@ -31,7 +31,7 @@
 
 #define RUN_MAX       100 /* rows that are asked for at a time */
 #define TIDY_MAX      64  /* ids of a page that are tidied up, of each sort */
-#define REAP_AFTER_MS (10 * 60 * 1000) /* clocks of writers may differ */
+#define REAP_AFTER_MS INT64_C(600000) /* clocks of writers may differ */
 #define HEAD_MAX      16
 #define SCAN_TEXT     21 /* a cursor of HSCAN: 20 digits and a NUL */
 #define SERVER_TEXT   9  /* 8 hexadecimal digits and a NUL */
@@ -214,7 +214,8 @@ static void reap_if_long_over(redis_task_t *self, const store_row_t *row,
     wire_bytes_t head = redis_row_head(value);
 
     if (self->store->store.now_ms - row->expires_ms > REAP_AFTER_MS &&
-        page->reap_count < TIDY_MAX && head.len <= HEAD_MAX) {
+        page->reap_count < TIDY_MAX && head.data != NULL &&
+        head.len <= HEAD_MAX) {
         size_t at = page->reap_count++;
         conn_id_format(&row->id, page->reaped[at]);
         memcpy(page->heads[at], head.data, head.len);
@@ -353,7 +354,7 @@ static void take_ids(redis_task_t *self, const redisReply *reply)
     }
     for (size_t i = 0; i < reply->elements; i++) {
         wire_bytes_t text = redis_text(reply->element[i]);
-        if (conn_id_parse(text.data, text.len, &id) < 0) {
+        if (text.data == NULL || conn_id_parse(text.data, text.len, &id) < 0) {
             fail_step(self, -EPROTO); /* nobody of ours put it there */
             return;
         }
@@ -408,7 +409,8 @@ static size_t find_rows(const redisReply *pairs, wire_bytes_t last,
 
     for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
         wire_bytes_t field = redis_text(pairs->element[i]);
-        if (conn_id_parse(field.data, field.len, &id) == 0 &&
+        if (field.data != NULL &&
+            conn_id_parse(field.data, field.len, &id) == 0 &&
             (last.len == 0 ||
              memcmp(field.data, last.data, CONN_ID_TEXT) > 0)) {
             found[count++] = (found_t){(const char *)field.data,

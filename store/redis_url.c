@@ -280,6 +280,7 @@ int redis_url_parse(const char *text, redis_url_t *url, char *error,
     int rc = 0;
 
     *url = (redis_url_t){.prefix = "hoist"};
+    error[0] = '\0';
     if (strncmp(text, "redis://", 8) == 0) {
         rest = (part_t){text + 8, rest.len - 8};
     } else if (strncmp(text, "rediss://", 9) == 0) {
