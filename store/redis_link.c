@@ -493,7 +493,10 @@ void redis_link_init(redis_link_t *self, const redis_manner_t *manner,
     self->io.data = self;
     ev_init(&self->patience, on_patience);
     self->patience.data = self;
-    self->patience.repeat = (double)manner->timeout_ms / 1000.0;
+    self->patience.repeat =
+        (double)(manner->timeout_ms > PATIENCE_MIN_MS ? manner->timeout_ms
+                                                      : PATIENCE_MIN_MS) /
+        1000.0;
 }
 
 void redis_link_fini(redis_link_t *self)

@@ -9,10 +9,10 @@
  *      +-----------+-------------+------------+-----------+---------+  lost
  *
  * A server that owes something (a connection, a reply) and says nothing for
- * timeout_ms is lost.  Commands that it may still have in its socket then would
- * come into effect after those of the next connection; so that greets with
- * CLIENT KILL of the former, where the server knows us by the address that we
- * know.
+ * timeout_ms, or a second if that is longer, is lost.  Commands that it may
+ * still have in its socket then would come into effect after those of the next
+ * connection; so that greets with CLIENT KILL of the former, where the server
+ * knows us by the address that we know.
  */
 #ifndef STORE_REDIS_LINK_H
 #define STORE_REDIS_LINK_H
