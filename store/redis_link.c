@@ -15,9 +15,12 @@
 
 #include <netdb.h>
 
-#define READ_SIZE 65536
-#define READS     4     /* of a turn, so that others have theirs */
-#define OUT_KEPT  65536 /* bytes of buffer that an idle link keeps */
+/* A connection may take longer than an operation has. */
+#define PATIENCE_MIN_MS 1000
+
+#define READ_SIZE       65536
+#define READS           4     /* of a turn, so that others have theirs */
+#define OUT_KEPT        65536 /* bytes of buffer that an idle link keeps */
 
 /* A peer that vanished is noticed while nothing is asked of it, too. */
 #define KEEPALIVE_IDLE_S     15
