@@ -822,6 +822,7 @@ store_t *store_redis_new(const store_options_t *options, struct ev_loop *loop,
     store_redis_t *self = xcalloc(1, sizeof *self);
 
     self->store.ops = &ops;
+    self->store.is_shared = true;
     self->options = options;
     self->loop = loop;
     if (redis_url_parse(options->url, &self->url, error, error_size) < 0) {
