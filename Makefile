@@ -35,6 +35,7 @@ run: all
 test:
 	@scripts/install-deps.sh build test
 	@scripts/npm-ci.sh
+	@scripts/pip-venv.sh
 	@scripts/test.sh $(JOBS)
 
 bench: all

@@ -6,6 +6,8 @@ pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)
 pkg_check_modules(CZMQ REQUIRED IMPORTED_TARGET libczmq)
 pkg_check_modules(LWS REQUIRED IMPORTED_TARGET libwebsockets)
 pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET libssl libcrypto) # as lws needs it
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto) # signatures
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl) # DynamoDB
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson) # the chat example
 
 # Libraries whose pkg-config file is absent (libev) or wrong (msgpack-c on
