@@ -14,6 +14,7 @@
 #include "broker/broker.h"
 #include "cli/dead.h"
 #include "cli/settings.h"
+#include "cli/store.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ static void usage(FILE *out)
         fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].help);
     }
     fputs("  dead      look at requests that killed their workers\n"
+          "  store     look after the store of connections\n"
           "  version   print the version\n"
           "  settings  print the table of all settings\n"
           "  help      print this, or the help of a COMMAND\n\n"
@@ -326,6 +328,8 @@ static int run_help(const char *word)
         help(command);
     } else if (word != NULL && streq(word, "dead")) {
         return dead_main(1, arguments);
+    } else if (word != NULL && streq(word, "store")) {
+        return store_main(1, arguments);
     } else if (word != NULL) {
         return complain(word);
     } else {
@@ -347,6 +351,9 @@ int main(int argc, char **argv)
     }
     if (streq(word, "dead")) {
         return dead_main(argc - 2, argv + 2);
+    }
+    if (streq(word, "store")) {
+        return store_main(argc - 2, argv + 2);
     }
     if (streq(word, "version") || streq(word, "--version")) {
         puts("hoist " HOIST_VERSION);

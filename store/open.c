@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/open.h"
 
+#include "store/dynamodb.h"
+#include "store/dynamodb_url.h"
 #include "store/memory.h"
 #include "store/redis.h"
 
@@ -19,5 +21,9 @@ store_t *store_open(const store_options_t *options, struct ev_loop *loop,
     /* Not all of it: there may be a password in it. */
     snprintf(error, error_size, "unknown store %.*s",
              (int)strcspn(options->url, ":"), options->url);
+    if (dynamodb_url_is(options->url)) {
+        return store_dynamodb_new(options, loop, error, error_size);
+    }
+    snprintf(error, error_size, "unknown store %s", options->url);
     return NULL;
 }
