@@ -2,6 +2,7 @@
 #include "cli/store.h"
 
 #include "base/clock.h"
+#include "store/dynamodb_stream.h"
 #include "store/dynamodb_table.h"
 #include "store/open.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ERROR_MAX 256
 
@@ -102,6 +104,94 @@ static int run_any(struct ev_loop *loop, const char *word, const char *url)
 
 /* --- DynamoDB ------------------------------------------------------------ */
 
+typedef struct {
+    struct ev_loop *loop; /* borrowed */
+    int status;
+} watch_t;
+
+static json_t *text_or_null(wire_bytes_t text)
+{
+    json_t *value =
+        text.len == 0 ? NULL : json_stringn((const char *)text.data, text.len);
+
+    return value == NULL ? json_null() : value; /* NULL: no UTF-8 */
+}
+
+static void print_change(void *user, const dynamodb_change_t *change)
+{
+    static const char *const events[] = {"connected", "changed", "disconnected",
+                                         "expired"};
+    watch_t *self = user;
+    const store_row_t *row = change->row;
+    time_t at_s = (time_t)(change->at_ms / 1000);
+    char id[CONN_ID_TEXT], at[32] = "";
+    struct tm tm;
+
+    conn_id_format(&row->id, id);
+    if (gmtime_r(&at_s, &tm) != NULL) {
+        strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    }
+    json_t *line =
+        json_pack("{s:s, s:s%, s:o, s:o, s:s}", "event", events[change->kind],
+                  "connection", id, sizeof id, "user",
+                  text_or_null(wire_map_str(row->context, "user")), "tenant",
+                  text_or_null(wire_map_str(row->context, "tenant")), "at", at);
+    json_dumpf(line, stdout, JSON_COMPACT);
+    json_decref(line);
+    putchar('\n');
+    if (fflush(stdout) != 0) { /* nobody reads any more */
+        ev_break(self->loop, EVBREAK_ALL);
+    }
+}
+
+static void say_ready(void *user)
+{
+    (void)user;
+    fputs("watching\n", stderr);
+}
+
+static void say_fault(void *user, bool is_final, const char *why)
+{
+    watch_t *self = user;
+
+    fprintf(stderr, "hoist store: %s\n", why);
+    if (is_final) {
+        self->status = 1;
+        ev_break(self->loop, EVBREAK_ALL);
+    }
+}
+
+static void on_signal(struct ev_loop *loop, ev_signal *of, int events)
+{
+    (void)of;
+    (void)events;
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static int watch(struct ev_loop *loop, const dynamodb_url_t *url)
+{
+    static const dynamodb_stream_events_t events = {.on_ready = say_ready,
+                                                    .on_change = print_change,
+                                                    .on_fault = say_fault};
+    watch_t self = {.loop = loop};
+    ev_signal ends[2];
+    store_stats_t stats = {0};
+
+    ev_signal_init(&ends[0], on_signal, SIGINT);
+    ev_signal_init(&ends[1], on_signal, SIGTERM);
+    ev_signal_start(loop, &ends[0]);
+    ev_signal_start(loop, &ends[1]);
+    dynamodb_client_t *client = dynamodb_client_new(loop, url, &stats);
+    dynamodb_stream_t *stream =
+        dynamodb_stream_new(loop, client, url, &events, &self);
+    ev_run(loop, 0);
+    dynamodb_stream_destroy(&stream);
+    dynamodb_client_destroy(&client);
+    ev_signal_stop(loop, &ends[0]);
+    ev_signal_stop(loop, &ends[1]);
+    return self.status;
+}
+
 static int run_dynamodb(struct ev_loop *loop, const char *word, const char *url)
 {
     char error[ERROR_MAX];
@@ -110,7 +200,8 @@ static int run_dynamodb(struct ev_loop *loop, const char *word, const char *url)
     if (dynamodb_url_parse(url, &parts, error, sizeof error) < 0) {
         return complain(error);
     }
-    return strcmp(word, "init") == 0
+    return strcmp(word, "watch") == 0 ? watch(loop, &parts)
+           : strcmp(word, "init") == 0
                ? dynamodb_table_init(loop, &parts, stdout)
                : dynamodb_table_check(loop, &parts, stdout);
 }
@@ -133,7 +224,7 @@ int store_main(int argc, char **argv)
         return usage("give the URL of the store, and nothing else");
     }
     signal(SIGPIPE, SIG_IGN);
-    struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+    struct ev_loop *loop = ev_default_loop(EVFLAG_AUTO); /* of signals */
     int status = dynamodb_url_is(url) ? run_dynamodb(loop, word, url)
                                       : run_any(loop, word, url);
     ev_loop_destroy(loop);
