@@ -144,8 +144,8 @@ static void note_down(store_dynamodb_t *self, const char *reason)
     self->store.stats.store_up = 0;
     if (!self->is_told_down) {
         self->is_told_down = true;
-        log_warn("STORE-DOWN", "store=dynamodb://%s reason=%s", self->url.table,
-                 reason);
+        log_warn("STORE-DOWN", "store=dynamodb://%s reason=\"%s\"",
+                 self->url.table, reason);
     }
     if (self->probe == NULL && !ev_is_active(&self->probe_timer)) {
         start_probing(self, PROBE_MS / 1e3);
@@ -166,7 +166,7 @@ static void note(store_dynamodb_t *self, int rc, const dynamodb_fault_t *fault)
     case -EREMOTEIO:
         if (strcmp(fault->type, "ValidationException") == 0) {
             log_braked(&self->brake, LEVEL_WARN, "STORE-REFUSED",
-                       "store=dynamodb://%s reason=%s", self->url.table,
+                       "store=dynamodb://%s reason=\"%s\"", self->url.table,
                        fault->message);
             break;
         }
@@ -288,6 +288,7 @@ static void on_written(errand_t *errand, json_t *answer)
                                           dynamodb_expires_ms(former) >
                                               errand->tasks[0]->now_ms};
 
+    errand->self->throttles = 0;
     end_errand(errand, 0, &result);
 }
 
@@ -796,7 +797,8 @@ static void on_time(struct ev_loop *loop, ev_timer *timer, int events)
 
     while ((task = dynamodb_queue_oldest(&self->queue)) != NULL &&
            task->deadline_ms <= now_ms) {
-        end_task(self, task, task->is_throttled ? -EBUSY : -ETIMEDOUT, NULL);
+        bool is_throttled = task->is_throttled || self->throttles > 0;
+        end_task(self, task, is_throttled ? -EBUSY : -ETIMEDOUT, NULL);
     }
     dispatch(self);
 }

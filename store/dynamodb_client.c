@@ -350,6 +350,7 @@ static void send_call(dynamodb_call_t *call, const sigv4_key_t *key,
                     lines.authorization,
                     "Expect:", token.len > 0 ? lines.token : NULL},
         .is_post = true,
+        .is_once = call->again != NULL,
         .body = body,
         .timeout_ms = attempt_ms(call),
         .answer_max = ANSWER_MAX};

@@ -290,6 +290,9 @@ static void set_options(http_call_t *call, const http_request_t *request)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "hoist/" HOIST_VERSION);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    if (request->is_once) {
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    }
     if (request->is_near) {
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     }
