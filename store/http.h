@@ -29,6 +29,13 @@ typedef struct {
     int64_t timeout_ms;                    /* for all of it */
     size_t answer_max;                     /* bytes */
     bool is_near; /* past any proxy that the environment names */
+
+    /*
+     * On a connection of its own.  On one that has served before, libcurl sends
+     * a request again by itself where that broke off without an answer; this is
+     * for one that must not take effect twice.
+     */
+    bool is_once;
 } http_request_t;
 
 typedef struct {
