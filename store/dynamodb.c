@@ -27,6 +27,7 @@
 #define TOGETHER_MAX  25     /* of BatchWriteItem */
 #define TOGETHER_FROM 16     /* writes that wait: fewer go one by one */
 #define CALLS_MAX     16     /* of a page that does not fill */
+#define CALLS_TOP     4096   /* … and that cannot stop where it is */
 #define SCAN_MAX      100000 /* items looked at by a call; 1 MB is less */
 #define PROBE_MS      1000   /* between looks at a store that is down */
 
@@ -505,8 +506,8 @@ static void on_page(errand_t *errand, json_t *answer)
 
     int rc = dynamodb_page_take(page, answer,
                                 index == NULL ? NULL : index->field, task->key);
-    if (rc < 0) {
-        end_errand(errand, rc, NULL);
+    if (rc < 0 || errand->calls >= CALLS_TOP) {
+        end_errand(errand, rc < 0 ? rc : -EPROTO, NULL);
     } else if (page->next == NULL || dynamodb_page_is_full(page) ||
                (errand->calls >= CALLS_MAX && dynamodb_page_stop(page))) {
         end_page(errand);

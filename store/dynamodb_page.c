@@ -176,6 +176,12 @@ static int take_row(dynamodb_page_t *self, const json_t *item,
     return 0;
 }
 
+static bool is_key(const json_t *key)
+{
+    return dynamodb_text_of(json_object_get(key, "pk")).len > 0 &&
+           dynamodb_text_of(json_object_get(key, "sk")).len > 0;
+}
+
 int dynamodb_page_take(dynamodb_page_t *self, const json_t *answer,
                        const char *field, wire_bytes_t key)
 {
@@ -191,7 +197,7 @@ int dynamodb_page_take(dynamodb_page_t *self, const json_t *answer,
     }
     json_decref(self->next);
     self->next = json_incref(json_object_get(answer, "LastEvaluatedKey"));
-    if (self->next != NULL && !json_is_object(self->next)) {
+    if (self->next != NULL && !is_key(self->next)) {
         return -EPROTO;
     }
     if (dynamodb_page_is_full(self) && (i < count || self->next != NULL)) {
