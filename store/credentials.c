@@ -40,8 +40,9 @@ struct credentials {
     http_t *http; /* borrowed */
     from_t from;
     char access_key[KEY_MAX], secret[KEY_MAX], token[TOKEN_MAX];
-    int64_t ends_s; /* Unix time; 0: never */
-    bool is_had;    /* those above are some */
+    int64_t ends_s;   /* Unix time; 0: never */
+    bool is_had;      /* those above are some */
+    unsigned version; /* grows with each that are had */
     char url[URL_MAX];
     http_call_t *fetch; /* NULL: none under way */
     int64_t failed_ms;  /* of the last fetch that did; 0: it did not */
@@ -80,6 +81,7 @@ static bool have(credentials_t *self, const char *access_key,
     if (!self->is_had) {
         forget(self);
     }
+    self->version++;
     return self->is_had;
 }
 
@@ -341,20 +343,38 @@ int credentials_get(credentials_t *self, int64_t now_s, sigv4_key_t *key,
     return rc;
 }
 
-bool credentials_refused(credentials_t *self, int64_t now_s)
+unsigned credentials_version(const credentials_t *self)
 {
-    switch (self->from) {
-    case FROM_PROFILE: {
-        char before[KEY_MAX];
-        snprintf(before, sizeof before, "%s", self->access_key);
-        return read_profile(self) && strcmp(before, self->access_key) != 0;
+    return self->version;
+}
+
+/* Does the file say something else by now?  Then that is had. */
+static bool has_profile_changed(credentials_t *self)
+{
+    char access_key[KEY_MAX], secret[KEY_MAX], token[TOKEN_MAX];
+
+    memcpy(access_key, self->access_key, sizeof access_key);
+    memcpy(secret, self->secret, sizeof secret);
+    memcpy(token, self->token, sizeof token);
+    bool has_changed =
+        read_profile(self) &&
+        (strcmp(access_key, self->access_key) != 0 ||
+         strcmp(secret, self->secret) != 0 || strcmp(token, self->token) != 0);
+    explicit_bzero(secret, sizeof secret);
+    explicit_bzero(token, sizeof token);
+    return has_changed;
+}
+
+bool credentials_refused(credentials_t *self, unsigned version, int64_t now_s)
+{
+    if (version != self->version) {
+        return true; /* they are others already */
     }
-    case FROM_ENDPOINT:
+    if (self->from == FROM_ENDPOINT) {
         self->ends_s = now_s; /* over */
         return true;
-    default:
-        return false;
     }
+    return self->from == FROM_PROFILE && has_profile_changed(self);
 }
 
 const char *credentials_reason(const credentials_t *self)

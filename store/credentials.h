@@ -44,11 +44,14 @@ __attribute__((warn_unused_result)) int credentials_get(credentials_t *self,
                                                         sigv4_key_t *key,
                                                         wire_bytes_t *token);
 
+/* Of those that credentials_get has: another number is other ones. */
+unsigned credentials_version(const credentials_t *self);
+
 /*
- * The service refused these.  Returns whether credentials_get will have other
- * ones, perhaps; those of the environment stay what they are.
+ * The service refused those of this version.  Returns whether credentials_get
+ * has other ones, or may have; those of the environment stay what they are.
  */
-bool credentials_refused(credentials_t *self, int64_t now_s);
+bool credentials_refused(credentials_t *self, unsigned version, int64_t now_s);
 
 /* Why there are none, for a line of the log: no secret is in it. */
 const char *credentials_reason(const credentials_t *self);

@@ -388,7 +388,7 @@ static void on_written_together(errand_t *errand, json_t *answer)
     }
     for (size_t i = 0; i < errand->task_count; i++) {
         dynamodb_task_t *task = errand->tasks[i];
-        if (is_left(left, task)) {
+        if (json_array_size(left) > 0 && is_left(left, task)) {
             task->is_throttled = true;
             dynamodb_queue_again(&self->queue, task);
         } else {

@@ -51,6 +51,7 @@ struct dynamodb_call {
     ev_timer timer;
     http_call_t *sent; /* NULL: it is not */
     unsigned attempts, bad_answers;
+    unsigned version; /* of the credentials that it was signed with */
     bool has_renewed; /* credentials, since the former were refused */
     int rc;           /* of the last attempt; 0: none was made */
     bool is_over;     /* the timer is to end it with rc */
@@ -210,10 +211,13 @@ static void on_bad_answer(dynamodb_call_t *call, const char *what)
 
 static void on_refusal(dynamodb_call_t *call, int rc)
 {
-    if (!call->has_renewed && credentials_refused(call->client->credentials,
-                                                  clock_wall_ms() / 1000)) {
+    dynamodb_client_t *self = call->client;
+
+    if (!call->has_renewed &&
+        credentials_refused(self->credentials, call->version,
+                            clock_wall_ms() / 1000)) {
         call->has_renewed = true;
-        call->client->stats->store_retries++;
+        self->stats->store_retries++;
         begin(call);
     } else {
         end_call(call, rc, NULL);
@@ -362,6 +366,7 @@ static void send_call(dynamodb_call_t *call, const sigv4_key_t *key,
         return;
     }
     call->state = IS_SENT;
+    call->version = credentials_version(call->client->credentials);
     call->attempts++;
     call->sent = http_start(call->client->http, &request, on_http, call);
     if (call->sent == NULL) {

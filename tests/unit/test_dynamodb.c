@@ -6,6 +6,7 @@
 #include "store/base64.h"
 #include "store/dynamodb_page.h"
 #include "store/dynamodb_queue.h"
+#include "store/dynamodb_stream.h"
 #include "store/dynamodb_url.h"
 #include "store/dynamodb_value.h"
 
@@ -265,6 +266,62 @@ static void odd_times_of_a_connect_are_left_out(void **state)
     buf_fini(&context);
 }
 
+/* --- changes ------------------------------------------------------------- */
+
+/* A record of the stream; images: NULL for none. */
+static int change_of(const char *event, const record_t *former,
+                     const record_t *now, const char *principal,
+                     change_kind_t *kind)
+{
+    json_t *record = json_pack("{s:s, s:{s:f}}", "eventName", event, "dynamodb",
+                               "ApproximateCreationDateTime", 1769860800.0);
+    json_t *what = json_object_get(record, "dynamodb");
+    dynamodb_change_t change;
+    dynamodb_row_t row;
+
+    if (former != NULL) {
+        json_object_set_new(what, "OldImage",
+                            dynamodb_row(former, "w", 60, 1000));
+    }
+    if (now != NULL) {
+        json_object_set_new(what, "NewImage", dynamodb_row(now, "w", 60, 2000));
+    }
+    if (principal != NULL) {
+        json_object_set_new(record, "userIdentity",
+                            json_pack("{s:s}", "PrincipalId", principal));
+    }
+    int rc = dynamodb_change_read(record, &change, &row);
+    if (rc == 0) {
+        *kind = change.kind;
+        assert_int_equal(change.at_ms, INT64_C(1769860800000));
+        dynamodb_row_fini(&row);
+    }
+    json_decref(record);
+    return rc;
+}
+
+static void changes_are_told_apart(void **state)
+{
+    record_t *ann = record_of(1, "ann"), *bob = record_of(1, "bob");
+    change_kind_t kind;
+    (void)state;
+
+    assert_int_equal(change_of("INSERT", NULL, ann, NULL, &kind), 0);
+    assert_int_equal(kind, CHANGE_CONNECTED);
+    assert_int_equal(change_of("MODIFY", ann, bob, NULL, &kind), 0);
+    assert_int_equal(kind, CHANGE_CHANGED);
+    assert_int_equal(change_of("MODIFY", ann, ann, NULL, &kind), -ENOENT);
+    assert_int_equal(change_of("REMOVE", ann, NULL, NULL, &kind), 0);
+    assert_int_equal(kind, CHANGE_DISCONNECTED);
+    assert_int_equal(
+        change_of("REMOVE", ann, NULL, "dynamodb.amazonaws.com", &kind), 0);
+    assert_int_equal(kind, CHANGE_EXPIRED);
+    assert_int_equal(change_of("REMOVE", NULL, NULL, NULL, &kind), -ENOENT);
+    assert_int_equal(change_of("OTHER", ann, ann, NULL, &kind), -ENOENT);
+    record_drop(ann);
+    record_drop(bob);
+}
+
 /* --- the queue ----------------------------------------------------------- */
 
 static dynamodb_task_t *put(dynamodb_queue_t *queue, store_op_t *op,
@@ -350,6 +407,7 @@ int main(void)
         cmocka_unit_test(a_user_that_is_no_utf8_is_found_by_its_bytes),
         cmocka_unit_test(a_page_that_is_full_goes_on_behind_its_last_row),
         cmocka_unit_test(odd_times_of_a_connect_are_left_out),
+        cmocka_unit_test(changes_are_told_apart),
         cmocka_unit_test(two_of_one_connection_are_never_under_way_at_once),
         cmocka_unit_test(one_that_is_given_up_lets_the_next_go),
     };
