@@ -286,6 +286,7 @@ static int put_parameters(buf_t *out, const parameter_t *parameters,
 
 static int put_query(buf_t *out, wire_bytes_t query)
 {
+    static const uint8_t nothing = 0;
     parameter_t parameters[SIGV4_QUERY_MAX];
     size_t count = 0;
     buf_t scratch;
@@ -304,7 +305,7 @@ static int put_query(buf_t *out, wire_bytes_t query)
     }
     if (rc == 0 && count > 0) {
         for (size_t i = 0; i < count; i++) {
-            parameters[i].base = scratch.data;
+            parameters[i].base = scratch.len > 0 ? scratch.data : &nothing;
         }
         qsort(parameters, count, sizeof *parameters, by_name_and_value);
         rc = put_parameters(out, parameters, count);

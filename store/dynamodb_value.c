@@ -279,7 +279,7 @@ int dynamodb_bytes_of(const json_t *value, buf_t *out)
     wire_bytes_t text = string_of(value, "B");
     size_t len;
 
-    if (text.data == NULL) {
+    if (text.data == NULL || text.len % 4 != 0) {
         return -EPROTO;
     }
     int rc = buf_reserve(out, text.len / 4 * 3);
