@@ -746,7 +746,8 @@ static int check_date(wire_bytes_t date, wire_bytes_t day, int64_t now_s)
 {
     int64_t at;
 
-    if (sigv4_date_parse(date, &at) < 0 || memcmp(date.data, day.data, DAY)) {
+    if (sigv4_date_parse(date, &at) < 0 ||
+        memcmp(date.data, day.data, DAY) != 0) {
         return -EINVAL;
     }
     return at < now_s - SIGV4_SKEW_S || at > now_s + SIGV4_SKEW_S ? -ESTALE : 0;

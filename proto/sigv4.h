@@ -75,8 +75,8 @@ sigv4_sign(const sigv4_request_t *request, const sigv4_key_t *key,
            const sigv4_scope_t *scope, char text[SIGV4_TEXT_MAX]);
 
 /* Returns 0 with the parts lent, or -EINVAL. */
-__attribute__((warn_unused_result)) int
-sigv4_parse(wire_bytes_t text, sigv4_authorization_t *authorization);
+__attribute__((warn_unused_result)) int sigv4_parse(wire_bytes_t text,
+                                                    sigv4_authorization_t *out);
 
 /* What a key is worth. */
 typedef struct {

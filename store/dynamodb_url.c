@@ -182,6 +182,7 @@ int dynamodb_url_parse(const char *url, dynamodb_url_t *out, char *error,
     size_t len = strcspn(table, "?");
 
     memset(out, 0, sizeof *out);
+    error[0] = '\0';
     int rc = take_table(table, len, out, &to);
     if (rc == 0 && table[len] == '?') {
         rc = take_options(table + len + 1, out, &to);

@@ -129,12 +129,12 @@ typedef void store_done_fn(store_op_t *op, int rc,
 
 struct store_op {
     store_verb_t verb;
+    uint32_t limit;   /* 1..STORE_PAGE_MAX */
     record_t *record; /* borrowed until store_submit returns */
     conn_id_t id;     /* GET */
     wire_bytes_t key; /* lent until store_submit returns, as the next three */
     wire_bytes_t cursor; /* empty: the first page */
     wire_bytes_t value, expected;
-    uint32_t limit; /* 1..STORE_PAGE_MAX */
 
     store_done_fn *done;
     void *user;
