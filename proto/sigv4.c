@@ -68,16 +68,13 @@ static bool is_plain(uint8_t c)
 /* Percent-encode all but RFC 3986's unreserved characters. */
 static int put_encoded(buf_t *out, const uint8_t *bytes, size_t len)
 {
-    int rc = 0;
+    static const char hex[] = "0123456789ABCDEF";
+    int rc = buf_reserve(out, len);
 
     for (size_t i = 0; i < len && rc == 0; i++) {
-        char code[4];
-        if (is_plain(bytes[i])) {
-            rc = buf_put(out, &bytes[i], 1);
-        } else {
-            snprintf(code, sizeof code, "%%%02X", bytes[i]);
-            rc = buf_put(out, code, 3);
-        }
+        const char code[] = {'%', hex[bytes[i] >> 4], hex[bytes[i] & 15]};
+        rc = is_plain(bytes[i]) ? buf_put(out, &bytes[i], 1)
+                                : buf_put(out, code, sizeof code);
     }
     return rc;
 }

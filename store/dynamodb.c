@@ -909,6 +909,7 @@ store_t *store_dynamodb_new(const store_options_t *options,
         return NULL;
     }
     self->store.ops = &ops;
+    self->store.is_shared = true;
     self->options = options;
     self->loop = loop;
     dynamodb_queue_init(&self->queue);

@@ -20,7 +20,7 @@ import msgpack
 
 from dynamodb_servers import (KEY, SECRET, Endpoint, Proxy, breaks_off, cuts, cuts_behind,
                               dynalite, fails, floods, hangs, lent, moto, says, takes)
-from harness import BUILD, run, until
+from harness import BUILD, Client, Hoist, run, until
 
 TOOL = BUILD + "/tests/integration/store_tool"
 CONFORMANCE = BUILD + "/tests/unit/store_conformance"
@@ -563,6 +563,23 @@ def test_a_watch_of_what_cannot_be_watched_ends_with_a_line():
         assert status == 1 and "the table has no stream" in err, err
         status, _, err = hoist("watch", url(server.port, "absent"))
         assert status == 1 and "ResourceNotFoundException" in err, err
+
+
+# --- hoist itself -------------------------------------------------------------
+
+def test_hoist_keeps_its_connections_in_the_table():
+    os.environ.update(environment())
+    with Sessions() as proxy:
+        def rows():
+            return [item for item in proxy_scan(proxy) if item["sk"]["S"] == "CONNECTION"]
+        with Hoist("--store=" + url(proxy.port)) as running:
+            running.find("(STORE-UP) store=dynamodb://sessions")
+            client = Client(running.address).opened()
+            assert client.status == 101
+            until(lambda: len(rows()) == 1, "the row of a connection")
+            client.sock.close()
+            until(lambda: not rows(), "the row of who has left to go")
+            assert SECRET not in running.log()
 
 
 run(sys.modules[__name__])
