@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define NAME_MAX_BYTES 256
+#define ARN_MAX_BYTES  1024
 #define SHARDS_MAX     16384
 #define ASK_MS         10000 /* for one question */
 #define POLL_S         0.5   /* after an answer without records */
@@ -43,8 +44,8 @@ struct dynamodb_stream {
     const dynamodb_url_t *url;              /* borrowed */
     const dynamodb_stream_events_t *events; /* borrowed */
     void *user;
-    char arn[NAME_MAX_BYTES]; /* empty: to be asked for */
-    list_t shards;            /* owned */
+    char arn[ARN_MAX_BYTES]; /* empty: to be asked for */
+    list_t shards;           /* owned */
     size_t shard_count;
     bool is_listed; /* once at least */
     bool is_ready;

@@ -283,9 +283,9 @@ class Endpoint:
     """Gives these answers, (status, JSON), one after the other, the last ever
     again."""
 
-    def __init__(self, *answers):
+    def __init__(self, *answers, address=("127.0.0.1", 0)):
         self.answers, self.asked = answers, []
-        self.server = Server(("127.0.0.1", 0), CredentialsHandler)
+        self.server = Server(address, CredentialsHandler)
         self.server.endpoint = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/creds?role=a"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))

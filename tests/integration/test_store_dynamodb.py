@@ -509,6 +509,29 @@ def test_credentials_are_not_asked_for_in_the_clear_from_afar():
         assert "neither https nor of this host" in tool.log()
 
 
+NETWORK = ["unshare", "--map-root-user", "--net"]  # of its own
+
+
+def test_on_ecs_the_endpoint_is_at_an_address_of_its_own():
+    if subprocess.run([*NETWORK, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        print("  skipped: this system gives no network of its own")
+        return
+    subprocess.run([*NETWORK, sys.executable, __file__, "on_ecs"], check=True, timeout=60)
+
+
+def on_ecs():
+    for command in ("ip link set lo up", "ip addr add 169.254.170.2/32 dev lo"):
+        subprocess.run(command.split(), check=True)
+    with Proxy(0) as proxy, Endpoint(lent("ECS", SECRET, "sesame", 3600),
+                                     address=("169.254.170.2", 80)):
+        proxy.keys = {"ECS": (SECRET, "sesame")}
+        proxy.next("*", says(b"{}"), times=1000)
+        env = environment(AWS_CONTAINER_CREDENTIALS_RELATIVE_URI="/v2/credentials/1")
+        with Tool(url(proxy.port), env=env) as tool:
+            assert tool.say("save 1 ann -")["rc"] == "ok"
+        assert not proxy.faults
+
+
 # --- the stream ---------------------------------------------------------------
 
 class Watch:
@@ -582,4 +605,7 @@ def test_hoist_keeps_its_connections_in_the_table():
             assert SECRET not in running.log()
 
 
-run(sys.modules[__name__])
+if sys.argv[1:] == ["on_ecs"]:
+    on_ecs()
+else:
+    run(sys.modules[__name__])
