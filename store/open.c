@@ -18,12 +18,11 @@ store_t *store_open(const store_options_t *options, struct ev_loop *loop,
     if (strncmp(options->url, "redis", 5) == 0) {
         return store_redis_new(options, loop, error, error_size);
     }
-    /* Not all of it: there may be a password in it. */
-    snprintf(error, error_size, "unknown store %.*s",
-             (int)strcspn(options->url, ":"), options->url);
     if (dynamodb_url_is(options->url)) {
         return store_dynamodb_new(options, loop, error, error_size);
     }
-    snprintf(error, error_size, "unknown store %s", options->url);
+    /* Not all of it: there may be a password in it. */
+    snprintf(error, error_size, "unknown store %.*s",
+             (int)strcspn(options->url, ":"), options->url);
     return NULL;
 }
