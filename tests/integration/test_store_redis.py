@@ -235,6 +235,13 @@ def replica_of(master):
     return replica
 
 
+def is_master(server):
+    try:
+        return server.info("replication")["role"] == "master"
+    except (OSError, EOFError):
+        return False  # whoever is promoted ends its connections
+
+
 def test_sentinels_name_the_master_before_and_after_a_failover():
     with Server("--repl-diskless-sync-delay", "0") as master, \
             replica_of(master) as replica, sentinel(master) as watcher:
@@ -246,7 +253,7 @@ def test_sentinels_name_the_master_before_and_after_a_failover():
             assert driver.rc("save", 1, 1, "ann", "-") == "0"
             until(lambda: replica.ask("DBSIZE") == master.ask("DBSIZE"), "the replica")
             master.kill()
-            until(lambda: replica.info("replication")["role"] == "master", "a failover")
+            until(lambda: is_master(replica), "a failover")
             driver.heals()
             assert driver.rc("get", 1, 1) == "0"
             assert driver.rc("save", 1, 2, "ann", "-") == "0"
@@ -343,6 +350,52 @@ def test_a_flushed_script_is_sent_again():
         server.ask("SCRIPT", "FLUSH")
         assert driver.rc("claim", "one", "3", "1") == "ESTALE"
         assert driver.ask("leases")[-1] == "one=2"
+
+
+# --- hoist itself ---------------------------------------------------------------------
+
+
+def rows_in(server):
+    return sum(server.ask("HLEN", key) for key in server.ask("KEYS", "hoist:{o:*"))
+
+
+def come_in(hoist, worker, user):
+    client = Client(hoist.address)
+    request = worker.get(REQUEST)
+    worker.reply(request, 200, None, {"user": user})
+    assert client.opened().status == 101
+    return client
+
+
+def test_hoist_has_a_row_for_each_connection_and_no_other():
+    with Server(password="sekret") as server, Hoist("--store", server.url()) as hoist:
+        worker = Worker(hoist.workers, "$connect", "$disconnect", "$default")
+        clients = [come_in(hoist, worker, f"user{i}") for i in range(5)]
+        until(lambda: rows_in(server) == 5, "the rows")
+        assert server.ask("ZCARD", "hoist:{u:user3}") == 1
+        clients[3].sock.close()
+        worker.reply(worker.get(REQUEST))
+        until(lambda: rows_in(server) == 4, "a row to go")
+        assert server.ask("EXISTS", "hoist:{u:user3}") == 0
+        assert hoist.stats("BROKER")["store_up"] == 1
+        assert "sekret" not in hoist.log()
+
+
+def test_connections_stand_while_the_store_is_away_and_are_recorded_then():
+    with Server() as server, \
+            Hoist("--store", server.url(), "--store-timeout=1000") as hoist:
+        worker = Worker(hoist.workers, "$connect", "$default")
+        first = come_in(hoist, worker, "ann")
+        until(lambda: rows_in(server) == 1, "a row")
+        server.kill()
+        hoist.find("STORE-DOWN (.*)")
+        second = come_in(hoist, worker, "eve")
+        for client in (first, second):
+            client.send("hello")
+            worker.reply(worker.get(REQUEST), 200, "you too")
+            assert client.recv() == (1, b"you too")
+        server.start()  # without what it had
+        until(lambda: rows_in(server) == 2, "both rows")
 
 
 def test_a_bad_url_is_one_line_without_secrets():
