@@ -9,14 +9,9 @@
 #include "store/dynamodb.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
-#include "store/dynamodb_body.h"
-#include "store/dynamodb_client.h"
-#include "store/dynamodb_page.h"
-#include "store/dynamodb_queue.h"
-#include "store/dynamodb_value.h"
+#include "store/dynamodb_store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,50 +19,8 @@
 #include <string.h>
 
 #define ERRANDS_MAX   DYNAMODB_CONNECTIONS
-#define TOGETHER_MAX  25     /* of BatchWriteItem */
-#define TOGETHER_FROM 16     /* writes that wait: fewer go one by one */
-#define CALLS_MAX     16     /* of a page that does not fill */
-#define CALLS_TOP     4096   /* … and that cannot stop where it is */
-#define SCAN_MAX      100000 /* items looked at by a call; 1 MB is less */
-#define PROBE_MS      1000   /* between looks at a store that is down */
-
-typedef struct {
-    store_t store;                  /* first: a store_t is its kind */
-    const store_options_t *options; /* borrowed */
-    struct ev_loop *loop;           /* borrowed */
-    dynamodb_url_t url;
-    dynamodb_client_t *client; /* owned */
-    dynamodb_queue_t queue;
-    list_t errands; /* owned: errand_t */
-    size_t errand_count;
-    unsigned throttles; /* in a row; writes rest until `rest` is over */
-    bool is_told_down;  /* STORE-DOWN was the last that was logged */
-    bool is_ending;
-    ev_timer timer; /* for the one that waits longest */
-    ev_timer rest;
-    ev_timer probe_timer;
-    dynamodb_call_t *probe; /* NULL: none under way */
-    log_brake_t brake;
-} store_dynamodb_t;
-
-typedef struct errand errand_t;
-typedef void answer_fn(errand_t *errand, json_t *answer);
-
-struct errand {
-    list_t linked;
-    store_dynamodb_t *self; /* borrowed */
-    dynamodb_call_t *call;
-    dynamodb_task_t *tasks[TOGETHER_MAX]; /* the queue's */
-    size_t task_count;
-    answer_fn *on_answer;
-    dynamodb_page_t page; /* of a list */
-    uint32_t scan;        /* items that the last call looked at */
-    unsigned calls;
-    uint64_t counted;      /* COUNT */
-    store_lease_t *leases; /* LEASES; owned, names and values in bytes */
-    size_t lease_count;
-    buf_t bytes;
-};
+#define TOGETHER_FROM 16   /* writes that wait: fewer go one by one */
+#define PROBE_MS      1000 /* between looks at a store that is down */
 
 static void dispatch(store_dynamodb_t *self);
 
@@ -95,7 +48,7 @@ static void end_task(store_dynamodb_t *self, dynamodb_task_t *task, int rc,
     dynamodb_task_destroy(&task);
 }
 
-static void free_errand(errand_t *errand)
+static void free_errand(dynamodb_errand_t *errand)
 {
     list_remove(&errand->linked);
     errand->self->errand_count--;
@@ -106,8 +59,8 @@ static void free_errand(errand_t *errand)
     free(errand);
 }
 
-/* All of its operations end alike. */
-static void end_errand(errand_t *errand, int rc, const store_result_t *result)
+void dynamodb_errand_end(dynamodb_errand_t *errand, int rc,
+                         const store_result_t *result)
 {
     store_dynamodb_t *self = errand->self;
 
@@ -217,9 +170,8 @@ static void on_probe_time(struct ev_loop *loop, ev_timer *timer, int events)
 static void on_call_done(void *user, int rc, json_t *answer,
                          const dynamodb_fault_t *fault);
 
-/* The next call of the errand; ends it when there is no memory for one. */
-static void call(errand_t *errand, const char *action, json_t *body,
-                 json_t *again)
+void dynamodb_errand_call(dynamodb_errand_t *errand, const char *action,
+                          json_t *body, json_t *again)
 {
     store_dynamodb_t *self = errand->self;
     dynamodb_task_t *first = errand->tasks[0];
@@ -236,11 +188,11 @@ static void call(errand_t *errand, const char *action, json_t *body,
 
     errand->call = dynamodb_start(self->client, &request);
     if (errand->call == NULL) {
-        end_errand(errand, -ENOMEM, NULL);
+        dynamodb_errand_end(errand, -ENOMEM, NULL);
     }
 }
 
-static void rest(store_dynamodb_t *self)
+void dynamodb_store_rest(store_dynamodb_t *self)
 {
     if (!ev_is_active(&self->rest)) {
         double pause_s = (double)dynamodb_backoff_ms(++self->throttles) / 1e3;
@@ -251,7 +203,7 @@ static void rest(store_dynamodb_t *self)
 }
 
 /* One of them may be at fault: each for itself then. */
-static void send_apart(errand_t *errand)
+static void send_apart(dynamodb_errand_t *errand)
 {
     store_dynamodb_t *self = errand->self;
 
@@ -260,13 +212,13 @@ static void send_apart(errand_t *errand)
         dynamodb_queue_again(&self->queue, errand->tasks[i - 1]);
     }
     errand->task_count = 0;
-    end_errand(errand, 0, NULL);
+    dynamodb_errand_end(errand, 0, NULL);
 }
 
 static void on_call_done(void *user, int rc, json_t *answer,
                          const dynamodb_fault_t *fault)
 {
-    errand_t *errand = user;
+    dynamodb_errand_t *errand = user;
 
     errand->call = NULL;
     note(errand->self, rc, fault);
@@ -276,418 +228,15 @@ static void on_call_done(void *user, int rc, json_t *answer,
                strcmp(fault->type, "ValidationException") == 0) {
         send_apart(errand);
     } else {
-        end_errand(errand, rc, NULL);
+        dynamodb_errand_end(errand, rc, NULL);
     }
-}
-
-/* --- rows ---------------------------------------------------------------- */
-
-static void on_written(errand_t *errand, json_t *answer)
-{
-    const json_t *former = json_object_get(answer, "Attributes");
-    store_result_t result = {.was_there = former != NULL &&
-                                          dynamodb_expires_ms(former) >
-                                              errand->tasks[0]->now_ms};
-
-    errand->self->throttles = 0;
-    end_errand(errand, 0, &result);
-}
-
-static json_t *item_of(const store_dynamodb_t *self,
-                       const dynamodb_task_t *task)
-{
-    return dynamodb_row(task->record, self->options->writer,
-                        self->options->ttl_s, task->now_ms);
-}
-
-static void send_write(errand_t *errand)
-{
-    const store_dynamodb_t *self = errand->self;
-    const dynamodb_task_t *task = errand->tasks[0];
-    const char *table = self->url.table;
-
-    errand->on_answer = on_written;
-    if (task->verb == STORE_SAVE) {
-        call(errand, "PutItem", dynamodb_put_body(table, item_of(self, task)),
-             NULL);
-    } else {
-        call(errand, "DeleteItem",
-             dynamodb_delete_body(table, dynamodb_row_key(&task->id)), NULL);
-    }
-}
-
-static void on_got(errand_t *errand, json_t *answer)
-{
-    const json_t *item = json_object_get(answer, "Item");
-    dynamodb_row_t row;
-
-    int rc = item == NULL ? -ENOENT : dynamodb_row_read(item, &row);
-    if (rc < 0) {
-        end_errand(errand, rc, NULL);
-        return;
-    }
-    if (row.row.expires_ms <= errand->tasks[0]->now_ms) {
-        dynamodb_row_fini(&row);
-        end_errand(errand, -ENOENT, NULL);
-        return;
-    }
-    store_result_t result = {.rows = &row.row, .row_count = 1};
-    end_errand(errand, 0, &result);
-    buf_fini(&row.bytes);
-}
-
-static void send_get(errand_t *errand)
-{
-    errand->on_answer = on_got;
-    call(errand, "GetItem",
-         dynamodb_get_body(errand->self->url.table,
-                           dynamodb_row_key(&errand->tasks[0]->id)),
-         NULL);
-}
-
-/* --- rows together ------------------------------------------------------- */
-
-/* Is it among those that the service had no capacity for? */
-static bool is_left(const json_t *left, const dynamodb_task_t *task)
-{
-    bool is_save = task->verb == STORE_SAVE;
-    json_t *pk = dynamodb_pk(&task->id);
-    bool is_found = false;
-    size_t i;
-    json_t *one;
-
-    json_array_foreach(left, i, one)
-    {
-        const json_t *key = json_object_get(
-            json_object_get(one, is_save ? "PutRequest" : "DeleteRequest"),
-            is_save ? "Item" : "Key");
-        if (pk != NULL &&
-            wire_equal(dynamodb_text_of(json_object_get(key, "pk")),
-                       dynamodb_text_of(pk))) {
-            is_found = true;
-            break;
-        }
-    }
-    json_decref(pk);
-    return is_found;
-}
-
-/* Those that are left wait again, in front; the others are done. */
-static void on_written_together(errand_t *errand, json_t *answer)
-{
-    store_dynamodb_t *self = errand->self;
-    const json_t *left = json_object_get(
-        json_object_get(answer, "UnprocessedItems"), self->url.table);
-    size_t done = 0;
-
-    if (json_array_size(left) > 0) {
-        self->store.stats.store_retries++;
-        rest(self);
-    } else {
-        self->throttles = 0;
-    }
-    for (size_t i = 0; i < errand->task_count; i++) {
-        dynamodb_task_t *task = errand->tasks[i];
-        if (json_array_size(left) > 0 && is_left(left, task)) {
-            task->is_throttled = true;
-            dynamodb_queue_again(&self->queue, task);
-        } else {
-            errand->tasks[done++] = task;
-        }
-    }
-    errand->task_count = done;
-    end_errand(errand, 0, &(store_result_t){.was_there = false});
-}
-
-static void send_together(errand_t *errand)
-{
-    const store_dynamodb_t *self = errand->self;
-    const char *table = self->url.table;
-    json_t *body = dynamodb_batch_body(table);
-
-    errand->on_answer = on_written_together;
-    for (size_t i = 0; i < errand->task_count && body != NULL; i++) {
-        const dynamodb_task_t *task = errand->tasks[i];
-        bool is_put = task->verb == STORE_SAVE
-                          ? dynamodb_batch_put(body, table, item_of(self, task))
-                          : dynamodb_batch_delete(body, table,
-                                                  dynamodb_row_key(&task->id));
-        if (!is_put) {
-            json_decref(body);
-            body = NULL;
-        }
-    }
-    call(errand, "BatchWriteItem", body, NULL);
-}
-
-/* --- lists --------------------------------------------------------------- */
-
-typedef struct {
-    const char *index, *field;
-    json_t *(*key)(wire_bytes_t text);
-} index_t;
-
-static const index_t of_user = {"gsi1", "user", dynamodb_user_key};
-static const index_t of_tenant = {"gsi2", "tenant", dynamodb_tenant_key};
-
-/* NULL: of an owner. */
-static const index_t *index_of(const dynamodb_task_t *task)
-{
-    return task->verb == STORE_LIST_USER     ? &of_user
-           : task->verb == STORE_LIST_TENANT ? &of_tenant
-                                             : NULL;
-}
-
-static json_t *first_start(const dynamodb_task_t *task)
-{
-    const index_t *index = index_of(task);
-
-    return index == NULL
-               ? dynamodb_owner_start(task->cursor)
-               : dynamodb_index_start(index->index, index->key(task->key),
-                                      task->cursor);
-}
-
-static void end_page(errand_t *errand)
-{
-    const dynamodb_page_t *page = &errand->page;
-    store_row_t *rows = calloc(page->count + 1, sizeof *rows);
-
-    if (rows == NULL) {
-        end_errand(errand, -ENOMEM, NULL);
-        return;
-    }
-    for (size_t i = 0; i < page->count; i++) {
-        rows[i] = page->rows[i].row;
-    }
-    store_result_t result = {
-        .rows = rows,
-        .row_count = page->count,
-        .cursor = {(const uint8_t *)page->cursor, page->cursor_len}};
-    end_errand(errand, 0, &result);
-    free(rows);
-}
-
-/* Rows that an owner has among many others are looked for in ever larger
- * steps; a dense list costs little more than its rows. */
-static uint32_t next_scan(errand_t *errand, uint32_t wanted)
-{
-    uint32_t scan = errand->scan == 0 ? wanted : errand->scan * 4;
-
-    errand->scan = scan < SCAN_MAX ? scan : SCAN_MAX;
-    return errand->scan;
-}
-
-static void call_for_page(errand_t *errand, json_t *start)
-{
-    const dynamodb_task_t *task = errand->tasks[0];
-    const index_t *index = index_of(task);
-    const char *table = errand->self->url.table;
-    uint32_t wanted = task->limit - (uint32_t)errand->page.count;
-
-    if (index == NULL) {
-        call(errand, "Scan",
-             dynamodb_owner_body(table, task->key, next_scan(errand, wanted),
-                                 start),
-             NULL);
-    } else {
-        call(errand, "Query",
-             dynamodb_index_body(table, index->index, index->key(task->key),
-                                 wanted, start),
-             NULL);
-    }
-}
-
-static void on_page(errand_t *errand, json_t *answer)
-{
-    const dynamodb_task_t *task = errand->tasks[0];
-    const index_t *index = index_of(task);
-    dynamodb_page_t *page = &errand->page;
-
-    int rc = dynamodb_page_take(page, answer,
-                                index == NULL ? NULL : index->field, task->key);
-    if (rc < 0 || errand->calls >= CALLS_TOP) {
-        end_errand(errand, rc < 0 ? rc : -EPROTO, NULL);
-    } else if (page->next == NULL || dynamodb_page_is_full(page) ||
-               (errand->calls >= CALLS_MAX && dynamodb_page_stop(page))) {
-        end_page(errand);
-    } else {
-        call_for_page(errand, json_incref(page->next));
-    }
-}
-
-static void send_list(errand_t *errand)
-{
-    const dynamodb_task_t *task = errand->tasks[0];
-    json_t *start = task->cursor.len > 0 ? first_start(task) : NULL;
-
-    dynamodb_page_init(&errand->page, task->limit, task->now_ms,
-                       index_of(task) != NULL);
-    errand->on_answer = on_page;
-    if (task->cursor.len > 0 && start == NULL) {
-        end_errand(errand, -EINVAL, NULL);
-    } else {
-        call_for_page(errand, start);
-    }
-}
-
-/* --- count --------------------------------------------------------------- */
-
-static void on_counted(errand_t *errand, json_t *answer)
-{
-    const json_t *count = json_object_get(answer, "Count");
-    json_t *next = json_object_get(answer, "LastEvaluatedKey");
-    const dynamodb_task_t *task = errand->tasks[0];
-
-    if (!json_is_integer(count) || json_integer_value(count) < 0) {
-        end_errand(errand, -EPROTO, NULL);
-        return;
-    }
-    errand->counted += (uint64_t)json_integer_value(count);
-    if (next != NULL) {
-        call(errand, "Scan",
-             dynamodb_count_body(errand->self->url.table, task->now_ms / 1000,
-                                 json_incref(next)),
-             NULL);
-        return;
-    }
-    end_errand(errand, 0, &(store_result_t){.count = errand->counted});
-}
-
-static void send_count(errand_t *errand)
-{
-    errand->on_answer = on_counted;
-    call(errand, "Scan",
-         dynamodb_count_body(errand->self->url.table,
-                             errand->tasks[0]->now_ms / 1000, NULL),
-         NULL);
-}
-
-/* --- leases -------------------------------------------------------------- */
-
-static void on_kept(errand_t *errand, json_t *answer)
-{
-    store_result_t result = {.was_there =
-                                 json_object_get(answer, "Attributes") != NULL};
-
-    end_errand(errand, 0, &result);
-}
-
-static void send_keep(errand_t *errand)
-{
-    const dynamodb_task_t *task = errand->tasks[0];
-
-    errand->on_answer = on_kept;
-    call(errand, "PutItem",
-         dynamodb_put_body(errand->self->url.table,
-                           dynamodb_lease(task->key, task->value)),
-         NULL);
-}
-
-static void send_claim(errand_t *errand)
-{
-    const dynamodb_task_t *task = errand->tasks[0];
-    const char *table = errand->self->url.table;
-
-    errand->on_answer = on_kept;
-    call(errand, "PutItem",
-         dynamodb_claim_body(table, task->key, task->expected, task->value,
-                             false),
-         dynamodb_claim_body(table, task->key, task->expected, task->value,
-                             true));
-}
-
-static void send_drop(errand_t *errand)
-{
-    const dynamodb_task_t *task = errand->tasks[0];
-    const char *table = errand->self->url.table;
-
-    errand->on_answer = on_kept;
-    call(errand, "DeleteItem",
-         dynamodb_drop_body(table, task->key, task->expected, false),
-         dynamodb_drop_body(table, task->key, task->expected, true));
-}
-
-/* Lengths first: the bytes may move while more come in. */
-static int take_lease(errand_t *errand, const json_t *item)
-{
-    store_lease_t *lease = &errand->leases[errand->lease_count];
-
-    int rc = dynamodb_lease_read(item, &errand->bytes, &lease->name.len,
-                                 &lease->value.len);
-    if (rc == 0) {
-        errand->lease_count++;
-    }
-    return rc == -ENOMEM ? rc : 0;
-}
-
-static int take_leases(errand_t *errand, const json_t *items)
-{
-    size_t i;
-    json_t *item;
-    int rc = 0;
-
-    if (errand->leases == NULL) {
-        errand->leases = calloc(STORE_LEASES_MAX, sizeof *errand->leases);
-        buf_init(&errand->bytes,
-                 (size_t)STORE_LEASES_MAX * 2 * STORE_LEASE_MAX);
-    }
-    if (errand->leases == NULL) {
-        return -ENOMEM;
-    }
-    json_array_foreach(items, i, item)
-    {
-        if (rc == 0 && errand->lease_count < STORE_LEASES_MAX) {
-            rc = take_lease(errand, item);
-        }
-    }
-    return rc;
-}
-
-static void end_leases(errand_t *errand)
-{
-    const uint8_t *at = errand->bytes.data;
-
-    for (size_t i = 0; i < errand->lease_count; i++) {
-        store_lease_t *lease = &errand->leases[i];
-        lease->name.data = at;
-        lease->value.data = at + lease->name.len;
-        at += lease->name.len + lease->value.len;
-    }
-    store_result_t result = {.leases = errand->leases,
-                             .lease_count = errand->lease_count};
-    end_errand(errand, 0, &result);
-}
-
-static void on_leases(errand_t *errand, json_t *answer)
-{
-    const json_t *items = json_object_get(answer, "Items");
-    json_t *next = json_object_get(answer, "LastEvaluatedKey");
-    int rc = json_is_array(items) ? take_leases(errand, items) : -EPROTO;
-
-    if (rc < 0) {
-        end_errand(errand, rc, NULL);
-    } else if (next != NULL && errand->lease_count < STORE_LEASES_MAX) {
-        call(errand, "Query",
-             dynamodb_leases_body(errand->self->url.table, json_incref(next)),
-             NULL);
-    } else {
-        end_leases(errand);
-    }
-}
-
-static void send_leases(errand_t *errand)
-{
-    errand->on_answer = on_leases;
-    call(errand, "Query", dynamodb_leases_body(errand->self->url.table, NULL),
-         NULL);
 }
 
 /* --- sending ------------------------------------------------------------- */
 
-static errand_t *new_errand(store_dynamodb_t *self)
+static dynamodb_errand_t *new_errand(store_dynamodb_t *self)
 {
-    errand_t *errand = xcalloc(1, sizeof *errand);
+    dynamodb_errand_t *errand = xcalloc(1, sizeof *errand);
 
     errand->self = self;
     buf_init(&errand->bytes, 1);
@@ -696,35 +245,35 @@ static errand_t *new_errand(store_dynamodb_t *self)
     return errand;
 }
 
-static void send_other(errand_t *errand)
+static void send_other(dynamodb_errand_t *errand)
 {
     switch (errand->tasks[0]->verb) {
     case STORE_GET:
-        send_get(errand);
+        dynamodb_send_get(errand);
         break;
     case STORE_COUNT:
-        send_count(errand);
+        dynamodb_send_count(errand);
         break;
     case STORE_KEEP:
-        send_keep(errand);
+        dynamodb_send_keep(errand);
         break;
     case STORE_LEASES:
-        send_leases(errand);
+        dynamodb_send_leases(errand);
         break;
     case STORE_CLAIM:
-        send_claim(errand);
+        dynamodb_send_claim(errand);
         break;
     case STORE_DROP:
-        send_drop(errand);
+        dynamodb_send_drop(errand);
         break;
     default:
-        send_list(errand);
+        dynamodb_send_list(errand);
     }
 }
 
 static void dispatch_other(store_dynamodb_t *self)
 {
-    errand_t *errand = new_errand(self);
+    dynamodb_errand_t *errand = new_errand(self);
 
     errand->tasks[0] = dynamodb_queue_take_other(&self->queue);
     errand->task_count = 1;
@@ -740,8 +289,9 @@ static bool next_is_alone(const store_dynamodb_t *self)
 
 static void dispatch_writes(store_dynamodb_t *self)
 {
-    errand_t *errand = new_errand(self);
-    size_t most = self->queue.write_count >= TOGETHER_FROM ? TOGETHER_MAX : 1;
+    dynamodb_errand_t *errand = new_errand(self);
+    size_t most =
+        self->queue.write_count >= TOGETHER_FROM ? DYNAMODB_TOGETHER_MAX : 1;
 
     do {
         errand->tasks[errand->task_count++] =
@@ -749,9 +299,9 @@ static void dispatch_writes(store_dynamodb_t *self)
     } while (errand->task_count < most && !errand->tasks[0]->is_alone &&
              self->queue.write_count > 0 && !next_is_alone(self));
     if (errand->task_count == 1) {
-        send_write(errand);
+        dynamodb_send_write(errand);
     } else {
-        send_together(errand);
+        dynamodb_send_together(errand);
     }
 }
 
@@ -873,9 +423,9 @@ static void destroy(store_t *store)
     self->is_ending = true;
     dynamodb_cancel(&self->probe);
     list_foreach_safe(link, &self->errands) {
-        errand_t *errand = list_entry(link, errand_t, linked);
+        dynamodb_errand_t *errand = list_entry(link, dynamodb_errand_t, linked);
         dynamodb_cancel(&errand->call);
-        end_errand(errand, -ECANCELED, NULL);
+        dynamodb_errand_end(errand, -ECANCELED, NULL);
     }
     while ((task = dynamodb_queue_oldest(&self->queue)) != NULL) {
         end_task(self, task, -ECANCELED, NULL);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 
 #define IDLE_MAX 64 /* handles kept for later */
 
@@ -256,6 +257,8 @@ void http_destroy(http_t **self_p)
     curl_multi_cleanup(self->multi);
     ev_timer_stop(self->loop, &self->timer);
     curl_global_cleanup();
+    /* What libcrypto keeps for this thread, which may end behind main(). */
+    OPENSSL_thread_stop();
     free(self);
     *self_p = NULL;
 }
