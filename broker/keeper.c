@@ -401,8 +401,13 @@ void keeper_fini(core_t *core)
     while ((link = list_take(&core->keeper.late)) != NULL) {
         keep_free(list_entry(link, keep_t, linked));
     }
-    while ((link = list_take(&core->keeper.under_way)) != NULL) {
-        list_entry(link, keep_t, linked)->core = NULL;
-    }
     core->store = NULL; /* from now on nothing is written */
+    while ((link = list_take(&core->keeper.under_way)) != NULL) {
+        keep_t *keep = list_entry(link, keep_t, linked);
+        request_t *request = waiting_for(core, keep);
+        keep->core = NULL;
+        if (request != NULL && request->event == EVENT_DISCONNECT) {
+            outcome_left(core, request); /* a CONNECT ends with its gateway */
+        }
+    }
 }

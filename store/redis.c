@@ -256,6 +256,13 @@ static bool must_vouch(redis_task_t *task)
     return true;
 }
 
+/* Whatever is there may be empty: a server that was started anew, or one in
+ * which a lease is missing. */
+static void forget_owners(store_redis_t *self)
+{
+    memset(self->owners, 0, sizeof self->owners);
+}
+
 static void confirm_owner(redis_task_t *task)
 {
     redis_owner_t *owner = owner_of(task->store, task->id.loop);
@@ -449,6 +456,8 @@ static void step_over(redis_task_t *task)
     } else {
         if (task->verb == STORE_SAVE && task->vouches) {
             confirm_owner(task);
+        } else if (task->verb == STORE_KEEP && !task->was_there) {
+            forget_owners(task->store);
         }
         finish(task, 0, &(store_result_t){.was_there = task->was_there});
     }
@@ -584,13 +593,12 @@ static void on_changed(void *user, bool is_up, const char *why)
     }
 }
 
-/* Whatever is there may have been started empty. */
 static void on_connected(void *user)
 {
     store_redis_t *self = user;
 
     self->store.stats.store_connects++;
-    memset(self->owners, 0, sizeof self->owners);
+    forget_owners(self);
 }
 
 static void on_turned(void *user)
