@@ -703,7 +703,8 @@ static uint64_t count_rows(void)
  */
 static bool may_differ(void)
 {
-    if (run.may[STORE_EMPTIED] && run.may[BROKER_CRASHES]) {
+    if (run.may[STORE_EMPTIED] &&
+        (run.may[BROKER_CRASHES] || run.may[BROKER_DRAINS])) {
         return true; /* a lease was lost, and before it was kept again … */
     }
     return run.broker_count > 1 &&
