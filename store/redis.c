@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #define TICK_S        0.05
 #define BUCKETS_MIN   1024
 #define BUCKETS_MAX   65536
@@ -780,6 +782,9 @@ static void redis_destroy(store_t *store)
     free_tasks(self, &self->remains);
     buf_fini(&self->scratch);
     SSL_CTX_free(self->tls);
+    /* What OpenSSL has for this thread goes now: at the thread's end OpenSSL
+     * itself may be gone. */
+    OPENSSL_thread_stop();
     free(self->buckets);
     explicit_bzero(self->url.password, sizeof self->url.password);
     free(self);

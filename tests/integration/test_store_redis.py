@@ -383,7 +383,8 @@ def test_hoist_has_a_row_for_each_connection_and_no_other():
 
 def test_connections_stand_while_the_store_is_away_and_are_recorded_then():
     with Server() as server, \
-            Hoist("--store", server.url(), "--store-timeout=1000") as hoist:
+            Hoist("--store", server.url(), "--store-timeout=1000",
+                  "--store-lease=3000") as hoist:
         worker = Worker(hoist.workers, "$connect", "$default")
         first = come_in(hoist, worker, "ann")
         until(lambda: rows_in(server) == 1, "a row")
