@@ -75,8 +75,18 @@ class Server:
         self.password, self.sentinel, self.config = password, sentinel, config
         self.flags = list(flags) + (["--requirepass", password] if password else [])
         self.tls, self.process = tls, None
-        self.port = free_port()
-        self.start()
+        self.start_somewhere()
+
+    def start_somewhere(self):
+        """On a port that is free; somebody else may take it first."""
+        for attempt in range(5):
+            self.port = free_port()
+            try:
+                self.start()
+                return
+            except AssertionError:
+                if "in use" not in self.log() or attempt == 4:
+                    raise
 
     def arguments(self):
         path = os.path.join(self.folder, "redis.conf")
