@@ -25,7 +25,7 @@ typedef struct {
 
 static int wrong(const complaint_t *error, const char *what)
 {
-    snprintf(error->text, error->size, "%s", what);
+    snprintf(error->text, error->size, "redis URL: %s", what);
     return -EINVAL;
 }
 
