@@ -65,7 +65,9 @@ void dynamodb_errand_end(dynamodb_errand_t *errand, int rc,
     store_dynamodb_t *self = errand->self;
 
     for (size_t i = 0; i < errand->task_count; i++) {
-        end_task(self, errand->tasks[i], rc, result);
+        dynamodb_task_t *task = errand->tasks[i];
+        bool is_busy = rc == -ETIMEDOUT && task->is_throttled;
+        end_task(self, task, is_busy ? -EBUSY : rc, result);
     }
     free_errand(errand);
     if (!self->is_ending) {

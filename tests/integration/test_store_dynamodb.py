@@ -319,7 +319,7 @@ def test_what_a_batch_leaves_is_sent_again():
         assert tool.say("many 200 ann")["failed"] == 0
         assert tool.say("list ann")["rows"] == 200
         proxy.next("BatchWriteItem", takes(0), times=10000)
-        with Tool(url(proxy.port), timeout_ms=400) as hasty:
+        with Tool(url(proxy.port), timeout_ms=2000) as hasty:
             answer = hasty.say("many 200 bob")
             assert answer["failed"] == 200 and answer["rc"] == "EBUSY"
 
