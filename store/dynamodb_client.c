@@ -255,6 +255,14 @@ static void on_answer(dynamodb_call_t *call, const http_answer_t *answer)
     json_decref(root);
 }
 
+/* Its time is over: what an attempt before was told says more than that the
+ * last one was cut short. */
+static bool is_cut_short(const dynamodb_call_t *call, int rc)
+{
+    return rc == -ETIMEDOUT && call->rc < 0 &&
+           clock_mono_ms() + 1 >= call->deadline_ms;
+}
+
 static void on_http(void *user, int rc, const http_answer_t *answer,
                     const char *why)
 {
@@ -263,19 +271,16 @@ static void on_http(void *user, int rc, const http_answer_t *answer,
     call->sent = NULL;
     if (rc == 0) {
         on_answer(call, answer);
-        return;
-    }
-    snprintf(call->message, sizeof call->message, "%s", why);
-    switch (rc) {
-    case -EMSGSIZE:
+    } else if (is_cut_short(call, rc)) {
+        end_call(call, call->rc, NULL);
+    } else if (rc == -EMSGSIZE) {
         snprintf(call->message, sizeof call->message,
                  "an answer of more than %d bytes", ANSWER_MAX);
         end_call(call, -EPROTO, NULL);
-        break;
-    case -EPROTO:
+    } else if (rc == -EPROTO) {
         on_bad_answer(call, why);
-        break;
-    default:
+    } else {
+        snprintf(call->message, sizeof call->message, "%s", why);
         try_again(call, rc);
     }
 }
