@@ -119,7 +119,7 @@ static void handle(worker_t *self)
     message_t message;
 
     decode(self, &message);
-    core_handle(&self->core, &message.request, 0, &self->out);
+    core_handle(&self->core, &message.request, 0, &self->out, NULL);
     sink = self->out.ready.len;
     buf_reset(&self->out.ready, OUT_KEEP);
 }

@@ -59,7 +59,7 @@ static message_reply_t run(message_request_t request)
     message_t message;
 
     core_init(&fixture->core, fixture->app);
-    core_handle(&fixture->core, &request, 0, &fixture->outbox);
+    core_handle(&fixture->core, &request, 0, &fixture->outbox, NULL);
     assert_true(sdk_take(&fixture->outbox.ready, &fixture->frame, &message));
     assert_int_equal(message.kind, KIND_REPLY);
     assert_int_equal(message.reply.id, request.id);
@@ -642,7 +642,7 @@ static void assert_handled(const char *kinds)
 
     hoist_on(fixture->app, "a", push_around);
     core_init(&fixture->core, fixture->app);
-    core_handle(&fixture->core, &request, 0, &fixture->outbox);
+    core_handle(&fixture->core, &request, 0, &fixture->outbox, NULL);
     assert_string_equal(sdk_kinds(&fixture->outbox.ready), kinds);
 }
 
@@ -687,7 +687,7 @@ a_push_past_the_bound_is_refused_and_the_reply_has_room(void **state)
 
     hoist_on(fixture->app, "a", push_too_much);
     core_init(&fixture->core, fixture->app);
-    core_handle(&fixture->core, &request, 0, &fixture->outbox);
+    core_handle(&fixture->core, &request, 0, &fixture->outbox, NULL);
     assert_string_equal(sdk_kinds(&fixture->outbox.ready), "PUSH PUSH REPLY");
 }
 

@@ -79,16 +79,21 @@ hoist_text hoist_ip(const hoist_ctx *ctx)
     return context_str(ctx, "ip");
 }
 
-hoist_text hoist_attribute(const hoist_ctx *ctx, const char *name)
+wire_bytes_t context_attribute(wire_bytes_t context, const char *name)
 {
     wire_cursor_t value;
     wire_bytes_t attributes;
 
-    if (!wire_map_find(ctx->request->context, "attributes", &value) ||
+    if (!wire_map_find(context, "attributes", &value) ||
         wire_get_raw_map(&value, &attributes) < 0) {
-        return hoist_str(NULL);
+        return (wire_bytes_t){NULL, 0};
     }
-    return lend(wire_map_str(attributes, name));
+    return wire_map_str(attributes, name);
+}
+
+hoist_text hoist_attribute(const hoist_ctx *ctx, const char *name)
+{
+    return lend(context_attribute(ctx->request->context, name));
 }
 
 hoist_text hoist_path(const hoist_ctx *ctx)

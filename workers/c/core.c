@@ -1,40 +1,50 @@
 /* SPDX-License-Identifier: MIT */
-#include "workers/c/core.h"
+#include "workers/c/asked.h"
 
 #include <errno.h>
 
 /* A PUSH to TARGETS_MAX ids of 18 encoded bytes is the largest thing in it. */
 #define SCRATCH_MAX ((size_t)2 << 20)
 
+void ctx_init(hoist_ctx *self, hoist_app *app)
+{
+    *self = (hoist_ctx){.app = app};
+    self->ws.ctx = self;
+    self->head.ws = &self->ws;
+    /* Twice: a value and the one that it takes the place of. */
+    buf_init(&self->accept.attributes, (size_t)2 * ATTRIBUTES_MAX);
+    buf_init(&self->accept.headers, HEADERS_MAX);
+    buf_init(&self->scratch, SCRATCH_MAX);
+}
+
+void ctx_fini(hoist_ctx *self)
+{
+    buf_fini(&self->accept.attributes);
+    buf_fini(&self->accept.headers);
+    buf_fini(&self->scratch);
+}
+
 void core_init(core_t *self, hoist_app *app)
 {
-    *self = (core_t){.ctx = {.app = app}};
-    self->ctx.ws.ctx = &self->ctx;
-    self->ctx.head.ws = &self->ctx.ws;
-    /* Twice: a value and the one that it takes the place of. */
-    buf_init(&self->ctx.accept.attributes, (size_t)2 * ATTRIBUTES_MAX);
-    buf_init(&self->ctx.accept.headers, HEADERS_MAX);
-    buf_init(&self->ctx.scratch, SCRATCH_MAX);
+    ctx_init(&self->ctx, app);
     routes_freeze(&app->routes);
 }
 
 void core_fini(core_t *self)
 {
-    buf_fini(&self->ctx.accept.attributes);
-    buf_fini(&self->ctx.accept.headers);
-    buf_fini(&self->ctx.scratch);
+    ctx_fini(&self->ctx);
 }
 
-hoist_handler *core_route(const hoist_app *app,
+const route_t *core_route(const hoist_app *app,
                           const message_request_t *request)
 {
-    hoist_handler *handler =
+    const route_t *route =
         routes_find(&app->routes, request->route.data, request->route.len);
 
-    if (handler == NULL && request->event == EVENT_MESSAGE) {
-        handler = routes_default(&app->routes);
+    if (route == NULL && request->event == EVENT_MESSAGE) {
+        route = app->routes.orphan;
     }
-    return handler;
+    return route;
 }
 
 static void forget_failure(hoist_ctx *ctx)
@@ -61,33 +71,90 @@ static void begin(hoist_ctx *ctx, const message_request_t *request,
     }
 }
 
-void core_handle(core_t *self, const message_request_t *request, int64_t now_ms,
-                 outbox_t *out)
+/* The event has failed: its answer is still to come, and changes nothing. */
+static void abandon_query(hoist_ctx *ctx)
+{
+    if (ctx->query != NULL) {
+        ctx->query->ctx.over = -EALREADY;
+        ctx->query = NULL;
+    }
+}
+
+/* The event goes on in the query's own context. */
+static query_t *hand_over(hoist_ctx *ctx)
+{
+    query_t *query = ctx->query;
+
+    if (ctx->home == NULL) {
+        accept_move(ctx, &query->ctx);
+        ctx->query = NULL;
+    }
+    return query;
+}
+
+/* The outcome of what a handler returned, or the query that it waits for. */
+static query_t *conclude(hoist_ctx *ctx, int rc)
+{
+    if (rc >= 0 && ctx->status == 0 && ctx->error_status != 0) {
+        rc = -ECANCELED; /* a failure stays one, even if its result was lost */
+    }
+    if (rc >= 0 && ctx->query != NULL) {
+        return hand_over(ctx);
+    }
+    if (rc >= 0 && ctx->status == 0) {
+        rc = hoist_reply_status(ctx, 200);
+    }
+    if (rc < 0) {
+        abandon_query(ctx);
+        reply_failure(ctx, rc);
+    }
+    return NULL;
+}
+
+query_t *core_handle(core_t *self, const message_request_t *request,
+                     int64_t now_ms, outbox_t *out, asked_t *asked)
 {
     hoist_ctx *ctx = &self->ctx;
 
     begin(ctx, request, now_ms, out);
-    ctx->handler = core_route(ctx->app, request);
+    ctx->asked = asked;
+    const route_t *route = core_route(ctx->app, request);
     int rc = 0;
-    if (ctx->handler != NULL) {
+    if (route != NULL) {
+        ctx->handler = route->handler;
         rc = hoist_next(ctx);
     } else if (request->event != EVENT_DISCONNECT) {
         /* A broker sends only what was announced; refuse the rest. */
         rc = -EACCES;
     }
-    if (rc >= 0 && ctx->status == 0) {
-        /* A failure stays one, even if a middleware dropped the result. */
-        rc = ctx->error_status != 0 ? -ECANCELED : hoist_reply_status(ctx, 200);
+    return conclude(ctx, rc);
+}
+
+bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
+{
+    hoist_ctx *ctx = &query->ctx;
+    bool goes_on = false;
+    (void)self;
+
+    forget_failure(ctx);
+    ctx->query = NULL;
+    int rc = query->handler(ctx, answer, query->data);
+    if (ctx->over == 0) {
+        goes_on = conclude(ctx, rc) != NULL;
     }
-    if (rc < 0) {
-        reply_failure(ctx, rc);
+    if (list_is_empty(&query->link)) {
+        query_destroy(&query);
     }
+    return goes_on;
 }
 
 int hoist_next(hoist_ctx *ctx)
 {
     int rc;
 
+    if (ctx->home != NULL) {
+        return -EINVAL; /* the chain has come to its end before */
+    }
     forget_failure(ctx); /* a retry starts without the former one */
     if (ctx->layer == ctx->app->layer_count) {
         rc = ctx->handler(ctx);
@@ -95,6 +162,9 @@ int hoist_next(hoist_ctx *ctx)
         const layer_t *layer = &ctx->app->layers[ctx->layer++];
         rc = layer->run(ctx, layer->config);
         ctx->layer--;
+    }
+    if (rc < 0) {
+        abandon_query(ctx);
     }
     if (rc < 0 && ctx->status != 0) {
         reply_withdraw(ctx); /* success that turned out to be none */

@@ -7,10 +7,12 @@
  *
  *     core_init(&core, app);
  *     while (message_decode(&frame, &message) == 1)
- *         core_handle(&core, &message.request, now_ms, &outbox);
+ *         core_handle(&core, &message.request, now_ms, &outbox, &asked);
  *     … outbox.ready holds the bytes to send …
  *
- * One core runs one event at a time; another thread would have its own.
+ * One core runs one handler at a time; another thread would have its own.  An
+ * event whose handler has asked its broker something has no REPLY yet: it goes
+ * on in a context of its own, with core_answer.
  */
 #ifndef WORKERS_C_CORE_H
 #define WORKERS_C_CORE_H
@@ -23,6 +25,10 @@
 #define ERROR_MESSAGE_MAX 256  /* bytes of hoist_fail's message */
 #define KEYS_MAX          16   /* of hoist_set */
 #define HEADERS_MAX       8192 /* bytes of encoded hoist_accept_header */
+
+/* A question of an event, and all of its broker (asked.h). */
+typedef struct query query_t;
+typedef struct asked asked_t;
 
 struct hoist_websocket {
     hoist_ctx *ctx; /* borrowed: whose view this is */
@@ -37,13 +43,25 @@ typedef struct {
     wire_bytes_t subprotocol;    /* borrowed: one of the request's offers */
     buf_t attributes, headers;   /* owned: encoded pairs */
     uint32_t attribute_count, header_count;
+    uint32_t ttl_s; /* 0: not set */
 } accept_t;
+
+struct hoist_answer {
+    int status;
+    wire_cursor_t rows;   /* borrowed: of the RESULT; what is left of them */
+    uint32_t left;        /* rows */
+    wire_bytes_t options; /* borrowed: of the RESULT */
+};
 
 struct hoist_ctx {
     struct hoist_ctx_head head; /* first: hoist_ws reads it */
     hoist_websocket ws;
-    hoist_app *app;                   /* borrowed */
-    outbox_t *outbox;                 /* borrowed: of the event's broker */
+    hoist_app *app;   /* borrowed */
+    outbox_t *outbox; /* borrowed: of the event's broker */
+    asked_t *asked;   /* the same; NULL: nothing can be asked */
+    query_t *home;    /* borrowed: that it is part of, or NULL */
+    query_t *query;   /* borrowed: under way, or NULL */
+    int over;         /* why no reply counts any more, or 0 */
     const message_request_t *request; /* borrowed: the event */
     hoist_handler *handler;           /* borrowed: of the event's route */
     int64_t due_ms;                   /* monotonic: the request's deadline */
@@ -72,24 +90,56 @@ void core_fini(core_t *self);
 
 /*
  * Run the event through middleware and handler.  Exactly one REPLY is
- * appended to out, among what the handlers pushed.
+ * appended to out, among what the handlers pushed, unless a handler asked.
  *
  * now_ms  monotonic, when the request came.
+ * asked   of the broker that out is for, or NULL.
+ * Returns NULL, or the query whose answer the event waits for.
  */
-void core_handle(core_t *self, const message_request_t *request, int64_t now_ms,
-                 outbox_t *out);
+query_t *core_handle(core_t *self, const message_request_t *request,
+                     int64_t now_ms, outbox_t *out, asked_t *asked);
 
 /*
- * The handler for an event: that of its route, or of "$default" for a
- * MESSAGE; NULL when there is none.
+ * Go on with the event of a query that was taken out of `asked`.  Its REPLY is
+ * appended, unless the event asks again, or has ended (ctx.over).
+ *
+ * query  moved: freed, or in `asked` again.
+ * Returns whether the event goes on: query is under way again.
  */
-hoist_handler *core_route(const hoist_app *app,
+bool core_answer(core_t *self, query_t *query, hoist_answer *answer);
+
+/*
+ * The route of an event: its own, or "$default" for a MESSAGE; NULL when there
+ * is none.
+ */
+const route_t *core_route(const hoist_app *app,
                           const message_request_t *request);
 
 /* --- between the SDK's files ------------------------------------------- */
 
+/* A context without an event, and what it owns. */
+void ctx_init(hoist_ctx *self, hoist_app *app);
+void ctx_fini(hoist_ctx *self);
+
+/* 0 when the event has no reply yet and may be given one now; -EALREADY;
+ * -ENOTCONN (reply.c). */
+int ctx_may_reply(const hoist_ctx *self);
+
+/* Free a query that is not in `asked`; NULL is harmless (query.c). */
+void query_destroy(query_t **query_p);
+
+/* A RESULT as the answer's handler reads it; lent (query.c). */
+hoist_answer answer_of(const message_result_t *result);
+
+/* The attribute of that name in a context (context.c). */
+wire_bytes_t context_attribute(wire_bytes_t context, const char *name);
+
 /* Empty what a CONNECT's reply will carry (reply.c). */
 void accept_reset(accept_t *self);
+
+/* The same event's reply will be given by another context, which has a copy of
+ * its REQUEST (reply.c). */
+void accept_move(hoist_ctx *from, hoist_ctx *to);
 
 /* Take the event's reply back: it has none now (reply.c). */
 void reply_withdraw(hoist_ctx *ctx);

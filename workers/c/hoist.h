@@ -19,9 +19,9 @@
  * Errors    An int result is 0 (or what the function says) when all is well
  *           and a negative errno (-EINVAL, …) when not; nothing has changed
  *           then.  No function here sets errno or prints, except where said.
- * Lending   Every hoist_text that a context hands out is lent: it lives until
- *           the handler returns.  Copy what you keep.  Bytes handed in are
- *           copied before the function returns.
+ * Lending   Every hoist_text that a context or an answer hands out is lent: it
+ *           lives until the handler returns, as does the context.  Copy what
+ *           you keep.  Bytes handed in are copied before the function returns.
  * Threads   An app and its contexts belong to the thread that calls
  *           hoist_run, which also runs every handler, one at a time: the
  *           events of a connection come in order, and handlers need no locks.
@@ -29,8 +29,9 @@
  *           run in several threads.
  * Blocking  Nothing here blocks but hoist_run and hoist_main.  A handler that
  *           blocks holds up the worker; past the liveness time (see
- *           --liveness) the broker takes the worker for dead.
- * Units     Lengths are bytes, without a final NUL.  Times end in _ms.
+ *           --liveness) the broker takes the worker for dead.  To wait for the
+ *           broker's answer without blocking, see hoist_find_user.
+ * Units     Lengths are bytes, without a final NUL.  Times end in _ms or _s.
  */
 #ifndef HOIST_H
 #define HOIST_H
@@ -381,9 +382,10 @@ int hoist_ws_close(hoist_websocket *ws, unsigned code, const char *reason);
  * type    HOIST_NONE ignores body.
  * body    at most 32 MiB.
  *
- * Returns 0; -EALREADY when there is a reply; -EINVAL for a bad status or
- * type; -EILSEQ for a text that is no UTF-8; -EMSGSIZE; -ENOBUFS when too much
- * waits to be sent; -ENOMEM.
+ * Returns 0; -EALREADY when there is a reply, or the event waits for an answer
+ * (hoist_find_user); -EINVAL for a bad status or type; -EILSEQ for a text that
+ * is no UTF-8; -EMSGSIZE; -ENOBUFS when too much waits to be sent; -ENOTCONN
+ * when the broker was lost while the event waited; -ENOMEM.
  */
 int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body);
 
@@ -394,7 +396,8 @@ int hoist_reply_binary(hoist_ctx *ctx, const void *bytes, size_t len);
 int hoist_reply_json(hoist_ctx *ctx, const char *json);
 int hoist_reply_status(hoist_ctx *ctx, int status);
 
-/* Is there a reply?  Then its status, else 0.  For middleware. */
+/* Is there a reply?  Then its status, else 0, also while the event waits for an
+ * answer.  For middleware. */
 int hoist_replied(const hoist_ctx *ctx);
 
 /*
@@ -421,16 +424,20 @@ const char *hoist_error_message(const hoist_ctx *ctx);
  * On CONNECT, before the reply: what the accepted connection shall carry.
  * user (at most 256 bytes), tenant (256) and attributes (together 4096 as
  * encoded) come back with every later event; subprotocol (128 bytes; one of
- * those offered) and headers (together 8192) go into the 101 response.  A
+ * those offered) and headers (together 8192) go into the 101 response; ttl (60
+ * s to 2147483647 s) is how long the connection's row in the store outlasts a
+ * broker that dies, where the broker's own --store-ttl is not right for it.  A
  * value set twice has the latter value, except headers, which add up.
  *
  * Returns 0; -EINVAL when it is no CONNECT, the name is empty, the subprotocol
- * was not offered, or a header holds CR, LF or NUL; -EALREADY after the reply;
- * -EMSGSIZE.
+ * was not offered, a header holds CR, LF or NUL, or the ttl is out of range;
+ * -EALREADY after the reply and while the event waits for an answer; -EMSGSIZE;
+ * -ENOTCONN when the broker was lost while the event waited.
  */
 int hoist_accept_user(hoist_ctx *ctx, hoist_text user);
 int hoist_accept_tenant(hoist_ctx *ctx, hoist_text tenant);
 int hoist_accept_attribute(hoist_ctx *ctx, const char *name, hoist_text value);
+int hoist_accept_ttl(hoist_ctx *ctx, unsigned seconds);
 int hoist_accept_subprotocol(hoist_ctx *ctx, hoist_text subprotocol);
 int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value);
 
@@ -452,7 +459,8 @@ int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value);
  * body         at most 32 MiB.
  *
  * Returns 0; -EINVAL for a bad id, count or type; -EILSEQ for a text that is
- * no UTF-8; -EMSGSIZE; -ENOBUFS past the hard bound; -ENOMEM.
+ * no UTF-8; -EMSGSIZE; -ENOBUFS past the hard bound; -ENOTCONN when the broker
+ * was lost while the event waited for an answer; -ENOMEM.
  *
  * In a $connect handler the connection itself can be pushed to and closed: it
  * happens right behind the 101, if the handler accepts.
@@ -471,17 +479,139 @@ int hoist_push_one(hoist_ctx *ctx, hoist_text connection, hoist_type type,
  * reason  at most 123 bytes of UTF-8; NULL for none.
  *
  * Returns 0; -EINVAL for a bad id, code or reason; -EILSEQ for a reason that
- * is no UTF-8; -ENOBUFS; -ENOMEM.
+ * is no UTF-8; -ENOBUFS; -ENOTCONN as hoist_push; -ENOMEM.
  */
 int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
                 const char *reason);
+
+/* --- who is connected -------------------------------------------------- */
+
+/* What a broker knows about a question of ours.  Opaque, lent. */
+typedef struct hoist_answer hoist_answer;
+
+/*
+ * Goes on with an event, once the answer to its question is there.  ctx is the
+ * event as before, with what a CONNECT has accepted so far, but it need not be
+ * at the address that it had, and what hoist_set kept is gone.  All that a
+ * handler may do may be done here: reply, push, ask again (the next page, say,
+ * but one question at a time).  Middleware is not run again.
+ *
+ * answer  lent; read it before you ask again.
+ * data    the pointer given with the question.
+ *
+ * Returns as a hoist_handler: the event ends with that, unless it asks again.
+ */
+typedef int hoist_answer_handler(hoist_ctx *ctx, hoist_answer *answer,
+                                 void *data);
+
+/* How to ask; {0} and NULL: as it is usual. */
+typedef struct {
+    hoist_text cursor;   /* of the answer before; absent: the first page */
+    unsigned limit;      /* rows of a page at most, 1 to 1000; 0: 100 */
+    unsigned timeout_ms; /* for the answer, 1 to 60000; 0: 5000 */
+} hoist_find_options;
+
+/*
+ * Ask the broker that the event came from which connections there are: the one
+ * with this id, those of a user, those of a tenant, how many.  Brokers that
+ * share a store know the connections of all, a moment late; with the memory
+ * store each knows its own.
+ *
+ *     static int tell(hoist_ctx *ctx, hoist_answer *answer, void *data)
+ *     {
+ *         return hoist_answer_status(answer) == 200
+ *                    ? hoist_reply_text(ctx, "here")
+ *                    : hoist_reply_status(ctx, hoist_answer_status(answer));
+ *     }
+ *
+ *     static int is_here(hoist_ctx *ctx)
+ *     {
+ *         return hoist_find_connection(ctx, hoist_body(ctx), NULL, tell, NULL);
+ *     }
+ *
+ * These do not block: the event waits, and handler goes on with it.  Meanwhile
+ * other connections' events are handled; those of this connection wait behind
+ * it, save of routes that are hoist_unordered.  It keeps its place in the
+ * window, and its deadline runs.
+ *
+ * When a question was asked (0 was returned), handler is called exactly once,
+ * on the app's thread, never by these functions themselves: so data may be
+ * freed there.  Its answer has the status
+ *
+ *     200   rows, a count
+ *     400   the cursor is none
+ *     404   there is no connection with this id
+ *     503   the store cannot answer now; or the broker was lost, or the worker
+ *           ends without having waited: then hoist_reply, hoist_push and
+ *           hoist_close return -ENOTCONN, and the event has ended
+ *     504   there was no answer in time
+ *     and other numbers of a broker that thinks otherwise; there are rows with
+ *     200 alone
+ *
+ * A handler that fails after it has asked ends its event with that failure, at
+ * once; the answer's handler is called all the same, and its replies get
+ * -EALREADY.
+ *
+ * text     connection (at most 128 bytes), user, tenant (256 each): copied.
+ *          Absent counts as empty.
+ * options  copied; NULL: the usual ones.
+ * data     handed to handler as it is; may be NULL.
+ *
+ * Of one broker 16 questions are under way at a time; more wait for their turn,
+ * in order, and the time for the answer runs from when they were asked.
+ *
+ * Returns 0; -EALREADY when there is a reply, or another question of this event
+ * has no answer yet; -EINVAL for a text or cursor that is too long, an option
+ * out of range or no handler; -EILSEQ for what is no UTF-8; -EBUSY when 1024
+ * events of this broker wait for answers; -ENOTCONN when it was lost; -ENOBUFS,
+ * -ENOMEM.  `return hoist_find_user(…);` does the right thing with all of them.
+ */
+int hoist_find_connection(hoist_ctx *ctx, hoist_text connection,
+                          const hoist_find_options *options,
+                          hoist_answer_handler *handler, void *data);
+int hoist_find_user(hoist_ctx *ctx, hoist_text user,
+                    const hoist_find_options *options,
+                    hoist_answer_handler *handler, void *data);
+int hoist_find_tenant(hoist_ctx *ctx, hoist_text tenant,
+                      const hoist_find_options *options,
+                      hoist_answer_handler *handler, void *data);
+int hoist_find_count(hoist_ctx *ctx, const hoist_find_options *options,
+                     hoist_answer_handler *handler, void *data);
+
+/* 100 to 599, see above. */
+int hoist_answer_status(const hoist_answer *answer);
+
+/* To hoist_find_count: how many connections there are. */
+uint64_t hoist_answer_count(const hoist_answer *answer);
+
+/* For the options of the question for the next page; absent behind the last.
+ * There may be one although this page has no rows. */
+hoist_text hoist_answer_cursor(const hoist_answer *answer);
+
+/* A connection; texts are lent as long as the answer, absent when not set. */
+typedef struct {
+    hoist_text connection; /* its id */
+    hoist_text user, tenant;
+    hoist_text ip;
+    int64_t connected_at_ms; /* Unix time; 0: unknown */
+    uint32_t ttl_s;          /* of hoist_accept_ttl; 0: the broker's own */
+    hoist_text context;      /* for hoist_row_attribute */
+} hoist_row;
+
+/* The next row into *row; false behind the last, *row is as it was then. */
+bool hoist_answer_next(hoist_answer *answer, hoist_row *row);
+
+/* What hoist_accept_attribute gave it; absent when it did not. */
+hoist_text hoist_row_attribute(const hoist_row *row, const char *name);
 
 /* --- middleware -------------------------------------------------------- */
 
 /*
  * Run what stands inside: the next middleware, or the handler.  May be called
  * again, to retry, when it failed: there is no reply then.
- * Returns the result of that, as a handler's.
+ * Returns the result of that, as a handler's: 0 also when the handler has asked
+ * something, and the event goes on without its middleware; -EINVAL when it does
+ * so already.
  */
 int hoist_next(hoist_ctx *ctx);
 

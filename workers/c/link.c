@@ -99,9 +99,71 @@ static void drop_inbox(link_t *self)
     self->inbox_count = 0;
 }
 
+/* --- events that wait for an answer ------------------------------------ */
+
+/* An event that has ended lets its connection's next ones be handled. */
+static void answer(link_t *self, query_t *query, hoist_answer *answer)
+{
+    bool holds = query->holds;
+    char conn[CONN_ID_TEXT];
+
+    memcpy(conn, query->request.conn.data, sizeof conn);
+    query->holds = false;
+    if (core_answer(self->core, query, answer)) {
+        query->holds = holds; /* it is under way again */
+    } else if (holds) {
+        mail_release(&self->mail,
+                     (wire_bytes_t){(const uint8_t *)conn, sizeof conn});
+    }
+}
+
+/* An answer of our own. */
+static void answer_status(link_t *self, query_t *query, unsigned status)
+{
+    message_result_t result = {.status = status};
+    hoist_answer own = answer_of(&result);
+
+    answer(self, query, &own);
+}
+
+static void take_result(link_t *self, const message_result_t *result)
+{
+    query_t *query = asked_take_answered(&self->asked, result->id);
+    hoist_answer theirs = answer_of(result);
+
+    if (query != NULL) {
+        answer(self, query, &theirs);
+    }
+}
+
+static void tick_queries(link_t *self, int64_t now_ms)
+{
+    query_t *query;
+
+    while ((query = asked_take_late(&self->asked, now_ms)) != NULL) {
+        answer_status(self, query, 504);
+    }
+    asked_tick(&self->asked, now_ms);
+}
+
+/* The broker has ended the events and will answer nothing; the programs' part
+ * of them ends here. */
+static void lose_queries(link_t *self)
+{
+    query_t *query;
+
+    while ((query = asked_take(&self->asked)) != NULL) {
+        query->ctx.over = -ENOTCONN;
+        answer_status(self, query, 503);
+    }
+    asked_forget(&self->asked);
+    mail_reset(&self->mail);
+}
+
 /* The broker knows nothing of us any more, nor we of what it sent. */
 static void forget(link_t *self)
 {
+    lose_queries(self);
     drop_inbox(self);
     outbox_reset(&self->outbox, UINT64_MAX, UINT64_MAX);
     self->pings = 0;
@@ -196,11 +258,15 @@ void link_init(link_t *self, const link_options_t *options, int64_t now_ms)
     };
     outbox_init(&self->outbox);
     buf_init(&self->inbox, inbox_limit(options->window_bytes));
+    asked_init(&self->asked, &self->outbox);
+    mail_init(&self->mail, inbox_limit(options->window_bytes));
     greet(self, now_ms);
 }
 
 void link_fini(link_t *self)
 {
+    lose_queries(self);
+    mail_fini(&self->mail);
     outbox_fini(&self->outbox);
     buf_fini(&self->inbox);
 }
@@ -242,44 +308,105 @@ static void keep(link_t *self, const message_request_t *request,
     self->inbox_count++;
 }
 
+static bool is_unordered(const link_t *self, const message_request_t *request)
+{
+    const route_t *route = core_route(self->core->ctx.app, request);
+
+    return request->event == EVENT_MESSAGE && route != NULL &&
+           route->is_unordered;
+}
+
+/* Has an event of its connection not ended, or what came behind that? */
+static bool is_behind(const link_t *self, const message_request_t *request)
+{
+    return mail_has_box(&self->mail, request->conn) &&
+           !is_unordered(self, request);
+}
+
+/* Run an event's handler; when it asks, the next of its connection wait. */
+static void run(link_t *self, const message_request_t *request, int64_t came_ms)
+{
+    query_t *query =
+        core_handle(self->core, request, came_ms, &self->outbox, &self->asked);
+
+    if (query != NULL && !is_unordered(self, request)) {
+        query->holds = true;
+        mail_hold(&self->mail, query->request.conn);
+    }
+}
+
+/* Run an event, or put it behind the one that its connection has. */
+static void begin(link_t *self, const message_request_t *request,
+                  wire_bytes_t raw, int64_t came_ms)
+{
+    if (!is_behind(self, request)) {
+        run(self, request, came_ms);
+    } else if (mail_put(&self->mail, request->conn, raw, came_ms) < 0) {
+        refuse(self, request);
+    }
+}
+
 static void take_request(link_t *self, const message_t *message, int64_t now_ms)
 {
+    wire_bytes_t raw = {self->frame.at - message->size, message->size};
+
     if (self->state != LINK_UP) {
         return; /* of an earlier life: its outcome is settled */
     }
     if (self->inbox_count == 0 && !is_busy(self)) {
-        core_handle(self->core, &message->request, now_ms, &self->outbox);
-        return;
+        begin(self, &message->request, raw, now_ms);
+    } else {
+        keep(self, &message->request, raw, now_ms);
     }
-    wire_bytes_t raw = {self->frame.at - message->size, message->size};
-    keep(self, &message->request, raw, now_ms);
 }
 
 bool link_can_resume(const link_t *self)
 {
-    return self->inbox_count > 0 && !is_busy(self);
+    return (self->inbox_count > 0 || mail_is_runnable(&self->mail)) &&
+           !is_busy(self);
 }
 
-bool link_resume(link_t *self)
+static void resume_mail(link_t *self)
+{
+    mail_request_t next;
+
+    if (mail_next(&self->mail, &next)) {
+        run(self, &next.request, next.came_ms);
+        mail_done(&self->mail, &next);
+    }
+}
+
+static void resume_inbox(link_t *self)
 {
     message_t message;
     uint64_t came_ms;
-
-    if (!link_can_resume(self)) {
-        return false;
-    }
     wire_bytes_t rest = {self->inbox.data + self->inbox_at,
                          self->inbox.len - self->inbox_at};
     wire_cursor_t at = wire_cursor(rest);
+
     must(wire_get_uint(&at, &came_ms) == 0);  /* we wrote it */
     must(message_decode(&at, &message) == 1); /* it was decoded before */
-    core_handle(self->core, &message.request, (int64_t)came_ms, &self->outbox);
+    wire_bytes_t raw = {at.at - message.size, message.size};
+    begin(self, &message.request, raw, (int64_t)came_ms);
     self->inbox_at += (size_t)(at.at - rest.data);
     if (--self->inbox_count == 0) {
         drop_inbox(self);
     } else if (self->inbox_at > self->inbox.len / 2) {
         buf_drop(&self->inbox, self->inbox_at);
         self->inbox_at = 0;
+    }
+}
+
+/* What is in a mailbox came before what its connection has in the inbox. */
+bool link_resume(link_t *self)
+{
+    if (!link_can_resume(self)) {
+        return false;
+    }
+    if (mail_is_runnable(&self->mail)) {
+        resume_mail(self);
+    } else {
+        resume_inbox(self);
     }
     return true;
 }
@@ -292,24 +419,35 @@ static void put_bare(link_t *self, message_kind_t kind)
     must(message_put_bare(&self->outbox.ready, kind) == 0);
 }
 
-static int64_t oldest_ms(const link_t *self, int64_t now_ms)
+/* When the oldest request in the inbox came; INT64_MAX: there is none. */
+static int64_t inbox_oldest_ms(const link_t *self)
 {
     uint64_t came_ms;
 
     if (self->inbox_count == 0) {
-        return 0;
+        return INT64_MAX;
     }
     wire_bytes_t rest = {self->inbox.data + self->inbox_at,
                          self->inbox.len - self->inbox_at};
     wire_cursor_t at = wire_cursor(rest);
     must(wire_get_uint(&at, &came_ms) == 0); /* we wrote it */
-    return now_ms - (int64_t)came_ms;
+    return (int64_t)came_ms;
+}
+
+/* How long the oldest request without a reply is here. */
+static int64_t oldest_ms(const link_t *self, int64_t now_ms)
+{
+    int64_t inbox_ms = inbox_oldest_ms(self);
+    int64_t asked_ms = asked_oldest_ms(&self->asked);
+    int64_t came_ms = inbox_ms < asked_ms ? inbox_ms : asked_ms;
+
+    return came_ms < now_ms ? now_ms - came_ms : 0;
 }
 
 static void ping(link_t *self, int64_t now_ms)
 {
     message_ping_t ping = {
-        .in_flight = self->inbox_count,
+        .in_flight = self->inbox_count + self->mail.count + self->asked.count,
         .oldest_ms = (uint64_t)oldest_ms(self, now_ms),
     };
 
@@ -348,6 +486,7 @@ void link_set_window(link_t *self, uint64_t window, uint64_t window_bytes)
     self->window_bytes = window_bytes;
     if (limit > self->inbox.limit) { /* it may hold more than the new one */
         self->inbox.limit = limit;
+        self->mail.limit = limit;
     }
     self->owes_ready = true;
     pay_ready(self);
@@ -445,6 +584,9 @@ static void take(link_t *self, const message_t *message, int64_t now_ms)
     case KIND_WELCOME:
         take_welcome(self, &message->welcome, now_ms);
         break;
+    case KIND_RESULT:
+        take_result(self, &message->result);
+        break;
     case KIND_CREDIT:
         outbox_credit(&self->outbox, &message->credit);
         break;
@@ -539,8 +681,9 @@ static int64_t state_due_ms(const link_t *self)
 int64_t link_due_ms(const link_t *self)
 {
     int64_t state_ms = state_due_ms(self), missing_ms = missing_due_ms(self);
+    int64_t due_ms = state_ms < missing_ms ? state_ms : missing_ms;
 
-    return state_ms < missing_ms ? state_ms : missing_ms;
+    return self->asked.due_ms < due_ms ? self->asked.due_ms : due_ms;
 }
 
 /* PING, unless there is output that cannot leave: it asks the same. */
@@ -577,6 +720,7 @@ void link_tick(link_t *self, int64_t now_ms)
     if (now_ms >= missing_due_ms(self)) {
         say_missing(self, now_ms);
     }
+    tick_queries(self, now_ms);
     if (now_ms < state_due_ms(self)) {
         return;
     }
@@ -627,7 +771,8 @@ bool link_is_drained(const link_t *self)
     switch (self->state) {
     case LINK_UP:
         return self->fence > 0 && self->pongs >= self->fence &&
-               self->inbox_count == 0 && outbox_waiting(&self->outbox) == 0;
+               self->inbox_count == 0 && self->asked.count == 0 &&
+               self->mail.count == 0 && outbox_waiting(&self->outbox) == 0;
     case LINK_GREETING:
         /* A greeting that never left has told nobody that we are here. */
         return outbox_waiting(&self->outbox) > 0;

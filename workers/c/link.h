@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * One broker as a worker sees it: greeting, requests, push window, liveness,
- * leaving.  The protocol without the socket: frames and times are fed in, and
- * what is to be sent collects in the outbox.  Owner thread only.
+ * One broker as a worker sees it: greeting, requests, queries, push window,
+ * liveness, leaving.  The protocol without the socket: frames and times are fed
+ * in, and what is to be sent collects in the outbox.  Owner thread only.
  *
  *              HELLO, READY          WELCOME
  *   GREETING ------------> GREETING ---------> UP
@@ -17,7 +17,8 @@
 #define WORKERS_C_LINK_H
 
 #include "base/log.h"
-#include "workers/c/core.h"
+#include "workers/c/asked.h"
+#include "workers/c/mail.h"
 
 typedef enum { LINK_GREETING, LINK_UP, LINK_LOST } link_state_t;
 
@@ -44,6 +45,8 @@ typedef struct {
     buf_t inbox;         /* owned: REQUESTs not begun, each behind its time */
     size_t inbox_at;     /* bytes of inbox that are done */
     size_t inbox_count;  /* REQUESTs in it */
+    asked_t asked;       /* queries, with the events that wait for them */
+    mail_t mail;         /* REQUESTs behind those events */
     wire_cursor_t frame; /* borrowed: what is left of the frame being read */
     log_brake_t brake;   /* of what a broken broker can make us log */
     missing_t missing;   /* unless it is UP */
@@ -94,15 +97,17 @@ void link_bad_frame(link_t *self, int error);
 bool link_step(link_t *self, int64_t now_ms);
 
 /*
- * Run the handler of the oldest REQUEST kept, if output has drained enough.
+ * Handle one REQUEST that was kept, if output has drained enough: of those
+ * behind an event that has ended meanwhile, else the oldest.
  * Returns whether there was one.
  */
 bool link_resume(link_t *self);
 
-/* Would link_resume run one? */
+/* Would link_resume find one? */
 bool link_can_resume(const link_t *self);
 
-/* Timers: PING, the greeting again, a broker that is lost or never came. */
+/* Timers: PING, the greeting again, a broker that is lost or never came, a
+ * query without an answer. */
 void link_tick(link_t *self, int64_t now_ms);
 
 /*

@@ -110,6 +110,11 @@ int outbox_close(outbox_t *self, const message_close_t *close)
     return message_put_close(tail(self), close);
 }
 
+int outbox_query(outbox_t *self, wire_bytes_t query)
+{
+    return wire_put_raw(&self->ready, query);
+}
+
 /* Move messages from held to ready while the window allows. */
 static void release(outbox_t *self)
 {

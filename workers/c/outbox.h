@@ -66,6 +66,13 @@ int outbox_reply(outbox_t *self, const message_reply_t *reply,
 int outbox_push(outbox_t *self, const message_push_t *push);
 int outbox_close(outbox_t *self, const message_close_t *close);
 
+/*
+ * Append an encoded QUERY.  It has no order with anything, so it does not wait
+ * behind pushes.
+ * Returns 0, -ENOBUFS, -ENOMEM.
+ */
+int outbox_query(outbox_t *self, wire_bytes_t query);
+
 /* Remove the reply that *mark tells of; nothing may have been sent or
  * credited since. */
 void outbox_take_back(outbox_t *self, const outbox_mark_t *mark);

@@ -34,6 +34,9 @@ int hoist_push(hoist_ctx *ctx, const hoist_text *connections, size_t count,
     if (type == HOIST_TEXT && !is_utf8(body)) {
         return -EILSEQ;
     }
+    if (ctx->over == -ENOTCONN) {
+        return -ENOTCONN;
+    }
     int rc = put_target(&ctx->scratch, connections, count);
     if (rc < 0) {
         return rc;
@@ -66,6 +69,9 @@ int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
     }
     if (!utf8_is_valid(close.reason.data, close.reason.len)) {
         return -EILSEQ;
+    }
+    if (ctx->over == -ENOTCONN) {
+        return -ENOTCONN;
     }
     return outbox_close(ctx->outbox, &close);
 }

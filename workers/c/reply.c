@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define BODY_TEXT_MAX 4096 /* an error's JSON, every byte of it escaped */
+#define BODY_TEXT_MAX 4096       /* an error's JSON, every byte of it escaped */
+#define TTL_MIN       60         /* s; PROTOCOL.md section 6 */
+#define TTL_MAX       2147483647 /* s */
 
 /* --- accept ------------------------------------------------------------ */
 
@@ -22,6 +24,28 @@ void accept_reset(accept_t *self)
     self->headers.len = 0;
     self->attribute_count = 0;
     self->header_count = 0;
+    self->ttl_s = 0;
+}
+
+void accept_move(hoist_ctx *from, hoist_ctx *to)
+{
+    accept_t clean = to->accept;
+    wire_bytes_t *chosen = &from->accept.subprotocol;
+
+    if (chosen->len > 0) { /* it lies in the REQUEST, at the same place */
+        const uint8_t *details = from->request->details.data;
+        chosen->data = to->request->details.data + (chosen->data - details);
+    }
+    to->accept = from->accept;
+    from->accept = clean;
+}
+
+int ctx_may_reply(const hoist_ctx *self)
+{
+    if (self->over != 0) {
+        return self->over;
+    }
+    return self->status != 0 || self->query != NULL ? -EALREADY : 0;
 }
 
 /* 0 when the event is a CONNECT that has no reply yet. */
@@ -30,7 +54,7 @@ static int may_accept(const hoist_ctx *ctx)
     if (ctx->request->event != EVENT_CONNECT) {
         return -EINVAL;
     }
-    return ctx->status != 0 ? -EALREADY : 0;
+    return ctx_may_reply(ctx);
 }
 
 int hoist_accept_user(hoist_ctx *ctx, hoist_text user)
@@ -143,6 +167,19 @@ int hoist_accept_attribute(hoist_ctx *ctx, const char *name, hoist_text value)
     return 0;
 }
 
+int hoist_accept_ttl(hoist_ctx *ctx, unsigned seconds)
+{
+    int rc = may_accept(ctx);
+
+    if (rc == 0 && (seconds < TTL_MIN || seconds > TTL_MAX)) {
+        rc = -EINVAL;
+    }
+    if (rc == 0) {
+        ctx->accept.ttl_s = seconds;
+    }
+    return rc;
+}
+
 int hoist_accept_subprotocol(hoist_ctx *ctx, hoist_text subprotocol)
 {
     int rc = may_accept(ctx);
@@ -233,7 +270,7 @@ static int put_options(buf_t *scratch, const accept_t *accept)
     bool chosen = accept->subprotocol.len > 0;
     uint32_t entries = (uint32_t)accept->has_user + accept->has_tenant +
                        chosen + (accept->attribute_count > 0) +
-                       (accept->header_count > 0);
+                       (accept->header_count > 0) + (accept->ttl_s > 0);
     int rc = entries > 0 ? wire_put_map(scratch, entries) : 0;
 
     if (rc == 0 && accept->has_user) {
@@ -250,6 +287,10 @@ static int put_options(buf_t *scratch, const accept_t *accept)
     }
     if (rc == 0 && accept->header_count > 0) {
         rc = put_headers(scratch, accept);
+    }
+    if (rc == 0 && accept->ttl_s > 0 &&
+        (rc = wire_put_text(scratch, "ttl")) == 0) {
+        rc = wire_put_uint(scratch, accept->ttl_s);
     }
     return rc;
 }
@@ -282,8 +323,10 @@ static int send_reply(hoist_ctx *ctx, int status, body_t body)
 
 int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body)
 {
-    if (ctx->status != 0) {
-        return -EALREADY;
+    int rc = ctx_may_reply(ctx);
+
+    if (rc < 0) {
+        return rc;
     }
     if (status < 100 || status > 599) {
         return -EINVAL;

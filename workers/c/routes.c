@@ -138,7 +138,7 @@ void routes_freeze(routes_t *self)
     }
 }
 
-hoist_handler *routes_find(const routes_t *self, const void *key, size_t len)
+const route_t *routes_find(const routes_t *self, const void *key, size_t len)
 {
     uint32_t hash = hash_key(key, len);
 
@@ -149,7 +149,7 @@ hoist_handler *routes_find(const routes_t *self, const void *key, size_t len)
         }
         const route_t *entry = &self->routes[self->slots[at].route - 1];
         if (entry->len == len && memcmp(entry->key, key, len) == 0) {
-            return entry->handler;
+            return entry;
         }
     }
     return NULL;

@@ -46,13 +46,7 @@ route_t *routes_named(routes_t *self, const char *key);
 /* Build the table for routes_find. */
 void routes_freeze(routes_t *self);
 
-/* The handler of exactly this key, or NULL.  Frozen tables only. */
-hoist_handler *routes_find(const routes_t *self, const void *key, size_t len);
-
-/* The handler of "$default", or NULL.  Frozen tables only. */
-static inline hoist_handler *routes_default(const routes_t *self)
-{
-    return self->orphan != NULL ? self->orphan->handler : NULL;
-}
+/* The route of exactly this key, or NULL.  Frozen tables only. */
+const route_t *routes_find(const routes_t *self, const void *key, size_t len);
 
 #endif

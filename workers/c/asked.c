@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers/c/asked.h"
+
+#include "base/xalloc.h"
+
+#include <errno.h>
+
+void asked_init(asked_t *self, outbox_t *outbox)
+{
+    *self = (asked_t){.outbox = outbox, .due_ms = INT64_MAX};
+    list_init(&self->waiting);
+    list_init(&self->sent);
+}
+
+uint64_t asked_next_id(asked_t *self)
+{
+    return ++self->last_id;
+}
+
+/* The slot of that QUERY, or with 0 a free one; NULL: none. */
+static slot_t *find_slot(asked_t *self, uint64_t id)
+{
+    for (size_t i = 0; i < ASKED_AT_ONCE; i++) {
+        if (self->slots[i].id == id) {
+            return &self->slots[i];
+        }
+    }
+    return NULL;
+}
+
+/* Say a query that is in no list. */
+static int say(asked_t *self, slot_t *slot, query_t *query)
+{
+    wire_bytes_t words = {query->words.data, query->words.len};
+    int rc = outbox_query(self->outbox, words);
+
+    if (rc == 0) {
+        *slot = (slot_t){query->id, query};
+        buf_fini(&query->words);
+        list_append(&self->sent, &query->link);
+    }
+    return rc;
+}
+
+int asked_put(asked_t *self, query_t *query)
+{
+    slot_t *slot = find_slot(self, 0);
+    int rc = 0;
+
+    if (self->count == ASKED_MAX) {
+        return -EBUSY;
+    }
+    if (slot != NULL && list_is_empty(&self->waiting)) {
+        rc = say(self, slot, query);
+    } else {
+        list_append(&self->waiting, &query->link);
+    }
+    if (rc == 0) {
+        query->due_ms = 0;
+        self->is_fresh = true;
+        self->count++;
+    }
+    return rc;
+}
+
+/* Say what waits, as far as there are slots.  What cannot be put just now is
+ * tried again with the next tick, until its time is over. */
+static void say_waiting(asked_t *self)
+{
+    list_t *next;
+    slot_t *slot;
+
+    while ((next = list_peek(&self->waiting)) != NULL &&
+           (slot = find_slot(self, 0)) != NULL) {
+        list_remove(next);
+        if (say(self, slot, list_entry(next, query_t, link)) < 0) {
+            list_prepend(&self->waiting, next);
+            break;
+        }
+    }
+}
+
+static query_t *take_out(asked_t *self, query_t *query)
+{
+    slot_t *slot = find_slot(self, query->id);
+
+    if (slot != NULL) {
+        slot->query = NULL;
+    }
+    list_remove(&query->link);
+    self->count--;
+    return query;
+}
+
+query_t *asked_take_answered(asked_t *self, uint64_t id)
+{
+    slot_t *slot = id != 0 ? find_slot(self, id) : NULL;
+
+    if (slot == NULL) {
+        return NULL; /* of an earlier life, or made up */
+    }
+    query_t *query = slot->query;
+    if (query != NULL) {
+        take_out(self, query);
+    }
+    slot->id = 0;
+    say_waiting(self);
+    return query;
+}
+
+static query_t *find_late(const list_t *list, int64_t now_ms)
+{
+    list_foreach(node, list) {
+        query_t *query = list_entry(node, query_t, link);
+        if (query->due_ms != 0 && query->due_ms <= now_ms) {
+            return query;
+        }
+    }
+    return NULL;
+}
+
+query_t *asked_take_late(asked_t *self, int64_t now_ms)
+{
+    if (now_ms < self->due_ms) {
+        return NULL;
+    }
+    query_t *query = find_late(&self->sent, now_ms);
+    if (query == NULL) {
+        query = find_late(&self->waiting, now_ms);
+    }
+    if (query == NULL) {
+        self->is_fresh = true; /* the next tick finds out who is next */
+        self->due_ms = INT64_MAX;
+        return NULL;
+    }
+    return take_out(self, query);
+}
+
+query_t *asked_take(asked_t *self)
+{
+    list_t *first = list_peek(&self->sent);
+
+    if (first == NULL) {
+        first = list_peek(&self->waiting);
+    }
+    return first != NULL ? take_out(self, list_entry(first, query_t, link))
+                         : NULL;
+}
+
+void asked_forget(asked_t *self)
+{
+    must(self->count == 0);
+    memset(self->slots, 0, sizeof self->slots);
+}
+
+/* Begin the time of those that have none; the first of all that are due. */
+static int64_t first_due_ms(const list_t *list, int64_t now_ms)
+{
+    int64_t first_ms = INT64_MAX;
+
+    list_foreach(node, list) {
+        query_t *query = list_entry(node, query_t, link);
+        if (query->due_ms == 0) {
+            query->due_ms = now_ms + query->timeout_ms;
+        }
+        first_ms = query->due_ms < first_ms ? query->due_ms : first_ms;
+    }
+    return first_ms;
+}
+
+void asked_tick(asked_t *self, int64_t now_ms)
+{
+    say_waiting(self);
+    if (self->is_fresh) {
+        int64_t sent_ms = first_due_ms(&self->sent, now_ms);
+        int64_t waiting_ms = first_due_ms(&self->waiting, now_ms);
+        self->due_ms = sent_ms < waiting_ms ? sent_ms : waiting_ms;
+        self->is_fresh = false;
+    }
+}
+
+static int64_t oldest_ms(const list_t *list)
+{
+    int64_t oldest = INT64_MAX;
+
+    list_foreach(node, list) {
+        const query_t *query = list_entry(node, query_t, link);
+        oldest = query->came_ms < oldest ? query->came_ms : oldest;
+    }
+    return oldest;
+}
+
+int64_t asked_oldest_ms(const asked_t *self)
+{
+    int64_t sent_ms = oldest_ms(&self->sent);
+    int64_t waiting_ms = oldest_ms(&self->waiting);
+
+    return sent_ms < waiting_ms ? sent_ms : waiting_ms;
+}

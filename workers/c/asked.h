@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What handlers have asked one broker and have had no answer to yet
+ * (PROTOCOL.md, "Queries").  A query carries the event that asked, since the
+ * answer's handler goes on with it; an event has one query at a time.
+ *
+ *   waiting  not said yet: so many are with the broker already
+ *   sent     with the broker, each in a slot
+ *
+ * A slot is given back by the RESULT alone: a broker that answers too late
+ * still has the query under way.  Owner thread only.
+ */
+#ifndef WORKERS_C_ASKED_H
+#define WORKERS_C_ASKED_H
+
+#include "base/list.h"
+#include "workers/c/core.h"
+
+#define ASKED_AT_ONCE     16    /* with one broker; it refuses more */
+#define ASKED_MAX         1024  /* of one broker, waiting or sent */
+#define ASKED_TIMEOUT_MS  5000  /* unless the handler says otherwise */
+#define ASKED_TIMEOUT_MAX 60000 /* ms */
+
+struct query {
+    list_t link;               /* in waiting or sent */
+    hoist_ctx ctx;             /* the event, for the answer's handler */
+    message_request_t request; /* of ctx; lent from bytes */
+    buf_t bytes;               /* owned: the REQUEST */
+    buf_t words;               /* owned: the QUERY, until it is sent */
+    uint64_t id;               /* of the QUERY; never used twice */
+    int64_t came_ms;           /* the event */
+    int64_t timeout_ms;
+    int64_t due_ms;                /* 0: its time has not begun */
+    hoist_answer_handler *handler; /* borrowed: the program's code */
+    void *data;                    /* borrowed: the program's */
+    bool holds; /* its connection's next events wait for this one */
+};
+
+/* A QUERY that the broker has not answered. */
+typedef struct {
+    uint64_t id;    /* 0: the slot is free */
+    query_t *query; /* borrowed: in sent; NULL: nobody waits any more */
+} slot_t;
+
+struct asked {
+    list_t waiting, sent; /* queries, oldest first */
+    size_t count;         /* of both */
+    slot_t slots[ASKED_AT_ONCE];
+    outbox_t *outbox; /* borrowed: where QUERYs go */
+    uint64_t last_id;
+    int64_t due_ms; /* no query is due before; INT64_MAX: none is */
+    bool is_fresh;  /* the time of one has not begun */
+};
+
+void asked_init(asked_t *self, outbox_t *outbox);
+
+/*
+ * Ask: query is in the table until it is taken out by one of those below.  Its
+ * words, with query->id of asked_next_id in them, are said now or later.
+ * Returns 0; -EBUSY at ASKED_MAX; -ENOBUFS, -ENOMEM when they cannot be put.
+ */
+int asked_put(asked_t *self, query_t *query);
+uint64_t asked_next_id(asked_t *self);
+
+/* Each takes a query out: the one that this RESULT answers, the next whose
+ * time is over, any.  NULL: there is none. */
+query_t *asked_take_answered(asked_t *self, uint64_t id);
+query_t *asked_take_late(asked_t *self, int64_t now_ms);
+query_t *asked_take(asked_t *self);
+
+/* The broker has no query of ours any more; all were taken. */
+void asked_forget(asked_t *self);
+
+/* Begin the time of what was asked in this turn; say what has found room. */
+void asked_tick(asked_t *self, int64_t now_ms);
+
+/* When the oldest event came that waits for an answer; INT64_MAX: none does. */
+int64_t asked_oldest_ms(const asked_t *self);
+
+#endif

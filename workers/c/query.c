@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a handler may ask its broker, and how the answer is read.
+ */
+#include "base/xalloc.h"
+#include "workers/c/asked.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define ROWS_MAX    1000
+#define CURSOR_MAX  4096
+#define QUERY_SLACK 64 /* bytes of a QUERY beside its texts */
+
+/* --- the event that asks ----------------------------------------------- */
+
+static void free_query(query_t *query)
+{
+    ctx_fini(&query->ctx);
+    buf_fini(&query->bytes);
+    buf_fini(&query->words);
+    free(query);
+}
+
+void query_destroy(query_t **query_p)
+{
+    if (*query_p != NULL) {
+        free_query(*query_p);
+        *query_p = NULL;
+    }
+}
+
+/* Copy the REQUEST: its frame goes away when the handler returns. */
+static int copy_request(query_t *query, const message_request_t *request)
+{
+    message_t message;
+    int rc = message_put_request(&query->bytes, request);
+
+    if (rc == 0) {
+        wire_bytes_t bytes = {query->bytes.data, query->bytes.len};
+        wire_cursor_t at = wire_cursor(bytes);
+        must(message_decode(&at, &message) == 1); /* it was decoded before */
+        query->request = message.request;
+    }
+    return rc;
+}
+
+/* The event of this context, as it is told to go on later. */
+static query_t *new_query(const hoist_ctx *ctx)
+{
+    query_t *query = calloc(1, sizeof *query);
+
+    if (query == NULL) {
+        return NULL;
+    }
+    list_init(&query->link);
+    ctx_init(&query->ctx, ctx->app);
+    query->ctx.home = query;
+    query->ctx.outbox = ctx->outbox;
+    query->ctx.asked = ctx->asked;
+    query->ctx.request = &query->request;
+    query->ctx.due_ms = ctx->due_ms;
+    query->came_ms = ctx->due_ms - (int64_t)ctx->request->deadline_ms;
+    buf_init(&query->bytes, FRAME_MAX + (1u << 10));
+    if (copy_request(query, ctx->request) < 0) {
+        query_destroy(&query);
+    }
+    return query;
+}
+
+/* --- the question ------------------------------------------------------ */
+
+/* ["word", text], or ["word"] where text has no data. */
+static int put_what(buf_t *out, const char *word, hoist_text text)
+{
+    bool has_text = text.data != NULL;
+    int rc = wire_put_array(out, has_text ? 2 : 1);
+
+    if (rc == 0) {
+        rc = wire_put_text(out, word);
+    }
+    if (rc == 0 && has_text) {
+        rc = wire_put_str(out, wire_of(text));
+    }
+    return rc;
+}
+
+static int put_options(buf_t *out, const hoist_find_options *options)
+{
+    bool has_cursor = options->cursor.len > 0;
+    uint32_t entries = (uint32_t)has_cursor + (options->limit > 0);
+    int rc = wire_put_map(out, entries);
+
+    if (rc == 0 && options->limit > 0 &&
+        (rc = wire_put_text(out, "limit")) == 0) {
+        rc = wire_put_uint(out, options->limit);
+    }
+    if (rc == 0 && has_cursor && (rc = wire_put_text(out, "cursor")) == 0) {
+        rc = wire_put_str(out, wire_of(options->cursor));
+    }
+    return rc;
+}
+
+static int put_words(query_t *query, const char *word, hoist_text text,
+                     const hoist_find_options *options)
+{
+    buf_t *parts = &query->ctx.scratch;
+
+    parts->len = 0;
+    int rc = put_what(parts, word, text);
+    size_t what_len = parts->len;
+    if (rc == 0) {
+        rc = put_options(parts, options);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    message_query_t message = {
+        .id = query->id,
+        .what = {parts->data, what_len},
+        .options = {parts->data + what_len, parts->len - what_len},
+    };
+    buf_init(&query->words, parts->len + QUERY_SLACK);
+    return message_put_query(&query->words, &message);
+}
+
+static int check_options(const hoist_find_options *options)
+{
+    bool is_wrong = options->limit > ROWS_MAX ||
+                    options->timeout_ms > ASKED_TIMEOUT_MAX ||
+                    options->cursor.len > CURSOR_MAX;
+
+    return is_wrong ? -EINVAL : !is_utf8(options->cursor) ? -EILSEQ : 0;
+}
+
+/* 0 when the event may ask now. */
+static int may_ask(const hoist_ctx *ctx)
+{
+    int rc = ctx_may_reply(ctx);
+
+    return rc == 0 && ctx->asked == NULL ? -ENOTCONN : rc;
+}
+
+static int put(query_t *query, const char *word, hoist_text text,
+               const hoist_find_options *options)
+{
+    asked_t *asked = query->ctx.asked;
+
+    query->id = asked_next_id(asked);
+    query->timeout_ms =
+        options->timeout_ms > 0 ? options->timeout_ms : ASKED_TIMEOUT_MS;
+    int rc = put_words(query, word, text, options);
+    return rc < 0 ? rc : asked_put(asked, query);
+}
+
+/* text: without data for a question that has none. */
+static int ask(hoist_ctx *ctx, const char *word, hoist_text text,
+               const hoist_find_options *options, hoist_answer_handler *handler,
+               void *data)
+{
+    const hoist_find_options usual = {0};
+    int rc = may_ask(ctx);
+
+    options = options != NULL ? options : &usual;
+    if (rc == 0) {
+        rc = handler == NULL ? -EINVAL : check_options(options);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    query_t *query = ctx->home != NULL ? ctx->home : new_query(ctx);
+    if (query == NULL) {
+        return -ENOMEM;
+    }
+    rc = put(query, word, text, options);
+    if (rc == 0) {
+        query->handler = handler;
+        query->data = data;
+        ctx->query = query;
+        return 0;
+    }
+    buf_fini(&query->words);
+    if (query != ctx->home) {
+        query_destroy(&query);
+    }
+    return rc;
+}
+
+/* May it be asked for?  An absent one is an empty one. */
+static int check_text(hoist_text *text, size_t max)
+{
+    if (text->data == NULL) {
+        *text = hoist_str("");
+    }
+    return text->len > max ? -EINVAL : !is_utf8(*text) ? -EILSEQ : 0;
+}
+
+int hoist_find_connection(hoist_ctx *ctx, hoist_text connection,
+                          const hoist_find_options *options,
+                          hoist_answer_handler *handler, void *data)
+{
+    int rc = check_text(&connection, CONN_NAMED_MAX);
+
+    return rc < 0 ? rc
+                  : ask(ctx, "connection", connection, options, handler, data);
+}
+
+int hoist_find_user(hoist_ctx *ctx, hoist_text user,
+                    const hoist_find_options *options,
+                    hoist_answer_handler *handler, void *data)
+{
+    int rc = check_text(&user, USER_MAX);
+
+    return rc < 0 ? rc : ask(ctx, "user", user, options, handler, data);
+}
+
+int hoist_find_tenant(hoist_ctx *ctx, hoist_text tenant,
+                      const hoist_find_options *options,
+                      hoist_answer_handler *handler, void *data)
+{
+    int rc = check_text(&tenant, TENANT_MAX);
+
+    return rc < 0 ? rc : ask(ctx, "tenant", tenant, options, handler, data);
+}
+
+int hoist_find_count(hoist_ctx *ctx, const hoist_find_options *options,
+                     hoist_answer_handler *handler, void *data)
+{
+    return ask(ctx, "count", hoist_str(NULL), options, handler, data);
+}
+
+/* --- the answer -------------------------------------------------------- */
+
+hoist_answer answer_of(const message_result_t *result)
+{
+    hoist_answer answer = {
+        .status = (int)result->status,
+        .rows = wire_cursor(result->rows),
+        .options = result->options,
+    };
+
+    if (result->rows.len > 0) {
+        (void)wire_get_array(&answer.rows, &answer.left); /* or it stays 0 */
+    }
+    return answer;
+}
+
+int hoist_answer_status(const hoist_answer *answer)
+{
+    return answer->status;
+}
+
+hoist_text hoist_answer_cursor(const hoist_answer *answer)
+{
+    return lend(wire_map_str(answer->options, "cursor"));
+}
+
+uint64_t hoist_answer_count(const hoist_answer *answer)
+{
+    return wire_map_uint(answer->options, "count", 0);
+}
+
+/* [connection, context, …] */
+static int get_row(wire_cursor_t *at, wire_bytes_t *conn, wire_bytes_t *context)
+{
+    wire_bytes_t more;
+    uint32_t fields;
+
+    if (wire_get_array(at, &fields) < 0 || fields < 2 ||
+        wire_get_str(at, conn) < 0 || wire_get_raw_map(at, context) < 0) {
+        return -EPROTO;
+    }
+    while (fields-- > 2) {
+        if (wire_get_raw(at, &more) < 0) {
+            return -EPROTO;
+        }
+    }
+    return 0;
+}
+
+bool hoist_answer_next(hoist_answer *answer, hoist_row *row)
+{
+    wire_bytes_t conn, context;
+
+    if (answer->left == 0 || get_row(&answer->rows, &conn, &context) < 0) {
+        answer->left = 0;
+        return false;
+    }
+    answer->left--;
+    *row = (hoist_row){
+        .connection = lend(conn),
+        .user = lend(wire_map_str(context, "user")),
+        .tenant = lend(wire_map_str(context, "tenant")),
+        .ip = lend(wire_map_str(context, "ip")),
+        .connected_at_ms = (int64_t)wire_map_uint(context, "connected_at", 0),
+        .ttl_s = (uint32_t)wire_map_uint(context, "ttl", 0),
+        .context = lend(context),
+    };
+    return true;
+}
+
+hoist_text hoist_row_attribute(const hoist_row *row, const char *name)
+{
+    return lend(context_attribute(wire_of(row->context), name));
+}
