@@ -78,6 +78,8 @@ def says_how_to_use_it(program, name):
 def test_echo_without_an_argument_says_how_to_use_it():
     says_how_to_use_it(sys.executable, "echo.py")
     says_how_to_use_it(node(), "echo.mjs")
+    says_how_to_use_it(sys.executable, "who.py")
+    says_how_to_use_it(node(), "who.mjs")
 
 
 def ends_without_a_word(program, name):
@@ -163,6 +165,28 @@ def test_an_idle_worker_in_python_is_not_given_up():
 
 def test_echo_in_node():
     echoes(node(), EXAMPLES + "/echo.mjs")
+
+
+def tells_who_is_connected(*command):
+    with Hoist() as hoist, Example(hoist, *command, hoist.workers):
+        ada = Client(hoist.address, "/?name=ada").opened()
+        bob = Client(hoist.address, "/?name=bob").opened()
+        ada.send('{"action":"who"}')
+        assert json.loads(ada.recv()[1]) == ["ada", "bob"]
+        bob.sock.close()
+
+        def alone():
+            ada.send('{"action":"who"}')
+            return json.loads(ada.recv()[1]) == ["ada"]
+        until(alone, "bob's row to go")
+
+
+def test_who_in_python():
+    tells_who_is_connected(sys.executable, EXAMPLES + "/who.py")
+
+
+def test_who_in_node():
+    tells_who_is_connected(node(), EXAMPLES + "/who.mjs")
 
 
 def test_readme_shows_echo_py_as_it_is():

@@ -38,7 +38,7 @@ typedef struct {
 
 static fixture_t *fixture; /* of the test that runs, for its handlers */
 
-static void note(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
 {
     size_t len = strlen(fixture->trace);
     va_list list;
