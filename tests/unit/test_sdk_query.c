@@ -371,6 +371,46 @@ static void rows_show_user_attributes_and_ttl(void **state)
     buf_fini(&rows);
 }
 
+static int read_all(hoist_ctx *ctx, hoist_answer *answer, void *data)
+{
+    size_t *rows = data;
+    hoist_row row;
+
+    while (hoist_answer_next(answer, &row)) {
+        (void)hoist_row_attribute(&row, "room");
+        ++*rows;
+    }
+    assert_false(hoist_answer_next(answer, &row));
+    return hoist_reply_status(ctx, 204);
+}
+
+static int ask_all(hoist_ctx *ctx)
+{
+    return hoist_find_tenant(ctx, hoist_str(NULL), NULL, read_all,
+                             hoist_app_data(fixture->app));
+}
+
+static void whatever_rows_come_they_end(void **state)
+{
+    random_t random;
+    size_t rows = 0;
+    (void)state;
+
+    hoist_app_set_data(fixture->app, &rows);
+    hoist_on(fixture->app, "all", ask_all);
+    routes_freeze(&fixture->app->routes);
+    random_init(&random, 1);
+    for (uint64_t i = 1; i <= 2000; i++) {
+        random_reuse(&random);
+        message_comes(CONN_A, "all", i);
+        message_result_t result = {.id = says_query(), .status = 200};
+        result.rows = random_array(&random, (uint32_t)(i % 8));
+        result_comes(&result);
+        says_reply(i, 204);
+    }
+    random_fini(&random);
+}
+
 static int read_count(hoist_ctx *ctx, hoist_answer *answer, void *data)
 {
     hoist_row row;
@@ -1101,6 +1141,7 @@ int main(void)
         TEST(limit_and_cursor_are_told_and_left_out_when_not_set),
         TEST(an_answer_leads_to_the_next_page),
         TEST(rows_show_user_attributes_and_ttl),
+        TEST(whatever_rows_come_they_end),
         TEST(a_count_is_a_number),
         TEST(a_wrong_question_is_refused_and_one_at_a_time_is_asked),
         TEST(who_has_replied_asks_no_more),

@@ -87,6 +87,7 @@ static query_t *take_out(asked_t *self, query_t *query)
     if (slot != NULL) {
         slot->query = NULL;
     }
+    buf_fini(&query->words); /* it may never have been sent */
     list_remove(&query->link);
     self->count--;
     return query;

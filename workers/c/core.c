@@ -138,6 +138,7 @@ bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
 
     forget_failure(ctx);
     ctx->query = NULL;
+    ctx->key_count = 0;
     int rc = query->handler(ctx, answer, query->data);
     if (ctx->over == 0) {
         goes_on = conclude(ctx, rc) != NULL;
