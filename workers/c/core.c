@@ -139,6 +139,7 @@ bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
     forget_failure(ctx);
     ctx->query = NULL;
     ctx->key_count = 0;
+    ctx->status = 0; /* a reply of before has left, if there was one */
     int rc = query->handler(ctx, answer, query->data);
     if (ctx->over == 0) {
         goes_on = conclude(ctx, rc) != NULL;
