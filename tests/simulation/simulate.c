@@ -43,7 +43,7 @@
 #define LEAVING_MS        6000
 #define REQUEST_MS        2500
 #define LIVENESS_MS       1000
-#define LEASE_MS          4000 /* longer than anybody stands still */
+#define LEASE_MS          3500 /* longer than anybody stands still */
 #define LONG_MS           7000 /* longer than a lease */
 #define SILENCE_MARGIN_MS 400  /* of who judges it: sweeps, turns, travel */
 
@@ -341,7 +341,7 @@ static void tear(const gateway_node_t *gateway, int64_t ms)
 
 static void hurt_gateway(fault_t fault, gateway_node_t *gateway)
 {
-    bool is_long = run.has_store && world_chance(8);
+    bool is_long = run.has_store && world_chance(3);
     int64_t ms = world_between(50, is_long ? LONG_MS : 3000);
     wire_t *wire = &gateway->wires[world_below(run.broker_count)];
 
@@ -415,8 +415,8 @@ static void hurt_store(fault_t fault)
         world_trace("the store is emptied");
         model_table_empty(&run.table);
     } else if (fault == STORE_FAILS) {
-        bool is_for_all = world_chance(2);
-        int64_t ms = world_between(50, world_chance(4) ? LONG_MS : 3000);
+        bool is_for_all = world_chance(3);
+        int64_t ms = world_between(50, world_chance(2) ? LONG_MS : 3000);
         size_t one = world_below(run.broker_count);
         world_trace("the store fails for %lld ms", (long long)ms);
         for (size_t i = 0; i < run.broker_count; i++) {
