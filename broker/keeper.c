@@ -206,9 +206,17 @@ void keeper_leased(core_t *core, gateway_t *gateway, bool is_leased)
     }
 }
 
+/* Of those who have one, or should. */
+static void rewrite(core_t *core, conn_t *conn)
+{
+    if (conn->state == CONN_OPEN || conn->is_stored) {
+        mark_unsaved(core, conn);
+    }
+}
+
 void keeper_rewrite(core_t *core, gateway_t *gateway)
 {
-    conns_each(core, gateway, mark_unsaved);
+    conns_each(core, gateway, rewrite);
     gateway->keep_slot = 0;
 }
 
@@ -311,9 +319,14 @@ static void remove_late(core_t *core)
 
     for (int i = 0; i < OPS_A_TURN && (link = list_take(&core->keeper.late));
          i++) {
+        keep_t *keep = list_entry(link, keep_t, linked);
         core->keeper.late_count--;
-        core->stats.repaired++;
-        start(list_entry(link, keep_t, linked));
+        if (conns_find(core, &keep->record->id) != NULL) {
+            keep_free(keep); /* it has come back meanwhile */
+        } else {
+            core->stats.repaired++;
+            start(keep);
+        }
     }
 }
 
@@ -329,10 +342,13 @@ static void look_at(core_t *core, conn_t *conn)
     bool is_due = conn->is_stored && now_s(core) - conn->saved_s >=
                                          life_of(core, conn) / TOUCHES_A_LIFE;
 
+    if (conn->state != CONN_OPEN) {
+        return; /* not in yet, or about to go */
+    }
     if (conn->is_unsaved) {
         core->stats.repaired++;
         keeper_save(core, conn);
-    } else if (is_due && conn->state == CONN_OPEN) {
+    } else if (is_due) {
         keeper_save(core, conn);
     }
 }
@@ -373,7 +389,9 @@ void keeper_turn(core_t *core)
     remove_late(core);
     list_foreach_safe(link, &core->gateways) {
         gateway_t *gateway = list_entry(link, gateway_t, linked);
-        if (gateway->peer != NULL && self->under_way_count < UNDER_WAY_MAX) {
+        bool has_lease = gateway->is_leased || !core->store->is_shared;
+        if (gateway->peer != NULL && has_lease &&
+            self->under_way_count < UNDER_WAY_MAX) {
             walk(core, gateway);
         }
     }

@@ -127,9 +127,9 @@ static int parse_id(wire_cursor_t *in, conn_id_t *id)
     return conn_id_parse(text.data, text.len, id) < 0 ? -ENOENT : 0;
 }
 
-static int parse_name(wire_cursor_t *in, store_op_t *op)
+static int parse_name(wire_cursor_t *in, size_t max, store_op_t *op)
 {
-    return wire_get_str(in, &op->key);
+    return wire_get_str_max(in, max, &op->key);
 }
 
 /* 0; -EPROTO: it breaks the rules; -ENOENT: there is no such connection. */
@@ -156,11 +156,11 @@ static int parse_what(wire_bytes_t what, store_op_t *op)
     }
     if (wire_is(word, "user")) {
         op->verb = STORE_LIST_USER;
-        return parse_name(&in, op);
+        return parse_name(&in, USER_MAX, op);
     }
     if (wire_is(word, "tenant")) {
         op->verb = STORE_LIST_TENANT;
-        return parse_name(&in, op);
+        return parse_name(&in, TENANT_MAX, op);
     }
     return -EPROTO;
 }
@@ -185,6 +185,11 @@ void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked)
     store_op_t op = {.done = on_done, .limit = limit_of(asked->options)};
     int rc = parse_what(asked->what, &op);
 
+    op.cursor = wire_map_str(asked->options, "cursor");
+    if (op.cursor.len > STORE_CURSOR_MAX) {
+        rc = -EPROTO;
+    }
+
     core->stats.queries++;
     if (rc < 0) {
         refuse(core, worker, asked->id, rc == -ENOENT ? 404 : 400);
@@ -199,7 +204,6 @@ void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked)
         refuse(core, worker, asked->id, 503);
         return;
     }
-    op.cursor = wire_map_str(asked->options, "cursor");
     op.user = query;
     query->op = op;
     query->core = core;

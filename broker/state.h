@@ -236,7 +236,6 @@ typedef struct {
     size_t under_way_count, late_count;
     uint64_t slots_due;  /* of the walk, in thousandths */
     uint32_t shortest_s; /* that a row lasts, of all seen */
-    bool was_up;
 } keeper_t;
 
 /* A lease as it was seen, and since when it has not changed. */
@@ -259,16 +258,20 @@ typedef struct {
     int64_t look_due_ms; /* at the leases */
     uint64_t beats;      /* each value of a lease is another */
 
-    bool is_on;       /* `lease` is claimed, or about to be */
-    bool is_asking;   /* an operation is under way */
-    bool is_last;     /* that was its last page */
-    bool is_next_due; /* another lease may be over */
-    list_t asked;     /* rows whose gateway was asked: asked_t */
-    uint64_t next_id; /* of a question to a gateway */
-    int64_t asked_ms; /* when the last was asked */
-    uint32_t orphans; /* whose DISCONNECT is under way */
-    uint32_t rows;    /* that are to go, for it */
-    int64_t due_ms;   /* when our claim is to be renewed */
+    bool is_on;          /* `lease` is claimed, or about to be */
+    bool is_asking;      /* an operation is under way */
+    bool is_last;        /* that was its last page */
+    bool is_next_due;    /* another lease may be over */
+    list_t asked;        /* rows whose gateway was asked: asked_t */
+    uint64_t next_id;    /* of a question to a gateway */
+    int64_t asked_ms;    /* when the last was asked */
+    uint32_t orphans;    /* whose DISCONNECT is under way */
+    uint32_t rows;       /* that are to go, for it */
+    int64_t due_ms;      /* when our claim is to be renewed */
+    int64_t claimed_ms;  /* when it was, last */
+    int64_t page_due_ms; /* when the next page may be asked for */
+    unsigned failures;   /* of pages, one after the other */
+    seen_t claim;        /* our lease as it is to be */
     uint64_t disconnects;
     seen_t lease;
     size_t cursor_len;

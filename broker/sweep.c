@@ -15,6 +15,9 @@
 
 #define KEEPS_A_LEASE 3   /* so often it is kept in its time */
 #define PAGE          100 /* rows at once, and DISCONNECTs under way */
+#define PAGE_RETRY_MS 1000
+#define PAGE_FAILURES 5 /* then it is given up, until its lease is looked at   \
+                         */
 
 /* A row whose gateway was asked whether it has the connection. */
 typedef struct {
@@ -190,17 +193,6 @@ static wire_bytes_t boot_of(const seen_t *lease)
                           lease->name_len - STORE_OWNER_TEXT - 1};
 }
 
-static void end_sweep(core_t *core, const char *how)
-{
-    sweep_t *self = &core->sweep;
-    wire_bytes_t boot = boot_of(&self->lease);
-
-    self->is_on = false;
-    self->is_next_due = true;
-    log_info("BROKER-SWEPT", "broker=%.*s result=%s disconnects=%" PRIu64,
-             (int)boot.len, (const char *)boot.data, how, self->disconnects);
-}
-
 /*
  * A connection that nobody has, and whose row says that its DISCONNECT was not
  * handled, as far as its broker could tell the store.
@@ -314,12 +306,29 @@ void sweep_told(core_t *core, const message_result_t *result)
     }
 }
 
-/* Its gateway is lost, or does not answer: the page is looked at again. */
-static void ask_again(core_t *core)
+static void forget_all_asked(core_t *core)
 {
     list_foreach_safe(link, &core->sweep.asked) {
         forget_asked(list_entry(link, asked_t, linked));
     }
+}
+
+static void end_sweep(core_t *core, const char *how)
+{
+    sweep_t *self = &core->sweep;
+    wire_bytes_t boot = boot_of(&self->lease);
+
+    self->is_on = false;
+    self->is_next_due = true;
+    forget_all_asked(core);
+    log_info("BROKER-SWEPT", "broker=%.*s result=%s disconnects=%" PRIu64,
+             (int)boot.len, (const char *)boot.data, how, self->disconnects);
+}
+
+/* Its gateway is lost, or does not answer: the pages are looked at again. */
+static void ask_again(core_t *core)
+{
+    forget_all_asked(core);
     core->sweep.is_last = false;
     core->sweep.cursor_len = 0;
 }
@@ -343,6 +352,17 @@ static void sweep_row(core_t *core, const store_row_t *row)
     record_drop(record);
 }
 
+/* The store cannot, or may not, tell. */
+static void page_failed(core_t *core)
+{
+    sweep_t *self = &core->sweep;
+
+    self->page_due_ms = core->now_ms + PAGE_RETRY_MS;
+    if (++self->failures == PAGE_FAILURES) {
+        end_sweep(core, "failed");
+    }
+}
+
 static void on_page(store_op_t *op, int rc, const store_result_t *result)
 {
     uint32_t loop;
@@ -354,8 +374,13 @@ static void on_page(store_op_t *op, int rc, const store_result_t *result)
     sweep_t *self = &core->sweep;
     self->is_asking = false;
     if (rc < 0) {
-        return; /* again, at the next turn */
+        page_failed(core);
+        return;
     }
+    if (core->now_ms - self->claimed_ms >= core->options.store_lease_ms) {
+        return; /* so late that the lease may be another's: claim it first */
+    }
+    self->failures = 0;
     for (size_t i = 0; i < result->row_count; i++) {
         sweep_row(core, &result->rows[i]);
     }
@@ -383,7 +408,6 @@ static void on_claimed(store_op_t *op, int rc, const store_result_t *result)
 {
     uint32_t loop;
     core_t *core = ended(op, &loop);
-    char value[STORE_LEASE_MAX];
     (void)result;
 
     if (core == NULL) {
@@ -391,17 +415,13 @@ static void on_claimed(store_op_t *op, int rc, const store_result_t *result)
     }
     sweep_t *self = &core->sweep;
     self->is_asking = false;
-    if (rc == -ESTALE) {
-        end_sweep(core, "another's");
-    } else if (rc < 0) {
-        self->due_ms = core->now_ms; /* it may have happened or not */
-        end_sweep(core, "failed");
-    } else {
-        size_t len = put_value(core, self->beats, value);
-        set_value(&self->lease, (wire_bytes_t){(uint8_t *)value, len});
-        self->due_ms =
-            core->now_ms + core->options.store_lease_ms / KEEPS_A_LEASE;
+    if (rc < 0) { /* it may have happened or not */
+        end_sweep(core, rc == -ESTALE ? "another's" : "failed");
+        return;
     }
+    self->lease = self->claim;
+    self->claimed_ms = core->now_ms;
+    self->due_ms = core->now_ms + core->options.store_lease_ms / KEEPS_A_LEASE;
 }
 
 /* Make it ours, or ours for longer. */
@@ -410,12 +430,14 @@ static void claim(core_t *core)
     sweep_t *self = &core->sweep;
     char value[STORE_LEASE_MAX];
     size_t len = put_value(core, ++self->beats, value);
+
+    self->claim = self->lease;
+    set_value(&self->claim, (wire_bytes_t){(uint8_t *)value, len});
     store_op_t op = {.verb = STORE_CLAIM,
                      .key = name_of(&self->lease),
                      .expected = value_of(&self->lease),
-                     .value = {(uint8_t *)value, len},
+                     .value = value_of(&self->claim),
                      .done = on_claimed};
-
     self->is_asking = true;
     submit(core, &op, 0);
 }
@@ -429,6 +451,8 @@ static void start_sweep(core_t *core, const seen_t *lease)
     self->lease = *lease;
     self->cursor_len = 0;
     self->disconnects = 0;
+    self->failures = 0;
+    self->page_due_ms = core->now_ms;
     claim(core);
 }
 
@@ -442,11 +466,13 @@ static void go_on(core_t *core)
         if (core->now_ms - self->asked_ms > core->options.liveness_ms) {
             ask_again(core);
         }
-    } else if (self->orphans > 0) {
-        return; /* their DISCONNECTs first, or many would pile up */
+    } else if (self->orphans > 0 || self->rows > 0) {
+        return; /* those first: they would pile up, or be found again */
     } else if (!self->is_last) {
-        ask_page(core);
-    } else if (self->rows == 0) {
+        if (core->now_ms >= self->page_due_ms) {
+            ask_page(core);
+        }
+    } else {
         drop_lease(core, name_of(&self->lease), value_of(&self->lease));
         end_sweep(core, "done");
     }
@@ -484,6 +510,8 @@ static void see(core_t *core, const store_lease_t *lease)
         set_value(seen, lease->value);
     }
     seen->is_told = true;
+    list_remove(&seen->linked); /* they come in the same order each time, so */
+    list_append(&core->sweep.seen, &seen->linked); /* the next is the first */
 }
 
 static void forget_untold(core_t *core)

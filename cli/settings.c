@@ -188,7 +188,7 @@ static int set_number(settings_t *settings, const setting_t *setting,
         snprintf(right, sizeof right, "a whole number of %s from %lld to %lld",
                  setting->unit, (long long)setting->min,
                  (long long)setting->max);
-        return fault(error, origin, value, right);
+        return fault(error, origin, "…", right); /* it may hold a secret */
     }
     *(int64_t *)field_of(settings, setting) = number;
     return 0;

@@ -84,6 +84,11 @@ static void ask_table(model_store_t *self, const store_op_t *op,
 {
     store_op_t inner = *op;
 
+    self->lists += op->verb == STORE_LIST_OWNER;
+    if (op->verb == STORE_LIST_OWNER && self->refuses_lists) {
+        outer->done(outer, -EACCES, NULL);
+        return;
+    }
     self->table->options.writer = self->writer;
     inner.done = on_answer;
     inner.user = outer;
@@ -91,11 +96,29 @@ static void ask_table(model_store_t *self, const store_op_t *op,
     store_submit(self->table->rows, &inner);
 }
 
+static void ignore(store_op_t *op, int rc, const store_result_t *result)
+{
+    (void)op;
+    (void)rc;
+    (void)result;
+}
+
+/* Its answer was lost on the way. */
+static void do_unheard(model_store_t *self, const store_op_t *op)
+{
+    store_op_t nobody = {.done = ignore};
+
+    ask_table(self, op, &nobody);
+}
+
 static void answer(model_store_t *self, held_op_t *held)
 {
     list_remove(&held->linked);
     self->held_count--;
     if (self->failure != 0) {
+        if (self->does_all_the_same) {
+            do_unheard(self, &held->op);
+        }
         held->outer->done(held->outer, self->failure, NULL);
     } else {
         ask_table(self, &held->op, held->outer);
@@ -186,6 +209,7 @@ void model_store_init(model_store_t *self, model_table_t *table,
 void model_store_fini(model_store_t *self)
 {
     self->failure = -ECANCELED;
+    self->does_all_the_same = false;
     while (model_store_answer(self)) {
     }
 }

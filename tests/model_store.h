@@ -27,8 +27,11 @@ typedef struct {
     const char *writer;   /* borrowed for as long as the table has its rows */
     list_t held;          /* operations that wait, oldest first */
     size_t held_count;
-    bool holds;  /* it answers only by model_store_answer */
-    int failure; /* it answers this to everything; 0: it works */
+    bool holds;             /* it answers only by model_store_answer */
+    int failure;            /* it answers this to everything; 0: it works */
+    bool refuses_lists;     /* it has no right to tell of an owner's rows */
+    unsigned lists;         /* so often it was asked to */
+    bool does_all_the_same; /* what it says has failed */
 } model_store_t;
 
 void model_store_init(model_store_t *self, model_table_t *table,

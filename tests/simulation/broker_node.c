@@ -313,6 +313,7 @@ void broker_node_fail_store(broker_node_t *self, int failure)
         if (self->model.held_count > 0) {
             begin_turn(self); /* it does not stand still: see there */
         }
+        self->model.does_all_the_same = failure != 0 && world_chance(3);
         model_store_fail(&self->model, failure);
         self->answers_due = self->model.held_count;
     }

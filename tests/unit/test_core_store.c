@@ -205,6 +205,39 @@ static void a_broker_that_ends_leaves_its_rows(void **state)
     assert_int_equal(rows(), 1);
 }
 
+/* Another broker has it by then, and has written its row. */
+static void a_list_that_broke_off_takes_no_row_away(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    broker_restarts();
+    gateway->broker[0] = '\0';
+    put_hello(gateway);
+    speaks(gateway);
+    gets(gateway, KIND_WELCOME);
+    time_passes(50);
+    syncs(gateway, &client, 1, true); /* more is to come */
+    dies(gateway);
+    time_passes(1000);
+    assert_int_equal(rows(), 1);
+}
+
+static void who_comes_back_before_its_row_could_go_keeps_it(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    model_store_fail(&broker.model, -EBUSY);
+    gets_reply(gateway, client_leaves(client), 200);
+    adds(gateway, client); /* as a gateway would that broke the rules */
+    model_store_fail(&broker.model, 0);
+    time_passes(1000);
+    assert_int_equal(rows(), 1);
+}
+
 /* --- a store that fails -------------------------------------------------- */
 
 static void a_store_that_fails_keeps_nobody_out(void **state)
@@ -471,6 +504,19 @@ static void a_question_that_breaks_a_rule_is_400(void **state)
     assert_int_equal(gets(worker, KIND_RESULT).result.status, 400);
 }
 
+static void a_name_that_is_too_long_is_400(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    char name[USER_MAX + 2];
+    (void)state;
+
+    memset(name, 'x', sizeof name);
+    name[USER_MAX + 1] = '\0';
+    assert_int_equal(asks(worker, "user", name).status, 400);
+    name[USER_MAX] = '\0';
+    assert_int_equal(asks(worker, "user", name).status, 200);
+}
+
 static void a_store_that_is_down_is_503(void **state)
 {
     node_t *worker = a_worker("w", "echo", 8);
@@ -541,6 +587,8 @@ int main(void)
         TEST(who_goes_to_another_broker_keeps_its_row),
         TEST(who_comes_from_another_broker_gets_its_row),
         TEST(a_broker_that_ends_leaves_its_rows),
+        TEST(a_list_that_broke_off_takes_no_row_away),
+        TEST(who_comes_back_before_its_row_could_go_keeps_it),
         TEST(a_store_that_fails_keeps_nobody_out),
         TEST(who_waits_when_the_store_fails_gets_in),
         TEST(with_require_store_nobody_gets_in_without_a_row),
@@ -553,6 +601,7 @@ int main(void)
         TEST(a_worker_asks_how_many_there_are),
         TEST(a_list_comes_page_by_page),
         TEST(a_question_that_breaks_a_rule_is_400),
+        TEST(a_name_that_is_too_long_is_400),
         TEST(a_store_that_is_down_is_503),
         TEST(a_worker_has_sixteen_queries_under_way_and_no_more),
         TEST(the_answer_to_a_worker_that_left_goes_nowhere),

@@ -287,6 +287,34 @@ static void a_gateway_that_ends_in_order_leaves_no_lease(void **state)
     assert_int_equal(leases(), 0);
 }
 
+/* A KEEP between the claim and its answer must not be taken for the claim. */
+static void a_gateway_that_greets_meanwhile_does_not_spoil_a_claim(void **state)
+{
+    (void)state;
+    kept_lease(someone_of_loop(9, 1), "1");
+    broker.model.holds = true;
+    for (int i = 0; i < 200; i++) {
+        time_passes(500);
+        if (i % 3 == 0) {
+            while (model_store_answer_behind(&broker.model, 0)) {
+            }
+        } else if (i == 100) {
+            a_gateway(4);
+        }
+    }
+    assert_int_equal(leases(), 1); /* of the gateway that greeted */
+}
+
+static void what_the_store_may_not_tell_is_not_asked_for_ever(void **state)
+{
+    (void)state;
+    kept_lease(someone_of_loop(9, 1), "1");
+    left_row(someone_of_loop(9, 1));
+    broker.model.refuses_lists = true;
+    time_passes(2 * LEASE_MS);
+    assert_in_range(broker.model.lists, 1, 10);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, set_up, broker_tear_down)
 
@@ -302,6 +330,8 @@ int main(void)
         TEST(many_rows_are_swept_in_portions),
         TEST(who_was_lost_with_gateway_and_broker_is_told_of),
         TEST(a_gateway_that_ends_in_order_leaves_no_lease),
+        TEST(a_gateway_that_greets_meanwhile_does_not_spoil_a_claim),
+        TEST(what_the_store_may_not_tell_is_not_asked_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
