@@ -17,7 +17,7 @@
 #include "store/redis_link.h"
 #include "store/stats.h"
 
-#define REDIS_POOL_MANY 256
+#define REDIS_POOL_MANY 1024
 
 typedef struct redis_node redis_node_t;
 typedef struct redis_pool redis_pool_t;
