@@ -112,7 +112,7 @@ static int check(const redis_pool_t *self, uint16_t slot, int64_t grace_ms)
     }
     int rc = node != NULL ? node->down_rc : self->down_rc;
     int64_t since_ms = node != NULL ? node->down_since_ms : self->down_since_ms;
-    if (rc == -EACCES || clock_mono_ms() - since_ms > grace_ms) {
+    if (rc == -EACCES || clock_mono_ms() - since_ms >= grace_ms) {
         return rc < 0 ? rc : -ENOTCONN;
     }
     return 0;

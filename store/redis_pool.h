@@ -105,7 +105,7 @@ static inline bool redis_pool_is_single(const redis_pool_t *self)
 
 /*
  * How it stands with the server of this slot: 0, it answers or may soon; -errno
- * when it has been away for longer than timeout_ms, or wants another password.
+ * when it has been away for timeout_ms, or wants another password.
  */
 int redis_pool_check(const redis_pool_t *self, uint16_t slot);
 
