@@ -138,6 +138,16 @@ bool model_store_answer(model_store_t *self)
     return true;
 }
 
+bool model_store_holds(const model_store_t *self, store_verb_t verb)
+{
+    list_foreach(link, &self->held) {
+        if (list_entry(link, held_op_t, linked)->op.verb == verb) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* About the same connection, or lease? */
 static bool is_akin(const held_op_t *a, const held_op_t *b)
 {

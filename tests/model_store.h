@@ -49,6 +49,9 @@ bool model_store_answer(model_store_t *self);
  */
 bool model_store_answer_behind(model_store_t *self, size_t skip);
 
+/* Does an operation of this kind wait? */
+bool model_store_holds(const model_store_t *self, store_verb_t verb);
+
 /* It stops or goes on working; what waits is answered accordingly. */
 void model_store_fail(model_store_t *self, int failure);
 

@@ -293,15 +293,20 @@ static void a_gateway_that_greets_meanwhile_does_not_spoil_a_claim(void **state)
     (void)state;
     kept_lease(someone_of_loop(9, 1), "1");
     broker.model.holds = true;
-    for (int i = 0; i < 200; i++) {
-        time_passes(500);
-        if (i % 3 == 0) {
-            while (model_store_answer_behind(&broker.model, 0)) {
-            }
-        } else if (i == 100) {
-            a_gateway(4);
+    for (int i = 0; i < 1000; i++) {
+        if (model_store_holds(&broker.model, STORE_CLAIM)) {
+            break;
         }
+        while (model_store_answer(&broker.model)) {
+        }
+        time_passes(100);
     }
+    assert_true(model_store_holds(&broker.model, STORE_CLAIM));
+    a_gateway(4);
+    broker.model.holds = false;
+    while (model_store_answer(&broker.model)) {
+    }
+    time_passes(LEASE_MS / 2);
     assert_int_equal(leases(), 1); /* of the gateway that greeted */
 }
 
