@@ -5,11 +5,13 @@
 
 #include <pthread.h>
 
-#define TICK_S            0.05
-#define FIRST_PRIORITY    (ZWATCH_PRIORITY + 1)
-#define HIGH_WATER_FRAMES 10000
-#define FRAME_MAX         (INT64_C(64) << 20) /* bytes; PROTOCOL.md section 2 */
-#define LINGER_MS         500 /* for the last frames, BYE among them */
+#define TICK_S             0.05
+#define QUESTIONS_PER_TURN 16
+#define ANSWER_MAX         262144 /* bytes of text */
+#define FIRST_PRIORITY     (ZWATCH_PRIORITY + 1)
+#define HIGH_WATER_FRAMES  10000
+#define FRAME_MAX          (INT64_C(64) << 20) /* bytes; PROTOCOL.md section 2 */
+#define LINGER_MS          500 /* for the last frames, BYE among them */
 /*
  * ZMTP's own heartbeats find a host that is gone; ours find a process that does
  * not work.  They take their time, since a broker that only stood still should
@@ -59,8 +61,63 @@ static void on_command(void *user)
         self->ops->stats(self->user);
     } else if (streq(command, "CANCEL")) {
         self->is_cancelled = true;
+    } else if (self->ops->told != NULL) {
+        self->ops->told(self->user, command);
     }
     zstr_free(&command);
+}
+
+/* --- questions ----------------------------------------------------------- */
+
+static void answer(actor_t *self, char *number, const char *question)
+{
+    unsigned status = 404;
+    char code[16];
+    buf_t text;
+
+    buf_init(&text, ANSWER_MAX);
+    if (streq(question, "HEALTH")) {
+        status = 200;
+    } else if (self->ops->answer != NULL) {
+        status = self->ops->answer(self->user, question, &text);
+    }
+    snprintf(code, sizeof code, "%u", status);
+    zmsg_t *message = zmsg_new();
+    zmsg_addstr(message, number);
+    zmsg_addstr(message, code);
+    zmsg_addmem(message, text.data, text.len);
+    (void)zmsg_send(&message, self->questions);
+    zmsg_destroy(&message); /* it was not sent: there was no room */
+    buf_fini(&text);
+}
+
+static void on_questions(void *user)
+{
+    actor_t *self = user;
+
+    for (int i = 0; i < QUESTIONS_PER_TURN; i++) {
+        char *number = NULL, *question = NULL;
+        zmsg_t *message = zmsg_recv_nowait(self->questions);
+        if (message == NULL) {
+            return;
+        }
+        number = zmsg_popstr(message);
+        question = zmsg_popstr(message);
+        if (number != NULL && question != NULL) {
+            answer(self, number, question);
+        }
+        zstr_free(&number);
+        zstr_free(&question);
+        zmsg_destroy(&message);
+    }
+}
+
+void actor_take_questions(actor_t *self, zsock_t *questions)
+{
+    self->questions = questions;
+    if (questions != NULL) {
+        zsock_set_sndtimeo(questions, 0);
+    }
 }
 
 void actor_init(actor_t *self, const char *name, zsock_t *pipe,
@@ -86,6 +143,10 @@ void actor_run(actor_t *self)
     ev_timer_start(self->loop, &self->tick);
     zwatch_start(&self->commands, self->loop, zsock_resolve(self->pipe),
                  ZWATCH_READS, on_command, self);
+    if (self->questions != NULL) {
+        zwatch_start(&self->asked, self->loop, zsock_resolve(self->questions),
+                     ZWATCH_READS, on_questions, self);
+    }
     ev_run(self->loop, 0);
 }
 
@@ -97,6 +158,7 @@ void actor_end(actor_t *self)
 void actor_fini(actor_t *self)
 {
     zwatch_stop(&self->commands);
+    zwatch_stop(&self->asked);
     ev_loop_destroy(self->loop);
     self->loop = NULL;
 }

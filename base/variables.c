@@ -15,6 +15,7 @@
 
 /* Without the prefix.  A test holds them against the tables of settings. */
 static const char *const known[] = {
+    "ADMIN",
     "BROKER",
     "CONFIG",
     "CONNECTION_WINDOW",

@@ -17,6 +17,7 @@
 #include "base/zparts.h"
 #include "broker/core.h"
 #include "broker/dead_letters.h"
+#include "broker/report.h"
 #include "store/open.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ typedef struct broker {
     } side[SIDES];   /* what the watchers' callbacks are given */
     ev_timer parked; /* runs while a socket was full */
     int64_t drain_ms, drain_until_ms; /* until: 0 while nobody wants our end */
+    bool requires_store;
     int64_t probe_ms, probed_ms;
     int probes_due; /* soon, because a transport broke */
 } broker_t;
@@ -263,6 +265,24 @@ static void on_term(void *user)
     }
 }
 
+static unsigned on_question(void *user, const char *question, buf_t *out)
+{
+    broker_t *self = user;
+    broker_state_t state = {
+        .is_draining = self->drain_until_ms != 0,
+        .is_store_up = self->store->stats.store_up != 0,
+        .requires_store = self->requires_store,
+    };
+
+    if (streq(question, "READY")) {
+        return broker_ready(&state, out);
+    }
+    if (streq(question, "METRICS")) {
+        return broker_metrics(core_stats(self->core), &self->store->stats, out);
+    }
+    return 404;
+}
+
 static void log_stats(void *user)
 {
     broker_t *self = user;
@@ -362,6 +382,7 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
     rand_hex(self->boot);
     self->probe_ms = options->heartbeat_ms;
     self->drain_ms = options->drain_ms;
+    self->requires_store = options->require_store;
     if (open_store(self, options, error, error_size) < 0) {
         return -EINVAL;
     }
@@ -422,7 +443,13 @@ static void say_ready(broker_t *self)
 void broker_actor(zsock_t *pipe, void *options)
 {
     static const actor_ops_t ops = {
-        .begin = on_begin, .end = on_end, .term = on_term, .stats = log_stats};
+        .begin = on_begin,
+        .end = on_end,
+        .term = on_term,
+        .stats = log_stats,
+        .answer = on_question,
+    };
+    const broker_options_t *told = options;
     broker_t self = {.core = NULL};
     char error[512] = "";
 
@@ -434,6 +461,7 @@ void broker_actor(zsock_t *pipe, void *options)
         return;
     }
     start_watchers(&self);
+    actor_take_questions(&self.actor, told->questions);
     say_ready(&self);
     actor_run(&self.actor);
     if (!self.actor.is_cancelled) {

@@ -9,7 +9,8 @@
  *   owner -> actor   $TERM     say BYE to all peers and end
  *                    STATS     log the counters (event BROKER-STATS)
  *
- * and those of base/actor.h.
+ * and those of base/actor.h.  It answers READY and METRICS (broker/report.h) on
+ * the pipe options->questions.
  */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H

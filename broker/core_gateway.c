@@ -87,7 +87,7 @@ static void end_lost(core_t *core, conn_t *conn)
     bool was_half_listed = conn->round != 0 && !gateway->was_synced;
 
     if (was_half_listed && is_idle(conn)) {
-        conn->is_stored = false; /* its row is whoever's it is then */
+        conn->is_moved = true; /* its row, if shared, is another's by now */
         conns_unlist(core, conn);
         conns_reap(core, conn);
         return;

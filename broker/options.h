@@ -37,6 +37,9 @@ typedef struct {
     int64_t drain_ms;     /* from $TERM to the end, at most */
     int64_t max_workers;  /* peers on the workers' socket; more are refused */
     int64_t max_gateways; /* peers on the gateways' socket */
+
+    void *questions; /* borrowed zsock_t, where it is asked (base/actor.h);
+                        NULL: nobody does */
 } broker_options_t;
 
 /* Set every field to its documented default. */

@@ -16,8 +16,9 @@
 #define KEEPS_A_LEASE 3   /* so often it is kept in its time */
 #define PAGE          100 /* rows at once, and DISCONNECTs under way */
 #define PAGE_RETRY_MS 1000
-#define PAGE_FAILURES 5 /* then it is given up, until its lease is looked at   \
-                         */
+#define PAGE_FAILURES                                                          \
+    5 /* then it is given up, until its lease is looked at                     \
+       */
 
 /* A row whose gateway was asked whether it has the connection. */
 typedef struct {

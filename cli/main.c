@@ -9,8 +9,10 @@
  * Exit status: 0 after a stop in order, 1 when something failed, 2 for a wrong
  * setting.
  */
+#include "admin/admin.h"
 #include "base/log.h"
 #include "base/variables.h"
+#include "base/xalloc.h"
 #include "broker/broker.h"
 #include "cli/dead.h"
 #include "cli/settings.h"
@@ -43,8 +45,10 @@ static const command_t commands[] = {
 };
 
 typedef struct {
-    zactor_t *gateway, *broker; /* NULL: not run here */
-    int signals;                /* signalfd */
+    zactor_t *gateway, *broker, *admin; /* NULL: not run here */
+    zsock_t *asked[ADMIN_SOURCES_MAX]; /* their ends of the pipes on which … */
+    zsock_t *asking[ADMIN_SOURCES_MAX]; /* … the admin listener asks them */
+    int signals;                        /* signalfd */
 } program_t;
 
 static void usage(FILE *out)
@@ -123,9 +127,12 @@ static void set_descriptor_limit(rlim_t wanted)
 
 /* --- actors -------------------------------------------------------------- */
 
-static void log_listening(const char *first, const char *second)
+static void log_listening(zactor_fn *which, const char *first,
+                          const char *second)
 {
-    if (second != NULL) {
+    if (which == admin_actor) {
+        log_info("ADMIN-LISTENING", "address=%s", first);
+    } else if (which == broker_actor) {
         log_info("BROKER-LISTENING", "workers=%s gateways=%s", first, second);
     } else {
         log_info("GATEWAY-LISTENING", "address=%s", first);
@@ -142,7 +149,7 @@ static zactor_t *start(zactor_fn *run, void *options)
     char *second = message == NULL ? NULL : zmsg_popstr(message);
 
     if (word != NULL && streq(word, "READY")) {
-        log_listening(first, second);
+        log_listening(run, first, second);
     } else {
         log_err("START-FAILED", "%s", first == NULL ? "no memory" : first);
         zactor_destroy(&actor);
@@ -152,6 +159,38 @@ static zactor_t *start(zactor_fn *run, void *options)
     zstr_free(&second);
     zmsg_destroy(&message);
     return actor;
+}
+
+/* Make the pipe on which the admin listener asks an actor.  Returns the actor's
+ * end. */
+static zsock_t *open_questions(program_t *self, admin_options_t *admin,
+                               const char *name)
+{
+    size_t i = admin->source_count++;
+
+    self->asking[i] = zsys_create_pipe(&self->asked[i]);
+    must(self->asking[i] != NULL);
+    admin->sources[i] = (admin_source_t){name, self->asking[i]};
+    return self->asked[i];
+}
+
+/* First of all: what cannot be watched is not to serve. */
+static int start_admin(program_t *self, const command_t *command,
+                       settings_t *settings)
+{
+    admin_options_t *admin = &settings->admin;
+
+    if (admin->listen[0] == '\0') {
+        return 0;
+    }
+    if ((command->audience & FOR_GATEWAY) != 0) {
+        settings->gateway.questions = open_questions(self, admin, "gateway");
+    }
+    if ((command->audience & FOR_BROKER) != 0) {
+        settings->broker.questions = open_questions(self, admin, "broker");
+    }
+    self->admin = start(admin_actor, admin);
+    return self->admin == NULL ? 1 : 0;
 }
 
 /* Its counters would bury the line that says what failed. */
@@ -169,9 +208,13 @@ static int start_all(program_t *self, const command_t *command,
         settings->broker.gateways = INNER_ENDPOINT;
         settings->gateway.broker = INNER_ENDPOINT;
     }
+    if (start_admin(self, command, settings) != 0) {
+        return 1;
+    }
     if ((command->audience & FOR_BROKER) != 0) {
         self->broker = start(broker_actor, &settings->broker);
         if (self->broker == NULL) {
+            cancel(self->admin);
             return 1;
         }
     }
@@ -179,6 +222,7 @@ static int start_all(program_t *self, const command_t *command,
         self->gateway = start(gateway_actor, &settings->gateway);
         if (self->gateway == NULL) {
             cancel(self->broker);
+            cancel(self->admin);
             return 1;
         }
     }
@@ -192,6 +236,9 @@ static void log_stats(program_t *self)
     }
     if (self->broker != NULL) {
         zstr_send(self->broker, "STATS");
+    }
+    if (self->admin != NULL) {
+        zstr_send(self->admin, "STATS");
     }
 }
 
@@ -227,12 +274,17 @@ static int wait_for_end(program_t *self)
     if (self->broker != NULL) {
         zpoller_add(poller, self->broker);
     }
+    if (self->admin != NULL) {
+        zpoller_add(poller, self->admin);
+    }
     zpoller_set_nonstop(poller, true);
     while (result < 0) {
         void *which = zpoller_wait(poller, -1);
         if (which != (void *)&self->signals) {
             log_err("ACTOR-ENDED", "which=%s",
-                    which == self->broker ? "broker" : "gateway");
+                    which == self->broker    ? "broker"
+                    : which == self->gateway ? "gateway"
+                                             : "admin");
             result = 1;
         } else if (read(self->signals, &info, sizeof info) ==
                        (ssize_t)sizeof info &&
@@ -242,6 +294,29 @@ static int wait_for_end(program_t *self)
     }
     zpoller_destroy(&poller);
     return result;
+}
+
+static void tell_admin(program_t *self, const char *what)
+{
+    if (self->admin != NULL) {
+        zstr_send(self->admin, what);
+    }
+}
+
+/* The gateway before the broker, since its last requests need one; and who asks
+ * hears to the end that nothing is ready. */
+static void stop_all(program_t *self)
+{
+    tell_admin(self, "STOPPING");
+    zactor_destroy(&self->gateway);
+    tell_admin(self, "GONE gateway");
+    zactor_destroy(&self->broker);
+    tell_admin(self, "GONE broker");
+    zactor_destroy(&self->admin);
+    for (size_t i = 0; i < ADMIN_SOURCES_MAX; i++) {
+        zsock_destroy(&self->asking[i]);
+        zsock_destroy(&self->asked[i]);
+    }
 }
 
 /* From here on a second signal has its usual effect. */
@@ -267,8 +342,7 @@ static int run(const command_t *command, settings_t *settings)
         result = wait_for_end(&self);
         unblock_signals();
     }
-    zactor_destroy(&self.gateway); /* first: its last requests need a broker */
-    zactor_destroy(&self.broker);
+    stop_all(&self);
     close(self.signals);
     return result;
 }

@@ -22,7 +22,9 @@ typedef enum {
     FLAG,
     NUMBER,
     TEXT,
+    URL,     /* a text that may hold a password, so it is not shown */
     ADDRESS, /* from here on texts of which something is checked */
+    ADMIN,   /* an address, a port alone, or nothing */
     ENDPOINT,
     ENDPOINTS, /* comma separated */
     EXPRESSION,
@@ -60,6 +62,8 @@ static const setting_t table[] = {
      "where workers connect"},
     {"gateways", ENDPOINT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
      "where gateways connect (not with serve)"},
+    {"admin", ADMIN, FOR_ALL, AT(admin.listen), 0, 0, "ADDRESS:PORT",
+     "health and metrics; a port alone: of 127.0.0.1; empty: nowhere"},
     {"name", TEXT, FOR_ALL, AT(name), 0, PEER_NAME_MAX, "TEXT",
      "name of this process in logs"},
     {"log-level", LEVEL, FOR_ALL, AT(log_level), 0, 0, "LEVEL",
@@ -132,7 +136,7 @@ static const setting_t table[] = {
      "directory for requests that killed their workers; see hoist dead"},
     {"dead-letters-max", NUMBER, FOR_BROKER, AT(broker.dead_letters_max), 0,
      INT64_C(1) << 40, "bytes", "of them together; more are lost"},
-    {"store", TEXT, FOR_BROKER, AT(broker.store), 0, 1024, "URL",
+    {"store", URL, FOR_BROKER, AT(broker.store), 0, 1024, "URL",
      "records of connections: memory, redis://..., dynamodb://..."},
     {"store-timeout", NUMBER, FOR_BROKER, AT(broker.store_timeout_ms), 1, 60000,
      "ms", "for one operation, with all that is tried again"},
@@ -154,7 +158,8 @@ static const setting_t table[] = {
 
 static void defaults(settings_t *settings)
 {
-    *settings = (settings_t){.name = "", .log_level = "info"};
+    *settings =
+        (settings_t){.name = "", .log_level = "info", .admin = {.listen = ""}};
     gateway_options_init(&settings->gateway);
     broker_options_init(&settings->broker);
     settings->drain_ms = settings->gateway.drain_ms;
@@ -188,7 +193,7 @@ static int set_number(settings_t *settings, const setting_t *setting,
         snprintf(right, sizeof right, "a whole number of %s from %lld to %lld",
                  setting->unit, (long long)setting->min,
                  (long long)setting->max);
-        return fault(error, origin, "…", right); /* it may hold a secret */
+        return fault(error, origin, value, right);
     }
     *(int64_t *)field_of(settings, setting) = number;
     return 0;
@@ -246,6 +251,17 @@ static bool is_listen(const char *value, char *right, size_t size)
     }
     snprintf(right, size, "ADDRESS:PORT, a port from 0 to 65535");
     return is_address(value);
+}
+
+static bool is_admin(const char *value, char *right, size_t size)
+{
+    char address[256];
+
+    if (!admin_address(value, address, sizeof address)) {
+        snprintf(right, size, "ADDRESS:PORT, a port from 0 to 65535");
+        return false;
+    }
+    return value[0] == '\0' || is_listen(address, right, size);
 }
 
 /* For ZeroMQ, where the port may be "*": any that is free. */
@@ -348,6 +364,8 @@ static bool is_right(type_t type, const char *value, char *right, size_t size)
     switch (type) {
     case ADDRESS:
         return is_listen(value, right, size);
+    case ADMIN:
+        return is_admin(value, right, size);
     case ENDPOINT:
         snprintf(right, size, "tcp://ADDRESS:PORT or ipc://PATH");
         return is_endpoint(value);
@@ -384,7 +402,7 @@ static int set_text(settings_t *settings, const setting_t *setting,
     if (setting->max != 0 && strlen(value) > (size_t)setting->max) {
         snprintf(right, sizeof right, "at most %lld bytes",
                  (long long)setting->max);
-        return fault(error, origin, value, right);
+        return fault(error, origin, setting->type == URL ? "…" : value, right);
     }
     if (!is_right(setting->type, value, right, sizeof right)) {
         return fault(error, origin, value, right);

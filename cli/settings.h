@@ -8,6 +8,7 @@
 #ifndef CLI_SETTINGS_H
 #define CLI_SETTINGS_H
 
+#include "admin/options.h"
 #include "broker/options.h"
 #include "gateway/gateway.h"
 
@@ -19,6 +20,7 @@ typedef enum { FOR_GATEWAY = 1, FOR_BROKER = 2, FOR_ALL = 3 } audience_t;
 typedef struct {
     gateway_options_t gateway;
     broker_options_t broker;
+    admin_options_t admin;
     const char *name;      /* of this process, for people */
     int64_t drain_ms;      /* of both */
     const char *log_level; /* "error", "warn", "info" or "debug" */

@@ -16,6 +16,7 @@
 #include "base/zdial.h"
 #include "base/zparts.h"
 #include "gateway/hub.h"
+#include "gateway/report.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -314,6 +315,19 @@ static void log_stats(void *user)
     hub_log_stats(self->hub);
 }
 
+static unsigned on_question(void *user, const char *question, buf_t *out)
+{
+    gateway_t *self = user;
+
+    if (streq(question, "READY")) {
+        return gateway_ready(self->hub, out);
+    }
+    if (streq(question, "METRICS")) {
+        return gateway_metrics(&self->hub->stats, out);
+    }
+    return 404;
+}
+
 /* --- start and end ----------------------------------------------------- */
 
 static int start_brokers(gateway_t *self, const gateway_options_t *options,
@@ -383,7 +397,13 @@ static void stop(gateway_t *self)
 void gateway_actor(zsock_t *pipe, void *options)
 {
     static const actor_ops_t ops = {
-        .begin = on_begin, .end = on_end, .term = on_term, .stats = log_stats};
+        .begin = on_begin,
+        .end = on_end,
+        .term = on_term,
+        .stats = log_stats,
+        .answer = on_question,
+    };
+    const gateway_options_t *told = options;
     gateway_t self = {.hub = NULL};
     char error[512] = "";
 
@@ -394,6 +414,7 @@ void gateway_actor(zsock_t *pipe, void *options)
         stop(&self);
         return;
     }
+    actor_take_questions(&self.actor, told->questions);
     zstr_sendx(pipe, "READY", transport_address(self.transport), NULL);
     actor_run(&self.actor);
     log_stats(&self);

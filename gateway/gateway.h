@@ -10,7 +10,8 @@
  *                              (1012), deliver their $disconnects, end
  *                    STATS     log the counters (event GATEWAY-STATS)
  *
- * and those of base/actor.h.
+ * and those of base/actor.h.  It answers READY and METRICS (gateway/report.h)
+ * on the pipe options->questions.
  */
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H

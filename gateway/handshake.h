@@ -6,7 +6,7 @@
 #ifndef GATEWAY_HANDSHAKE_H
 #define GATEWAY_HANDSHAKE_H
 
-#include "gateway/http.h"
+#include "proto/http.h"
 
 /* Does the request ask for a WebSocket at all? */
 bool handshake_is_wanted(const http_request_t *request);

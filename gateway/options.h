@@ -41,6 +41,9 @@ typedef struct {
     int64_t out_soft_ms; /* … that long: closed with 1013 */
     int64_t out_hard;    /* bytes: closed with 1013 at once */
     int64_t drain_ms;    /* from $TERM to the end */
+
+    void *questions; /* borrowed zsock_t, where it is asked (base/actor.h);
+                        NULL: nobody does */
 } gateway_options_t;
 
 /* Set every field to its documented default (docs/settings.md). */

@@ -7,7 +7,7 @@
 #ifndef GATEWAY_STATIC_FILES_H
 #define GATEWAY_STATIC_FILES_H
 
-#include "gateway/http.h"
+#include "proto/http.h"
 
 typedef struct static_files static_files_t;
 

@@ -13,6 +13,7 @@
  */
 #include "gateway/transport.h"
 
+#include "base/listener.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "gateway/compat_lws.h"
@@ -49,7 +50,7 @@ struct transport {
     ev_io accept_watcher;
     ev_timer accept_pause;
     ev_timer library_tick;
-    char address[64];
+    char address[LISTENER_ADDRESS_MAX];
     log_brake_t brake;
     struct lws *in_callback; /* being served: must not be killed in place */
     bool kill_wanted;        /* … but is to be killed when it returns */
@@ -230,88 +231,6 @@ static void on_library_tick(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* --- start and end ----------------------------------------------------- */
 
-/* Split ADDRESS:PORT or [ADDRESS]:PORT at the last colon. */
-static int split_address(const char *text, char *host, size_t size,
-                         const char **port)
-{
-    const char *colon = strrchr(text, ':');
-    if (colon == NULL || (size_t)(colon - text) >= size) {
-        return -EINVAL;
-    }
-    size_t len = (size_t)(colon - text);
-    memcpy(host, text, len);
-    host[len] = '\0';
-    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
-        memmove(host, host + 1, len - 2);
-        host[len - 2] = '\0';
-    }
-    *port = colon + 1;
-    return 0;
-}
-
-static int open_listener(const struct addrinfo *address)
-{
-    int on = 1;
-    int fd = socket(address->ai_family,
-                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, address->ai_addr, address->ai_addrlen) < 0 ||
-        listen(fd, BACKLOG) < 0) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    return fd;
-}
-
-static void remember_address(transport_t *self)
-{
-    struct sockaddr_storage bound;
-    socklen_t len = sizeof bound;
-    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
-
-    if (getsockname(self->listener, (struct sockaddr *)&bound, &len) == 0) {
-        getnameinfo((struct sockaddr *)&bound, len, host, sizeof host, port,
-                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
-    }
-    bool is_v6 = strchr(host, ':') != NULL;
-    snprintf(self->address, sizeof self->address, "%s%.45s%s:%.8s",
-             is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
-}
-
-static int bind_listener(transport_t *self, const char *listen_on, char *error,
-                         size_t size)
-{
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-                             .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    char host[256];
-    const char *port;
-
-    if (split_address(listen_on, host, sizeof host, &port) < 0) {
-        snprintf(error, size, "%s is not ADDRESS:PORT", listen_on);
-        return -EINVAL;
-    }
-    int rc = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
-    if (rc != 0) {
-        snprintf(error, size, "cannot listen on %s: %s", listen_on,
-                 gai_strerror(rc));
-        return -EINVAL;
-    }
-    self->listener = open_listener(found);
-    freeaddrinfo(found);
-    if (self->listener < 0) {
-        snprintf(error, size, "cannot listen on %s: %s", listen_on,
-                 strerror(-self->listener));
-        return self->listener;
-    }
-    remember_address(self);
-    return 0;
-}
-
 static void log_library_line(int level, const char *line)
 {
     (void)level;
@@ -373,7 +292,9 @@ transport_t *transport_new(struct ev_loop *loop,
     self->owner = owner;
     self->listener = -1;
     self->is_tls = options->tls_cert[0] != '\0';
-    if (bind_listener(self, options->listen, error, error_size) < 0) {
+    self->listener = listener_open(options->listen, BACKLOG, self->address,
+                                   error, error_size);
+    if (self->listener < 0) {
         goto fail;
     }
     if (make_context(self, options) < 0) {

@@ -5,7 +5,7 @@
  */
 #include "base/xalloc.h"
 #include "gateway/handshake.h"
-#include "gateway/http.h"
+#include "proto/http.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -108,6 +108,9 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
         "--listen=:": "ADDRESS:PORT",
         "--listen=127.0.0.1:65536": "port from 0 to 65535",
         "--listen=127.0.0.1:http": "port from 0 to 65535",
+        "--admin=:9100": "127.0.0.1:9100 for this machine alone",
+        "--admin=65536": "port from 0 to 65535",
+        "--admin=nowhere": "ADDRESS:PORT",
         "--workers=127.0.0.1:5555": "tcp://ADDRESS:PORT",
         "--workers=tcp://": "tcp://ADDRESS:PORT",
         "--workers=tcp://:5555": "tcp://ADDRESS:PORT",
@@ -249,6 +252,14 @@ def test_an_unknown_command_is_told_and_status_2():
     assert "serve" in ended.stderr
     ended = hoist()
     assert ended.returncode == 2 and ended.stderr.startswith("usage"), ended
+
+
+def test_a_wrong_store_is_not_shown_since_it_may_hold_a_password():
+    ended = subprocess.run([BUILD + "/cli/hoist", "broker",
+                            "--store=redis://u:sekret@h/?" + "x" * 1024],
+                           stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
+    assert ended.returncode == 2 and "--store: '…' is wrong" in ended.stderr
+    assert "sekret" not in ended.stderr, ended.stderr
 
 
 def test_help_shows_every_setting_with_its_default():

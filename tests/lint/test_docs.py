@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.environ.get("HOIST_BUILD", "build/release")
 HOIST = BUILD + "/cli/hoist"
 WORKER = BUILD + "/workers/examples/echo"
-PROGRAMS = ("base", "proto", "store", "broker", "gateway", "cli", "workers")
+PROGRAMS = ("base", "proto", "store", "broker", "gateway", "admin", "cli", "workers")
 LEVELS = {"err": "error", "warn": "warn", "info": "info", "debug": "debug",
           "ERROR": "error", "WARN": "warn", "INFO": "info", "DEBUG": "debug"}
 
@@ -93,14 +93,23 @@ def known_variables_are_those_of_settings_and_workers():
                            dict.fromkeys((name[len("HOIST_"):] for name in read), "read"))
 
 
-def counters_are_those_of_the_sources():
+def counter_tables():
+    """(folder, rows) of each part of counters.md."""
     parts = page("counters.md").split("\n## ")[1:]
-    assert [part.split("\n")[0] for part in parts] == ["Broker", "Store", "Gateway"]
-    for folder, text in zip(("broker", "store", "gateway"), parts):
-        source = (ROOT / folder / "stats.h").read_text(encoding="utf-8")
-        real = {name: (kind, unit) for name, kind, unit in
-                re.findall(r"X\((\w+), (counter|gauge), (\w+),", source)}
-        table = rows(text)
+    titles = [part.split("\n")[0] for part in parts]
+    assert titles == ["Broker", "Store", "Gateway", "Admin"], titles
+    return [(title.lower(), rows(part)) for title, part in zip(titles, parts)]
+
+
+def counters_of(folder):
+    """(name, kind, unit) of each row of its stats.h."""
+    source = (ROOT / folder / "stats.h").read_text(encoding="utf-8")
+    return re.findall(r"X\((\w+), (counter|gauge), (\w+),", source)
+
+
+def counters_are_those_of_the_sources():
+    for folder, table in counter_tables():
+        real = {name: (kind, unit) for name, kind, unit in counters_of(folder)}
         documented = {row[0].strip("`"): (row[1], row[2]) for row in table}
         assert real
         yield from order("counters.md", [row[0] for row in table])
@@ -108,6 +117,32 @@ def counters_are_those_of_the_sources():
         for row in table:
             if len(row) != 4 or not row[3].endswith("."):
                 yield f"counters.md: {row[0]} has no sentence"
+
+
+def metric(folder, name, kind, unit):
+    """What Prometheus calls a counter (base/metrics.h)."""
+    name = re.sub(f"^{folder}_", "", name)
+    if unit == "bytes":
+        name = re.sub("^bytes_", "", name) + "_bytes"
+    return f"hoist_{folder}_{name}" + ("_total" if kind == "counter" else "")
+
+
+def metrics_are_those_of_the_sources():
+    """Those of counters say what counters.md says."""
+    real = {}
+    for folder, table in counter_tables():
+        meanings = {row[0].strip("`"): row[3] for row in table}
+        for name, kind, unit in counters_of(folder):
+            real[metric(folder, name, kind, unit)] = (kind, unit, meanings.get(name))
+    source = (ROOT / "admin/process.c").read_text(encoding="utf-8")
+    of_process = re.findall(r'\{"(\w+)",\s*"(counter|gauge)",\s*"(\w+):', source)
+    assert len(of_process) > 5
+    table = rows(page("metrics.md").split("\n## Metrics\n")[1])
+    documented = {row[0].strip("`"): tuple(row[1:]) for row in table}
+    for name, kind, unit in of_process:
+        real[name] = (kind, unit, documented.get(name, ("", "", "a sentence"))[2])
+    yield from order("metrics.md", [row[0] for row in table])
+    yield from differences("metrics.md", documented, real)
 
 
 def log_calls():
@@ -162,6 +197,7 @@ def main():
                   help_says_what_the_table_says,
                   known_variables_are_those_of_settings_and_workers,
                   counters_are_those_of_the_sources,
+                  metrics_are_those_of_the_sources,
                   log_events_are_those_of_the_sources,
                   route_expressions_are_those_of_the_vectors):
         print(check.__name__.replace("_", " "))

@@ -2,7 +2,7 @@
  *
  * Request heads, and what is asked of them.
  */
-#include "gateway/http.h"
+#include "proto/http.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "gateway/http.h"
+#include "proto/http.h"
 
 #include <ctype.h>
 #include <errno.h>

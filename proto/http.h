@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * As much HTTP/1.1 (RFC 9110, RFC 9112) as the front door needs: request
- * heads in, responses out.  Pure.
+ * As much HTTP/1.1 (RFC 9110, RFC 9112) as the front door and the admin
+ * listener need: request heads in, responses out.  Pure.
  */
-#ifndef GATEWAY_HTTP_H
-#define GATEWAY_HTTP_H
+#ifndef PROTO_HTTP_H
+#define PROTO_HTTP_H
 
 #include "proto/wire.h"
 

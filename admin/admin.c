@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT
+ *
+ *   begin   read the clock
+ *   events  clients' sockets, answers of actors
+ *   end     who is late: actors, clients
+ */
+#include "admin/admin.h"
+
+#include "admin/routes.h"
+#include "admin/server.h"
+#include "base/actor.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWERS_PER_TURN 64
+#define TEXT_MAX         262144 /* bytes of an actor's answer */
+#define GONE             "GONE "
+
+/*
+ * Questions that an actor has not answered.  One that hangs is asked no more,
+ * lest they fill its pipe, which has room for more.
+ */
+#define QUESTIONS_MAX 128
+
+struct admin;
+
+typedef struct {
+    struct admin *admin; /* borrowed */
+    const char *name;    /* borrowed */
+    zsock_t *questions;  /* borrowed */
+    zwatch_t watch;
+    size_t unanswered;
+    bool is_gone;
+} source_t;
+
+typedef struct {
+    unsigned status; /* 0: none came */
+    bool is_due;
+    buf_t text;
+} answer_t;
+
+/* A request, from when it is asked until it is answered. */
+typedef struct {
+    server_call_t id;
+    const route_t *route; /* NULL: there is none */
+    int64_t deadline_ms;
+    answer_t answers[ADMIN_SOURCES_MAX];
+} call_t;
+
+typedef struct admin {
+    actor_t actor;
+    server_t *server;
+    source_t sources[ADMIN_SOURCES_MAX];
+    size_t source_count;
+    bool is_stopping;
+    admin_stats_t stats;
+    log_brake_t brake;
+    call_t calls[SERVER_SLOTS]; /* by the slot of the client */
+} admin_t;
+
+/* --- requests ------------------------------------------------------------ */
+
+static void say(admin_t *self, server_call_t call, unsigned status,
+                const route_t *route)
+{
+    char body[64];
+    int len = snprintf(body, sizeof body, "%s\n", http_reason(status));
+    server_answer_t answer = {.status = status,
+                              .allow = route == NULL ? NULL : route->methods,
+                              .body = (const uint8_t *)body,
+                              .len = (size_t)len,
+                              .type = ROUTES_TEXT};
+
+    server_answer(self->server, call, &answer);
+}
+
+static void tell_silent(admin_t *self, const call_t *call)
+{
+    for (size_t i = 0; i < self->source_count; i++) {
+        if (call->answers[i].is_due) {
+            log_braked(&self->brake, LEVEL_WARN, "ADMIN-UNANSWERED", "which=%s",
+                       self->sources[i].name);
+            self->stats.unanswered++;
+            return;
+        }
+    }
+}
+
+static size_t view_answers(const admin_t *self, const call_t *call,
+                           routes_answer_t answers[ADMIN_SOURCES_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < self->source_count; i++) {
+        const answer_t *answer = &call->answers[i];
+        if (!self->sources[i].is_gone) {
+            answers[count++] = (routes_answer_t){
+                .source = self->sources[i].name,
+                .status = answer->status,
+                .text = {answer->text.data, answer->text.len},
+            };
+        }
+    }
+    return count;
+}
+
+static void forget(call_t *call)
+{
+    for (size_t i = 0; i < ADMIN_SOURCES_MAX; i++) {
+        buf_fini(&call->answers[i].text);
+        call->answers[i].is_due = false;
+    }
+    call->route = NULL;
+}
+
+/* With what there is: all that were asked have answered, or time is up. */
+static void finish(admin_t *self, call_t *call)
+{
+    routes_answer_t answers[ADMIN_SOURCES_MAX];
+    routes_view_t view = {.answers = answers,
+                          .count = view_answers(self, call, answers),
+                          .is_stopping = self->is_stopping,
+                          .stats = &self->stats};
+    const route_t *route = call->route;
+    buf_t body;
+
+    tell_silent(self, call);
+    buf_init(&body, SERVER_ANSWER_MAX / 2);
+    server_answer_t answer = {.status = routes_render(route, &view, &body)};
+    answer.type = answer.status < 300 ? route->type : ROUTES_TEXT;
+    answer.body = body.data;
+    answer.len = body.len;
+    forget(call); /* the answer may bring the client's next request */
+    server_answer(self->server, call->id, &answer);
+    buf_fini(&body);
+}
+
+static bool is_due(const call_t *call)
+{
+    for (size_t i = 0; i < ADMIN_SOURCES_MAX; i++) {
+        if (call->answers[i].is_due) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Returns false when it was not asked, since it answers nothing. */
+static bool ask(source_t *self, server_call_t call, const char *question)
+{
+    char number[24];
+
+    if (self->unanswered >= QUESTIONS_MAX) {
+        return false;
+    }
+    snprintf(number, sizeof number, "%" PRIu64, call);
+    if (zstr_sendx(self->questions, number, question, NULL) < 0) {
+        return false;
+    }
+    self->unanswered++;
+    return true;
+}
+
+static void on_asked(void *user, server_call_t id,
+                     const http_request_t *request)
+{
+    admin_t *self = user;
+    const route_t *route = NULL;
+    unsigned status = routes_find(request, &route);
+    call_t *call = &self->calls[id % SERVER_SLOTS];
+    bool is_hopeless = false; /* one is not even asked */
+
+    if (status != 0) {
+        say(self, id, status, route);
+        return;
+    }
+    forget(call); /* its client is gone */
+    call->id = id;
+    call->route = route;
+    call->deadline_ms = clock_mono_ms() + ADMIN_ANSWER_MS;
+    for (size_t i = 0; i < self->source_count; i++) {
+        answer_t *answer = &call->answers[i];
+        answer->status = 0;
+        if (!self->sources[i].is_gone) {
+            answer->is_due = true;
+            is_hopeless |= !ask(&self->sources[i], id, route->question);
+        }
+    }
+    if (is_hopeless || !is_due(call)) {
+        finish(self, call);
+    }
+}
+
+/* --- answers ------------------------------------------------------------- */
+
+static size_t index_of(const source_t *source)
+{
+    return (size_t)(source - source->admin->sources);
+}
+
+static void take_answer(source_t *self, const char *number, const char *status,
+                        zframe_t *text)
+{
+    server_call_t id = strtoull(number, NULL, 10);
+    call_t *call = &self->admin->calls[id % SERVER_SLOTS];
+    answer_t *answer = &call->answers[index_of(self)];
+
+    if (call->route == NULL || call->id != id || !answer->is_due) {
+        return; /* too late */
+    }
+    answer->is_due = false;
+    answer->status = (unsigned)strtoul(status, NULL, 10);
+    if (buf_put(&answer->text, zframe_data(text), zframe_size(text)) < 0) {
+        answer->status = 500;
+    }
+    if (!is_due(call)) {
+        finish(self->admin, call);
+    }
+}
+
+static void on_answers(void *user)
+{
+    source_t *self = user;
+
+    for (int i = 0; i < ANSWERS_PER_TURN; i++) {
+        zmsg_t *message = zmsg_recv_nowait(self->questions);
+        if (message == NULL) {
+            return;
+        }
+        char *number = zmsg_popstr(message), *status = zmsg_popstr(message);
+        zframe_t *text = zmsg_first(message);
+        self->unanswered -= self->unanswered > 0;
+        if (number != NULL && status != NULL && text != NULL) {
+            take_answer(self, number, status, text);
+        }
+        zstr_free(&number);
+        zstr_free(&status);
+        zmsg_destroy(&message);
+    }
+}
+
+/* Who waits for it does not any more. */
+static void lose(source_t *self)
+{
+    admin_t *admin = self->admin;
+
+    self->is_gone = true;
+    for (size_t i = 0; i < SERVER_SLOTS; i++) {
+        call_t *call = &admin->calls[i];
+        answer_t *answer = &call->answers[index_of(self)];
+        if (call->route != NULL && answer->is_due) {
+            answer->is_due = false;
+            if (!is_due(call)) {
+                finish(admin, call);
+            }
+        }
+    }
+}
+
+/* --- the loop ------------------------------------------------------------ */
+
+static void on_begin(void *user)
+{
+    admin_t *self = user;
+
+    server_begin(self->server, clock_mono_ms());
+}
+
+static void on_end(void *user)
+{
+    admin_t *self = user;
+    int64_t now_ms = clock_mono_ms();
+
+    for (size_t i = 0; i < SERVER_SLOTS; i++) {
+        call_t *call = &self->calls[i];
+        if (call->route != NULL && now_ms >= call->deadline_ms) {
+            finish(self, call);
+        }
+    }
+    server_end(self->server);
+}
+
+static void on_term(void *user)
+{
+    admin_t *self = user;
+
+    actor_end(&self->actor);
+}
+
+static void on_told(void *user, const char *command)
+{
+    admin_t *self = user;
+
+    if (streq(command, "STOPPING")) {
+        self->is_stopping = true;
+    }
+    for (size_t i = 0; i < self->source_count; i++) {
+        if (strncmp(command, GONE, strlen(GONE)) == 0 &&
+            streq(command + strlen(GONE), self->sources[i].name)) {
+            lose(&self->sources[i]);
+        }
+    }
+}
+
+static void log_stats(void *user)
+{
+    admin_t *self = user;
+    const admin_stats_t *stats = &self->stats;
+    char line[512];
+    size_t len = 0;
+
+#define X(name, kind, unit, meaning)                                           \
+    len += (size_t)snprintf(line + len, sizeof line - len, "%s" #name "=%llu", \
+                            len == 0 ? "" : " ",                               \
+                            (unsigned long long)stats->name);
+    ADMIN_STATS(X)
+#undef X
+    log_info("ADMIN-STATS", "%s", line);
+}
+
+/* --- start and end ------------------------------------------------------- */
+
+static int start(admin_t *self, const admin_options_t *options, char *error,
+                 size_t error_size)
+{
+    char address[300];
+
+    if (!admin_address(options->listen, address, sizeof address)) {
+        snprintf(error, error_size, "the admin address is too long");
+        return -EINVAL;
+    }
+    const server_options_t serving = {.address = address,
+                                      .stats = &self->stats,
+                                      .asked = on_asked,
+                                      .user = self};
+    self->server = server_new(self->actor.loop, &serving, error, error_size);
+    return self->server == NULL ? -EADDRINUSE : 0;
+}
+
+static void start_sources(admin_t *self, const admin_options_t *options)
+{
+    self->source_count = options->source_count;
+    for (size_t i = 0; i < self->source_count; i++) {
+        source_t *source = &self->sources[i];
+        source->admin = self;
+        source->name = options->sources[i].name;
+        source->questions = options->sources[i].questions;
+        zsock_set_sndtimeo(source->questions, 0);
+        zwatch_start(&source->watch, self->actor.loop,
+                     zsock_resolve(source->questions), ZWATCH_READS_AND_SENDS,
+                     on_answers, source);
+    }
+    for (size_t i = 0; i < SERVER_SLOTS; i++) {
+        for (size_t j = 0; j < ADMIN_SOURCES_MAX; j++) {
+            buf_init(&self->calls[i].answers[j].text, TEXT_MAX);
+        }
+    }
+}
+
+static void stop(admin_t *self)
+{
+    server_destroy(&self->server);
+    for (size_t i = 0; i < ADMIN_SOURCES_MAX; i++) {
+        zwatch_stop(&self->sources[i].watch);
+    }
+    for (size_t i = 0; i < SERVER_SLOTS; i++) {
+        forget(&self->calls[i]);
+    }
+    actor_fini(&self->actor);
+    free(self);
+}
+
+void admin_actor(zsock_t *pipe, void *options)
+{
+    static const actor_ops_t ops = {
+        .begin = on_begin,
+        .end = on_end,
+        .term = on_term,
+        .stats = log_stats,
+        .told = on_told,
+    };
+    admin_t *self = xcalloc(1, sizeof *self);
+    char error[512] = "";
+
+    actor_init(&self->actor, "hoist-admin", pipe, &ops, self);
+    zsock_signal(pipe, 0);
+    if (start(self, options, error, sizeof error) < 0) {
+        zstr_sendx(pipe, "FAILED", error, NULL);
+        stop(self);
+        return;
+    }
+    start_sources(self, options);
+    zstr_sendx(pipe, "READY", server_address(self->server), NULL);
+    actor_run(&self->actor);
+    if (!self->actor.is_cancelled) {
+        log_stats(self);
+    }
+    stop(self);
+    zstr_send(pipe, "STOPPED");
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The admin listener as an actor: HTTP for operators and their tools, on one
+ * thread with a libev loop of its own, so that it answers for actors that do
+ * not.  It knows nothing of them but their names and the pipes on which they
+ * are asked (base/actor.h): a request is put to all of them as a question, and
+ * who has not answered within ADMIN_ANSWER_MS is said to be silent (503).
+ *
+ * Messages on the actor's pipe (text frames):
+ *
+ *   actor -> owner   READY address:port
+ *   owner -> actor   STOPPING    nothing is ready from here on
+ *                    GONE name   that actor has ended and is not asked any more
+ *                    $TERM       close everything and end
+ *                    STATS       log the counters (event ADMIN-STATS)
+ *
+ * and those of base/actor.h.
+ */
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
+
+#include "admin/options.h"
+
+#include <czmq.h>
+
+#define ADMIN_ANSWER_MS 2000 /* for all actors to answer a request */
+
+/*
+ * The actor: zactor_new(admin_actor, &options), whose `listen` is not "".
+ * options, and its pipes, are used until STOPPED or FAILED.
+ */
+void admin_actor(zsock_t *pipe, void *options);
+
+#endif

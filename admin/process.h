@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What Prometheus' own libraries say of a process, under their names, from
+ * /proc/self.  Any thread.
+ */
+#ifndef ADMIN_PROCESS_H
+#define ADMIN_PROCESS_H
+
+#include "base/buf.h"
+
+/*
+ * Append processor time, memory, descriptors, the start, and what was built.
+ * What the system does not tell is left out.
+ * Returns 0, -ENOBUFS or -ENOMEM.
+ */
+int process_metrics(buf_t *out);
+
+#endif

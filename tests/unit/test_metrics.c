@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The text format of Prometheus.
+ */
+#include "base/metrics.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static buf_t out;
+
+static int set_up(void **state)
+{
+    (void)state;
+    buf_init(&out, 4096);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    buf_fini(&out);
+    return 0;
+}
+
+static void assert_text(const char *want)
+{
+    assert_int_equal(out.len, strlen(want));
+    assert_memory_equal(out.data, want, out.len);
+}
+
+static void assert_put(const char *folder, metric_t metric, const char *want)
+{
+    out.len = 0;
+    assert_int_equal(metrics_put(&out, folder, &metric, 1), 0);
+    assert_text(want);
+}
+
+static void a_counter_is_a_total_and_a_gauge_is_not(void **state)
+{
+    (void)state;
+
+    assert_put("broker",
+               (metric_t){"replies", "counter", "replies", "that came", 7},
+               "# HELP hoist_broker_replies_total replies: that came\n"
+               "# TYPE hoist_broker_replies_total counter\n"
+               "hoist_broker_replies_total 7\n");
+    assert_put("broker", (metric_t){"workers", "gauge", "peers", "here", 0},
+               "# HELP hoist_broker_workers peers: here\n"
+               "# TYPE hoist_broker_workers gauge\n"
+               "hoist_broker_workers 0\n");
+}
+
+static void what_counts_bytes_says_so_at_its_end(void **state)
+{
+    (void)state;
+
+    assert_put("gateway", (metric_t){"bytes_in", "counter", "bytes", "read", 1},
+               "# HELP hoist_gateway_in_bytes_total bytes: read\n"
+               "# TYPE hoist_gateway_in_bytes_total counter\n"
+               "hoist_gateway_in_bytes_total 1\n");
+    assert_put("gateway", (metric_t){"held", "gauge", "bytes", "held", 1},
+               "# HELP hoist_gateway_held_bytes bytes: held\n"
+               "# TYPE hoist_gateway_held_bytes gauge\n"
+               "hoist_gateway_held_bytes 1\n");
+}
+
+static void a_folder_is_named_once(void **state)
+{
+    (void)state;
+
+    assert_put("store", (metric_t){"store_up", "gauge", "boolean", "1: up", 1},
+               "# HELP hoist_store_up boolean: 1: up\n"
+               "# TYPE hoist_store_up gauge\n"
+               "hoist_store_up 1\n");
+}
+
+static void the_largest_number_is_whole(void **state)
+{
+    (void)state;
+
+    assert_put("a", (metric_t){"b", "gauge", "c", "d", UINT64_MAX},
+               "# HELP hoist_a_b c: d\n# TYPE hoist_a_b gauge\n"
+               "hoist_a_b 18446744073709551615\n");
+}
+
+static void help_stays_one_line(void **state)
+{
+    (void)state;
+
+    assert_int_equal(metrics_put_family(&out, "a", "gauge", "one\ntwo \\ \"x\"",
+                                        "{b=\"c\"} 1"),
+                     0);
+    assert_text("# HELP a one\\ntwo \\\\ \"x\"\n# TYPE a gauge\n"
+                "a{b=\"c\"} 1\n");
+}
+
+/* At whatever byte the room ends, what was there before stays whole. */
+static void without_room_nothing_is_put(void **state)
+{
+    const metric_t metrics[] = {{"a", "gauge", "b", "c", 1},
+                                {"d", "counter", "e", "f", 2}};
+    (void)state;
+
+    assert_int_equal(metrics_put(&out, "x", metrics, 2), 0);
+    size_t whole = out.len;
+    for (size_t room = 1; room < whole; room++) {
+        buf_fini(&out);
+        buf_init(&out, room + 3);
+        assert_int_equal(buf_put(&out, "old", 3), 0);
+        assert_int_equal(metrics_put(&out, "x", metrics, 2), -ENOBUFS);
+        assert_text("old");
+    }
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(a_counter_is_a_total_and_a_gauge_is_not),
+        T(what_counts_bytes_says_so_at_its_end),
+        T(a_folder_is_named_once),
+        T(the_largest_number_is_whole),
+        T(help_stays_one_line),
+        T(without_room_nothing_is_put),
+    };
+#undef T
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
