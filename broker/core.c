@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SWEEP_MS        100    /* between two looks for silent peers */
+#define TICK_MS         100    /* between two looks for silent peers */
 #define ASK_AGAIN_MS    100    /* between two WHOs to one stranger */
 #define LIVENESS_MAX_MS 120000 /* that a worker may ask for */
 #define SCRATCH_MAX     ((size_t)2 << 20) /* a target of TARGETS_MAX ids */
@@ -375,13 +375,13 @@ static void expire_requests(core_t *core)
     }
 }
 
-static void sweep_silent(core_t *core)
+static void tick(core_t *core)
 {
-    if (core->now_ms - core->swept_ms < SWEEP_MS) {
+    if (core->now_ms - core->ticked_ms < TICK_MS) {
         return;
     }
-    core->swept_ms = core->now_ms;
-    dispatch_sweep(core);
+    core->ticked_ms = core->now_ms;
+    dispatch_tick(core);
     keeper_turn(core);
     sweep_turn(core);
     list_foreach(link, &core->peers) {
@@ -403,7 +403,7 @@ static void flush_all(core_t *core)
 void core_end(core_t *core)
 {
     expire_requests(core);
-    sweep_silent(core);
+    tick(core);
     sweep_step(core);
     pushes_settle(core);
     flush_all(core);
@@ -506,7 +506,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     core->user = user;
     core->store = store;
     core->now_ms = core->born_ms = now_ms;
-    core->swept_ms = now_ms;
+    core->ticked_ms = now_ms;
     core->disconnect_gone_ms = now_ms - DISCONNECT_MS; /* nobody ever did */
     memcpy(core->boot, boot, strnlen(boot, BOOT_ID_MAX));
     list_init(&core->nobody.linked);
@@ -571,9 +571,9 @@ void core_destroy(core_t **core_p)
     end_side(core, SIDE_GATEWAYS);
     end_side(core, SIDE_WORKERS);
     core->options.route_grace_ms = 0; /* no worker comes any more */
-    dispatch_sweep(core);
+    dispatch_tick(core);
     core->disconnect_gone_ms = core->now_ms - DISCONNECT_MS;
-    dispatch_sweep(core);
+    dispatch_tick(core);
     must(list_is_empty(&core->stranded) && core->nobody.conns == 0);
     pushes_fini(core);
     requests_fini(&core->requests);

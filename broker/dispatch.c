@@ -700,7 +700,7 @@ static void close_deserted(core_t *core)
     schedule_all(core, &orphans);
 }
 
-void dispatch_sweep(core_t *core)
+void dispatch_tick(core_t *core)
 {
     close_deserted(core);
     list_foreach_safe(link, &core->stranded) {

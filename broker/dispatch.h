@@ -49,7 +49,7 @@ void dispatch_feed(core_t *core, worker_t *worker);
 void dispatch_stranded(core_t *core);
 
 /* Now and then: give up what waited for a worker that did not come in time. */
-void dispatch_sweep(core_t *core);
+void dispatch_tick(core_t *core);
 
 /* It takes no more requests; what waited for it goes elsewhere. */
 void dispatch_drain(core_t *core, worker_t *worker);

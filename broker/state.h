@@ -301,7 +301,7 @@ struct core {
     bool is_draining;
     bool is_successor; /* a gateway knew a broker in our place */
     int64_t born_ms, now_ms;
-    int64_t swept_ms;
+    int64_t ticked_ms;
     wheel_t wheel;
 
     list_t peers, dirty, doomed, gateways, credited;
