@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 
-from dynamodb_servers import KEY, SECRET, dynalite, post
+from dynamodb_servers import KEY, SECRET, Proxy, dynalite, fails, hangs, post
 from harness import *
 from redis_server import Server
 
@@ -307,6 +307,53 @@ def test_dynamodb_goes_away_and_comes_back_without_its_table():
             soon(gate, 11)
             Client.close_all()
             soon(gate, 0)
+
+
+FOR_EVER = 10 ** 9
+
+FAULTS = {"throttled": fails("ProvisionedThroughputExceededException"),
+          "failing": fails("InternalServerError", 500),
+          "hanging": hangs,
+          "expired": fails("ExpiredTokenException")}
+
+
+def test_dynamodb_that_fails_in_any_way_holds_nobody_up():
+    os.environ.update(AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET)
+    with dynalite() as service, Proxy(service.port) as proxy:
+        url = f"dynamodb://conns?endpoint=http://127.0.0.1:{proxy.port}"
+        store_init(url)
+        with on(url) as hoist, Gate(hoist.workers) as gate:
+            standing = come_in(hoist)
+            soon(gate, 1)
+            for number, (name, fault) in enumerate(FAULTS.items()):
+                print("  " + name, flush=True)
+                proxy.next("*", fault, FOR_EVER)
+                newcomer = come_in(hoist, name)  # after --store-timeout at most
+                for i in range(20):
+                    echoes(standing, f"{name}{i}")
+                    echoes(newcomer)
+                proxy.next("*", fault, 0)
+                soon(gate, number + 2)
+            assert proxy.faults == []  # each request was signed as it should be
+            Client.close_all()
+            soon(gate, 0)
+
+
+def test_redis_fails_over_to_its_replica():
+    with Server() as master, Server() as replica:
+        replica.ask("REPLICAOF", "127.0.0.1", str(master.port))
+        until(lambda: replica.info("replication")["master_link_status"] == "up",
+              "the replica")
+        url = f"redis://127.0.0.1:{master.port},127.0.0.1:{replica.port}"
+        with on(url) as hoist, Gate(hoist.workers) as gate:
+            clients = [come_in(hoist) for _ in range(5)]
+            soon(gate, 5)
+            master.kill()
+            for client in clients:
+                echoes(client)
+            replica.ask("REPLICAOF", "NO", "ONE")
+            come_in(hoist)
+            soon(gate, 6)
 
 
 def is_gone(service):
