@@ -93,6 +93,7 @@ class Soak:
 
     def set_up(self):
         count = self.options.brokers
+        self.truth.are_several = count > 1
         self.brokers = [Broker(self, f"broker-{i + 1}") for i in range(count)]
         self.gateways = [Gateway(self, f"gateway-{i + 1}", self.brokers)
                          for i in range(2)]

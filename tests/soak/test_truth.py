@@ -135,6 +135,19 @@ def test_what_a_broker_held_that_stood_still_may_be_handled_later():
     whole(story)
 
 
+def test_a_connection_that_came_back_to_a_broker_that_stood_still_has_no_order():
+    def story():
+        it = two_brokers()
+        it.truth.stops["broker-2"].add(11, 16)
+        for run in it.truth.actors[CONN]:
+            run.link = 1
+        return it
+    whole(story(), "events-in-order")
+    it = story()
+    it.truth.are_several = True
+    whole(it)
+
+
 def test_redelivered_messages_come_back_in_order():
     story = Story().connect()
     story.client.send(10, "again")

@@ -144,6 +144,7 @@ class Truth:
         self.crashes = []       # of brokers
         self.trouble = collections.defaultdict(Spans)  # node: not as it should
         self.stops = collections.defaultdict(Spans)    # node: stood still
+        self.are_several = False  # brokers
         self.violations = []
         self.checks = collections.Counter()
         self.counts = collections.Counter()
@@ -228,8 +229,9 @@ class Truth:
 
     def are_parted(self, run, later, attempt):
         """At different brokers, one of which and the gateway may have lost
-        sight of each other while both lived on: then there is no order."""
-        if run.link == later.link:
+        sight of each other while both lived on: then there is no order.  So it
+        is at one broker, if the connection has gone to another and come back."""
+        if run.link == later.link and not self.are_several:
             return False
         gateway = attempt.gateway if attempt else None
         begin, end = run.begin - PARTED_S, later.begin
