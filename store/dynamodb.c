@@ -19,8 +19,10 @@
 #include <string.h>
 
 #define ERRANDS_MAX   DYNAMODB_CONNECTIONS
-#define TOGETHER_FROM 16   /* writes that wait: fewer go one by one */
-#define PROBE_MS      1000 /* between looks at a store that is down */
+#define HEAVY_MAX     8     /* lists and counts under way, of those errands */
+#define HEAVY_MS      60000 /* that one may take, with all its calls */
+#define TOGETHER_FROM 16    /* writes that wait: fewer go one by one */
+#define PROBE_MS      1000  /* between looks at a store that is down */
 
 static void dispatch(store_dynamodb_t *self);
 
@@ -52,6 +54,7 @@ static void free_errand(dynamodb_errand_t *errand)
 {
     list_remove(&errand->linked);
     errand->self->errand_count--;
+    errand->self->heavy_count -= errand->is_heavy;
     dynamodb_cancel(&errand->call);
     dynamodb_page_fini(&errand->page);
     free(errand->leases);
@@ -177,16 +180,19 @@ void dynamodb_errand_call(dynamodb_errand_t *errand, const char *action,
 {
     store_dynamodb_t *self = errand->self;
     dynamodb_task_t *first = errand->tasks[0];
-    /* Each call of a long list is progress, and has the whole time. */
+    /* Each call of a long list is progress, and has the whole time; but a list
+     * without end is not waited for. */
+    int64_t now_ms = clock_mono_ms(), last_ms = errand->begun_ms + HEAVY_MS;
     int64_t deadline_ms = errand->calls++ == 0
                               ? first->deadline_ms
-                              : clock_mono_ms() + self->options->timeout_ms;
-    const dynamodb_request_t request = {.action = action,
-                                        .body = body,
-                                        .again = again,
-                                        .deadline_ms = deadline_ms,
-                                        .done = on_call_done,
-                                        .user = errand};
+                              : now_ms + self->options->timeout_ms;
+    const dynamodb_request_t request = {
+        .action = action,
+        .body = body,
+        .again = again,
+        .deadline_ms = deadline_ms < last_ms ? deadline_ms : last_ms,
+        .done = on_call_done,
+        .user = errand};
 
     errand->call = dynamodb_start(self->client, &request);
     if (errand->call == NULL) {
@@ -241,6 +247,7 @@ static dynamodb_errand_t *new_errand(store_dynamodb_t *self)
     dynamodb_errand_t *errand = xcalloc(1, sizeof *errand);
 
     errand->self = self;
+    errand->begun_ms = clock_mono_ms();
     buf_init(&errand->bytes, 1);
     list_append(&self->errands, &errand->linked);
     self->errand_count++;
@@ -273,13 +280,35 @@ static void send_other(dynamodb_errand_t *errand)
     }
 }
 
-static void dispatch_other(store_dynamodb_t *self)
+static bool dispatch_one(store_dynamodb_t *self, dynamodb_task_t *task,
+                         bool is_heavy)
 {
+    if (task == NULL) {
+        return false;
+    }
     dynamodb_errand_t *errand = new_errand(self);
-
-    errand->tasks[0] = dynamodb_queue_take_other(&self->queue);
+    errand->tasks[0] = task;
     errand->task_count = 1;
+    errand->is_heavy = is_heavy;
+    self->heavy_count += is_heavy;
     send_other(errand);
+    return true;
+}
+
+/* Leases first, since brokers live by them; then what somebody waits for. */
+static void dispatch_others(store_dynamodb_t *self)
+{
+    while (self->errand_count < ERRANDS_MAX &&
+           dispatch_one(self, dynamodb_queue_take_other(&self->queue), false)) {
+    }
+}
+
+/* Never so many that others find no connection. */
+static void dispatch_heavy(store_dynamodb_t *self)
+{
+    while (self->errand_count < ERRANDS_MAX && self->heavy_count < HEAVY_MAX &&
+           dispatch_one(self, dynamodb_queue_take_heavy(&self->queue), true)) {
+    }
 }
 
 static bool next_is_alone(const store_dynamodb_t *self)
@@ -319,16 +348,28 @@ static void set_timer(store_dynamodb_t *self)
     ev_timer_start(self->loop, &self->timer);
 }
 
-static void dispatch(store_dynamodb_t *self)
+static void dispatch_all(store_dynamodb_t *self)
 {
-    while (self->errand_count < ERRANDS_MAX &&
-           !list_is_empty(&self->queue.others)) {
-        dispatch_other(self);
-    }
+    dispatch_others(self);
+    dispatch_heavy(self);
     while (self->errand_count < ERRANDS_MAX && self->queue.write_count > 0 &&
            !ev_is_active(&self->rest)) {
         dispatch_writes(self);
     }
+}
+
+static void dispatch(store_dynamodb_t *self)
+{
+    if (self->is_dispatching) {
+        self->is_due_again = true; /* an errand has ended at once */
+        return;
+    }
+    self->is_dispatching = true;
+    do {
+        self->is_due_again = false;
+        dispatch_all(self);
+    } while (self->is_due_again);
+    self->is_dispatching = false;
     set_timer(self);
 }
 

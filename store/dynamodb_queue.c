@@ -92,13 +92,22 @@ static dynamodb_task_t *first_of(const dynamodb_queue_t *self,
     return NULL;
 }
 
+static bool is_heavy(store_verb_t verb)
+{
+    return verb == STORE_LIST_USER || verb == STORE_LIST_TENANT ||
+           verb == STORE_LIST_OWNER || verb == STORE_COUNT;
+}
+
 static void make_ready(dynamodb_queue_t *self, dynamodb_task_t *task)
 {
     if (is_write(task->verb)) {
         list_append(&self->writes, &task->ready);
         self->write_count++;
+    } else if (is_heavy(task->verb)) {
+        list_append(&self->heavy, &task->ready);
     } else {
-        list_append(&self->others, &task->ready);
+        list_append(task->verb == STORE_GET ? &self->gets : &self->leases,
+                    &task->ready);
     }
 }
 
@@ -121,7 +130,9 @@ void dynamodb_queue_init(dynamodb_queue_t *self)
         list_init(&self->buckets[i]);
     }
     list_init(&self->writes);
-    list_init(&self->others);
+    list_init(&self->leases);
+    list_init(&self->gets);
+    list_init(&self->heavy);
     list_init(&self->waiting);
 }
 
@@ -165,7 +176,14 @@ dynamodb_task_t *dynamodb_queue_take_write(dynamodb_queue_t *self)
 
 dynamodb_task_t *dynamodb_queue_take_other(dynamodb_queue_t *self)
 {
-    return take(self, &self->others);
+    dynamodb_task_t *task = take(self, &self->leases);
+
+    return task != NULL ? task : take(self, &self->gets);
+}
+
+dynamodb_task_t *dynamodb_queue_take_heavy(dynamodb_queue_t *self)
+{
+    return take(self, &self->heavy);
 }
 
 void dynamodb_queue_again(dynamodb_queue_t *self, dynamodb_task_t *task)

@@ -32,10 +32,11 @@ typedef struct {
 
 typedef struct {
     list_t *buckets; /* owned array; of tasks by id, in the order of put */
-    list_t writes, others; /* ready ones */
-    list_t waiting;        /* all that were not sent, by age */
-    size_t write_count;    /* of `writes` */
-    size_t count;          /* of all */
+    list_t leases, gets, heavy,
+        writes;         /* ready ones; heavy: lists and counts */
+    list_t waiting;     /* all that were not sent, by age */
+    size_t write_count; /* of `writes` */
+    size_t count;       /* of all */
 } dynamodb_queue_t;
 
 void dynamodb_queue_init(dynamodb_queue_t *self);
@@ -49,9 +50,10 @@ void dynamodb_task_destroy(dynamodb_task_t **task_p);
 /* Owned by the queue from here to dynamodb_queue_end. */
 void dynamodb_queue_put(dynamodb_queue_t *self, dynamodb_task_t *task);
 
-/* The next to be sent; NULL: none. */
-dynamodb_task_t *dynamodb_queue_take_write(dynamodb_queue_t *self);
+/* The next to be sent; NULL: none.  other: of a lease, then a GET. */
 dynamodb_task_t *dynamodb_queue_take_other(dynamodb_queue_t *self);
+dynamodb_task_t *dynamodb_queue_take_heavy(dynamodb_queue_t *self);
+dynamodb_task_t *dynamodb_queue_take_write(dynamodb_queue_t *self);
 
 /* A write that was taken waits once more, in front of all. */
 void dynamodb_queue_again(dynamodb_queue_t *self, dynamodb_task_t *task);

@@ -23,8 +23,9 @@ typedef struct {
     dynamodb_url_t url;
     dynamodb_client_t *client; /* owned */
     dynamodb_queue_t queue;
-    list_t errands; /* owned: dynamodb_errand_t */
-    size_t errand_count;
+    list_t errands;                   /* owned: dynamodb_errand_t */
+    size_t errand_count, heavy_count; /* heavy: lists and counts */
+    bool is_dispatching, is_due_again;
     unsigned throttles; /* in a row; writes rest until `rest` is over */
     bool is_told_down;  /* STORE-DOWN was the last that was logged */
     bool is_ending;
@@ -48,6 +49,8 @@ struct dynamodb_errand {
     dynamodb_page_t page; /* of a list */
     uint32_t scan;        /* items that the last call looked at */
     unsigned calls;
+    bool is_heavy;
+    int64_t begun_ms;      /* of clock_mono_ms */
     uint64_t counted;      /* COUNT */
     store_lease_t *leases; /* LEASES; owned, names and values in bytes */
     size_t lease_count;

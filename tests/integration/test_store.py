@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 
-from dynamodb_servers import KEY, SECRET, Proxy, dynalite, fails, hangs, post
+from dynamodb_servers import KEY, SECRET, Proxy, dynalite, fails, hangs, post, says
 from harness import *
 from redis_server import Server
 
@@ -337,6 +337,32 @@ def test_dynamodb_that_fails_in_any_way_holds_nobody_up():
             assert proxy.faults == []  # each request was signed as it should be
             Client.close_all()
             soon(gate, 0)
+
+
+def test_counts_without_end_take_no_place_of_rows():
+    os.environ.update(AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET)
+    more = b'{"Count": 1, "LastEvaluatedKey": {"pk": {"S": "a"}, "sk": {"S": "b"}}}'
+    with dynalite() as service, Proxy(service.port) as proxy:
+        url = f"dynamodb://conns?endpoint=http://127.0.0.1:{proxy.port}"
+        store_init(url)
+        with on(url) as hoist, Gate(hoist.workers) as gate:
+            peers = [Worker(hoist.workers, "other") for _ in range(6)]
+            proxy.next("Scan", says(more), FOR_EVER)
+            for peer in peers:
+                peer.send(*([QUERY, i, ["count"], {}] for i in range(16)))
+            until(lambda: proxy.seen.count("Scan") > 20, "counts under way")
+            client = come_in(hoist)
+            rows = service.call("Scan", {"TableName": "conns", "Select": "COUNT",
+                                         "FilterExpression": "user_id = :u",
+                                         "ExpressionAttributeValues":
+                                             {":u": {"S": "ann"}}})
+            assert rows["Count"] == 1  # it was written before the 101
+            echoes(client)
+            assert hoist.stats("BROKER")["unsaved"] == 0
+            proxy.next("Scan", says(more), 0)
+            for peer in peers:
+                assert {peer.get(RESULT)[2] for _ in range(16)} <= {200, 504}
+                peer.die()
 
 
 def test_redis_fails_over_to_its_replica():
