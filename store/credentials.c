@@ -22,6 +22,8 @@
 #define FETCH_MS      2000                   /* for one fetch */
 #define RENEW_S       300                    /* before their end */
 #define REST_MS       1000                   /* after a fetch that failed */
+#define FRESH_MS      5000                   /* no sooner again, after one */
+#define REFUSED_MS    60000                  /* nor after a refusal */
 #define NEAR_URL      "http://169.254.170.2" /* of Amazon ECS */
 
 typedef enum {
@@ -46,6 +48,8 @@ struct credentials {
     char url[URL_MAX];
     http_call_t *fetch; /* NULL: none under way */
     int64_t failed_ms;  /* of the last fetch that did; 0: it did not */
+    int64_t fetched_ms; /* of the last that did not; 0: none */
+    int64_t refused_ms; /* when others were asked for, since …; 0: never */
     char reason[REASON_MAX];
     listener_t listeners[LISTENERS_MAX];
     size_t listener_count;
@@ -127,6 +131,9 @@ static bool is_allowed(const char *url)
                                        "169.254.170.23", "[fd00:ec2::23]"};
     const char *host = url + 7;
 
+    if (strchr(url, '@') != NULL) {
+        return false; /* what is before it is no host */
+    }
     if (begins(url, "https://")) {
         return true;
     }
@@ -147,7 +154,7 @@ static bool find_endpoint(credentials_t *self)
     const char *relative = variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
     const char *full = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI");
 
-    if (relative[0] != '\0') {
+    if (relative[0] == '/') { /* else it could go on with the host */
         snprintf(self->url, sizeof self->url, NEAR_URL "%s", relative);
         return true;
     }
@@ -222,6 +229,18 @@ static bool take_answer(credentials_t *self, const http_answer_t *answer)
     return is_had;
 }
 
+static bool is_over(const credentials_t *self, int64_t now_s)
+{
+    return !self->is_had || (self->ends_s != 0 && now_s >= self->ends_s);
+}
+
+/* Others are not to be had so soon. */
+static bool is_fresh(const credentials_t *self)
+{
+    return self->fetched_ms != 0 &&
+           clock_mono_ms() < self->fetched_ms + FRESH_MS;
+}
+
 static void tell_listeners(credentials_t *self)
 {
     for (size_t i = 0; i < self->listener_count; i++) {
@@ -246,7 +265,11 @@ static void on_fetched(void *user, int rc, const http_answer_t *answer,
     } else if (!take_answer(self, answer)) {
         snprintf(self->reason, sizeof self->reason,
                  "the container's endpoint answers without credentials");
+    } else if (is_over(self, clock_wall_ms() / 1000)) {
+        snprintf(self->reason, sizeof self->reason,
+                 "the container's endpoint gives credentials that are over");
     } else {
+        self->fetched_ms = self->failed_ms;
         self->failed_ms = 0;
     }
     tell_listeners(self);
@@ -319,15 +342,14 @@ void credentials_listen(credentials_t *self, credentials_ready_fn *ready,
 /* Those that end soon are renewed while they last. */
 static int renew(credentials_t *self, int64_t now_s)
 {
-    bool is_over =
-        !self->is_had || (self->ends_s != 0 && now_s >= self->ends_s);
+    bool must_be_had = is_over(self, now_s);
     bool ends_soon = self->ends_s != 0 && now_s >= self->ends_s - RENEW_S;
 
-    if (!is_over && !ends_soon) {
+    if (!must_be_had && (!ends_soon || is_fresh(self))) {
         return 0;
     }
     int rc = fetch(self);
-    return !is_over ? 0 : rc == 0 ? -EAGAIN : rc;
+    return !must_be_had ? 0 : rc == 0 ? -EAGAIN : rc;
 }
 
 int credentials_get(credentials_t *self, int64_t now_s, sigv4_key_t *key,
@@ -365,14 +387,26 @@ static bool has_profile_changed(credentials_t *self)
     return has_changed;
 }
 
+/* Not each time: a right that is missing is missing with the next ones, too. */
+static bool may_ask_again(credentials_t *self, int64_t now_s)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (self->refused_ms != 0 && now_ms < self->refused_ms + REFUSED_MS) {
+        return false;
+    }
+    self->refused_ms = now_ms;
+    self->ends_s = now_s; /* over */
+    return true;
+}
+
 bool credentials_refused(credentials_t *self, unsigned version, int64_t now_s)
 {
     if (version != self->version) {
         return true; /* they are others already */
     }
     if (self->from == FROM_ENDPOINT) {
-        self->ends_s = now_s; /* over */
-        return true;
+        return may_ask_again(self, now_s);
     }
     return self->from == FROM_PROFILE && has_profile_changed(self);
 }

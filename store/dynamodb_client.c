@@ -381,6 +381,7 @@ static void send_call(dynamodb_call_t *call, const sigv4_key_t *key,
 
 static void begin(dynamodb_call_t *call)
 {
+    ev_timer_stop(call->client->loop, &call->timer);
     credentials_t *credentials = call->client->credentials;
     sigv4_key_t key;
     wire_bytes_t token;
@@ -393,6 +394,8 @@ static void begin(dynamodb_call_t *call)
     snprintf(call->message, sizeof call->message, "%s",
              credentials_reason(credentials));
     if (rc == -EAGAIN) {
+        int64_t left_ms = call->deadline_ms - clock_mono_ms();
+        wait_for(call, left_ms > 0 ? left_ms : 0);
         call->state = WAITS_FOR_CREDENTIALS;
     } else if (rc == -ENOTCONN) {
         call->attempts++;
@@ -412,6 +415,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 
     if (call->is_over) {
         end_call(call, call->rc, NULL);
+    } else if (call->state == WAITS_FOR_CREDENTIALS) {
+        end_call(call, -EACCES, NULL); /* they did not come in its time */
     } else {
         begin(call);
     }

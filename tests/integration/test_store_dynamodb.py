@@ -503,11 +503,22 @@ def test_an_endpoint_that_fails_is_asked_again():
             assert tool.say("save 1 ann -")["rc"] == "ok"
 
 
+def test_credentials_that_are_over_are_none_and_not_asked_for_without_a_pause():
+    with Sessions() as proxy, Endpoint(lent("OLD", SECRET, "sesame", -10)) as endpoint:
+        env = environment(AWS_CONTAINER_CREDENTIALS_FULL_URI=endpoint.url)
+        with Tool(url(proxy.port), "1000", env=env) as tool:
+            assert tool.say("save 1 ann -")["rc"] == "EACCES"
+            assert "credentials that are over" in tool.log()
+            assert len(endpoint.asked) <= 3, endpoint.asked
+
+
 def test_credentials_are_not_asked_for_in_the_clear_from_afar():
-    env = environment(AWS_CONTAINER_CREDENTIALS_FULL_URI="http://192.0.2.1/creds")
-    with Tool(url(free_port()), env=env) as tool:
-        assert tool.say("save 1 ann -")["rc"] == "EACCES"
-        assert "neither https nor of this host" in tool.log()
+    for address in ("http://192.0.2.1/creds", "http://localhost:80@192.0.2.1/creds",
+                    "http://[::1]@192.0.2.1/creds"):
+        env = environment(AWS_CONTAINER_CREDENTIALS_FULL_URI=address)
+        with Tool(url(free_port()), env=env) as tool:
+            assert tool.say("save 1 ann -")["rc"] == "EACCES"
+            assert "neither https nor of this host" in tool.log()
 
 
 NETWORK = ["unshare", "--map-root-user", "--net"]  # of its own
