@@ -40,6 +40,7 @@ CONNECT, MESSAGE, DISCONNECT = 1, 2, 3
 
 TERMS = {"again": {"redeliver": 2}, "loose": {"unordered": True}}
 REFUSE, FAIL, PUSHES, KICK = 15, 20, 8, 800  # one in so many
+LINKS = 100   # more than there are brokers
 PING_S = 0.2  # more than asked for: what is proven early is not in doubt
 BIG = "x" * 60000
 
@@ -61,7 +62,7 @@ class Worker:
                                os.O_APPEND, 0o644)
         self.random = random.Random(options.seed * 1000003 + options.number)
         self.timers = []
-        self.runs = self.words = self.serial = 0
+        self.runs = self.serial = 0
         self.recent = collections.deque(maxlen=50)  # (link, conn, k)
         self.links = [Link(self, i, endpoint)
                       for i, endpoint in enumerate(options.brokers)]
@@ -117,6 +118,7 @@ class Link:
 
     def __init__(self, worker, index, endpoint):
         self.worker, self.index = worker, index
+        self.words = 0
         self.sock = zmq.Context.instance().socket(zmq.DEALER)
         self.sock.linger = 2000
         self.sock.sndhwm = 0
@@ -359,8 +361,9 @@ class Link:
             del self.held[work.conn]
 
     def word(self):
-        self.worker.words += 1
-        return f"{self.worker.options.number} {self.worker.words}"
+        """Order is kept by a broker, so each has words of its own."""
+        self.words += 1
+        return f"{self.worker.options.number * LINKS + self.index} {self.words}"
 
     def push(self, conn, k):
         return [PUSH, ["connection", conn], f"push {k} {self.word()}"]
