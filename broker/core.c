@@ -3,6 +3,7 @@
 #include "broker/conns.h"
 #include "broker/core_internal.h"
 #include "broker/dispatch.h"
+#include "broker/interests.h"
 #include "broker/keeper.h"
 #include "broker/peers.h"
 #include "broker/pushes.h"
@@ -515,6 +516,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     keeper_init(core);
     sweep_init(core);
     queries_init(core);
+    interests_init(core);
     wheel_init(&core->wheel, now_ms);
     requests_init(&core->requests);
     buf_init(&core->scratch, SCRATCH_MAX);
@@ -576,6 +578,7 @@ void core_destroy(core_t **core_p)
     dispatch_tick(core);
     must(list_is_empty(&core->stranded) && core->nobody.conns == 0);
     pushes_fini(core);
+    interests_fini(core);
     requests_fini(&core->requests);
     buf_fini(&core->scratch);
     free(core->workers);

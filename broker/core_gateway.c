@@ -4,6 +4,7 @@
 #include "broker/conns.h"
 #include "broker/core_internal.h"
 #include "broker/dispatch.h"
+#include "broker/interests.h"
 #include "broker/keeper.h"
 #include "broker/peers.h"
 #include "broker/pushes.h"
@@ -64,6 +65,7 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
     buf_init(&gateway->targets, TARGETS_BYTES);
     list_init(&gateway->targeted);
     list_init(&gateway->unleased);
+    interests_start(core, gateway);
     list_append(&core->gateways, &gateway->linked);
     peer->gateway = gateway;
     core->stats.gateways++;
@@ -105,6 +107,7 @@ void gateway_end(core_t *core, peer_t *peer)
     gateway->conns++; /* ours, so that it outlives its last connection */
     conns_each(core, gateway, end_lost);
     pushes_taken(core, gateway, UINT64_MAX);
+    interests_end(core, gateway);
     gateway->conns--;
     gateway_reap(core, gateway);
 }
@@ -374,6 +377,14 @@ bool gateway_message(core_t *core, peer_t *peer, const message_t *message)
     case KIND_GONE:
         pushes_gone(core, &message->gone);
         return true;
+    case KIND_PUSHED:
+        pushes_counted(gateway, &message->pushed);
+        return true;
+    case KIND_INTEREST:
+        interests_take(core, gateway, &message->interest);
+        return true;
+    case KIND_ERROR:
+        return pushes_failed(core, &message->error);
     case KIND_RESULT:
         sweep_told(core, &message->result);
         return true;

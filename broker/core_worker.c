@@ -99,6 +99,10 @@ bool worker_message(core_t *core, peer_t *peer, const message_t *message)
     case KIND_PUSH:
         pushes_put(core, worker, &message->push);
         return true;
+    case KIND_JOIN:
+    case KIND_LEAVE:
+        pushes_join(core, worker, message->kind, &message->join);
+        return true;
     case KIND_CLOSE:
         pushes_close(core, worker, &message->close);
         return true;

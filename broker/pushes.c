@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "broker/conns.h"
+#include "broker/interests.h"
 #include "broker/peers.h"
 
 #include <errno.h>
@@ -68,32 +69,75 @@ static void push_free(core_t *core, push_t *push)
     core->free_pushes = push;
 }
 
+/* All gateways are done with it, and the worker wants to know. */
+static void put_pushed(core_t *core, worker_t *worker, const push_t *push)
+{
+    message_pushed_t pushed = {push->ack, push->delivered, push->gone,
+                               push->refused};
+
+    peer_sent(core, worker->peer,
+              message_put_pushed(peer_out(core, worker->peer), &pushed));
+}
+
 static void push_taken(core_t *core, push_t *push)
 {
     if (--push->gateways > 0) {
         return;
     }
     worker_t *worker = worker_of(core, push->worker);
+    if (worker != NULL && push->is_asked) {
+        put_pushed(core, worker, push);
+    }
     if (worker != NULL) {
         give_credit(core, worker, push->bytes);
     }
     push_free(core, push);
 }
 
+/* What a gateway has said nothing of was lost with it. */
+static void passed_taken(core_t *core, passed_t passed)
+{
+    if (!passed.is_told) {
+        passed.push->gone += passed.named;
+    }
+    if (passed.joining != NULL) {
+        interests_joined(core, passed.joining);
+    }
+    push_taken(core, passed.push);
+}
+
 void pushes_taken(core_t *core, gateway_t *gateway, uint64_t count)
 {
     for (; count > 0 && gateway->pushes_len > 0; count--) {
-        push_t *push = gateway->pushes[gateway->pushes_head];
+        passed_t passed = gateway->pushes[gateway->pushes_head];
         gateway->pushes_head = (gateway->pushes_head + 1) % gateway->pushes_cap;
         gateway->pushes_len--;
-        push_taken(core, push);
+        gateway->pushes_first++;
+        passed_taken(core, passed);
+    }
+}
+
+void pushes_counted(gateway_t *gateway, const message_pushed_t *pushed)
+{
+    uint64_t behind = pushed->id - gateway->pushes_first;
+
+    if (behind >= gateway->pushes_len) {
+        return; /* of a session before */
+    }
+    size_t at = (gateway->pushes_head + behind) % gateway->pushes_cap;
+    passed_t *passed = &gateway->pushes[at];
+    if (!passed->is_told) {
+        passed->is_told = true;
+        passed->push->delivered += pushed->delivered;
+        passed->push->gone += pushed->gone;
+        passed->push->refused += pushed->refused;
     }
 }
 
 static int ring_grow(gateway_t *gateway)
 {
     size_t cap = gateway->pushes_cap == 0 ? 64 : gateway->pushes_cap * 2;
-    push_t **ring = malloc(cap * sizeof(push_t *));
+    passed_t *ring = malloc(cap * sizeof *ring);
 
     if (ring == NULL) {
         return -ENOMEM;
@@ -109,14 +153,16 @@ static int ring_grow(gateway_t *gateway)
     return 0;
 }
 
-static int ring_add(gateway_t *gateway, push_t *push)
+static int ring_add(gateway_t *gateway, push_t *push, interest_t *joining,
+                    uint32_t named)
 {
     if (gateway->pushes_len == gateway->pushes_cap && ring_grow(gateway) < 0) {
         return -ENOMEM;
     }
     size_t at =
         (gateway->pushes_head + gateway->pushes_len) % gateway->pushes_cap;
-    gateway->pushes[at] = push;
+    gateway->pushes[at] =
+        (passed_t){.push = push, .joining = joining, .named = named};
     gateway->pushes_len++;
     push->gateways++;
     return 0;
@@ -176,12 +222,13 @@ static gateway_t *gateway_to_ask(const core_t *core, wire_bytes_t text)
 }
 
 /* Note the id down for the gateway that has it. */
-static void target_id(core_t *core, worker_t *worker, wire_bytes_t id,
-                      list_t *targeted)
+static void target_id(core_t *core, worker_t *worker, push_t *push,
+                      wire_bytes_t id, list_t *targeted)
 {
     gateway_t *gateway = gateway_to_ask(core, id);
 
     if (gateway == NULL) {
+        push->gone++;
         tell_gone(core, worker, id);
         return;
     }
@@ -195,40 +242,118 @@ static void target_id(core_t *core, worker_t *worker, wire_bytes_t id,
     }
 }
 
-/* Returns NULL with the ids noted down, or what is wrong with the target. */
-static const char *target_ids(core_t *core, worker_t *worker,
-                              wire_bytes_t target, list_t *targeted)
+static const char *target_ids(core_t *core, worker_t *worker, push_t *push,
+                              wire_cursor_t in, uint32_t count,
+                              list_t *targeted)
 {
-    wire_cursor_t in = wire_cursor(target);
-    uint32_t count;
+    wire_cursor_t ids = in;
     wire_bytes_t word;
 
-    if (wire_get_array(&in, &count) < 0 || count < 2 ||
-        count - 1 > TARGETS_MAX || wire_get_str(&in, &word) < 0) {
-        return "the target is no array of a word and 1 to 65536 ids";
+    if (count < 1 || count > TARGETS_MAX) {
+        return "the target has not 1 to 65536 ids";
     }
-    if (!wire_is(word, "connection")) {
-        return "the target is of an unknown type";
-    }
-    wire_cursor_t ids = in;
-    for (uint32_t i = 1; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         if (wire_get_str(&in, &word) < 0) {
             return "an id is no str";
         }
     }
-    for (uint32_t i = 1; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         (void)wire_get_str(&ids, &word);
-        target_id(core, worker, word, targeted);
+        target_id(core, worker, push, word, targeted);
     }
     return NULL;
 }
+
+static const char *target_all(core_t *core, uint32_t count, list_t *targeted)
+{
+    if (count > 0) {
+        return "\"all\" has no names";
+    }
+    list_foreach(link, &core->gateways) {
+        gateway_t *gateway = list_entry(link, gateway_t, linked);
+        if (gateway->peer != NULL) {
+            list_append(targeted, &gateway->targeted);
+        }
+    }
+    core->stats.push_names++;
+    return NULL;
+}
+
+static const char *target_name(core_t *core, wire_bytes_t word,
+                               wire_cursor_t in, uint32_t count,
+                               list_t *targeted)
+{
+    int type = name_type_of(word);
+    wire_bytes_t name;
+
+    if (type < 0) {
+        return "the target is of an unknown type";
+    }
+    if (count != 1 || wire_get_str(&in, &name) < 0 ||
+        !name_fits((name_type_t)type, name)) {
+        return "the target is not one name of its length";
+    }
+    interests_target(core, (name_type_t)type, name, targeted);
+    core->stats.push_names++;
+    return NULL;
+}
+
+/* Returns NULL with the gateways listed and, where the target is ids, those
+ * noted down; or what is wrong with the target. */
+static const char *find_targets(core_t *core, worker_t *worker, push_t *push,
+                                wire_bytes_t target, list_t *targeted)
+{
+    wire_cursor_t in = wire_cursor(target);
+    wire_bytes_t word;
+    uint32_t count;
+
+    if (wire_get_array(&in, &count) < 0 || count < 1 ||
+        wire_get_str(&in, &word) < 0) {
+        return "the target is no array that begins with a word";
+    }
+    if (wire_is(word, "connection")) {
+        return target_ids(core, worker, push, in, count - 1, targeted);
+    }
+    if (wire_is(word, "all")) {
+        return target_all(core, count - 1, targeted);
+    }
+    return target_name(core, word, in, count - 1, targeted);
+}
+
+/* Returns NULL with the raw array, empty where there is none; or what is
+ * wrong with it. */
+static const char *get_except(wire_bytes_t options, wire_bytes_t *raw)
+{
+    static const char fault[] = "`except` is no array of at most 100 ids";
+    wire_cursor_t value;
+    wire_bytes_t word;
+    uint32_t count;
+
+    *raw = (wire_bytes_t){NULL, 0};
+    if (!wire_map_find(options, "except", &value) ||
+        wire_get_nil(&value) == 0) {
+        return NULL;
+    }
+    wire_cursor_t ids = value;
+    if (wire_get_raw_array(&value, raw) < 0 ||
+        wire_get_array(&ids, &count) < 0 || count > EXCEPT_MAX) {
+        return fault;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (wire_get_str(&ids, &word) < 0) {
+            return fault;
+        }
+    }
+    return NULL;
+}
+
+/* --- to a gateway -------------------------------------------------------- */
 
 /* The noted ids as a target of their own, in core->scratch. */
 static int put_target(core_t *core, gateway_t *gateway)
 {
     wire_bytes_t ids = {gateway->targets.data, gateway->targets.len};
 
-    buf_reset(&core->scratch, CONTEXT_MAX);
     return wire_put_array(&core->scratch, gateway->target_count + 1) < 0 ||
                    wire_put_text(&core->scratch, "connection") < 0 ||
                    wire_put_raw(&core->scratch, ids) < 0
@@ -236,32 +361,64 @@ static int put_target(core_t *core, gateway_t *gateway)
                : 0;
 }
 
-/* {"from": handle}, so that a GONE finds back. */
-static wire_bytes_t put_from(core_t *core, uint64_t handle)
+static int put_number(buf_t *out, const char *key, uint64_t value)
 {
-    size_t start = core->scratch.len;
+    int rc = wire_put_text(out, key);
 
-    if (wire_put_map(&core->scratch, 1) < 0 ||
-        wire_put_text(&core->scratch, "from") < 0 ||
-        wire_put_uint(&core->scratch, handle) < 0) {
-        core->scratch.len = start;
-        return (wire_bytes_t){0};
+    return rc < 0 ? rc : wire_put_uint(out, value);
+}
+
+/* `from`, so that a GONE finds back; `ack`, `ttl` and `except`, if they are
+ * there.  Appended to core->scratch. */
+static int put_options(core_t *core, const gateway_t *gateway,
+                       const push_t *push, wire_bytes_t given)
+{
+    buf_t *out = &core->scratch;
+    uint64_t ttl_ms = wire_map_uint(given, "ttl", 0);
+    wire_bytes_t except;
+
+    (void)get_except(given, &except);
+    int rc = wire_put_map(out, 1u + (push->is_asked ? 1u : 0u) +
+                                   (ttl_ms > 0 ? 1u : 0u) +
+                                   (except.len > 0 ? 1u : 0u));
+    if (rc == 0) {
+        rc = put_number(out, "from", push->worker);
     }
-    return (wire_bytes_t){core->scratch.data + start,
-                          core->scratch.len - start};
+    if (rc == 0 && push->is_asked) {
+        rc =
+            put_number(out, "ack", gateway->pushes_first + gateway->pushes_len);
+    }
+    if (rc == 0 && ttl_ms > 0) {
+        rc = put_number(out, "ttl", ttl_ms);
+    }
+    if (rc == 0 && except.len > 0 && (rc = wire_put_text(out, "except")) == 0) {
+        rc = wire_put_raw(out, except);
+    }
+    return rc;
 }
 
 static void put_push(core_t *core, gateway_t *gateway, push_t *push,
                      const message_push_t *from_worker)
 {
-    message_push_t message = {.body = from_worker->body};
+    message_push_t message = {.target = from_worker->target,
+                              .body = from_worker->body};
+    uint32_t named = gateway->target_count;
+    buf_t *scratch = &core->scratch;
 
-    if (put_target(core, gateway) < 0 || ring_add(gateway, push) < 0) {
+    buf_reset(scratch, CONTEXT_MAX);
+    if (named > 0 && put_target(core, gateway) < 0) {
         return;
     }
-    size_t target_len = core->scratch.len;
-    message.options = put_from(core, push->worker);
-    message.target = (wire_bytes_t){core->scratch.data, target_len};
+    size_t target_len = scratch->len;
+    if (put_options(core, gateway, push, from_worker->options) < 0 ||
+        ring_add(gateway, push, NULL, named > 0 ? named : 1) < 0) {
+        return;
+    }
+    if (named > 0) {
+        message.target = (wire_bytes_t){scratch->data, target_len};
+    }
+    message.options =
+        (wire_bytes_t){scratch->data + target_len, scratch->len - target_len};
     peer_sent(core, gateway->peer,
               message_put_push(peer_out(core, gateway->peer), &message));
 }
@@ -281,16 +438,34 @@ static bool is_over_window(const core_t *core, const worker_t *worker,
                 (uint64_t)core->options.push_window_bytes);
 }
 
-static void spread(core_t *core, worker_t *worker, push_t *push,
-                   const message_push_t *message, list_t *targeted)
+static void refuse_over_window(core_t *core, worker_t *worker)
+{
+    core->stats.push_window++;
+    peer_error(core, worker->peer, "push-window",
+               "more pushes on their way than the window allows");
+}
+
+/* Ours, until all have been sent: push_taken. */
+static push_t *begin(core_t *core, const worker_t *worker, uint64_t bytes)
+{
+    push_t *push = push_new(core);
+
+    must(push != NULL);
+    *push = (push_t){.worker = worker->handle, .bytes = bytes, .gateways = 1};
+    return push;
+}
+
+static void count(worker_t *worker, const push_t *push)
+{
+    worker->pushes++;
+    worker->push_bytes += push->bytes;
+}
+
+static void spread(core_t *core, push_t *push, const message_push_t *message,
+                   list_t *targeted)
 {
     list_t *link;
 
-    *push = (push_t){.worker = worker->handle,
-                     .bytes = cost_of(message),
-                     .gateways = 1}; /* ours, until all have been sent */
-    worker->pushes++;
-    worker->push_bytes += push->bytes;
     while ((link = list_take(targeted)) != NULL) {
         gateway_t *gateway = list_entry(link, gateway_t, targeted);
         put_push(core, gateway, push, message);
@@ -300,36 +475,117 @@ static void spread(core_t *core, worker_t *worker, push_t *push,
     push_taken(core, push);
 }
 
-void pushes_put(core_t *core, worker_t *worker, const message_push_t *message)
+static void read_ack(push_t *push, wire_bytes_t options)
 {
-    list_t targeted;
+    wire_cursor_t value;
 
+    push->is_asked = wire_map_find(options, "ack", &value) &&
+                     wire_get_uint(&value, &push->ack) == 0;
+}
+
+static const char *check_body(const message_push_t *message, const char **code)
+{
+    *code = "push";
     if (message->body.type == BODY_NONE) {
-        peer_fault(core, worker->peer, "push", "a push needs a body");
-        return;
+        return "a push needs a body";
     }
     if (!message_body_is_valid(&message->body)) {
-        peer_fault(core, worker->peer, "text",
-                   "the body of a PUSH is no UTF-8");
+        *code = "text";
+        return "the body of a PUSH is no UTF-8";
+    }
+    return NULL;
+}
+
+void pushes_put(core_t *core, worker_t *worker, const message_push_t *message)
+{
+    const char *code;
+    wire_bytes_t except;
+    list_t targeted;
+
+    const char *fault = check_body(message, &code);
+    if (fault == NULL) {
+        fault = get_except(message->options, &except);
+    }
+    if (fault != NULL) {
+        peer_fault(core, worker->peer, code, fault);
         return;
     }
     if (is_over_window(core, worker, cost_of(message))) {
-        core->stats.push_window++;
-        peer_error(core, worker->peer, "push-window",
-                   "more pushes on their way than the window allows");
+        refuse_over_window(core, worker);
         return;
     }
-    push_t *push = push_new(core);
-    must(push != NULL);
+    push_t *push = begin(core, worker, cost_of(message));
     list_init(&targeted);
-    const char *fault = target_ids(core, worker, message->target, &targeted);
+    fault = find_targets(core, worker, push, message->target, &targeted);
     if (fault != NULL) {
         push_free(core, push);
         peer_fault(core, worker->peer, "push", fault);
         return;
     }
     core->stats.pushes++;
-    spread(core, worker, push, message, &targeted);
+    read_ack(push, message->options);
+    count(worker, push);
+    spread(core, push, message, &targeted);
+}
+
+/* --- joins --------------------------------------------------------------- */
+
+static void put_join(core_t *core, gateway_t *gateway, push_t *push,
+                     message_kind_t kind, const message_join_t *join)
+{
+    interest_t *joining = kind == KIND_JOIN
+                              ? interests_joining(core, gateway, join->group)
+                              : NULL;
+    peer_t *peer = gateway->peer;
+
+    if (ring_add(gateway, push, joining, 0) < 0) {
+        if (joining != NULL) {
+            interests_joined(core, joining);
+        }
+        return;
+    }
+    core->stats.joins++;
+    peer_sent(core, peer, message_put_join(peer_out(core, peer), kind, join));
+}
+
+void pushes_join(core_t *core, worker_t *worker, message_kind_t kind,
+                 const message_join_t *join)
+{
+    message_join_t passed = *join;
+
+    if (!utf8_is_valid(join->group.data, join->group.len)) {
+        peer_fault(core, worker->peer, "text",
+                   "the group of a JOIN or LEAVE is no UTF-8");
+        return;
+    }
+    if (is_over_window(core, worker, 0)) {
+        refuse_over_window(core, worker);
+        return;
+    }
+    push_t *push = begin(core, worker, 0);
+    count(worker, push);
+    passed.from = worker->handle;
+    gateway_t *gateway = gateway_to_ask(core, join->conn);
+    if (gateway == NULL) {
+        tell_gone(core, worker, join->conn);
+    } else {
+        put_join(core, gateway, push, kind, &passed);
+    }
+    push_taken(core, push);
+}
+
+bool pushes_failed(core_t *core, const message_error_t *error)
+{
+    worker_t *worker = worker_of(core, error->from);
+
+    if (!wire_is(error->code, "groups")) {
+        return false;
+    }
+    if (worker != NULL) {
+        peer_error(core, worker->peer, "groups",
+                   "its connection is in 64 groups already");
+    }
+    return true;
 }
 
 /* --- closes -------------------------------------------------------------- */

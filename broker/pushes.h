@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pushes and closes on their way from workers to gateways, and the windows
- * that bound them (PROTOCOL.md section 8).
+ * Pushes, joins and closes on their way from workers to gateways, and the
+ * windows that bound them (PROTOCOL.md section 8).
  */
 #ifndef BROKER_PUSHES_H
 #define BROKER_PUSHES_H
@@ -11,6 +11,16 @@
 void pushes_put(core_t *core, worker_t *worker, const message_push_t *message);
 
 void pushes_close(core_t *core, worker_t *worker, const message_close_t *close);
+
+/* JOIN or LEAVE. */
+void pushes_join(core_t *core, worker_t *worker, message_kind_t kind,
+                 const message_join_t *join);
+
+/* The gateway says how many its part of a push reached. */
+void pushes_counted(gateway_t *gateway, const message_pushed_t *pushed);
+
+/* A JOIN failed: tell its worker.  false: no such ERROR is expected. */
+bool pushes_failed(core_t *core, const message_error_t *error);
 
 /* The gateway has taken its oldest `count` pushes. */
 void pushes_taken(core_t *core, gateway_t *gateway, uint64_t count);

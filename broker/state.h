@@ -29,6 +29,7 @@ typedef struct conn conn_t;
 typedef struct request request_t;
 typedef struct crew crew_t;
 typedef struct route route_t;
+typedef struct interest interest_t; /* of a gateway in a name: interests.c */
 
 /* --- peers -------------------------------------------------------------- */
 
@@ -75,13 +76,24 @@ struct worker {
     list_t credited; /* among those with such credit, or alone */
 };
 
-/* A PUSH on its way to one or more gateways. */
+/* A PUSH, JOIN or LEAVE on its way to one or more gateways. */
 typedef struct push {
     struct push *next; /* free list */
     uint64_t worker;   /* handle */
     uint64_t bytes;
-    uint32_t gateways; /* that have not taken it */
+    uint32_t gateways;                 /* that have not taken it */
+    bool is_asked;                     /* PUSHED is wanted, … */
+    uint64_t ack;                      /* … with this id */
+    uint64_t delivered, gone, refused; /* connections, so far */
 } push_t;
+
+/* What one gateway has of it. */
+typedef struct {
+    push_t *push;
+    interest_t *joining; /* in the group that it joins, or NULL */
+    uint32_t named;      /* connections; 1: a name */
+    bool is_told;        /* its PUSHED came */
+} passed_t;
 
 struct gateway {
     peer_t *peer; /* NULL once lost */
@@ -107,8 +119,15 @@ struct gateway {
     uint64_t beat;        /* that it has */
     int64_t lease_due_ms; /* when it is to be kept again */
 
-    push_t **pushes; /* ring of those that it has not taken, oldest first */
+    passed_t *pushes; /* ring of those that it has not taken, oldest first */
     size_t pushes_head, pushes_len, pushes_cap;
+    uint64_t pushes_first; /* number of the oldest: `ack` to the gateway */
+
+    list_t interests; /* the names that it has */
+    uint32_t interest_count;
+    bool is_naming;    /* between the parts of their list */
+    bool has_too_many; /* some were not kept: keen until the next list */
+    list_t keen;       /* among those that get pushes to any name, or alone */
 
     buf_t targets; /* ids for it in the PUSH at hand */
     uint32_t target_count;
@@ -280,6 +299,13 @@ typedef struct {
 
 /* --- the whole ---------------------------------------------------------- */
 
+/* Names that gateways have, by hash; see interests.c. */
+typedef struct {
+    list_t *buckets; /* owned */
+    size_t bucket_count, count;
+    uint64_t seed;
+} names_t;
+
 #define PEER_BUCKETS  1024
 #define ROUTE_BUCKETS 1024
 #define SESSIONS_KEPT 4096 /* of which is known how they ended */
@@ -305,6 +331,8 @@ struct core {
     wheel_t wheel;
 
     list_t peers, dirty, doomed, gateways, credited;
+    list_t keen; /* gateways that get pushes to any name */
+    names_t names;
     list_t peer_buckets[PEER_BUCKETS];
     size_t peer_count[2]; /* by side_t */
     worker_t **workers;   /* by handle % max_workers; owned */

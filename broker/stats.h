@@ -37,6 +37,9 @@
     X(replies_late, counter, replies, "REPLY after the deadline")              \
     X(pushes, counter, messages, "PUSH messages taken from workers")           \
     X(push_targets, counter, connections, "ids in them that stood")            \
+    X(push_names, counter, messages, "those of them to a name or to all")      \
+    X(joins, counter, messages, "JOIN and LEAVE messages passed on")           \
+    X(names, gauge, names, "that gateways have, each of each gateway")         \
     X(push_window, counter, messages, "refused: push window spent")            \
     X(gone, counter, connections, "push or close to no connection")            \
     X(closes, counter, messages, "CLOSE messages passed on")                   \

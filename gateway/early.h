@@ -15,8 +15,10 @@
 /* Who pushed. */
 typedef struct {
     uint64_t from; /* the broker's own word */
-    uint32_t link; /* serial of the broker's link */
+    uint32_t link; /* serial of the broker's link, or … */
 } pusher_t;
+
+#define PUSHER_NOBODY UINT32_MAX /* … this: it was pushed to a name */
 
 typedef struct early {
     buf_t frames;       /* the pushes, framed, in the order they came */

@@ -15,6 +15,7 @@
 #include "base/xalloc.h"
 #include "base/zdial.h"
 #include "base/zparts.h"
+#include "gateway/delivery.h"
 #include "gateway/hub.h"
 #include "gateway/report.h"
 
@@ -51,7 +52,8 @@ typedef struct {
     dealer_t dealers[GATEWAY_BROKERS_MAX]; /* one for each of the hub's links,
                                               by its number, and of the roster's
                                               slots; without a link: free */
-    int64_t drain_until_ms;                /* 0: not draining */
+    ev_idle busy;           /* while pushes to many are under way */
+    int64_t drain_until_ms; /* 0: not draining */
 } gateway_t;
 
 /* --- the loop ---------------------------------------------------------- */
@@ -287,12 +289,30 @@ static void stop_when_drained(gateway_t *self)
     actor_end(&self->actor);
 }
 
+/* An idle watcher does not let the loop sleep. */
+static void on_idle(struct ev_loop *loop, ev_idle *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+}
+
+static void hurry_when_busy(gateway_t *self)
+{
+    if (delivery_is_busy(self->hub)) {
+        ev_idle_start(self->actor.loop, &self->busy);
+    } else {
+        ev_idle_stop(self->actor.loop, &self->busy);
+    }
+}
+
 static void on_end(void *user)
 {
     gateway_t *self = user;
 
     hub_end(self->hub);
     send_frames(self);
+    hurry_when_busy(self);
     stop_when_drained(self);
 }
 
@@ -408,6 +428,7 @@ void gateway_actor(zsock_t *pipe, void *options)
     char error[512] = "";
 
     actor_init(&self.actor, "hoist-gateway", pipe, &ops, &self);
+    ev_idle_init(&self.busy, on_idle);
     zsock_signal(pipe, 0);
     if (start(&self, options, error, sizeof error) < 0) {
         zstr_sendx(pipe, "FAILED", error, NULL);

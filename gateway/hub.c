@@ -4,8 +4,10 @@
 #include "base/rand.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "gateway/delivery.h"
 #include "gateway/listing.h"
 #include "gateway/placement.h"
+#include "gateway/telling.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -85,8 +87,7 @@ session_t *hub_find(const hub_t *self, const conn_id_t *id)
     return session != NULL && conn_id_equal(&session->id, id) ? session : NULL;
 }
 
-/* The session of a connection id as text, or NULL. */
-static session_t *find_conn(const hub_t *self, wire_bytes_t conn)
+session_t *hub_find_conn(const hub_t *self, wire_bytes_t conn)
 {
     conn_id_t id;
 
@@ -205,6 +206,7 @@ static void take_reply(hub_t *self, link_t *link, const message_reply_t *reply)
     if (session == NULL) {
         return; /* it ended meanwhile; nobody is there to be told */
     }
+    delivery_catch_up(session);
     switch (request.event) {
     case EVENT_CONNECT:
         session_connect_reply(session, reply);
@@ -218,7 +220,7 @@ static void take_reply(hub_t *self, link_t *link, const message_reply_t *reply)
     }
 }
 
-static void put_gone(hub_t *self, link_t *link, wire_bytes_t conn,
+void hub_put_gone_to(hub_t *self, link_t *link, wire_bytes_t conn,
                      uint64_t from)
 {
     message_gone_t gone = {conn, from};
@@ -251,8 +253,9 @@ void hub_put_gone(hub_t *self, const session_t *session, pusher_t pusher)
     /* While the list goes to a broker that forgot us nobody knows the sender.
      */
     if (link != NULL && link->state != LINK_LISTING) {
-        put_gone(self, link, (wire_bytes_t){(const uint8_t *)conn, sizeof conn},
-                 pusher.from);
+        hub_put_gone_to(self, link,
+                        (wire_bytes_t){(const uint8_t *)conn, sizeof conn},
+                        pusher.from);
     }
 }
 
@@ -263,43 +266,9 @@ void hub_malformed(hub_t *self, const char *text)
                "text=\"%s\"", text);
 }
 
-/* To each of the ids; those behind one that is none are not read. */
-static int push_to_all(hub_t *self, link_t *link, const message_push_t *push)
-{
-    wire_cursor_t target = wire_cursor(push->target);
-    pusher_t pusher = {.from = wire_map_uint(push->options, "from", 0),
-                       .link = link->serial};
-    wire_bytes_t type, conn;
-    uint32_t count;
-
-    if (wire_get_array(&target, &count) < 0 || count < 2 ||
-        wire_get_str(&target, &type) < 0 || !wire_is(type, "connection")) {
-        return -EPROTO;
-    }
-    while (--count > 0) {
-        if (wire_get_str(&target, &conn) < 0 || conn.len != CONN_ID_TEXT) {
-            return -EPROTO; /* a broker names only what is an id of ours */
-        }
-        session_t *session = find_conn(self, conn);
-        if (session == NULL || session_push(session, &push->body, pusher) < 0) {
-            put_gone(self, link, conn, pusher.from);
-        }
-    }
-    return 0;
-}
-
-static void take_push(hub_t *self, link_t *link, const message_push_t *push)
-{
-    self->stats.pushes++;
-    link_credit(link, push->body.bytes.len);
-    if (push_to_all(self, link, push) < 0) {
-        hub_malformed(self, "the target of a PUSH");
-    }
-}
-
 static void take_close(hub_t *self, link_t *link, const message_close_t *close)
 {
-    session_t *session = find_conn(self, close->conn);
+    session_t *session = hub_find_conn(self, close->conn);
     wire_bytes_t reason = close->reason;
 
     if (!close_code_is_allowed(close->code)) {
@@ -310,9 +279,12 @@ static void take_close(hub_t *self, link_t *link, const message_close_t *close)
         hub_malformed(self, "the reason of a CLOSE is no UTF-8");
         reason.len = 0; /* no client may be told, nor a worker */
     }
+    if (session != NULL) {
+        delivery_catch_up(session);
+    }
     if (session == NULL ||
         session_kick(session, (uint16_t)close->code, reason) < 0) {
-        put_gone(self, link, close->conn, close->from);
+        hub_put_gone_to(self, link, close->conn, close->from);
     }
 }
 
@@ -359,7 +331,7 @@ static void take_query(hub_t *self, link_t *link, const message_query_t *query)
         return;
     }
     buf_init(&rows, CONTEXT_MAX + 64);
-    const session_t *session = find_conn(self, conn);
+    const session_t *session = hub_find_conn(self, conn);
     result.status = status_of(self, session, conn);
     if (result.status == 200 && put_row(&rows, conn, session) == 0) {
         result.rows = (wire_bytes_t){rows.data, rows.len};
@@ -445,6 +417,7 @@ static void take_welcome(hub_t *self, link_t *link,
     abandon_requests(self, link);
     if (meaning != LINK_RESUMED) {
         link_release_abandoned(link);
+        delivery_forget(self, link);
     }
     listing_start(self, link, meaning);
 }
@@ -522,7 +495,11 @@ static void take_message(hub_t *self, link_t *link, const message_t *message)
         take_reply(self, link, &message->reply);
         return;
     case KIND_PUSH:
-        take_push(self, link, &message->push);
+        delivery_push(self, link, &message->push);
+        return;
+    case KIND_JOIN:
+    case KIND_LEAVE:
+        delivery_join(self, link, message->kind, &message->join);
         return;
     case KIND_CLOSE:
         take_close(self, link, &message->close);
@@ -643,6 +620,7 @@ void hub_remove_broker(hub_t *self, link_t *link)
     self->links[at] = self->links[--self->link_count];
     self->beginnings[link->number] = link_ending(link);
     forget_former(self, link);
+    delivery_forget(self, link);
     link_fini(link);
     free(link);
 }
@@ -786,9 +764,12 @@ void hub_end(hub_t *self)
     for (size_t i = 0; i < self->link_count; i++) {
         resume_waiting(self->links[i]);
     }
+    delivery_step(self);
     flush(self);
     reap(self);
+    telling_flush(self);
     for (size_t i = 0; i < self->link_count; i++) {
+        telling_step(self, self->links[i]);
         link_settle(self->links[i], self->now_ms);
     }
 }
@@ -824,6 +805,7 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     self->loop = rand_u32() & CONN_ID_LOOP_MAX;
     self->reserve = largest_request(options);
     rand_hex(self->boot);
+    delivery_init(self);
     if (route_expr_compile(options->route_selection_expression,
                            &self->route_expr, error, error_size) < 0) {
         goto fail;
@@ -856,6 +838,7 @@ void hub_destroy(hub_t **self_p)
         }
     }
     reap(self);
+    delivery_fini(self);
     free(self->table);
     free(self->generation);
     free(self->free_slots);

@@ -12,6 +12,7 @@
 #define GATEWAY_HUB_H
 
 #include "base/log.h"
+#include "gateway/fanout.h"
 #include "gateway/farewells.h"
 #include "gateway/link.h"
 #include "gateway/options.h"
@@ -50,6 +51,8 @@ struct hub {
     uint32_t free_count;
     uint64_t sessions; /* in the table */
     farewells_t farewells;
+    groups_t groups;
+    fanout_t fanout;
 
     list_t dirty; /* sessions with bytes for the end of turn */
     list_t dead;  /* sessions out of the table, freed at the end of turn */
@@ -123,6 +126,13 @@ void hub_touch(hub_t *self, session_t *session);
 
 /* A push to the session reached nobody. */
 void hub_put_gone(hub_t *self, const session_t *session, pusher_t pusher);
+
+/* The same, for whoever this broker calls `from`. */
+void hub_put_gone_to(hub_t *self, link_t *link, wire_bytes_t conn,
+                     uint64_t from);
+
+/* The session of a connection id as text, or NULL. */
+session_t *hub_find_conn(const hub_t *self, wire_bytes_t conn);
 
 /* The session of a connection id, or NULL. */
 session_t *hub_find(const hub_t *self, const conn_id_t *id);

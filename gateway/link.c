@@ -120,6 +120,7 @@ void link_greet(link_t *self, int64_t now_ms, const char *boot,
     } /* else, or where there is no room: it is said again later */
     buf_fini(&options);
     self->state = LINK_GREETING;
+    self->hears_names = self->is_naming = false;
     self->last_greeted_ms = now_ms;
 }
 

@@ -74,6 +74,10 @@ typedef struct {
     size_t
         forgetful; /* … bytes of those that it was told since its last PONG */
 
+    uint32_t named;   /* groups that the list of names has passed, … */
+    bool is_naming;   /* … while that goes out */
+    bool hears_names; /* it has begun, so changes are told */
+
     char boot[BOOT_ID_MAX + 1]; /* of the broker, "" before the first WELCOME */
     uint64_t session; /* that it gave us: another one means it gave us up */
     uint64_t pings, pongs; /* since WELCOME */

@@ -2,6 +2,7 @@
 #include "gateway/listing.h"
 
 #include "gateway/placement.h"
+#include "gateway/telling.h"
 
 #include <string.h>
 
@@ -109,6 +110,7 @@ static void put_list(hub_t *hub, link_t *link)
         link_listed(link);
     } else {
         link_up(link);
+        telling_start(hub, link);
         if (!list_is_empty(&link->told)) {
             link_listed(link); /* whose PONG says that it has them */
         }

@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "gateway/delivery.h"
 #include "gateway/handshake.h"
 #include "gateway/hub.h"
 #include "gateway/placement.h"
@@ -541,7 +542,8 @@ static void accept_client(session_t *self, const message_reply_t *reply)
 {
     http_request_t request;
 
-    if (put_101(self, reply, &request) < 0) {
+    if (put_101(self, reply, &request) < 0 ||
+        delivery_accept(self, reply->options) < 0) {
         opening_refuse(self, 502, NULL);
         session_end(self, 1011, "handshake failed");
         return;

@@ -10,6 +10,7 @@
 #include "gateway/session.h"
 
 #include "base/xalloc.h"
+#include "gateway/delivery.h"
 #include "gateway/error_frame.h"
 #include "gateway/hub.h"
 #include "gateway/opening.h"
@@ -65,6 +66,7 @@ void session_init(session_t *self, const char *ip)
     list_init(&self->dirty);
     list_init(&self->wait);
     list_init(&self->move);
+    member_init(&self->member);
     wheel_node_init(&self->timer);
     buf_init(&self->in,
              opening_head_max(options) + (size_t)2 * TRANSPORT_READ_MAX);
@@ -83,6 +85,7 @@ void session_retire(session_t *self)
     list_remove(&self->dirty);
     list_remove(&self->wait);
     list_remove(&self->move);
+    delivery_end(self);
     wheel_cancel(&self->hub->wheel, &self->timer);
 }
 
@@ -122,6 +125,7 @@ static void leave(session_t *self, session_state_t state)
     session_enter(self, state);
     list_remove(&self->wait);
     buf_reset(&self->in, 0);
+    delivery_end(self);
     discard_early(self);
 }
 
@@ -261,13 +265,17 @@ static void close_slow(session_t *self)
     close_with(self, CLOSE_TRY_LATER, "client reads too slowly");
 }
 
+static bool has_room(const session_t *self, size_t payload)
+{
+    int64_t hard = self->hub->options.out_hard;
+
+    return hard == 0 || waiting(self) + payload <= (size_t)hard;
+}
+
 /* Returns 0, or -ENOBUFS when the client was closed for being too slow. */
 static int put_frame(session_t *self, ws_opcode_t opcode, wire_bytes_t payload)
 {
-    int64_t hard = self->hub->options.out_hard;
-    bool is_over = hard > 0 && waiting(self) + payload.len > (size_t)hard;
-
-    if (is_over ||
+    if (!has_room(self, payload.len) ||
         ws_put_frame(&self->out, opcode, payload.data, payload.len) < 0) {
         close_slow(self);
         return -ENOBUFS;
@@ -288,6 +296,32 @@ static int put_message(session_t *self, const body_t *body)
         self->hub->stats.messages_out++;
     }
     return rc;
+}
+
+/* A frame that was built for many. */
+static int put_shared(session_t *self, const job_t *job)
+{
+    if (self->state != SESSION_OPEN) {
+        return -ENOTCONN;
+    }
+    if (!has_room(self, job->len - job->head) ||
+        buf_put(&self->out, job->frame, job->len) < 0) {
+        close_slow(self);
+        return -ENOBUFS;
+    }
+    self->message_ms = self->hub->now_ms;
+    self->hub->stats.messages_out++;
+    hub_touch(self->hub, self);
+    return 0;
+}
+
+int session_deliver(session_t *self, const job_t *job)
+{
+    body_t body = {job->type, {job->frame + job->head, job->len - job->head}};
+    pusher_t nobody = {.link = PUSHER_NOBODY};
+
+    return self->state == SESSION_GATED ? opening_push(self, &body, nobody)
+                                        : put_shared(self, job);
 }
 
 int session_push(session_t *self, const body_t *body, pusher_t pusher)

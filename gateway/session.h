@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "gateway/early.h"
+#include "gateway/fanout.h"
 #include "gateway/link.h"
 #include "gateway/transport.h"
 #include "gateway/ws.h"
@@ -80,6 +81,7 @@ typedef struct {
     int64_t message_ms;       /* last message in either direction */
     int64_t stuck_ms;         /* since when more than out_soft waits; 0: not */
 
+    member_t member;  /* of the groups that it is in */
     early_t *early;   /* owned; what workers said before 101, or NULL */
     uint8_t *context; /* owned; the map for SYNC, NULL before OPEN */
     uint32_t context_len;
@@ -117,6 +119,9 @@ void session_disconnect_reply(session_t *self);
  * being too slow.
  */
 int session_push(session_t *self, const body_t *body, pusher_t pusher);
+
+/* What was pushed to a name of it.  Returns as session_push. */
+int session_deliver(session_t *self, const job_t *job);
 
 /*
  * A worker closes it with a WebSocket close code; kept while $connect decides.

@@ -27,6 +27,9 @@
     X(bytes_out, counter, bytes, "bytes written to clients")                   \
     X(error_frames, counter, messages, "error frames put to clients")          \
     X(pushes, counter, messages, "PUSH messages taken from brokers")           \
+    X(push_jobs, gauge, messages, "pushes to many that are not done yet")      \
+    X(push_late, counter, connections, "that a push came too late for")        \
+    X(joins, counter, messages, "JOIN and LEAVE messages taken")               \
     X(gone, counter, connections,                                              \
       "push or close to a connection that is gone")                            \
     X(protocol_errors, counter, connections, "closed: client broke RFC 6455")  \

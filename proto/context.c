@@ -52,11 +52,35 @@ static int get_ttl(wire_bytes_t options, wire_bytes_t *raw)
     return 0;
 }
 
+int context_groups(wire_bytes_t options, wire_cursor_t *groups, uint32_t *count)
+{
+    wire_bytes_t name;
+
+    *count = 0;
+    if (!wire_map_find(options, "groups", groups) ||
+        wire_get_nil(groups) == 0) {
+        return 0;
+    }
+    if (wire_get_array(groups, count) < 0 || *count > GROUPS_MAX) {
+        return -EPROTO;
+    }
+    wire_cursor_t in = *groups;
+    for (uint32_t i = 0; i < *count; i++) {
+        if (wire_get_str_max(&in, GROUP_MAX, &name) < 0 || name.len == 0 ||
+            !utf8_is_valid(name.data, name.len)) {
+            return -EPROTO;
+        }
+    }
+    return 0;
+}
+
 static int get_identity(wire_bytes_t options, identity_t *identity)
 {
     wire_cursor_t value;
+    uint32_t groups;
 
-    if (get_text(options, "user", USER_MAX, &identity->user) < 0 ||
+    if (context_groups(options, &value, &groups) < 0 ||
+        get_text(options, "user", USER_MAX, &identity->user) < 0 ||
         get_text(options, "tenant", TENANT_MAX, &identity->tenant) < 0) {
         return -EPROTO;
     }

@@ -11,13 +11,20 @@
 #include "proto/wire.h"
 
 /*
+ * The `groups` in the options of a CONNECT's REPLY: *groups stands at the first
+ * of *count str.  Returns 0, or -EPROTO when they break the rules.
+ */
+int context_groups(wire_bytes_t options, wire_cursor_t *groups,
+                   uint32_t *count);
+
+/*
  * Append to out the map `base` (empty: none) with `user`, `tenant`,
  * `attributes` and `ttl` as the options of the CONNECT's REPLY say (empty:
  * none).
  *
- * Returns 0; -EPROTO when one of the four has the wrong type or is over its
- * limit, or the whole is over CONTEXT_MAX; -ENOBUFS, -ENOMEM.  On error out is
- * unchanged.
+ * Returns 0; -EPROTO when one of the four, or `groups`, has the wrong type or
+ * is over its limit, or the whole is over CONTEXT_MAX; -ENOBUFS, -ENOMEM.  On
+ * error out is unchanged.
  */
 int context_merge(buf_t *out, wire_bytes_t base, wire_bytes_t options);
 

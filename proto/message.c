@@ -135,6 +135,28 @@ static int get_push(wire_cursor_t *in, uint32_t *fields, message_push_t *push)
     return get_last_map(in, fields, &push->options);
 }
 
+static int get_pushed(wire_cursor_t *in, uint32_t *fields,
+                      message_pushed_t *pushed)
+{
+    if (!take_fields(fields, 4) || wire_get_uint(in, &pushed->id) < 0 ||
+        wire_get_uint(in, &pushed->delivered) < 0 ||
+        wire_get_uint(in, &pushed->gone) < 0 ||
+        wire_get_uint(in, &pushed->refused) < 0) {
+        return -EPROTO;
+    }
+    return 0;
+}
+
+static int get_join(wire_cursor_t *in, uint32_t *fields, message_join_t *join)
+{
+    if (!take_fields(fields, 2) ||
+        wire_get_str_max(in, GROUP_MAX, &join->group) < 0 ||
+        join->group.len == 0 || wire_get_str(in, &join->conn) < 0) {
+        return -EPROTO;
+    }
+    return get_last_uint(in, fields, &join->from);
+}
+
 static int get_close(wire_cursor_t *in, uint32_t *fields,
                      message_close_t *close)
 {
@@ -216,7 +238,24 @@ static int get_error(wire_cursor_t *in, uint32_t *fields,
         wire_get_str_max(in, ERROR_TEXT_MAX, &error->text) < 0) {
         return -EPROTO;
     }
-    return 0;
+    return get_last_uint(in, fields, &error->from);
+}
+
+static int get_interest(wire_cursor_t *in, uint32_t *fields,
+                        message_interest_t *interest)
+{
+    interest->more = false;
+    if (!take_fields(fields, 2) || wire_get_uint(in, &interest->change) < 0 ||
+        wire_get_raw_array(in, &interest->names) < 0) {
+        return -EPROTO;
+    }
+    if (*fields > 0) {
+        (*fields)--;
+        if (wire_get_bool(in, &interest->more) < 0) {
+            return -EPROTO;
+        }
+    }
+    return get_last_uint(in, fields, &interest->session);
 }
 
 static int get_fields(wire_cursor_t *in, uint32_t *fields, message_t *message)
@@ -234,6 +273,11 @@ static int get_fields(wire_cursor_t *in, uint32_t *fields, message_t *message)
         return get_reply(in, fields, &message->reply);
     case KIND_PUSH:
         return get_push(in, fields, &message->push);
+    case KIND_PUSHED:
+        return get_pushed(in, fields, &message->pushed);
+    case KIND_JOIN:
+    case KIND_LEAVE:
+        return get_join(in, fields, &message->join);
     case KIND_CLOSE:
         return get_close(in, fields, &message->close);
     case KIND_GONE:
@@ -250,6 +294,8 @@ static int get_fields(wire_cursor_t *in, uint32_t *fields, message_t *message)
         return get_sync(in, fields, &message->sync);
     case KIND_ERROR:
         return get_error(in, fields, &message->error);
+    case KIND_INTEREST:
+        return get_interest(in, fields, &message->interest);
     case KIND_PONG:
     case KIND_DRAIN:
     case KIND_BYE:
@@ -333,6 +379,12 @@ const char *message_kind_name(message_kind_t kind)
         return "REPLY";
     case KIND_PUSH:
         return "PUSH";
+    case KIND_PUSHED:
+        return "PUSHED";
+    case KIND_JOIN:
+        return "JOIN";
+    case KIND_LEAVE:
+        return "LEAVE";
     case KIND_CLOSE:
         return "CLOSE";
     case KIND_GONE:
@@ -357,6 +409,8 @@ const char *message_kind_name(message_kind_t kind)
         return "WHO";
     case KIND_ERROR:
         return "ERROR";
+    case KIND_INTEREST:
+        return "INTEREST";
     }
     return "?";
 }
@@ -491,6 +545,28 @@ int message_put_push(buf_t *out, const message_push_t *push)
     return finish(&put);
 }
 
+int message_put_pushed(buf_t *out, const message_pushed_t *pushed)
+{
+    put_t put = begin(out, KIND_PUSHED, 4);
+
+    PUT(&put, wire_put_uint(out, pushed->id));
+    PUT(&put, wire_put_uint(out, pushed->delivered));
+    PUT(&put, wire_put_uint(out, pushed->gone));
+    PUT(&put, wire_put_uint(out, pushed->refused));
+    return finish(&put);
+}
+
+int message_put_join(buf_t *out, message_kind_t kind,
+                     const message_join_t *join)
+{
+    put_t put = begin(out, kind, 3);
+
+    PUT(&put, wire_put_str(out, join->group));
+    PUT(&put, wire_put_str(out, join->conn));
+    PUT(&put, wire_put_uint(out, join->from));
+    return finish(&put);
+}
+
 int message_put_close(buf_t *out, const message_close_t *close)
 {
     put_t put = begin(out, KIND_CLOSE, 4);
@@ -567,18 +643,38 @@ int message_put_sync(buf_t *out, const message_sync_t *sync)
     return finish(&put);
 }
 
+int message_put_interest(buf_t *out, const message_interest_t *interest)
+{
+    put_t put = begin(out, KIND_INTEREST, 4);
+
+    PUT(&put, wire_put_uint(out, interest->change));
+    PUT(&put, put_raw_or_empty_array(out, interest->names));
+    PUT(&put, wire_put_bool(out, interest->more));
+    PUT(&put, wire_put_uint(out, interest->session));
+    return finish(&put);
+}
+
 static int put_error(buf_t *out, const message_error_t *error)
 {
-    put_t put = begin(out, KIND_ERROR, 2);
+    put_t put = begin(out, KIND_ERROR, error->from != 0 ? 3 : 2);
 
     PUT(&put, wire_put_str(out, error->code));
     PUT(&put, wire_put_str(out, error->text));
+    if (error->from != 0) {
+        PUT(&put, wire_put_uint(out, error->from));
+    }
     return finish(&put);
 }
 
 int message_put_error(buf_t *out, const char *code, const char *text)
 {
-    message_error_t error = {wire_bytes(code), wire_bytes(text)};
+    return message_put_error_to(out, 0, code, text);
+}
+
+int message_put_error_to(buf_t *out, uint64_t from, const char *code,
+                         const char *text)
+{
+    message_error_t error = {wire_bytes(code), wire_bytes(text), from};
     return put_error(out, &error);
 }
 
@@ -603,6 +699,11 @@ int message_put(buf_t *out, const message_t *message)
         return message_put_reply(out, &message->reply);
     case KIND_PUSH:
         return message_put_push(out, &message->push);
+    case KIND_PUSHED:
+        return message_put_pushed(out, &message->pushed);
+    case KIND_JOIN:
+    case KIND_LEAVE:
+        return message_put_join(out, message->kind, &message->join);
     case KIND_CLOSE:
         return message_put_close(out, &message->close);
     case KIND_GONE:
@@ -619,6 +720,8 @@ int message_put(buf_t *out, const message_t *message)
         return message_put_sync(out, &message->sync);
     case KIND_ERROR:
         return put_error(out, &message->error);
+    case KIND_INTEREST:
+        return message_put_interest(out, &message->interest);
     case KIND_PONG:
     case KIND_DRAIN:
     case KIND_BYE:

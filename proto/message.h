@@ -41,7 +41,11 @@
 #define CLOSE_CODE_MAX 4999
 #define REASON_MAX     123
 #define TARGETS_MAX    65536
-#define CONN_NAMED_MAX 128 /* an id in PUSH, CLOSE and GONE */
+#define CONN_NAMED_MAX 128 /* an id in PUSH, CLOSE, JOIN, LEAVE and GONE */
+#define EXCEPT_MAX     100
+#define GROUP_MAX      128
+#define GROUPS_MAX     64     /* of a connection */
+#define INTERESTS_MAX  262144 /* names of a gateway that a broker keeps */
 #define ERROR_CODE_MAX 64
 #define ERROR_TEXT_MAX 256
 
@@ -52,6 +56,9 @@ typedef enum {
     KIND_REQUEST = 4,
     KIND_REPLY = 5,
     KIND_PUSH = 6,
+    KIND_PUSHED = 7,
+    KIND_JOIN = 8,
+    KIND_LEAVE = 9,
     KIND_CLOSE = 10,
     KIND_GONE = 11,
     KIND_QUERY = 12,
@@ -64,6 +71,7 @@ typedef enum {
     KIND_BYE = 20,
     KIND_WHO = 21,
     KIND_ERROR = 22,
+    KIND_INTEREST = 23,
 } message_kind_t;
 
 typedef enum {
@@ -132,15 +140,29 @@ typedef struct {
     uint64_t status;      /* 100..599, as in HTTP */
     body_t body;          /* to the client, or BODY_NONE */
     wire_bytes_t options; /* map or nil: "subprotocol", "headers", "user",
-                             "tenant", "attributes" (on CONNECT); "runs" (of
+                             "tenant", "attributes", "groups" (on CONNECT);
+                             "runs" (of
                              the broker's own, to a gateway) */
 } message_reply_t;
 
 typedef struct {
-    wire_bytes_t target;  /* array: ["connection", id, …] */
-    body_t body;          /* text or binary */
-    wire_bytes_t options; /* map or nil: "from" (broker to gateway) */
+    wire_bytes_t target; /* array: ["connection", id, …], ["group", name], … */
+    body_t body;         /* text or binary */
+    wire_bytes_t options; /* map or nil: "except", "ack", "ttl"; "from" (broker
+                             to gateway) */
 } message_push_t;
+
+typedef struct {
+    uint64_t id;                       /* of the PUSH's "ack" */
+    uint64_t delivered, gone, refused; /* connections */
+} message_pushed_t;
+
+/* JOIN and LEAVE. */
+typedef struct {
+    wire_bytes_t group; /* 1..GROUP_MAX bytes */
+    wire_bytes_t conn;  /* as in a CLOSE */
+    uint64_t from;      /* likewise; of an ERROR, too */
+} message_join_t;
 
 typedef struct {
     wire_bytes_t conn;
@@ -195,7 +217,22 @@ typedef struct {
 typedef struct {
     wire_bytes_t code; /* stable word, PROTOCOL.md "Errors" */
     wire_bytes_t text; /* 0..ERROR_TEXT_MAX bytes, for people */
+    uint64_t from;     /* of the JOIN; gateway to broker only */
 } message_error_t;
+
+/* What an INTEREST says about the names in it. */
+typedef enum {
+    INTEREST_LIST = 0, /* they, and those of its other parts, are all */
+    INTEREST_CAME = 1, /* the first connection of that name is there */
+    INTEREST_LEFT = 2, /* the last one has left */
+} interest_change_t;
+
+typedef struct {
+    uint64_t change;    /* interest_change_t */
+    wire_bytes_t names; /* array of [type, name] */
+    bool more;          /* another INTEREST continues the list */
+    uint64_t session;   /* as in a SYNC */
+} message_interest_t;
 
 typedef struct {
     message_kind_t kind;
@@ -207,6 +244,8 @@ typedef struct {
         message_request_t request;
         message_reply_t reply;
         message_push_t push;
+        message_pushed_t pushed;
+        message_join_t join; /* of a LEAVE, too */
         message_close_t close;
         message_gone_t gone;
         message_query_t query;
@@ -215,6 +254,7 @@ typedef struct {
         message_ping_t ping;
         message_sync_t sync;
         message_error_t error;
+        message_interest_t interest;
     };
 } message_t;
 
@@ -244,6 +284,9 @@ int message_put_ready(buf_t *out, const message_ready_t *ready);
 int message_put_request(buf_t *out, const message_request_t *request);
 int message_put_reply(buf_t *out, const message_reply_t *reply);
 int message_put_push(buf_t *out, const message_push_t *push);
+int message_put_pushed(buf_t *out, const message_pushed_t *pushed);
+int message_put_join(buf_t *out, message_kind_t kind,
+                     const message_join_t *join); /* or LEAVE */
 int message_put_close(buf_t *out, const message_close_t *close);
 int message_put_gone(buf_t *out, const message_gone_t *gone);
 int message_put_query(buf_t *out, const message_query_t *query);
@@ -251,7 +294,12 @@ int message_put_result(buf_t *out, const message_result_t *result);
 int message_put_credit(buf_t *out, const message_credit_t *credit);
 int message_put_ping(buf_t *out, const message_ping_t *ping);
 int message_put_sync(buf_t *out, const message_sync_t *sync);
+int message_put_interest(buf_t *out, const message_interest_t *interest);
 int message_put_error(buf_t *out, const char *code, const char *text);
+
+/* The ERROR of a gateway, for the sender of a JOIN. */
+int message_put_error_to(buf_t *out, uint64_t from, const char *code,
+                         const char *text);
 
 /* PONG, DRAIN, BYE and WHO have no fields. */
 int message_put_bare(buf_t *out, message_kind_t kind);

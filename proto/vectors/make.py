@@ -128,6 +128,30 @@ def the_rest():
            message("PUSH", target=["connection", CONN, CONN], body={"bin": "01"}, options={}))
     accept("a PUSH from a broker", pack([6, ["connection", CONN], "x", {"from": 3}]),
            message("PUSH", target=["connection", CONN], body="x", options={"from": 3}))
+    accept("PUSHes by name, with all that may be asked for",
+           pack([6, ["user", "ada"], "x", {"except": [CONN], "ack": 7, "ttl": 500}],
+                [6, ["tenant", "t"], "x"], [6, ["group", "g"], "x"], [6, ["all"], "x"]),
+           message("PUSH", target=["user", "ada"], body="x",
+                   options={"except": [CONN], "ack": 7, "ttl": 500}),
+           message("PUSH", target=["tenant", "t"], body="x", options={}),
+           message("PUSH", target=["group", "g"], body="x", options={}),
+           message("PUSH", target=["all"], body="x", options={}))
+    accept("PUSHED", pack([7, 2**64 - 1, 3, 2, 1]),
+           message("PUSHED", id=str(2**64 - 1), delivered=3, gone=2, refused=1))
+    accept("JOIN and LEAVE, to a broker and to a gateway",
+           pack([8, "g" * 128, CONN], [8, "g", CONN, 3], [9, "g", CONN], [9, "g", "bob", 3]),
+           message("JOIN", group="g" * 128, connection=CONN, **{"from": 0}),
+           message("JOIN", group="g", connection=CONN, **{"from": 3}),
+           message("LEAVE", group="g", connection=CONN, **{"from": 0}),
+           message("LEAVE", group="g", connection="bob", **{"from": 3}))
+    accept("INTEREST as a list in two parts, and as changes",
+           pack([23, 0, [["user", "ada"], ["group", "g"]], True, 7], [23, 0, [], False, 7],
+                [23, 1, [["tenant", "t"]]], [23, 2, [["tenant", "t"]], False]),
+           message("INTEREST", change=0, names=[["user", "ada"], ["group", "g"]], more=True,
+                   session=7),
+           message("INTEREST", change=0, names=[], more=False, session=7),
+           message("INTEREST", change=1, names=[["tenant", "t"]], more=False, session=0),
+           message("INTEREST", change=2, names=[["tenant", "t"]], more=False, session=0))
     accept("a CLOSE without from", pack([10, CONN, 1000, "bye"]),
            message("CLOSE", connection=CONN, code=1000, reason="bye", **{"from": 0}))
     accept("a CLOSE at its limits", pack([10, CONN, 4999, "r" * 123, 5]),
@@ -162,7 +186,9 @@ def the_rest():
            message("SYNC", connections=[[CONN, {"user": "ada"}]], more=False, session=7, change=1),
            message("SYNC", connections=[[CONN, {}]], more=False, session=7, change=2))
     accept("ERROR", pack([22, "push-window", "t" * 256]),
-           message("ERROR", code="push-window", text="t" * 256))
+           message("ERROR", code="push-window", text="t" * 256, **{"from": 0}))
+    accept("ERROR of a gateway", pack([22, "groups", "too many", 3]),
+           message("ERROR", code="groups", text="too many", **{"from": 3}))
 
 
 def newer_versions():
@@ -173,7 +199,7 @@ def newer_versions():
            array(6, b"\x05", b"\x01", b"\xcc\xc8", b"\xc0", b"\x80", b"\xd4\x01\x00"),
            reply())
     accept("an unknown kind is skipped",
-           pack([23, {"deep": [[["er"]]]}], [17]), {"unknown": 23}, message("PONG"))
+           pack([24, {"deep": [[["er"]]]}], [17]), {"unknown": 24}, message("PONG"))
     accept("the largest kind", pack([255]), {"unknown": 255})
     accept("numbers wider than they need be",
            array(3, b"\xce\x00\x00\x00\x0f", b"\xcf" + bytes(7) + b"\x02", b"\xcd\x00\x03"),
@@ -199,7 +225,7 @@ def malformed_frames():
     reject("a body of 4 GiB", "a length above the bytes left",
            array(4, b"\x05", b"\x01", b"\xcc\xc8", b"\xc6\xff\xff\xff\xff"))
     reject("an unknown kind that is truncated", "the frame ends inside a message",
-           b"\x93\x17\x01")
+           b"\x93\x18\x01")
 
 
 def malformed_fields():
@@ -237,6 +263,12 @@ def malformed_fields():
     reject("REPLY without a body", "too few fields", pack([5, 1, 200]))
     reject("PUSH without a body", "a PUSH needs a body", pack([6, ["connection", CONN], None]))
     reject("PUSH whose target is a str", "a target is an array", pack([6, CONN, "x"]))
+    reject("PUSHED with three counts missing", "too few fields", pack([7, 1]))
+    reject("JOIN of a group without a name", "a group has 1 to 128 bytes", pack([8, "", CONN]))
+    reject("LEAVE of a group of 129 bytes", "a group has 1 to 128 bytes",
+           pack([9, "g" * 129, CONN]))
+    reject("INTEREST whose names are a map", "names are an array", pack([23, 0, {}]))
+    reject("INTEREST whose more is a number", "more is a bool", pack([23, 0, [], 1]))
     reject("CLOSE with code 999", "a code is 1000 to 4999", pack([10, CONN, 999, ""]))
     reject("CLOSE with code 5000", "a code is 1000 to 4999", pack([10, CONN, 5000, ""]))
     reject("CLOSE with a reason of 124 bytes", "a reason has at most 123 bytes",

@@ -21,7 +21,10 @@ ROWS = {
     "CONTEXT_MAX": "context", "DETAILS_MAX": "details",
     "CLOSE_CODE_MIN": "close code", "CLOSE_CODE_MAX": "close code",
     "REASON_MAX": "close reason", "TARGETS_MAX": "ids in a PUSH",
-    "CONN_NAMED_MAX": "an id in PUSH, CLOSE or GONE",
+    "CONN_NAMED_MAX": "an id in PUSH, CLOSE, JOIN, LEAVE or GONE",
+    "EXCEPT_MAX": "ids in `except`", "GROUP_MAX": "name of a group",
+    "GROUPS_MAX": "groups of a connection",
+    "INTERESTS_MAX": "names of a gateway",
     "ERROR_CODE_MAX": "ERROR's code", "ERROR_TEXT_MAX": "ERROR's text",
 }
 

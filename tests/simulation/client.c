@@ -127,16 +127,21 @@ static void act(void *subject, uint32_t life)
 static void hear_text(client_t *self, const char *text)
 {
     unsigned attempt = 0, n, worker, sequence;
+    char name[8];
 
     if (strncmp(text, "{\"message\": ", 12) == 0) {
         truth_failed(self->attempt);
     } else if (sscanf(text, "re %u %u %u %u", &attempt, &n, &worker,
                       &sequence) == 4) {
         truth_heard(self->attempt, worker, sequence);
+        truth_heard_own(self->attempt);
         truth_answered(self->attempt, n);
     } else if (sscanf(text, "push %u %u %u", &attempt, &worker, &sequence) ==
                3) {
         truth_heard(self->attempt, worker, sequence);
+        truth_heard_own(self->attempt);
+    } else if (sscanf(text, "cry %7s %u %u", name, &worker, &sequence) == 3) {
+        truth_heard_cry(name, self->attempt, worker, sequence);
     } else {
         world_broken("attempt %u hears '%s'", self->attempt, text);
     }

@@ -253,6 +253,8 @@ static void set_chances(act_t act)
         options->drags = is_chaos && run.may[HANDLER_DRAGS] ? 60 : 0;
         options->pushes = act == PROBE ? 2 : 10;
         options->kicks = act == PROBE ? 20 : 150;
+        options->joins = act == PROBE ? 2 : 6;
+        options->cries = act == PROBE ? 2 : 6;
         options->refuses = act == CHAOS || act == CALM ? 12 : 0;
         options->pace_ms = act == PROBE ? PACE_MS : 0;
     }
@@ -692,6 +694,11 @@ static void check_worker(const worker_node_t *worker)
         world_broken("worker %u lacks the credit of %llu pushes",
                      worker->number, (unsigned long long)worker->pushes);
     }
+    if (worker->told != worker->asked) {
+        world_broken("worker %u lacks the PUSHED of %llu pushes",
+                     worker->number,
+                     (unsigned long long)(worker->asked - worker->told));
+    }
 }
 
 static void on_count(store_op_t *op, int rc, const store_result_t *result)
@@ -848,19 +855,25 @@ static void add(truth_counts_t *total)
     total->disconnects += counts.disconnects;
     total->redelivered += counts.redelivered;
     total->loose += counts.loose;
+    total->cries += counts.cries;
+    total->cries_heard += counts.cries_heard;
+    total->owed += counts.owed;
 }
 
 static void print_counts(const truth_counts_t *total)
 {
     printf(
         "attempts=%llu opened=%llu sent=%llu answered=%llu failed=%llu "
-        "connects=%llu disconnects=%llu redelivered=%llu loose=%llu\n",
+        "connects=%llu disconnects=%llu redelivered=%llu loose=%llu "
+        "cries=%llu cries_heard=%llu owed=%llu\n",
         (unsigned long long)total->attempts, (unsigned long long)total->opened,
         (unsigned long long)total->sent, (unsigned long long)total->answered,
         (unsigned long long)total->failed, (unsigned long long)total->connects,
         (unsigned long long)total->disconnects,
         (unsigned long long)total->redelivered,
-        (unsigned long long)total->loose);
+        (unsigned long long)total->loose, (unsigned long long)total->cries,
+        (unsigned long long)total->cries_heard,
+        (unsigned long long)total->owed);
 }
 
 int main(int argc, char **argv)

@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPEAKERS 16   /* starts of workers that one client can tell apart */
-#define NOTED    2048 /* messages of a client whose answers are told apart */
-#define LOOSE    16   /* workers that have loose messages of one actor */
+#define SPEAKERS  16   /* starts of workers that one client can tell apart */
+#define NOTED     2048 /* messages of a client whose answers are told apart */
+#define CRIES     8192 /* of a probe that are looked at */
+#define HEARERS   16   /* of one */
+#define STEADY_MS 500  /* longer than any message travels in peace */
+#define LOOSE     16   /* workers that have loose messages of one actor */
 
 typedef struct {
     bool is_open, was_open;
@@ -28,7 +31,20 @@ typedef struct {
     struct {
         uint32_t worker, sequence;
     } heard[SPEAKERS];
+    struct {
+        bool was_in; /* at any time */
+        bool is_known, is_in;
+        int64_t since_ms;
+    } groups[TRUTH_GROUPS];
 } attempt_t;
+
+/* A push to a name, in a probe. */
+typedef struct {
+    char name[8];
+    uint32_t worker, sequence;
+    uint32_t own; /* the attempt whose handler said it */
+    uint32_t owed[HEARERS], denied[HEARERS]; /* attempts; 0: none */
+} cry_t;
 
 typedef struct {
     char id[CONN_ID_TEXT];
@@ -63,6 +79,9 @@ static struct {
     uint32_t broker_crashes, gateway_crashes;
     store_trust_t store;
     uint32_t comers;
+    bool is_peace;
+    cry_t *cries; /* owned */
+    size_t cry_count;
     truth_counts_t counts;
 } truth;
 
@@ -74,6 +93,8 @@ void truth_begin(void)
     truth.broker_crashes = 0;
     truth.gateway_crashes = 0;
     truth.comers = 0;
+    truth.cry_count = 0;
+    truth.is_peace = false;
     truth.counts = (truth_counts_t){0};
 }
 
@@ -81,6 +102,7 @@ void truth_end(void)
 {
     free(truth.attempts);
     free(truth.actors);
+    free(truth.cries);
     memset(&truth, 0, sizeof truth);
 }
 
@@ -182,14 +204,18 @@ void truth_kicked(uint32_t attempt)
     attempt_of(attempt)->is_kicked = true;
 }
 
+void truth_heard_own(uint32_t attempt)
+{
+    attempt_of(attempt)->heard_words++;
+}
+
 void truth_heard(uint32_t attempt, uint32_t worker, uint32_t sequence)
 {
     attempt_t *self = attempt_of(attempt);
 
-    self->heard_words++;
     for (size_t i = 0; i < SPEAKERS; i++) {
         if (self->heard[i].worker == worker &&
-            self->heard[i].sequence > sequence) {
+            self->heard[i].sequence >= sequence) {
             world_broken("attempt %u hears word %u of worker %u after %u",
                          attempt, sequence, worker, self->heard[i].sequence);
         }
@@ -197,6 +223,168 @@ void truth_heard(uint32_t attempt, uint32_t worker, uint32_t sequence)
             self->heard[i].worker = worker;
             self->heard[i].sequence = sequence;
             return;
+        }
+    }
+}
+
+/* --- groups -------------------------------------------------------------- */
+
+/* The group of that name, or -1: it is none. */
+static int group_in(const char *name)
+{
+    return name[0] == 'g' ? atoi(name + 1) : -1;
+}
+
+static void strike_out(uint32_t attempts[HEARERS], uint32_t attempt)
+{
+    for (size_t i = 0; i < HEARERS; i++) {
+        if (attempts[i] == attempt) {
+            attempts[i] = 0;
+        }
+    }
+}
+
+static void note_down(uint32_t attempts[HEARERS], uint32_t attempt)
+{
+    for (size_t i = 0; i < HEARERS; i++) {
+        if (attempts[i] == 0) {
+            attempts[i] = attempt;
+            return;
+        }
+    }
+}
+
+static bool is_among(const uint32_t attempts[HEARERS], uint32_t attempt)
+{
+    for (size_t i = 0; i < HEARERS; i++) {
+        if (attempts[i] == attempt) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What others said just before may come first, or may not.  (What its own
+ * handlers said came before.) */
+static void let_off(uint32_t attempt, uint32_t group)
+{
+    for (size_t i = 0; i < truth.cry_count; i++) {
+        cry_t *cry = &truth.cries[i];
+        if (cry->own != attempt && group_in(cry->name) == (int)group) {
+            strike_out(cry->owed, attempt);
+            strike_out(cry->denied, attempt);
+        }
+    }
+}
+
+void truth_joined(uint32_t attempt, uint32_t group, bool is_in)
+{
+    attempt_t *self = attempt_of(attempt);
+
+    world_trace("attempt %u %s g%u", attempt, is_in ? "joins" : "leaves",
+                group);
+    self->groups[group].was_in |= is_in;
+    if (!self->groups[group].is_known || self->groups[group].is_in != is_in) {
+        self->groups[group].since_ms = world_now_ms();
+        let_off(attempt, group);
+    }
+    self->groups[group].is_known = true;
+    self->groups[group].is_in = is_in;
+}
+
+static bool is_owed(const attempt_t *self, int group, bool is_own)
+{
+    return group < 0
+               ? is_own
+               : self->groups[group].is_known && self->groups[group].is_in &&
+                     (is_own || world_now_ms() >=
+                                    self->groups[group].since_ms + STEADY_MS);
+}
+
+static bool is_denied(const attempt_t *self, int group, bool is_own)
+{
+    return group >= 0 && self->groups[group].is_known &&
+           !self->groups[group].is_in &&
+           (is_own ||
+            world_now_ms() >= self->groups[group].since_ms + STEADY_MS);
+}
+
+/* Of others nothing is known of who joined or left just before, nor of who
+ * does so just behind: see let_off. */
+static void judge(cry_t *cry, uint32_t attempt, bool is_open)
+{
+    const attempt_t *self = attempt_of(attempt);
+    int group = group_in(cry->name);
+    bool is_own = attempt == cry->own;
+
+    if (is_owed(self, group, is_own) && (is_open || group >= 0)) {
+        note_down(cry->owed, attempt);
+        truth.counts.owed++;
+    } else if (is_denied(self, group, is_own)) {
+        note_down(cry->denied, attempt);
+    }
+}
+
+void truth_cried(const char *name, uint32_t attempt, bool is_open,
+                 uint32_t worker, uint32_t sequence)
+{
+    truth.counts.cries++;
+    if (!truth.is_peace || truth_is_torn() || truth.cry_count == CRIES) {
+        return;
+    }
+    if (truth.cries == NULL) {
+        truth.cries = xcalloc(CRIES, sizeof *truth.cries);
+    }
+    cry_t *cry = &truth.cries[truth.cry_count++];
+    *cry = (cry_t){.worker = worker, .sequence = sequence, .own = attempt};
+    memcpy(cry->name, name, strnlen(name, sizeof cry->name - 1));
+    judge(cry, attempt, is_open);
+    for (uint32_t i = 1; i <= truth.attempt_count; i++) {
+        if (i != attempt && attempt_of(i)->is_open) {
+            judge(cry, i, true);
+        }
+    }
+}
+
+static void check_name(const char *name, uint32_t attempt)
+{
+    int group = group_in(name);
+
+    if (group >= 0 && !attempt_of(attempt)->groups[group].was_in) {
+        world_broken("attempt %u hears what is for %s, and never was in it",
+                     attempt, name);
+    }
+    if (name[0] == 'u' && (uint32_t)atoi(name + 1) != attempt % TRUTH_USERS) {
+        world_broken("attempt %u hears what is for user %s", attempt, name);
+    }
+}
+
+void truth_heard_cry(const char *name, uint32_t attempt, uint32_t worker,
+                     uint32_t sequence)
+{
+    truth.counts.cries_heard++;
+    check_name(name, attempt);
+    truth_heard(attempt, worker, sequence);
+    for (size_t i = 0; i < truth.cry_count; i++) {
+        cry_t *cry = &truth.cries[i];
+        if (cry->worker == worker && cry->sequence == sequence) {
+            strike_out(cry->owed, attempt);
+            if (is_among(cry->denied, attempt)) {
+                world_broken("attempt %u hears what is for %s, and is not in "
+                             "it",
+                             attempt, name);
+            }
+        }
+    }
+}
+
+static void check_cries(uint32_t attempt)
+{
+    for (size_t i = 0; i < truth.cry_count; i++) {
+        if (is_among(truth.cries[i].owed, attempt)) {
+            world_broken("attempt %u misses word %u of worker %u for %s",
+                         attempt, truth.cries[i].sequence,
+                         truth.cries[i].worker, truth.cries[i].name);
         }
     }
 }
@@ -531,6 +719,10 @@ void truth_probe(uint32_t attempt)
     self->is_kicked = false;
     self->said = self->heard_words = 0;
     self->first = self->sent;
+    for (size_t i = 0; i < TRUTH_GROUPS; i++) {
+        self->groups[i].is_known = false;
+    }
+    truth.is_peace = true;
 }
 
 void truth_came(uint32_t attempt, uint32_t n)
@@ -564,6 +756,9 @@ void truth_probed(uint32_t attempt, bool is_open)
     }
     if (is_open && self->handled != self->sent) {
         world_broken("attempt %u stands, but reaches no handler", attempt);
+    }
+    if (is_open) {
+        check_cries(attempt);
     }
     if (is_open && self->said != self->heard_words) {
         world_broken("attempt %u hears %u words of %u", attempt,

@@ -48,9 +48,34 @@ void truth_failed(uint32_t attempt);
 /* Messages without an outcome yet. */
 uint32_t truth_open_messages(uint32_t attempt);
 
+/* --- groups, users, everyone ---------------------------------------------- */
+
+#define TRUTH_GROUPS 3 /* "g0", … */
+#define TRUTH_USERS                                                            \
+    2 /* "u0", …: that of an attempt is its number modulo that */
+
+/* A handler of its connection says that it is in a group, or no longer. */
+void truth_joined(uint32_t attempt, uint32_t group, bool is_in);
+
+/*
+ * A handler of this attempt's connection pushes its `sequence`-th word to a
+ * name: the client must hear it if it has the name, and must not if it does
+ * not; and so must all whose names have been what they are for some time.
+ * is_open: the client has its 101.
+ */
+void truth_cried(const char *name, uint32_t attempt, bool is_open,
+                 uint32_t worker, uint32_t sequence);
+
+/* It was heard by this client. */
+void truth_heard_cry(const char *name, uint32_t attempt, uint32_t worker,
+                     uint32_t sequence);
+
 /* A worker says a word to the client, a push or a reply; or closes it. */
 void truth_said(uint32_t attempt);
 void truth_kicked(uint32_t attempt);
+
+/* The client hears a word of truth_said. */
+void truth_heard_own(uint32_t attempt);
 
 /* Worker `worker` is heard by the client, its `sequence`-th word to it. */
 void truth_heard(uint32_t attempt, uint32_t worker, uint32_t sequence);
@@ -118,6 +143,8 @@ void truth_final(void);
 typedef struct {
     uint64_t attempts, opened, sent, answered, failed, connects, disconnects;
     uint64_t redelivered, loose; /* handlers that began again, or unordered */
+    uint64_t cries, cries_heard; /* pushes to names, and who heard them … */
+    uint64_t owed;               /* … of whom so many had to, in probes */
 } truth_counts_t;
 
 truth_counts_t truth_counts(void);

@@ -33,7 +33,8 @@ typedef struct {
     uint64_t size;   /* its share of the window, bytes */
     uint64_t status; /* that it replied */
     bool is_begun;
-    bool is_old; /* from before the last WELCOME */
+    bool has_user; /* its context says so */
+    bool is_old;   /* from before the last WELCOME */
     place_t place;
 } work_t;
 
@@ -232,6 +233,87 @@ static void put_push(worker_node_t *self, const work_t *work, buf_t *out)
     buf_fini(&target);
 }
 
+/* --- groups -------------------------------------------------------------- */
+
+static void put_join(worker_node_t *self, const work_t *work, buf_t *out)
+{
+    uint32_t group = (uint32_t)world_below(TRUTH_GROUPS);
+    message_kind_t kind = world_chance(3) ? KIND_LEAVE : KIND_JOIN;
+    char name[8];
+
+    if (!may_push(self, 0)) {
+        return;
+    }
+    snprintf(name, sizeof name, "g%u", group);
+    message_join_t join = {.group = wire_bytes(name),
+                           .conn = {(const uint8_t *)work->conn, CONN_ID_TEXT}};
+    must(message_put_join(out, kind, &join) == 0);
+    self->pushes++;
+    truth_joined(work->attempt, group, kind == KIND_JOIN);
+}
+
+static void choose_name(const work_t *work, char name[8], const char **type)
+{
+    int64_t choice = world_between(0, 4);
+
+    if (choice == 0) {
+        *type = "all";
+        snprintf(name, 8, "all");
+    } else if (choice == 1 && work->has_user) {
+        *type = "user";
+        snprintf(name, 8, "u%u", work->attempt % TRUTH_USERS);
+    } else {
+        *type = "group";
+        snprintf(name, 8, "g%u", (unsigned)world_below(TRUTH_GROUPS));
+    }
+}
+
+static void put_cry(worker_node_t *self, const work_t *work, buf_t *out)
+{
+    char text[64], name[8];
+    const char *type;
+    buf_t target, options;
+
+    choose_name(work, name, &type);
+    snprintf(text, sizeof text, "cry %s %u %u", name, self->number,
+             self->words + 1);
+    buf_init(&target, FRAME_MAX_);
+    buf_init(&options, FRAME_MAX_);
+    bool is_all = strcmp(type, "all") == 0;
+    must(wire_put_array(&target, is_all ? 1 : 2) == 0 &&
+         wire_put_text(&target, type) == 0 &&
+         (is_all || wire_put_text(&target, name) == 0));
+    must(wire_put_map(&options, 1) == 0 &&
+         wire_put_text(&options, "ack") == 0 &&
+         wire_put_uint(&options, self->asked + 1) == 0);
+    message_push_t push = {.target = {target.data, target.len},
+                           .body = {BODY_TEXT, wire_bytes(text)},
+                           .options = {options.data, options.len}};
+    size_t size = push.target.len + push.body.bytes.len;
+    if (may_push(self, size)) {
+        must(message_put_push(out, &push) == 0);
+        self->pushes++;
+        self->push_bytes += size;
+        self->words++;
+        self->asked++;
+        truth_cried(name, work->attempt, work->event == EVENT_MESSAGE,
+                    self->number, self->words);
+    }
+    buf_fini(&target);
+    buf_fini(&options);
+}
+
+static void put_user(const work_t *work, buf_t *options)
+{
+    char name[8];
+
+    snprintf(name, sizeof name, "u%u", work->attempt % TRUTH_USERS);
+    must(wire_put_map(options, 2) == 0 && wire_put_text(options, "user") == 0 &&
+         wire_put_text(options, name) == 0 &&
+         wire_put_text(options, "groups") == 0 &&
+         wire_put_array(options, 1) == 0 && wire_put_text(options, "g0") == 0);
+}
+
 static void put_kick(const work_t *work, buf_t *out)
 {
     truth_kicked(work->attempt);
@@ -255,6 +337,7 @@ static uint64_t choose_status(const work_t *work)
 static void put_reply(worker_node_t *self, const work_t *work, buf_t *out)
 {
     char text[64];
+    buf_t options;
     message_reply_t reply = {.id = work->id, .status = work->status};
 
     if (work->event == EVENT_MESSAGE && work->status == 200) {
@@ -262,7 +345,13 @@ static void put_reply(worker_node_t *self, const work_t *work, buf_t *out)
                  self->number, ++self->words);
         reply.body = (body_t){BODY_TEXT, wire_bytes(text)};
     }
+    buf_init(&options, FRAME_MAX_);
+    if (work->event == EVENT_CONNECT && work->status == 200) {
+        put_user(work, &options);
+        reply.options = (wire_bytes_t){options.data, options.len};
+    }
     must(message_put_reply(out, &reply) == 0);
+    buf_fini(&options);
 }
 
 /* A mistake of a worker, which its broker counts and drops. */
@@ -301,6 +390,20 @@ static void leave_when_done(worker_node_t *self)
     }
 }
 
+/* Beside its reply. */
+static void say_more(worker_node_t *self, const work_t *work, buf_t *out)
+{
+    if (world_chance(self->options.joins)) {
+        put_join(self, work, out);
+    }
+    if (world_chance(self->options.cries)) {
+        put_cry(self, work, out);
+    }
+    if (world_chance(self->options.pushes)) {
+        put_push(self, work, out);
+    }
+}
+
 static void end_work(void *subject, uint32_t life)
 {
     work_t *work = subject;
@@ -317,14 +420,17 @@ static void end_work(void *subject, uint32_t life)
         return;
     }
     buf_init(&out, FRAME_MAX_);
-    if (work->event != EVENT_DISCONNECT && world_chance(self->options.pushes)) {
-        put_push(self, work, &out);
+    if (work->event != EVENT_DISCONNECT) {
+        say_more(self, work, &out);
     }
     if (work->event != EVENT_DISCONNECT && world_chance(self->options.kicks)) {
         put_kick(work, &out);
     }
     work->status = choose_status(work);
     put_reply(self, work, &out);
+    if (work->event == EVENT_CONNECT && work->status == 200) {
+        truth_joined(work->attempt, 0, true);
+    }
     if (work->event == EVENT_MESSAGE && work->status == 200) {
         truth_said(work->attempt);
     }
@@ -379,6 +485,7 @@ static void read_message(work_t *work, const message_request_t *request)
     char action[16];
 
     read_body(request->body.bytes, action, &work->attempt, &work->n);
+    work->has_user = wire_map_str(request->context, "user").len > 0;
     work->place.is_loose = strcmp(action, ROUTE_LOOSE) == 0;
     uint64_t most = strcmp(action, ROUTE_AGAIN) == 0 ? 1 + REDELIVER : 1;
     if (request->attempt > most) {
@@ -536,6 +643,18 @@ static void start_pushes(worker_node_t *self, wire_bytes_t options)
     self->push_window = wire_map_uint(options, "push_window", 0);
     self->push_window_bytes = wire_map_uint(options, "push_window_bytes", 0);
     self->pushes = self->push_bytes = 0;
+    self->told = self->asked;
+}
+
+static void take_pushed(worker_node_t *self, const message_pushed_t *pushed)
+{
+    if (!self->is_up) {
+        return; /* of a life before the greeting */
+    }
+    if (pushed->id > self->asked || ++self->told > self->asked) {
+        world_broken("worker %u is told of a push that it did not make",
+                     self->number);
+    }
 }
 
 static void take_credit(worker_node_t *self, const message_credit_t *credit)
@@ -583,6 +702,9 @@ static void take(worker_node_t *self, const message_t *message)
         break;
     case KIND_CREDIT:
         take_credit(self, &message->credit);
+        break;
+    case KIND_PUSHED:
+        take_pushed(self, &message->pushed);
         break;
     case KIND_PONG:
         self->pongs++;
@@ -713,6 +835,7 @@ void worker_node_start(worker_node_t *self)
     self->stopped_until_ms = 0;
     self->silent_from_ms = self->silent_until_ms = 0;
     self->words = 0;
+    self->asked = self->told = 0;
     world_trace("worker %u starts", self->number);
     wire_open(&self->wire);
     greet(self);

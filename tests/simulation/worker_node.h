@@ -19,6 +19,8 @@ typedef struct {
     unsigned drags;   /* one ends behind its request's deadline, maybe */
     unsigned pushes;  /* one in so many pushes to its client … */
     unsigned kicks;   /* … or closes it */
+    unsigned joins;   /* … or lets it join a group, or leave one */
+    unsigned cries;   /* … or says a word to a group, a user or all */
     unsigned refuses; /* one CONNECT in so many is refused */
     int64_t pace_ms;  /* each takes so long at least */
 } worker_options_t;
@@ -47,6 +49,7 @@ typedef struct {
     uint64_t push_window, push_window_bytes; /* granted */
     uint64_t pushes, push_bytes;             /* on their way */
     uint32_t words;                          /* said to clients */
+    uint64_t asked, told; /* pushes that are to be answered with PUSHED */
 } worker_node_t;
 
 void worker_node_init(worker_node_t *self, const worker_options_t *options,

@@ -574,10 +574,11 @@ static bool next_message(message_t *message)
 bool takes(message_t *message)
 {
     while (next_message(message)) {
-        if (message->kind != KIND_PING) {
+        if (message->kind == KIND_PING) {
+            gateway.pings++;
+        } else if (message->kind != KIND_INTEREST || gateway.hears_names) {
             return true;
         }
-        gateway.pings++;
     }
     return false;
 }

@@ -75,6 +75,7 @@ typedef struct {
     bool broker_is_silent; /* sends nothing of its own accord */
     bool broker_is_stuck;  /* its socket takes nothing now */
     bool is_in_hub;        /* what is allocated now is the hub's */
+    bool hears_names;      /* the test looks at each INTEREST */
     uint64_t pings;        /* that the test has not looked at */
     buf_t out;             /* what it will say next */
 
@@ -133,7 +134,7 @@ void another_broker_welcomes(void);
 void another_session_begins(void);
 
 /* The next message to the broker; false when there is none.  PINGs are only
- * counted. */
+ * counted, INTERESTs passed over unless gateway.hears_names. */
 bool takes(message_t *message);
 
 /* The next message, which must be of this kind. */

@@ -608,7 +608,8 @@ static void one_loop_number_for_all(void **state)
     message_t error = {.kind = KIND_ERROR};
     (void)state;
 
-    error.error = (message_error_t){wire_bytes("loop"), wire_bytes("taken")};
+    error.error = (message_error_t){.code = wire_bytes("loop"),
+                                    .text = wire_bytes("taken")};
     at_broker(C);
     forgets();
     broker_says(&error);

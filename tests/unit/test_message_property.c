@@ -26,7 +26,8 @@ static const message_kind_t kinds[] = {
     KIND_HELLO,  KIND_WELCOME, KIND_READY,  KIND_REQUEST, KIND_REPLY,
     KIND_PUSH,   KIND_QUERY,   KIND_RESULT, KIND_CLOSE,   KIND_GONE,
     KIND_CREDIT, KIND_PING,    KIND_PONG,   KIND_SYNC,    KIND_DRAIN,
-    KIND_BYE,    KIND_WHO,     KIND_ERROR};
+    KIND_BYE,    KIND_WHO,     KIND_ERROR,  KIND_PUSHED,  KIND_JOIN,
+    KIND_LEAVE,  KIND_INTEREST};
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
@@ -153,9 +154,26 @@ static void fill(random_t *random, message_t *message)
             random_below(random, 3)};
         return;
     case KIND_ERROR:
-        message->error =
-            (message_error_t){random_text(random, 0, ERROR_CODE_MAX),
-                              random_text(random, 0, ERROR_TEXT_MAX)};
+        message->error = (message_error_t){
+            random_text(random, 0, ERROR_CODE_MAX),
+            random_text(random, 0, ERROR_TEXT_MAX), random_below(random, 3)};
+        return;
+    case KIND_PUSHED:
+        message->pushed =
+            (message_pushed_t){random_uint(random), random_uint(random),
+                               random_uint(random), random_uint(random)};
+        return;
+    case KIND_JOIN:
+    case KIND_LEAVE:
+        message->join =
+            (message_join_t){random_text(random, 1, GROUP_MAX),
+                             some_conn(random), random_uint(random)};
+        return;
+    case KIND_INTEREST:
+        message->interest = (message_interest_t){
+            random_below(random, 3),
+            random_array(random, (uint32_t)random_below(random, 20)),
+            random_below(random, 2) == 0, random_uint(random)};
         return;
     default:
         return; /* no fields */
@@ -309,6 +327,7 @@ static bool has_optional_field(const message_t *message)
     return (message->kind == KIND_REQUEST && message->request.attempt == 0) ||
            (message->kind == KIND_REPLY && message->reply.options.len == 0) ||
            (message->kind == KIND_PUSH && message->push.options.len == 0) ||
+           (message->kind == KIND_ERROR && message->error.from == 0) ||
            (message->kind == KIND_QUERY && message->query.options.len == 0) ||
            (message->kind == KIND_RESULT && message->result.options.len == 0);
 }
@@ -348,7 +367,7 @@ static void check_unknown_kind(random_t *random, const message_t *message,
 
     buf_init(&two, FRAME_CAP);
     must(wire_put_array(&two, 3) == 0);
-    must(wire_put_uint(&two, 23 + random_below(random, 200)) == 0);
+    must(wire_put_uint(&two, 24 + random_below(random, 200)) == 0);
     random_element(random, &two, 4);
     random_element(random, &two, 4);
     size_t first = two.len;

@@ -298,6 +298,26 @@ static void put_payload(buf_t *out, const message_t *message)
     raw_field(out, "options", message->push.options, "{}");
 }
 
+static void put_groups(buf_t *out, const message_t *message)
+{
+    if (message->kind == KIND_PUSHED) {
+        number_field(out, "id", message->pushed.id);
+        number_field(out, "delivered", message->pushed.delivered);
+        number_field(out, "gone", message->pushed.gone);
+        number_field(out, "refused", message->pushed.refused);
+    } else if (message->kind == KIND_INTEREST) {
+        number_field(out, "change", message->interest.change);
+        raw_field(out, "names", message->interest.names, "");
+        name_field(out, "more");
+        put_text(out, message->interest.more ? "true" : "false");
+        number_field(out, "session", message->interest.session);
+    } else {
+        string_field(out, "group", message->join.group);
+        string_field(out, "connection", message->join.conn);
+        number_field(out, "from", message->join.from);
+    }
+}
+
 static void put_fields(buf_t *out, const message_t *message)
 {
     switch (message->kind) {
@@ -356,6 +376,13 @@ static void put_fields(buf_t *out, const message_t *message)
     case KIND_ERROR:
         string_field(out, "code", message->error.code);
         string_field(out, "text", message->error.text);
+        number_field(out, "from", message->error.from);
+        return;
+    case KIND_PUSHED:
+    case KIND_JOIN:
+    case KIND_LEAVE:
+    case KIND_INTEREST:
+        put_groups(out, message);
         return;
     default:
         return;

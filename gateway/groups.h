@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who is in which group: names with their members, members with the groups
+ * that they are in.  User and tenant of a connection are such names too, and
+ * all that are open are one that has none.  Joining and leaving are constant
+ * time (but for the few groups of one member); the memory is in proportion to
+ * the memberships.  Pure; loop thread only.
+ */
+#ifndef GATEWAY_GROUPS_H
+#define GATEWAY_GROUPS_H
+
+#include "base/list.h"
+#include "proto/message.h"
+
+typedef enum { GROUP_USER, GROUP_TENANT, GROUP_NAMED, GROUP_ALL } group_type_t;
+
+typedef struct {
+    list_t hashed;
+    list_t changed; /* among those whose interest may be told, or alone */
+    list_t members; /* membership_t.of_group, in the order they joined */
+    uint32_t count; /* of them */
+    uint32_t index; /* in groups_t.listed */
+    bool is_told;   /* brokers were told that it is here */
+    uint8_t type;   /* group_type_t */
+    uint64_t hash;
+    uint32_t len;
+    uint8_t bytes[];
+} group_t;
+
+/* What a session has of it. */
+typedef struct {
+    list_t memberships; /* membership_t.of_member */
+    uint32_t named;     /* those of GROUP_NAMED */
+    uint64_t served;    /* number of the last job that it has had: fanout.c */
+} member_t;
+
+typedef struct {
+    list_t of_group, of_member;
+    group_t *group;
+    member_t *member;
+} membership_t;
+
+typedef struct {
+    list_t *buckets; /* owned */
+    size_t bucket_count, count;
+    uint64_t seed;
+    group_t **listed; /* owned; by index, NULL where free */
+    uint32_t listed_used, listed_cap;
+    uint32_t *free_index; /* owned; a stack */
+    uint32_t free_count;
+    group_t *all;    /* owned */
+    list_t changed;  /* groups that came or went since they were told */
+    list_t *walk;    /* the next membership of a walk, … */
+    group_t *walked; /* … through this group; NULL: none is under way */
+} groups_t;
+
+/* seed: a random number, so that whoever chooses names does not know where
+ * they fall. */
+void groups_init(groups_t *self, uint64_t seed);
+void groups_fini(groups_t *self); /* nobody is in any */
+
+void member_init(member_t *member);
+
+/* The group, or NULL.  GROUP_ALL needs no name and is always there. */
+group_t *groups_find(const groups_t *self, group_type_t type,
+                     wire_bytes_t name);
+
+bool groups_has(const group_t *group, const member_t *member);
+
+/* 0, also where it is a member already; -ENOSPC beyond GROUPS_MAX named ones;
+ * -ENOMEM. */
+int groups_join(groups_t *self, group_type_t type, wire_bytes_t name,
+                member_t *member);
+
+/* Harmless where it is none. */
+void groups_leave(groups_t *self, group_t *group, member_t *member);
+void groups_leave_all(groups_t *self, member_t *member);
+
+/* A walk through the members of one group, who may leave meanwhile.  One at a
+ * time.  groups_walk_next returns NULL behind the last. */
+void groups_walk(groups_t *self, group_t *group);
+member_t *groups_walk_next(groups_t *self);
+
+/* The next group whose first member came or whose last left since the call
+ * before, or NULL.  Behind it the caller has told of it, and lets it go. */
+group_t *groups_next_changed(groups_t *self);
+void groups_settle(groups_t *self, group_t *group, bool is_told);
+
+#endif
