@@ -395,6 +395,19 @@ static void connect_next(redis_link_t *self, int rc)
     lose_by_errno(self, "cannot connect", -rc);
 }
 
+/* Whoever swallowed what was sent to it is not the first to be asked again. */
+static void take_addresses(redis_link_t *self,
+                           const redis_addresses_t *addresses)
+{
+    size_t count = addresses->count;
+
+    self->addresses = *addresses;
+    for (size_t i = 0; i < count; i++) {
+        self->addresses.addresses[i] =
+            addresses->addresses[(i + self->silent) % count];
+    }
+}
+
 static void on_addresses(void *user, const redis_addresses_t *addresses)
 {
     redis_link_t *self = user;
@@ -403,7 +416,7 @@ static void on_addresses(void *user, const redis_addresses_t *addresses)
         redis_link_lose(self, -ENOTCONN, gai_strerror(addresses->error));
         return;
     }
-    self->addresses = *addresses;
+    take_addresses(self, addresses);
     self->address = 0;
     connect_next(self, -EADDRNOTAVAIL);
 }
@@ -477,6 +490,7 @@ static void on_patience(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop;
     (void)events;
 
+    self->silent += self->state == LINK_CONNECTING;
     redis_link_lose(self, -ENOTCONN,
                     self->state == LINK_READY ? "it does not answer"
                                               : "no connection in time");

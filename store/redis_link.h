@@ -68,7 +68,8 @@ typedef struct {
     redis_host_t host;
     redis_lookup_t lookup;
     redis_addresses_t addresses;
-    size_t address; /* that is tried */
+    size_t address;  /* that is tried */
+    unsigned silent; /* times that one let us wait in vain, in a row */
     int fd;
     ev_io io;
     ev_timer patience;

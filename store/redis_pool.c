@@ -394,8 +394,7 @@ static redis_node_t *add_node(redis_pool_t *self, const redis_host_t *host)
     list_init(&node->sent);
     redis_link_init(&node->link, &self->manner, &ops, node);
     node->link.wants_master =
-        self->mode == REDIS_SENTINEL ||
-        (self->kind == POOL_SINGLE && self->manner.url->host_count > 1);
+        self->mode == REDIS_SENTINEL || self->kind == POOL_SINGLE;
     ev_init(&node->resting, on_rested);
     node->resting.data = node;
     list_append(&self->nodes, &node->linked);
@@ -536,10 +535,10 @@ static void on_node_reply(void *user, const redisReply *reply)
     }
     list_remove(&request->link);
     node->sent_count--;
-    node->failures = 0;
     if (reply->type == REDIS_REPLY_ERROR) {
         take_error(node, request, reply);
     } else {
+        node->failures = 0;
         give_back(node->pool, request, 0, REDIS_GIVE_UP, reply);
     }
     if (node->must_leave && is_ready(node)) {

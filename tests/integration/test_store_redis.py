@@ -283,6 +283,18 @@ def test_of_a_list_of_nodes_the_master_is_found():
             assert replica.ask("HLEN", "hoist:{o:AAAB}") == 2
 
 
+def test_a_replica_alone_is_told_of_once_and_used_when_it_is_the_master():
+    with Server("--repl-diskless-sync-delay", "0") as master, \
+            replica_of(master) as replica, Driver(replica.url(), 500) as driver:
+        for i in range(8):  # each fails after half a second, or at once
+            assert driver.rc("save", 1, i, "-", "-") == "ENOTCONN"
+        log = driver.log()
+        assert log.count("STORE-DOWN") == 1 and "STORE-UP" not in log, log
+        assert "it is a replica" in log
+        replica.ask("REPLICAOF", "NO", "ONE")
+        driver.heals()
+
+
 # --- what is kept ---------------------------------------------------------------------
 
 
