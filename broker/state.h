@@ -274,6 +274,7 @@ typedef struct {
     uint32_t swept[SWEPT_KEPT]; /* a ring: their loops + 1; 0: none */
     size_t swept_at;
     list_t asks;         /* operations under way */
+    list_t released;     /* gateways that have ended: released_t */
     int64_t look_due_ms; /* at the leases */
     uint64_t beats;      /* each value of a lease is another */
 

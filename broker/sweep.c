@@ -140,13 +140,19 @@ static void drop_lease(core_t *core, wire_bytes_t name, wire_bytes_t value)
     submit(core, &op, 0);
 }
 
-/* It was lost and greeted again, and some of it is still here: one lease is for
- * both. */
-static bool has_another_life(const core_t *core, const gateway_t *gateway)
+/* Of a gateway that has ended: its lease goes when its last row has gone. */
+typedef struct {
+    list_t linked;
+    uint32_t loop;
+    uint64_t beat;
+} released_t;
+
+/* Was it lost, and has greeted again, or is some of it still here?  One lease
+ * is for all of its lives. */
+static bool is_here(const core_t *core, uint32_t loop)
 {
     list_foreach(link, &core->gateways) {
-        const gateway_t *other = list_entry(link, gateway_t, linked);
-        if (other != gateway && other->loop == gateway->loop) {
+        if (list_entry(link, gateway_t, linked)->loop == loop) {
             return true;
         }
     }
@@ -155,17 +161,42 @@ static bool has_another_life(const core_t *core, const gateway_t *gateway)
 
 void sweep_release(core_t *core, const gateway_t *gateway)
 {
-    char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
-
-    /* Where a row may be left, the lease is left, too, and finds it. */
-    if (!keeper_makes_wait(core) || !gateway->is_leased ||
-        has_another_life(core, gateway) || !keeper_is_idle(core)) {
+    if (!keeper_makes_wait(core) || !gateway->is_leased) {
         return;
     }
-    size_t name_len = put_name(gateway->loop, wire_bytes(core->boot), name);
-    size_t value_len = put_value(core, gateway->beat, value);
+    released_t *released = calloc(1, sizeof *released);
+    if (released !=
+        NULL) { /* else another broker finds it, and nothing in it */
+        released->loop = gateway->loop;
+        released->beat = gateway->beat;
+        list_append(&core->sweep.released, &released->linked);
+    }
+}
+
+static void release(core_t *core, const released_t *released)
+{
+    char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
+    size_t name_len = put_name(released->loop, wire_bytes(core->boot), name);
+    size_t value_len = put_value(core, released->beat, value);
+
     drop_lease(core, (wire_bytes_t){(uint8_t *)name, name_len},
                (wire_bytes_t){(uint8_t *)value, value_len});
+}
+
+/* Where a row may be left, so is the lease, and finds it. */
+static void release_all(core_t *core)
+{
+    list_foreach_safe(link, &core->sweep.released) {
+        released_t *released = list_entry(link, released_t, linked);
+        bool is_back = is_here(core, released->loop);
+        if (is_back || keeper_is_idle(core)) {
+            if (!is_back) {
+                release(core, released);
+            }
+            list_remove(link);
+            free(released);
+        }
+    }
 }
 
 /* --- sweeping ------------------------------------------------------------ */
@@ -647,6 +678,7 @@ void sweep_turn(core_t *core)
     if (core->now_ms >= core->sweep.look_due_ms) {
         look(core);
     }
+    release_all(core);
 }
 
 void sweep_step(core_t *core)
@@ -668,6 +700,7 @@ void sweep_init(core_t *core)
     list_init(&core->sweep.seen);
     list_init(&core->sweep.asks);
     list_init(&core->sweep.asked);
+    list_init(&core->sweep.released);
 }
 
 void sweep_fini(core_t *core)
@@ -678,6 +711,9 @@ void sweep_fini(core_t *core)
         free(list_entry(link, seen_t, linked));
     }
     ask_again(core);
+    while ((link = list_take(&core->sweep.released)) != NULL) {
+        free(list_entry(link, released_t, linked));
+    }
     while ((link = list_take(&core->sweep.asks)) != NULL) {
         list_entry(link, ask_t, linked)->core = NULL;
     }

@@ -448,7 +448,7 @@ PLANTS = [
           "a gateway that was away does not hear that its connections ended",
           "one DISCONNECT, last or events in order or one at a time"),
     Plant("lease-of-two-lives", "broker/sweep.c",
-          "has_another_life(core, gateway) ||", "",
+          "bool is_back = is_here(core, released->loop);", "bool is_back = false;",
           "a lease is dropped that another life of the gateway needs",
           "the store has what is there or one DISCONNECT, last"),
     Plant("ended-unsaid", "broker/core_gateway.c",

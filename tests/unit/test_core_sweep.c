@@ -287,6 +287,25 @@ static void a_gateway_that_ends_in_order_leaves_no_lease(void **state)
     assert_int_equal(leases(), 0);
 }
 
+static void the_lease_of_a_gateway_goes_behind_its_last_row(void **state)
+{
+    node_t *gateway = a_gateway(4);
+    (void)state;
+
+    a_client(gateway);
+    time_passes(1000);
+    broker.model.holds = true;
+    dies(gateway); /* its row is to go, and cannot yet */
+    time_passes(1000);
+    assert_int_equal(leases(), 1);
+    broker.model.holds = false;
+    while (model_store_answer(&broker.model)) {
+    }
+    time_passes(500);
+    assert_int_equal(rows(), 0);
+    assert_int_equal(leases(), 0);
+}
+
 /* A KEEP between the claim and its answer must not be taken for the claim. */
 static void a_gateway_that_greets_meanwhile_does_not_spoil_a_claim(void **state)
 {
@@ -335,6 +354,7 @@ int main(void)
         TEST(many_rows_are_swept_in_portions),
         TEST(who_was_lost_with_gateway_and_broker_is_told_of),
         TEST(a_gateway_that_ends_in_order_leaves_no_lease),
+        TEST(the_lease_of_a_gateway_goes_behind_its_last_row),
         TEST(a_gateway_that_greets_meanwhile_does_not_spoil_a_claim),
         TEST(what_the_store_may_not_tell_is_not_asked_for_ever),
     };
