@@ -63,11 +63,20 @@ static int teardown(void **state)
 
 /* --- the broker ---------------------------------------------------------- */
 
-static void hear(fixture_t *self, const message_t *message)
+static void hear_sync(fixture_t *self, const message_sync_t *sync)
 {
-    wire_cursor_t list = wire_cursor(message->sync.connections);
+    wire_cursor_t list = wire_cursor(sync->connections);
     uint32_t count = 0;
 
+    assert_int_equal(sync->session, self->session);
+    assert_int_equal(wire_get_array(&list, &count), 0);
+    self->listed += count;
+    self->parts++;
+    self->lists += !sync->more;
+}
+
+static void hear(fixture_t *self, const message_t *message)
+{
     switch (message->kind) {
     case KIND_HELLO:
         self->hellos++;
@@ -80,11 +89,7 @@ static void hear(fixture_t *self, const message_t *message)
         self->disconnects += message->request.event == EVENT_DISCONNECT;
         return;
     case KIND_SYNC:
-        assert_int_equal(message->sync.session, self->session);
-        assert_int_equal(wire_get_array(&list, &count), 0);
-        self->listed += count;
-        self->parts++;
-        self->lists += !message->sync.more;
+        hear_sync(self, &message->sync);
         return;
     default:
         return;
