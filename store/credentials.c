@@ -392,6 +392,9 @@ static bool may_ask_again(credentials_t *self, int64_t now_s)
 {
     int64_t now_ms = clock_mono_ms();
 
+    if (self->fetch != NULL || is_over(self, now_s)) {
+        return true; /* others are on their way */
+    }
     if (self->refused_ms != 0 && now_ms < self->refused_ms + REFUSED_MS) {
         return false;
     }
