@@ -47,10 +47,10 @@ bool name_fits(name_type_t type, wire_bytes_t name)
     return name.len > 0 && name.len <= max;
 }
 
-/* Of the boot id, too: whoever chooses names does not know where they fall. */
+/* From the boot id on: whoever chooses names does not know where they fall. */
 static uint64_t hash_of(const core_t *core, name_type_t type, wire_bytes_t name)
 {
-    return (hash_bytes(name.data, name.len) ^ core->names.seed) *
+    return hash_more(core->names.seed, name.data, name.len) *
                UINT64_C(0x9e3779b97f4a7c15) +
            type;
 }

@@ -19,7 +19,7 @@
 static uint64_t hash_of(const groups_t *self, group_type_t type,
                         wire_bytes_t name)
 {
-    return (hash_bytes(name.data, name.len) ^ self->seed) *
+    return hash_more(self->seed, name.data, name.len) *
                UINT64_C(0x9e3779b97f4a7c15) +
            type;
 }

@@ -7,6 +7,7 @@
  */
 #include "gateway/link.h"
 
+#include "base/hash.h"
 #include "base/xalloc.h"
 
 #include <errno.h>
@@ -23,23 +24,12 @@
 #define DEFAULT_HEARTBEAT_MS 1000
 #define DEFAULT_LIVENESS_MS  3500
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
-static uint64_t hash_of(const char *text)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (; *text != '\0'; text++) {
-        hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
 void link_init(link_t *self, const char *endpoint, uint32_t number,
                uint32_t beginning, uint32_t loop, uint64_t reserve)
 {
     memset(self, 0, sizeof *self);
     self->endpoint = xstrdup(endpoint);
-    self->hash = hash_of(endpoint);
+    self->hash = hash_bytes(endpoint, strlen(endpoint));
     self->number = number;
     self->beginning = beginning > 0 ? beginning : number << NUMBER_SHIFT;
     buf_init(&self->out, OUT_MAX);
