@@ -11,6 +11,7 @@
 #include "base/actor.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/xalloc.h"
 
 #include <errno.h>
@@ -313,15 +314,12 @@ static void log_stats(void *user)
 {
     admin_t *self = user;
     const admin_stats_t *stats = &self->stats;
-    char line[512];
-    size_t len = 0;
-
-#define X(name, kind, unit, meaning)                                           \
-    len += (size_t)snprintf(line + len, sizeof line - len, "%s" #name "=%llu", \
-                            len == 0 ? "" : " ",                               \
-                            (unsigned long long)stats->name);
-    ADMIN_STATS(X)
+#define X(name, kind, unit, meaning) METRIC(stats, name, kind, unit, meaning)
+    const metric_t own[] = {ADMIN_STATS(X)};
 #undef X
+    char line[LOG_TEXT_MAX];
+
+    metrics_line(line, own, sizeof own / sizeof *own);
     log_info("ADMIN-STATS", "%s", line);
 }
 

@@ -12,8 +12,7 @@
 
 #include <unistd.h>
 
-#define LINE_MAX_BYTES                                                         \
-    2048 /* longer lines are cut: PIPE_BUF keeps them whole */
+#define LINE_MAX_BYTES (LOG_TEXT_MAX + 148) /* PIPE_BUF keeps them whole */
 
 static _Atomic int threshold = LEVEL_INFO;
 

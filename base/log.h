@@ -23,6 +23,9 @@ void log_set_level(log_level_t level);
 /* Returns 0 with *level set, or -EINVAL for an unknown name. */
 int log_level_parse(const char *name, log_level_t *level);
 
+/* What a format yields is cut behind so many bytes, or a few more. */
+#define LOG_TEXT_MAX 1900
+
 void log_line(log_level_t level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

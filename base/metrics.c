@@ -100,3 +100,19 @@ int metrics_put(buf_t *out, const char *folder, const metric_t *metrics,
     }
     return 0;
 }
+
+void metrics_line(char line[LOG_TEXT_MAX], const metric_t *metrics,
+                  size_t count)
+{
+    size_t len = 0;
+
+    line[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        size_t room = LOG_TEXT_MAX - len;
+        int more =
+            snprintf(line + len, room, "%s%s=%" PRIu64, i == 0 ? "" : " ",
+                     metrics[i].name, metrics[i].value);
+        must(more > 0 && (size_t)more < room); /* the tables are ours */
+        len += (size_t)more;
+    }
+}

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * Counters and gauges in the text format of Prometheus, version 0.0.4, from the
- * tables of stats.h.  A metric is called hoist_FOLDER_NAME: what counts bytes
- * ends in _bytes, and a counter in _total behind that.  Pure; any thread.
+ * tables of stats.h, and in one line for the log.  A metric is called
+ * hoist_FOLDER_NAME: what counts bytes ends in _bytes, and a counter in _total
+ * behind that.  Pure; any thread.
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
 #include "base/buf.h"
+#include "base/log.h"
 
 /* A row of a stats.h with its value now.  Texts are lent. */
 typedef struct {
@@ -34,5 +36,9 @@ int metrics_put(buf_t *out, const char *folder, const metric_t *metrics,
  */
 int metrics_put_family(buf_t *out, const char *name, const char *kind,
                        const char *help, const char *sample);
+
+/* Write count metrics for one line of the log, name=value each. */
+void metrics_line(char line[LOG_TEXT_MAX], const metric_t *metrics,
+                  size_t count);
 
 #endif

@@ -286,22 +286,8 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
 static void log_stats(void *user)
 {
     broker_t *self = user;
-    const broker_stats_t *stats = core_stats(self->core);
-    char line[2048];
-    size_t len = 0;
 
-#define X(name, kind, unit, meaning)                                           \
-    len += (size_t)snprintf(line + len, sizeof line - len, "%s" #name "=%llu", \
-                            len == 0 ? "" : " ",                               \
-                            (unsigned long long)stats->name);
-    BROKER_STATS(X)
-#undef X
-#define X(name, kind, unit, meaning)                                           \
-    len += (size_t)snprintf(line + len, sizeof line - len, " " #name "=%llu",  \
-                            (unsigned long long)self->store->stats.name);
-    STORE_STATS(X)
-#undef X
-    log_info("BROKER-STATS", "%s", line);
+    broker_log_stats(core_stats(self->core), &self->store->stats);
 }
 
 static void start_watchers(broker_t *self)

@@ -24,20 +24,43 @@ unsigned broker_ready(const broker_state_t *state, buf_t *out)
     return rc < 0 ? 500 : state->is_draining || is_missed ? 503 : 200;
 }
 
+#define ONE(...)   +1
+#define OWN_COUNT  (0 BROKER_STATS(ONE))
+#define BOTH_COUNT (OWN_COUNT STORE_STATS(ONE))
+
+/* The broker's own first, then the store's. */
+static void gather(const broker_stats_t *stats, const store_stats_t *store,
+                   metric_t metrics[BOTH_COUNT])
+{
+#define OWN(name, kind, unit, meaning) METRIC(stats, name, kind, unit, meaning)
+#define ITS(name, kind, unit, meaning) METRIC(store, name, kind, unit, meaning)
+    const metric_t both[] = {BROKER_STATS(OWN) STORE_STATS(ITS)};
+#undef OWN
+#undef ITS
+
+    memcpy(metrics, both, sizeof both);
+}
+
 unsigned broker_metrics(const broker_stats_t *stats, const store_stats_t *store,
                         buf_t *out)
 {
-#define X(name, kind, unit, meaning) METRIC(stats, name, kind, unit, meaning)
-    const metric_t own[] = {BROKER_STATS(X)};
-#undef X
-#define X(name, kind, unit, meaning) METRIC(store, name, kind, unit, meaning)
-    const metric_t of_store[] = {STORE_STATS(X)};
-#undef X
+    metric_t metrics[BOTH_COUNT];
 
-    if (metrics_put(out, "broker", own, sizeof own / sizeof *own) < 0 ||
-        metrics_put(out, "store", of_store,
-                    sizeof of_store / sizeof *of_store) < 0) {
+    gather(stats, store, metrics);
+    if (metrics_put(out, "broker", metrics, OWN_COUNT) < 0 ||
+        metrics_put(out, "store", metrics + OWN_COUNT, BOTH_COUNT - OWN_COUNT) <
+            0) {
         return 500;
     }
     return 200;
+}
+
+void broker_log_stats(const broker_stats_t *stats, const store_stats_t *store)
+{
+    metric_t metrics[BOTH_COUNT];
+    char line[LOG_TEXT_MAX];
+
+    gather(stats, store, metrics);
+    metrics_line(line, metrics, BOTH_COUNT);
+    log_info("BROKER-STATS", "%s", line);
 }

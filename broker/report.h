@@ -28,4 +28,7 @@ unsigned broker_ready(const broker_state_t *state, buf_t *out);
 unsigned broker_metrics(const broker_stats_t *stats, const store_stats_t *store,
                         buf_t *out);
 
+/* Log them as event BROKER-STATS. */
+void broker_log_stats(const broker_stats_t *stats, const store_stats_t *store);
+
 #endif

@@ -332,7 +332,7 @@ static void log_stats(void *user)
 {
     gateway_t *self = user;
 
-    hub_log_stats(self->hub);
+    gateway_log_stats(&self->hub->stats);
 }
 
 static unsigned on_question(void *user, const char *question, buf_t *out)

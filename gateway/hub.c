@@ -851,17 +851,3 @@ void hub_destroy(hub_t **self_p)
     }
     free(self);
 }
-
-void hub_log_stats(const hub_t *self)
-{
-    char line[1800];
-    size_t len = 0;
-
-#define X(name, kind, unit, meaning)                                           \
-    len += (size_t)snprintf(line + len, sizeof line - len, "%s" #name "=%llu", \
-                            len > 0 ? " " : "",                                \
-                            (unsigned long long)self->stats.name);
-    GATEWAY_STATS(X)
-#undef X
-    log_info("GATEWAY-STATS", "%s", line);
-}

@@ -137,7 +137,4 @@ session_t *hub_find_conn(const hub_t *self, wire_bytes_t conn);
 /* The session of a connection id, or NULL. */
 session_t *hub_find(const hub_t *self, const conn_id_t *id);
 
-/* Log the counters as event GATEWAY-STATS. */
-void hub_log_stats(const hub_t *self);
-
 #endif

@@ -43,12 +43,21 @@ unsigned gateway_ready(const hub_t *hub, buf_t *out)
     return up == 0 || hub->is_draining ? 503 : 200;
 }
 
+#define OF(name, kind, unit, meaning) METRIC(stats, name, kind, unit, meaning)
+
 unsigned gateway_metrics(const gateway_stats_t *stats, buf_t *out)
 {
-#define X(name, kind, unit, meaning) METRIC(stats, name, kind, unit, meaning)
-    const metric_t own[] = {GATEWAY_STATS(X)};
-#undef X
+    const metric_t own[] = {GATEWAY_STATS(OF)};
 
     return metrics_put(out, "gateway", own, sizeof own / sizeof *own) < 0 ? 500
                                                                           : 200;
+}
+
+void gateway_log_stats(const gateway_stats_t *stats)
+{
+    const metric_t own[] = {GATEWAY_STATS(OF)};
+    char line[LOG_TEXT_MAX];
+
+    metrics_line(line, own, sizeof own / sizeof *own);
+    log_info("GATEWAY-STATS", "%s", line);
 }

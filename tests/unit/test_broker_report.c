@@ -83,6 +83,18 @@ static void without_room_it_is_an_error(void **state)
     buf_fini(&out);
 }
 
+/* It ends the program when they do not. */
+static void the_largest_counters_fit_in_a_line_of_the_log(void **state)
+{
+    broker_stats_t stats;
+    store_stats_t store;
+    (void)state;
+
+    memset(&stats, 0xff, sizeof stats);
+    memset(&store, 0xff, sizeof store);
+    broker_log_stats(&stats, &store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +104,7 @@ int main(void)
         cmocka_unit_test(unless_it_is_required),
         cmocka_unit_test(each_reason_is_a_line),
         cmocka_unit_test(without_room_it_is_an_error),
+        cmocka_unit_test(the_largest_counters_fit_in_a_line_of_the_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

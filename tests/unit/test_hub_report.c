@@ -83,6 +83,16 @@ static void without_room_it_is_an_error(void **state)
     buf_fini(&out);
 }
 
+/* It ends the program when they do not. */
+static void the_largest_counters_fit_in_a_line_of_the_log(void **state)
+{
+    gateway_stats_t stats;
+    (void)state;
+
+    memset(&stats, 0xff, sizeof stats);
+    gateway_log_stats(&stats);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, gateway_tear_down)
@@ -91,6 +101,7 @@ int main(void)
         T(a_broker_that_drains_is_not_up),
         T(who_drains_is_not_ready),
         T(without_room_it_is_an_error),
+        T(the_largest_counters_fit_in_a_line_of_the_log),
     };
 #undef T
     return cmocka_run_group_tests(tests, NULL, NULL);

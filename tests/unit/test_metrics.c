@@ -120,6 +120,19 @@ static void without_room_nothing_is_put(void **state)
     }
 }
 
+static void a_line_of_the_log_has_them_in_order(void **state)
+{
+    const metric_t metrics[] = {{"a", "gauge", "b", "c", 1},
+                                {"d", "counter", "e", "f", UINT64_MAX}};
+    char line[LOG_TEXT_MAX];
+    (void)state;
+
+    metrics_line(line, metrics, 2);
+    assert_string_equal(line, "a=1 d=18446744073709551615");
+    metrics_line(line, metrics, 0);
+    assert_string_equal(line, "");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -130,6 +143,7 @@ int main(void)
         T(the_largest_number_is_whole),
         T(help_stays_one_line),
         T(without_room_nothing_is_put),
+        T(a_line_of_the_log_has_them_in_order),
     };
 #undef T
     return cmocka_run_group_tests(tests, NULL, NULL);
