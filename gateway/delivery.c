@@ -15,9 +15,9 @@ static session_t *session_of(member_t *member)
 
 /* Of what a broker sent by one link, what came later is not credited before
  * what came earlier: it gives credit in that order. */
-static void give_credit(hub_t *hub, link_t *link, uint64_t bytes)
+static void give_credit(link_t *link, uint64_t bytes)
 {
-    job_t *job = fanout_last_of(&hub->fanout, link);
+    job_t *job = link->pushes.last;
 
     if (job == NULL) {
         link_credit(link, bytes);
@@ -41,16 +41,16 @@ static void put_pushed(link_t *link, const job_t *job)
 static void on_done(void *user, const job_t *job)
 {
     hub_t *hub = user;
-    link_t *link = job->sender;
     size_t payload = job->len - job->head;
 
     hub->stats.push_late += job->late;
-    if (link == NULL) {
+    if (job->sender == NULL) {
         return;
     }
+    link_t *link = list_entry(job->sender, link_t, pushes);
     put_pushed(link, job);
     if (!job->is_queued) {
-        give_credit(hub, link, payload);
+        give_credit(link, payload);
         return;
     }
     link_credit(link, payload);
@@ -107,7 +107,7 @@ static int push_to_ids(hub_t *hub, link_t *link, const message_push_t *push,
     counts.is_asked = wire_map_find(push->options, "ack", &ack) &&
                       wire_get_uint(&ack, &counts.ack) == 0;
     put_pushed(link, &counts);
-    give_credit(hub, link, push->body.bytes.len);
+    give_credit(link, push->body.bytes.len);
     return rc;
 }
 
@@ -158,7 +158,7 @@ static void push_to_group(hub_t *hub, link_t *link, const message_push_t *push,
 {
     member_t *except[EXCEPT_MAX];
     uint64_t ttl_ms = wire_map_uint(push->options, "ttl", 0);
-    job_t job = {.group = group, .sender = link};
+    job_t job = {.group = group, .sender = &link->pushes};
     wire_cursor_t ack;
 
     job.is_asked = wire_map_find(push->options, "ack", &ack) &&
@@ -187,7 +187,7 @@ static int push_to_name(hub_t *hub, link_t *link, const message_push_t *push,
 
     if (type == GROUP_ALL ? !wire_is(word, "all")
                           : wire_get_str(&target, &name) < 0) {
-        give_credit(hub, link, push->body.bytes.len);
+        give_credit(link, push->body.bytes.len);
         return -EPROTO;
     }
     push_to_group(hub, link, push, groups_find(&hub->groups, type, name));
@@ -204,7 +204,7 @@ void delivery_push(hub_t *hub, link_t *link, const message_push_t *push)
     hub->stats.pushes++;
     if (wire_get_array(&target, &count) < 0 || count < 1 ||
         wire_get_str(&target, &word) < 0) {
-        give_credit(hub, link, push->body.bytes.len);
+        give_credit(link, push->body.bytes.len);
         rc = -EPROTO;
     } else if (wire_is(word, "connection")) {
         rc = push_to_ids(hub, link, push, target, count - 1);
@@ -264,7 +264,7 @@ void delivery_join(hub_t *hub, link_t *link, message_kind_t kind,
     } else {
         quit(hub, session, join->group);
     }
-    give_credit(hub, link, 0);
+    give_credit(link, 0);
 }
 
 /* --- a connection's life ------------------------------------------------- */
@@ -312,9 +312,9 @@ void delivery_end(session_t *session)
     groups_leave_all(&session->hub->groups, &session->member);
 }
 
-void delivery_forget(hub_t *hub, const link_t *link)
+void delivery_forget(hub_t *hub, link_t *link)
 {
-    fanout_forget(&hub->fanout, link);
+    fanout_forget(&hub->fanout, &link->pushes);
 }
 
 /* --- turns --------------------------------------------------------------- */

@@ -30,7 +30,7 @@ void delivery_catch_up(session_t *session);
 void delivery_end(session_t *session);
 
 /* The broker forgot what it had sent by this link, or is gone. */
-void delivery_forget(hub_t *hub, const link_t *link);
+void delivery_forget(hub_t *hub, link_t *link);
 
 /* A turn's share of what is for many.
  * is_busy: there is more, and the next turn should come at once. */

@@ -62,6 +62,9 @@ static int enqueue(fanout_t *self, const job_t *job)
     }
     *copy = *job;
     copy->is_queued = true;
+    if (copy->sender != NULL) {
+        copy->sender->last = copy;
+    }
     self->jobs[(self->head + self->len++) % self->cap] = copy;
     return 0;
 }
@@ -74,23 +77,15 @@ static void dequeue(fanout_t *self)
     self->len--;
     self->first++;
     self->is_walking = false;
+    if (job->sender != NULL && job->sender->last == job) {
+        job->sender->last = NULL;
+    }
     self->ops->done(self->user, job);
     free(job->frame);
     free(job);
 }
 
-job_t *fanout_last_of(const fanout_t *self, const void *sender)
-{
-    for (size_t i = self->len; i > 0; i--) {
-        job_t *job = self->jobs[(self->head + i - 1) % self->cap];
-        if (job->sender == sender) {
-            return job;
-        }
-    }
-    return NULL;
-}
-
-void fanout_forget(fanout_t *self, const void *sender)
+void fanout_forget(fanout_t *self, sender_t *sender)
 {
     for (size_t i = 0; i < self->len; i++) {
         job_t *job = self->jobs[(self->head + i) % self->cap];
@@ -98,13 +93,19 @@ void fanout_forget(fanout_t *self, const void *sender)
             job->sender = NULL;
         }
     }
+    sender->last = NULL;
 }
 
 /* --- one member ---------------------------------------------------------- */
 
+static bool is_late(const fanout_t *self, const job_t *job)
+{
+    return job->due_ms > 0 && self->now_ms >= job->due_ms;
+}
+
 static void serve(fanout_t *self, member_t *member, job_t *job)
 {
-    if (job->due_ms > 0 && self->now_ms >= job->due_ms) {
+    if (is_late(self, job)) {
         job->gone++;
         job->late++;
         return;
@@ -239,11 +240,6 @@ void fanout_put(fanout_t *self, const job_t *job, member_t *const *except,
 }
 
 /* --- turns --------------------------------------------------------------- */
-
-static bool is_late(const fanout_t *self, const job_t *job)
-{
-    return job->due_ms > 0 && self->now_ms >= job->due_ms;
-}
 
 /* The next member of the oldest job has its turn. */
 static void step_one(fanout_t *self, job_t *job, size_t *bytes)

@@ -17,14 +17,19 @@
 
 #include "gateway/groups.h"
 
+/* Whoever is told when a job is done. */
 typedef struct {
+    struct job *last; /* that it put and that waits, or NULL */
+} sender_t;
+
+typedef struct job {
     group_t *group;   /* NULL: nobody; may be gone when `left` is 0 */
     uint32_t left;    /* members that have not had it */
     int64_t due_ms;   /* nobody gets it from then on; 0: no matter when */
     uint8_t *frame;   /* owned: head and payload, shared by all */
     size_t len, head; /* bytes of it, and of its head */
     body_type_t type; /* of the payload */
-    void *sender;     /* borrowed; NULL when nobody is to be told */
+    sender_t *sender; /* borrowed; NULL when nobody is to be told */
     bool is_asked;    /* PUSHED is wanted … */
     uint64_t ack;     /* … with this id */
     uint32_t delivered, gone, refused;
@@ -82,11 +87,8 @@ void fanout_abandon(fanout_t *self, member_t *member);
 /* A turn's share. */
 void fanout_step(fanout_t *self);
 
-/* The job that was put last by this sender and waits, or NULL. */
-job_t *fanout_last_of(const fanout_t *self, const void *sender);
-
 /* The sender is not to be told any more. */
-void fanout_forget(fanout_t *self, const void *sender);
+void fanout_forget(fanout_t *self, sender_t *sender);
 
 static inline bool fanout_is_idle(const fanout_t *self)
 {

@@ -23,6 +23,7 @@
 #define GATEWAY_LINK_H
 
 #include "base/list.h"
+#include "gateway/fanout.h"
 #include "proto/message.h"
 
 typedef enum { LINK_DOWN, LINK_GREETING, LINK_LISTING, LINK_UP } link_state_t;
@@ -95,6 +96,7 @@ typedef struct {
     uint32_t capacity, used;  /* entries allocated; ever used */
     uint32_t free_head;       /* index + 1, 0: none */
 
+    sender_t pushes;                        /* to many, that are under way */
     uint64_t credit_messages, credit_bytes; /* pushes taken this turn */
 } link_t;
 

@@ -38,6 +38,7 @@ static struct {
     groups_t groups;
     fanout_t fanout;
     listener_t listeners[MEMBERS];
+    sender_t *sender; /* of what is pushed from now on */
     uint32_t said, done, delivered, gone, refused;
     uint64_t random;
 } world;
@@ -151,7 +152,10 @@ static void pushes(size_t group, int64_t due_ms, size_t one, size_t two)
 {
     member_t *except[2] = {&world.listeners[one].member,
                            &world.listeners[two].member};
-    job_t job = {.group = group_at(group), .due_ms = due_ms, .head = 2};
+    job_t job = {.group = group_at(group),
+                 .due_ms = due_ms,
+                 .head = 2,
+                 .sender = world.sender};
     uint32_t word = ++world.said;
 
     job.len = 2 + sizeof word;
@@ -369,22 +373,40 @@ static void nobody_gets_what_is_for_nobody(void **state)
     assert_int_equal(world.delivered, 0);
 }
 
-static void the_jobs_of_a_sender_are_known_until_it_is_forgotten(void **state)
+static void the_last_job_of_a_sender_is_known_until_it_is_done(void **state)
 {
-    int one, two;
+    sender_t one = {NULL}, two = {NULL};
     (void)state;
 
     everyone_is(MEMBERS, 0);
+    world.sender = &one;
     pushes(0, 0, 0, 0);
-    world.fanout.jobs[0]->sender = &one;
     pushes(0, 0, 0, 0);
-    world.fanout.jobs[1]->sender = &two;
-    assert_ptr_equal(fanout_last_of(&world.fanout, &one), world.fanout.jobs[0]);
-    fanout_forget(&world.fanout, &one);
-    assert_null(fanout_last_of(&world.fanout, &one));
-    assert_ptr_equal(fanout_last_of(&world.fanout, &two), world.fanout.jobs[1]);
+    world.sender = &two;
+    pushes(0, 0, 0, 0);
+    assert_ptr_equal(one.last, world.fanout.jobs[1]);
+    assert_ptr_equal(two.last, world.fanout.jobs[2]);
     finishes();
-    assert_null(fanout_last_of(&world.fanout, &two));
+    assert_null(one.last);
+    assert_null(two.last);
+}
+
+static void nobody_is_told_for_a_sender_that_was_forgotten(void **state)
+{
+    sender_t one = {NULL}, two = {NULL};
+    (void)state;
+
+    everyone_is(MEMBERS, 0);
+    world.sender = &one;
+    pushes(0, 0, 0, 0);
+    world.sender = &two;
+    pushes(0, 0, 0, 0);
+    fanout_forget(&world.fanout, &one);
+    assert_null(one.last);
+    assert_null(world.fanout.jobs[0]->sender);
+    assert_ptr_equal(two.last, world.fanout.jobs[1]);
+    finishes();
+    all_have_heard_what_they_were_owed();
 }
 
 /* --- groups -------------------------------------------------------------- */
@@ -482,7 +504,8 @@ int main(void)
         TEST(who_ends_is_counted_as_gone),
         TEST(who_refuses_is_counted_and_holds_up_nobody),
         TEST(nobody_gets_what_is_for_nobody),
-        TEST(the_jobs_of_a_sender_are_known_until_it_is_forgotten),
+        TEST(the_last_job_of_a_sender_is_known_until_it_is_done),
+        TEST(nobody_is_told_for_a_sender_that_was_forgotten),
         TEST(joining_twice_and_leaving_in_vain_are_harmless),
         TEST(sixty_four_groups_and_no_more),
         TEST(a_group_that_empties_and_fills_in_one_turn_is_no_news),
