@@ -31,16 +31,13 @@ bool gateway_was_ended(const core_t *core, const message_hello_t *hello)
 {
     wire_bytes_t boot = wire_map_str(hello->options, "broker");
     uint64_t session = wire_map_uint(hello->options, "session", 0);
-
     uint64_t loop = wire_map_uint(hello->options, "loop", UINT64_MAX);
 
     if (loop <= CONN_ID_LOOP_MAX && sweep_has_ended(core, (uint32_t)loop)) {
         return true;
     }
-    if (!wire_is(boot, core->boot)) {
-        return false;
-    }
-    if (session == 0 || session > core->next_session) {
+    if (!wire_is(boot, core->boot) || session == 0 ||
+        session > core->next_session) {
         return false;
     }
     return core->next_session - session >= SESSIONS_KEPT ||

@@ -261,14 +261,13 @@ static void remove_row(core_t *core, record_t *record, bool is_swept)
 {
     keep_t *keep = keep_new(core, STORE_REMOVE, record, on_removed);
 
-    if (keep != NULL && is_swept) {
-        keep->is_swept = true;
-        core->sweep.rows++;
-    }
-
     if (keep == NULL) {
         log_err("BROKER-MEMORY", "a row was left in the store");
-    } else if (is_up(core)) {
+        return;
+    }
+    keep->is_swept = is_swept;
+    core->sweep.rows += is_swept;
+    if (is_up(core)) {
         start(keep);
     } else {
         core->stats.unsaved++;
@@ -342,15 +341,11 @@ static void look_at(core_t *core, conn_t *conn)
     bool is_due = conn->is_stored && now_s(core) - conn->saved_s >=
                                          life_of(core, conn) / TOUCHES_A_LIFE;
 
-    if (conn->state != CONN_OPEN) {
-        return; /* not in yet, or about to go */
+    if (conn->state != CONN_OPEN || (!conn->is_unsaved && !is_due)) {
+        return; /* not in yet or about to go, or all is well */
     }
-    if (conn->is_unsaved) {
-        core->stats.repaired++;
-        keeper_save(core, conn);
-    } else if (is_due) {
-        keeper_save(core, conn);
-    }
+    core->stats.repaired += conn->is_unsaved;
+    keeper_save(core, conn);
 }
 
 /* So many slots that all of them come by as often as the shortest life wants.

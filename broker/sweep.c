@@ -16,9 +16,7 @@
 #define KEEPS_A_LEASE 3   /* so often it is kept in its time */
 #define PAGE          100 /* rows at once, and DISCONNECTs under way */
 #define PAGE_RETRY_MS 1000
-#define PAGE_FAILURES                                                          \
-    5 /* then it is given up, until its lease is looked at                     \
-       */
+#define PAGE_FAILURES 5 /* in a row, and it is given up for the time being */
 
 /* A row whose gateway was asked whether it has the connection. */
 typedef struct {
@@ -51,12 +49,11 @@ static void submit(core_t *core, const store_op_t *op, uint32_t loop)
 }
 
 /* Its core, or NULL when that is no more. */
-static core_t *ended(store_op_t *op, uint32_t *loop)
+static core_t *ended(store_op_t *op)
 {
     ask_t *ask = op->user;
     core_t *core = ask->core;
 
-    *loop = ask->loop;
     list_remove(&ask->linked);
     free(ask);
     return core;
@@ -84,8 +81,8 @@ static size_t put_value(const core_t *core, uint64_t beat,
 
 static void on_kept(store_op_t *op, int rc, const store_result_t *result)
 {
-    uint32_t loop;
-    core_t *core = ended(op, &loop);
+    uint32_t loop = ((ask_t *)op->user)->loop;
+    core_t *core = ended(op);
     gateway_t *gateway = core != NULL ? gateway_of_loop(core, loop) : NULL;
 
     if (gateway == NULL) {
@@ -126,11 +123,10 @@ void sweep_greet(core_t *core, gateway_t *gateway)
 
 static void on_dropped(store_op_t *op, int rc, const store_result_t *result)
 {
-    uint32_t loop;
     (void)rc;
     (void)result;
 
-    (void)ended(op, &loop); /* left behind, it is claimed as a dead one's */
+    (void)ended(op); /* left behind, it is claimed as a dead one's */
 }
 
 static void drop_lease(core_t *core, wire_bytes_t name, wire_bytes_t value)
@@ -165,8 +161,7 @@ void sweep_release(core_t *core, const gateway_t *gateway)
         return;
     }
     released_t *released = calloc(1, sizeof *released);
-    if (released !=
-        NULL) { /* else another broker finds it, and nothing in it */
+    if (released != NULL) { /* else another broker finds it empty */
         released->loop = gateway->loop;
         released->beat = gateway->beat;
         list_append(&core->sweep.released, &released->linked);
@@ -397,8 +392,7 @@ static void page_failed(core_t *core)
 
 static void on_page(store_op_t *op, int rc, const store_result_t *result)
 {
-    uint32_t loop;
-    core_t *core = ended(op, &loop);
+    core_t *core = ended(op);
 
     if (core == NULL) {
         return;
@@ -438,8 +432,7 @@ static void ask_page(core_t *core)
 
 static void on_claimed(store_op_t *op, int rc, const store_result_t *result)
 {
-    uint32_t loop;
-    core_t *core = ended(op, &loop);
+    core_t *core = ended(op);
     (void)result;
 
     if (core == NULL) {
@@ -525,11 +518,10 @@ static seen_t *find_seen(core_t *core, wire_bytes_t name)
 
 static void see(core_t *core, const store_lease_t *lease)
 {
-    seen_t *seen = find_seen(core, lease->name);
-
     if (lease->name.len > STORE_LEASE_MAX) {
         return;
     }
+    seen_t *seen = find_seen(core, lease->name);
     if (seen == NULL) {
         seen = xcalloc(1, sizeof *seen);
         seen->name_len = lease->name.len;
@@ -619,8 +611,7 @@ static bool is_to_be_swept(const core_t *core, const seen_t *lease)
 
 static void on_leases(store_op_t *op, int rc, const store_result_t *result)
 {
-    uint32_t loop;
-    core_t *core = ended(op, &loop);
+    core_t *core = ended(op);
 
     if (core == NULL) {
         return;

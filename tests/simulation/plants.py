@@ -414,7 +414,7 @@ PLANTS = [
           "a row of the broker before is not removed with its connection",
           "the store has what is there or one DISCONNECT, last"),
     Plant("unsaved-for-ever", "broker/keeper.c",
-          "    if (conn->is_unsaved) {", "    if (0) {",
+          "(!conn->is_unsaved && !is_due)", "!is_due",
           "what could not be written is not written later",
           "the store has what is there"),
     Plant("removal-forgotten", "broker/keeper.c",
