@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/resolver.h"
 
+#include "base/thread.h"
 #include "base/xalloc.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <poll.h>
-#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -175,23 +174,6 @@ static void *run(void *user)
 
 /* --- the owner's side ---------------------------------------------------- */
 
-/* Signals are the program's affair, and its threads'. */
-static int start_thread(lookups_t *lookups)
-{
-    sigset_t all, before;
-    pthread_t thread;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = -pthread_create(&thread, NULL, run, lookups);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0) {
-        (void)pthread_setname_np(thread, "hoist-resolver");
-        (void)pthread_detach(thread);
-    }
-    return rc;
-}
-
 static lookups_t *new_lookups(const roster_t *roster, int fd,
                               int64_t interval_ms, resolver_lookup_fn *lookup)
 {
@@ -220,7 +202,7 @@ int resolver_new(resolver_t **self_p, const roster_t *roster,
         return -errno;
     }
     lookups_t *lookups = new_lookups(roster, ends[1], interval_ms, lookup);
-    int rc = start_thread(lookups);
+    int rc = thread_detach(run, lookups, "hoist-resolver");
     if (rc < 0) {
         free_lookups(lookups);
         close(ends[0]);

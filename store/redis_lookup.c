@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis_lookup.h"
 
+#include "base/thread.h"
 #include "base/xalloc.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <netdb.h>
@@ -57,23 +56,6 @@ static void *run(void *user)
     return NULL;
 }
 
-/* Signals are the program's affair. */
-static int start_thread(question_t *question)
-{
-    sigset_t all, before;
-    pthread_t thread;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = -pthread_create(&thread, NULL, run, question);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0) {
-        (void)pthread_setname_np(thread, "hoist-lookup");
-        (void)pthread_detach(thread);
-    }
-    return rc;
-}
-
 static void on_answer(struct ev_loop *loop, ev_io *io, int events)
 {
     redis_lookup_t *self = io->data;
@@ -117,7 +99,7 @@ int redis_lookup_start(redis_lookup_t *self, const redis_host_t *host)
     question_t *question = xcalloc(1, sizeof *question);
     question->fd = ends[1];
     question->host = *host;
-    int rc = start_thread(question);
+    int rc = thread_detach(run, question, "hoist-lookup");
     if (rc < 0) {
         close(ends[0]);
         close(ends[1]);
