@@ -570,10 +570,12 @@ static void the_answer_to_a_worker_that_left_goes_nowhere(void **state)
     broker.model.holds = true;
     put_query(worker, 1, "count", NULL, "", 1);
     speaks(worker);
+    assert_true(model_store_holds(&broker.model, STORE_COUNT));
     dies(worker);
     while (model_store_answer(&broker.model)) {
     }
     time_passes(50);
+    gets_nothing(worker);
     assert_int_equal(core_stats(broker.core)->workers, 0);
 }
 
