@@ -81,15 +81,17 @@ static int put_gateway_options(const core_t *core, const gateway_t *gateway,
     return rc;
 }
 
-/* "peer": which greeting it answers, of a worker that has had several lives. */
+/* "peer": which greeting it answers, of a worker that has had several lives;
+ * "session": whether it was given up between two greetings of one life. */
 static int put_worker_options(const core_t *core, const peer_t *peer,
                               buf_t *out)
 {
     const broker_options_t *options = &core->options;
-    int rc = wire_put_map(out, 3);
+    int rc = wire_put_map(out, 4);
 
     if (rc == 0 && (rc = wire_put_text(out, "peer")) == 0 &&
         (rc = wire_put_text(out, peer->boot)) == 0 &&
+        (rc = put_option(out, "session", peer->worker->handle)) == 0 &&
         (rc = put_option(out, "push_window", (uint64_t)options->push_window)) ==
             0) {
         rc = put_option(out, "push_window_bytes",

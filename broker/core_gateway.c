@@ -385,9 +385,9 @@ bool gateway_message(core_t *core, peer_t *peer, const message_t *message)
     case KIND_RESULT:
         sweep_told(core, &message->result);
         return true;
-    case KIND_DRAIN:
+    case KIND_DRAIN: /* else it answers who was here before us */
         gateway->is_drained = core->is_draining;
-        return core->is_draining;
+        return true;
     case KIND_BYE:
         peer_doom(core, peer, "bye");
         return true;

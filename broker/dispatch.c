@@ -219,7 +219,7 @@ static void hand_over(core_t *core, request_t *request, worker_t *worker,
     }
 }
 
-/* The worker holds it no longer. */
+/* The worker holds it no longer, and what it still says of it is nobody's. */
 static void let_go(request_t *request)
 {
     worker_t *worker = request->worker;
@@ -227,6 +227,7 @@ static void let_go(request_t *request)
 
     list_remove(&request->link);
     request->worker = NULL;
+    request_renew(request);
     conn->overdue -= request->is_overdue;
     request->is_overdue = false;
     worker->held--;

@@ -80,7 +80,7 @@ void requests_give(requests_t *self, request_t *request)
     must(list_is_empty(&request->link));
     must(!wheel_is_armed(&request->deadline));
     request_release_parts(request);
-    request->generation++;
+    request_renew(request);
     request->worker = NULL;
     list_prepend(&self->unused, &request->link); /* the warm one first */
 }
@@ -88,6 +88,11 @@ void requests_give(requests_t *self, request_t *request)
 uint64_t request_id(const request_t *self)
 {
     return (uint64_t)self->generation << 24 | self->index;
+}
+
+void request_renew(request_t *self)
+{
+    self->generation++;
 }
 
 request_t *requests_find(const requests_t *self, uint64_t id)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The table of requests.  An id is an index and a generation, so that a REPLY
- * to a request that is over finds nothing, not its successor.
+ * to a request that is over finds nothing, not its successor; nor does one of
+ * a worker that no longer holds the request find what another was given.
  */
 #ifndef BROKER_REQUESTS_H
 #define BROKER_REQUESTS_H
@@ -21,6 +22,9 @@ request_t *requests_take(requests_t *self);
 void requests_give(requests_t *self, request_t *request);
 
 uint64_t request_id(const request_t *self);
+
+/* Its id is another from now on. */
+void request_renew(request_t *self);
 
 /* The request of this id, or NULL. */
 request_t *requests_find(const requests_t *self, uint64_t id);

@@ -63,7 +63,7 @@ struct worker {
     list_t in_crew;   /* on its load level, or alone when full */
     list_t in_flight; /* requests that it holds */
     list_t waiters;   /* connections bound to it that wait for room */
-    uint64_t handle;  /* stands for it in PUSH and CLOSE */
+    uint64_t handle;  /* stands for it in PUSH, CLOSE and WELCOME */
     bool is_route_turn;
     uint32_t queries; /* under way */
 
@@ -201,8 +201,8 @@ struct request {
     uint32_t size;        /* its share of the gateway's window, bytes */
     uint32_t worker_size; /* of the worker's */
     uint32_t index;       /* in the table */
-    uint16_t generation;
-    uint16_t status; /* of the REPLY that waits for the row */
+    uint32_t generation;  /* of its id */
+    uint16_t status;      /* of the REPLY that waits for the row */
     uint8_t event;
     uint8_t attempt;  /* how often it was given to a worker */
     bool is_again;    /* when that worker dies, another gets it */

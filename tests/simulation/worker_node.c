@@ -34,7 +34,6 @@ typedef struct {
     uint64_t status; /* that it replied */
     bool is_begun;
     bool has_user; /* its context says so */
-    bool is_old;   /* from before the last WELCOME */
     place_t place;
 } work_t;
 
@@ -375,10 +374,8 @@ static void drop_work(worker_node_t *self, work_t *work)
     list_remove(&work->link);
     list_append(&self->buried, &work->link);
     self->held_count--;
-    if (!work->is_old) {
-        self->window_used--;
-        self->window_bytes_used -= work->size;
-    }
+    self->window_used--;
+    self->window_bytes_used -= work->size;
 }
 
 static void leave_when_done(worker_node_t *self)
@@ -629,15 +626,6 @@ static void take_who(worker_node_t *self)
     world_after(TICK_MS, tick, self, self->life);
 }
 
-/* What came before a WELCOME counts no more: its broker has given it up. */
-static void start_window(worker_node_t *self)
-{
-    list_foreach(link, &self->held) {
-        list_entry(link, work_t, link)->is_old = true;
-    }
-    self->window_used = self->window_bytes_used = 0;
-}
-
 static void start_pushes(worker_node_t *self, wire_bytes_t options)
 {
     self->push_window = wire_map_uint(options, "push_window", 0);
@@ -670,25 +658,51 @@ static void take_credit(worker_node_t *self, const message_credit_t *credit)
     self->push_bytes -= credit->bytes;
 }
 
-/* Of two, for a greeting that was said twice, the first has begun the count of
- * PONGs. */
+/* Of two in a session, for a greeting that was said twice, the first counts. */
+static bool is_known_session(const worker_node_t *self,
+                             const message_welcome_t *welcome)
+{
+    return self->is_up && wire_is(welcome->boot, self->broker) &&
+           self->session == wire_map_uint(welcome->options, "session", 0);
+}
+
+/* It was given up between two greetings: neither what it holds nor what it
+ * counts can be told from what is of the next session. */
+static void see_new_session(worker_node_t *self)
+{
+    world_trace("worker %u was given up between greetings", self->number);
+    drop_all(self);
+    if (self->is_draining) {
+        worker_node_crash(self); /* whatever it held has had its outcome */
+        return;
+    }
+    self->losses++;
+    greet(self);
+    world_after(TICK_MS, tick, self, self->life);
+}
+
 static void take_welcome(worker_node_t *self, const message_welcome_t *welcome)
 {
     char boot[BOOT_ID_MAX + 1];
 
     format_boot(self, boot);
-    if (!wire_is(wire_map_str(welcome->options, "peer"), boot)) {
-        return; /* for a life before */
+    if (!wire_is(wire_map_str(welcome->options, "peer"), boot) ||
+        is_known_session(self, welcome)) {
+        return; /* for a life before, or said already */
     }
-    if (!self->is_up) {
-        self->pings = self->pongs = self->doubt_fence = 0;
-        start_pushes(self, welcome->options);
+    if (self->is_up) {
+        see_new_session(self);
+        return;
     }
+    snprintf(self->broker, sizeof self->broker, "%.*s", (int)welcome->boot.len,
+             (const char *)welcome->boot.data);
+    self->session = wire_map_uint(welcome->options, "session", 0);
+    self->pings = self->pongs = self->doubt_fence = 0;
+    start_pushes(self, welcome->options);
     self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
     self->liveness_ms = (int64_t)welcome->liveness_ms;
     self->is_greeting = false;
     self->is_up = true;
-    start_window(self);
 }
 
 static void take(worker_node_t *self, const message_t *message)

@@ -31,8 +31,10 @@ typedef struct {
     uint32_t life;   /* grows with each start and end */
     uint32_t number; /* of this start, among all of all workers; 0: down */
     bool is_greeting, is_up, is_lost, is_draining; /* not two of the first 3 */
-    uint32_t losses;        /* of its broker, since its start */
-    bool is_doubtful;       /* the broker may have given it up … */
+    uint32_t losses;              /* of its broker, since its start */
+    uint64_t session;             /* of the last WELCOME … */
+    char broker[BOOT_ID_MAX + 1]; /* … and the boot id of who said it */
+    bool is_doubtful;             /* the broker may have given it up … */
     int64_t doubt_until_ms; /* … until then, and until it has answered … */
     uint64_t doubt_fence;   /* … the first PING behind it, counted as pings */
     int64_t heartbeat_ms, liveness_ms;

@@ -33,6 +33,34 @@ static void a_message_goes_to_another_worker_as_the_second_attempt(void **state)
     assert_int_equal(core_stats(broker.core)->requests, 0);
 }
 
+/* It stood still for so long that it was given up, and comes back. */
+static void comes_back(node_t *worker, const char *routes)
+{
+    worker->is_silent = true;
+    time_passes(LIVENESS_MS + SWEEP_MS);
+    worker->is_silent = false;
+    put_hello(worker);
+    announces(worker, routes, 8);
+    gets(worker, KIND_WELCOME);
+}
+
+static void what_is_said_of_the_attempt_before_is_nobodys(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "pay*1", 8);
+    (void)state;
+
+    uint64_t id = client_says_within(a_client(gateway), "pay", "x", 60000);
+    uint64_t first = takes_attempt(worker, "x", 0);
+    comes_back(worker, "pay*1");
+    uint64_t second = takes_attempt(worker, "x", 2);
+    answers(worker, first, 200, "it was on its way when it came back");
+    gets_nothing(gateway);
+    assert_int_equal(core_stats(broker.core)->replies_unknown, 1);
+    answers(worker, second, 200, NULL);
+    gets_reply(gateway, id, 200);
+}
+
 static void after_the_last_attempt_the_client_is_told(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -228,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_message_goes_to_another_worker_as_the_second_attempt),
+        TEST(what_is_said_of_the_attempt_before_is_nobodys),
         TEST(after_the_last_attempt_the_client_is_told),
         TEST(the_order_of_a_connection_is_kept),
         TEST(others_of_the_connection_fail_as_ever),

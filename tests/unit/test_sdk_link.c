@@ -147,6 +147,24 @@ static void put_welcome_for(const char *peer)
     buf_fini(&options);
 }
 
+/* WELCOME of a broker's session. */
+static void put_welcome_of(const char *broker, uint64_t session)
+{
+    buf_t options;
+    message_welcome_t welcome = {.version = 1,
+                                 .boot = wire_bytes(broker),
+                                 .heartbeat_ms = HEARTBEAT,
+                                 .liveness_ms = LIVENESS};
+
+    buf_init(&options, 100);
+    must(wire_put_map(&options, 1) == 0 &&
+         wire_put_text(&options, "session") == 0 &&
+         wire_put_uint(&options, session) == 0);
+    welcome.options = (wire_bytes_t){options.data, options.len};
+    must(message_put_welcome(&fixture->in, &welcome) == 0);
+    buf_fini(&options);
+}
+
 static void put_request(uint64_t id)
 {
     message_request_t request = sdk_message("a");
@@ -641,6 +659,64 @@ static void the_welcome_for_a_former_life_is_not_for_this_one(void **state)
     assert_int_equal(fixture->link.state, LINK_UP);
 }
 
+static void a_welcome_of_the_same_session_says_nothing_new(void **state)
+{
+    (void)state;
+    put_welcome_of("broker", 7);
+    put_welcome_of("broker", 7);
+    send_all(10);
+    feed(10);
+    assert_int_equal(fixture->link.state, LINK_UP);
+    assert_ready("");
+}
+
+/* What was run in between has an answer that must not leave. */
+static void assert_greets_anew(const char *broker, uint64_t session)
+{
+    link_t *link = &fixture->link;
+    buf_t frame;
+    message_t message;
+
+    put_welcome_of("broker", 7);
+    put_request(1);
+    put_welcome_of(broker, session);
+    send_all(10);
+    feed(10);
+    assert_int_equal(fixture->runs, 1);
+    assert_int_equal(link->state, LINK_GREETING);
+    assert_ready("HELLO READY");
+    buf_init(&frame, FRAME_MAX);
+    must(sdk_take(&link->outbox.ready, &frame, &message));
+    assert_true(wire_is(message.hello.boot, "boot.1"));
+    buf_fini(&frame);
+}
+
+static void who_was_given_up_between_two_greetings_greets_anew(void **state)
+{
+    (void)state;
+    assert_greets_anew("broker", 8);
+}
+
+static void so_does_who_is_welcomed_by_another_broker(void **state)
+{
+    (void)state;
+    assert_greets_anew("restarted", 7);
+}
+
+static void who_drains_and_was_given_up_may_go(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    put_welcome_of("broker", 7);
+    send_all(10);
+    feed(10);
+    link_drain(link, 20);
+    put_welcome_of("broker", 8);
+    feed(30);
+    assert_true(link_is_drained(link));
+}
+
 /* --- leaving ------------------------------------------------------------- */
 
 static void
@@ -828,6 +904,10 @@ int main(void)
         TEST(the_terms_of_a_route_stand_in_ready),
         TEST(after_a_loss_it_is_another_peer_that_holds_nothing),
         TEST(the_welcome_for_a_former_life_is_not_for_this_one),
+        TEST(a_welcome_of_the_same_session_says_nothing_new),
+        TEST(who_was_given_up_between_two_greetings_greets_anew),
+        TEST(so_does_who_is_welcomed_by_another_broker),
+        TEST(who_drains_and_was_given_up_may_go),
         TEST(a_link_is_drained_when_the_fence_came_back_and_all_is_sent),
         TEST(a_pong_to_an_earlier_ping_is_not_the_fence),
         TEST(a_draining_link_does_not_greet_again),

@@ -507,16 +507,51 @@ void link_bad_frame(link_t *self, int error)
                "broker=%s error=%d", self->endpoint, error);
 }
 
+static bool is_old_session(const link_t *self, const message_welcome_t *welcome)
+{
+    return self->session == wire_map_uint(welcome->options, "session", 0) &&
+           wire_is(welcome->boot, self->broker);
+}
+
+/*
+ * A greeting that was said twice is answered twice, and between the two the
+ * broker may have given us up.  What we hold is over then, and what we have
+ * sent meanwhile is of either session: another boot id makes an end of both.
+ */
+static void see_session(link_t *self, const message_welcome_t *welcome,
+                        int64_t now_ms)
+{
+    if (is_old_session(self, welcome)) {
+        return;
+    }
+    lose(self, "given up", now_ms);
+    if (!self->draining) {
+        greet(self, now_ms);
+    }
+}
+
+static void remember_session(link_t *self, const message_welcome_t *welcome)
+{
+    self->session = wire_map_uint(welcome->options, "session", 0);
+    (void)snprintf(self->broker, sizeof self->broker, "%.*s",
+                   (int)welcome->boot.len, (const char *)welcome->boot.data);
+}
+
 static void take_welcome(link_t *self, const message_welcome_t *welcome,
                          int64_t now_ms)
 {
-    if (self->state != LINK_GREETING || !is_for_us(self, welcome)) {
-        return; /* the answer to a greeting that was said twice, or before */
+    if (self->state == LINK_LOST || !is_for_us(self, welcome)) {
+        return; /* the answer to a greeting of a life before */
     }
     if (welcome->version != PROTOCOL_VERSION) {
         link_bad_frame(self, EPROTONOSUPPORT);
         return;
     }
+    if (self->state == LINK_UP) {
+        see_session(self, welcome, now_ms);
+        return;
+    }
+    remember_session(self, welcome);
     if (welcome->heartbeat_ms > 0) {
         self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
     }

@@ -7,7 +7,7 @@
  *              HELLO, READY          WELCOME
  *   GREETING ------------> GREETING ---------> UP
  *      ^  ^                                    |
- *      |  +-------------- WHO -----------------+
+ *      |  +-- WHO, WELCOME of another session --+
  *      |                                       | silence, BYE
  *      +---- anything is heard ---- LOST <-----+
  *
@@ -39,6 +39,8 @@ typedef struct {
     uint64_t window_bytes; /* the same in bytes */
 
     link_state_t state;
+    uint64_t session;             /* of the last WELCOME */
+    char broker[BOOT_ID_MAX + 1]; /* its boot id */
     uint32_t losses;     /* how often it was lost, or another of its boot id */
     bool owes_ready;     /* the broker is to be told of the window */
     outbox_t outbox;     /* owned */
