@@ -6,6 +6,7 @@
 #   make test       all tests, as continuous integration runs them
 #   make bench      the benchmarks, with bare servers beside hoist
 #   make soak       MINUTES of real processes under random faults; a report
+#   make simulate   SEEDS (FIRST:LAST, or one with its trace) of the simulation
 #   make fuzz       every fuzz target for FUZZ_SECONDS, one after the other
 #   make install    into PREFIX (and DESTDIR)
 #   make format     rewrite the sources in the house format
@@ -16,8 +17,9 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= $(or $(SECONDS),60)
 MINUTES ?= 20
+SEEDS ?= 1:20000
 
-.PHONY: all run test bench soak fuzz install format clean
+.PHONY: all run test bench soak simulate fuzz install format clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/release/build.ninja
@@ -46,6 +48,13 @@ soak: all
 	@scripts/install-deps.sh test
 	@/usr/bin/python3 tests/soak/soak.py --build $(BUILD)/release \
 	    --out $(BUILD)/soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+simulate:
+	@scripts/install-deps.sh build test
+	@cmake --preset release -DBUILD_TESTING=ON >/dev/null
+	@cmake --build $(BUILD)/release -j $(JOBS) --target simulate
+	@$(BUILD)/release/tests/simulation/simulate \
+	    $(if $(findstring :,$(SEEDS)),--seeds $(SEEDS),--seed $(SEEDS) --trace)
 
 fuzz:
 	@scripts/install-deps.sh build test

@@ -74,7 +74,7 @@ static void begin_turn(broker_node_t *self)
 {
     if (!self->in_turn) {
         self->in_turn = true;
-        store_begin(self->store, world_now_ms());
+        store_begin(self->store, world_wall_ms() + self->clock_off_ms);
         core_begin(self->core, world_now_ms());
         world_after(world_between(0, 1), end_turn, self, self->life);
     }
@@ -144,7 +144,7 @@ static void end_turn(void *subject, uint32_t life)
 {
     broker_node_t *self = subject;
 
-    if (life != self->life) {
+    if (life != self->life || !self->in_turn) {
         return;
     }
     self->in_turn = false;
@@ -272,7 +272,7 @@ void broker_node_start(broker_node_t *self)
         model_store_fail(&self->model, self->store_failure);
         self->store = &self->model.store;
     }
-    store_begin(self->store, world_now_ms());
+    store_begin(self->store, world_wall_ms() + self->clock_off_ms);
     self->core =
         core_new(&self->options, boot, &ops, self, self->store, world_now_ms());
     self->router.is_alive = true;
@@ -293,15 +293,26 @@ void broker_node_drain(broker_node_t *self, int64_t ms)
     core_drain(self->core);
 }
 
+/* The store does not wait for who stands still, nor is there an answer that
+ * would make it take a turn then. */
+static void end_questions(broker_node_t *self)
+{
+    while (self->table != NULL && self->core != NULL &&
+           (self->in_turn || self->model.held_count > 0)) {
+        begin_turn(self);
+        while (model_store_answer(&self->model)) {
+        }
+        self->answers_due = 0;
+        end_turn(self, self->life);
+    }
+}
+
 void broker_node_stop(broker_node_t *self, int64_t ms)
 {
     world_trace("broker %u stands still for %lld ms", self->number,
                 (long long)ms);
-    if (self->table != NULL && self->core != NULL) {
-        begin_turn(self); /* the store does not wait for it */
-        while (model_store_answer(&self->model)) {
-        }
-        self->answers_due = 0;
+    if (self->stopped_until_ms <= world_now_ms()) {
+        end_questions(self);
     }
     self->stopped_until_ms = world_now_ms() + ms;
 }
@@ -311,7 +322,7 @@ void broker_node_fail_store(broker_node_t *self, int failure)
     self->store_failure = failure;
     if (self->core != NULL && self->table != NULL) {
         if (self->model.held_count > 0) {
-            begin_turn(self); /* it does not stand still: see there */
+            begin_turn(self); /* it does not stand still: end_questions */
         }
         self->model.does_all_the_same = failure != 0 && world_chance(3);
         model_store_fail(&self->model, failure);

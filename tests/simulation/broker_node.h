@@ -31,6 +31,7 @@ typedef struct {
     int64_t probed_ms;
     int probes_due;
     int64_t drain_until_ms; /* 0: it does not drain */
+    int64_t clock_off_ms;   /* of its host, from the world's */
 } broker_node_t;
 
 /* table: what brokers share, borrowed, or NULL: each has its own memory. */

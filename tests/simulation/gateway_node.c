@@ -13,7 +13,6 @@
 #define FINDS    20  /* one look in so many finds its address again */
 #define HOLD_MS  120 /* that a socket is full, at most */
 #define PIPE_MAX ((size_t)64 << 20)
-#define WALL_MS  INT64_C(1767225600000) /* when the world began */
 
 struct lws {
     gateway_node_t *gateway;
@@ -99,7 +98,8 @@ static void begin_turn(gateway_node_t *self)
 {
     if (!self->in_turn) {
         self->in_turn = true;
-        hub_begin(self->hub, world_now_ms(), WALL_MS + world_now_ms());
+        hub_begin(self->hub, world_now_ms(),
+                  world_wall_ms() + self->clock_off_ms);
         world_after(world_between(0, 1), end_turn, self, self->life);
     }
 }

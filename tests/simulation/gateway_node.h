@@ -26,6 +26,7 @@ typedef struct {
                           has no address any more; 0: none */
     uint32_t sessions; /* that its links have had */
     int64_t stopped_until_ms;
+    int64_t clock_off_ms;               /* of its host, from the world's */
     transport_sock_t *socks;            /* owned: all ever made */
     conn_id_t farewells[FAREWELLS_MAX]; /* under way before a frame */
     size_t farewell_count;

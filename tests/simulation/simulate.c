@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The simulation: a real broker core and real gateway hubs, model workers and
- * clients, in one thread under a seeded scheduler that delays, cuts, stops,
+ * The simulation: real broker cores and gateway hubs, a model store, workers
+ * and clients, in one thread under a seeded scheduler that delays, cuts, stops,
  * kills and restarts them, while truth.c holds the promises against what
  * happens.
  *
@@ -46,7 +46,9 @@
 #define LEASE_MS          3500 /* longer than anybody stands still */
 #define TTL_S             15   /* a third of it within each act of peace */
 #define LONG_MS           7000 /* longer than a lease */
-#define SILENCE_MARGIN_MS 400  /* of who judges it: sweeps, turns, travel */
+#define JUMP_MS           ((int64_t)40 * 365 * 86400 * 1000)
+#define SHARED_JUMP_MS    1000
+#define SILENCE_MARGIN_MS 400 /* of who judges it: sweeps, turns, travel */
 
 #define PACE_MS           40  /* of a handler in the probe, at least */
 #define BURST             8   /* messages at once: a connection's window */
@@ -79,6 +81,7 @@ typedef enum {
     LINKS_FLAP,
     SOCKETS_FILL,
     NAMES_CHANGE,
+    CLOCKS_JUMP,
     FAULTS,
 } fault_t;
 
@@ -89,7 +92,7 @@ static const char *const fault_names[FAULTS] = {
     "gateway-cut-off", "gateway-link-breaks", "broker-crashes",
     "broker-stops",    "broker-drains",       "store-fails",
     "store-emptied",   "store-slow",          "links-flap",
-    "sockets-fill",    "names-change",
+    "sockets-fill",    "names-change",        "clocks-jump",
 };
 
 static struct {
@@ -432,6 +435,24 @@ static void hurt_store(fault_t fault)
     }
 }
 
+/* The hosts' own, which the time of a turn does not come from.  Where brokers
+ * share rows, these end by it, so there it is only set right. */
+static void jump_clock(void)
+{
+    bool is_gateway = world_chance(2);
+    int64_t most_ms = is_gateway || !run.has_store ? JUMP_MS : SHARED_JUMP_MS;
+    int64_t jump_ms = world_between(-most_ms, most_ms);
+
+    if (is_gateway) {
+        gateway_node_t *gateway = &run.gateways[world_below(run.gateway_count)];
+        gateway->clock_off_ms = jump_ms;
+    } else {
+        broker_node_t *broker = &run.brokers[world_below(run.broker_count)];
+        broker->clock_off_ms = jump_ms;
+    }
+    world_trace("a clock jumps to %lld ms off", (long long)jump_ms);
+}
+
 static void hurt(fault_t fault)
 {
     if (fault <= WORKER_LINK_BREAKS) {
@@ -442,6 +463,8 @@ static void hurt(fault_t fault)
         hurt_broker(fault);
     } else if (fault >= STORE_FAILS && fault <= STORE_SLOW) {
         hurt_store(fault);
+    } else if (fault == CLOCKS_JUMP) {
+        jump_clock();
     }
 }
 

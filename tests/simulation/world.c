@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BEGAN_MS  INT64_C(1767225600000) /* Unix time when the world begins */
 #define TRACE_MAX ((size_t)64 << 20) /* bytes; a run that needs more is cut */
 #define LINE_MAX_ 1024
 
@@ -50,6 +51,11 @@ void world_end(void)
 int64_t world_now_ms(void)
 {
     return world.now_ms;
+}
+
+int64_t world_wall_ms(void)
+{
+    return BEGAN_MS + world.now_ms;
 }
 
 /* --- chance -------------------------------------------------------------- */

@@ -25,6 +25,9 @@ void world_end(void);
 /* Milliseconds since the world began. */
 int64_t world_now_ms(void);
 
+/* The same as Unix time. */
+int64_t world_wall_ms(void);
+
 /* Let fn happen in delay_ms.  Things due at the same moment happen in random
  * order. */
 void world_after(int64_t delay_ms, world_fn *fn, void *subject, uint32_t life);
