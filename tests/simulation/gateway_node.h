@@ -20,6 +20,7 @@ typedef struct {
     wire_t wires[BROKERS_MAX];
     size_t wire_count; /* one to each broker */
     uint32_t life;     /* grows with each start and end */
+    uint32_t loop;     /* of the hub, or of the last one */
     bool in_turn;
     unsigned holds;    /* one write in so many finds a full socket; 0: none */
     unsigned forgets;  /* one look in so many finds that a broker which is down

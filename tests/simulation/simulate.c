@@ -337,12 +337,15 @@ static void hurt_some_worker(fault_t fault)
     }
 }
 
-/* With several brokers, a silence that one side may take for a loss. */
+/* With several brokers, a silence that one side may take for a loss; of a dead
+ * gateway it is the other brokers that may, when they see no lease kept. */
 static void tear(const gateway_node_t *gateway, int64_t ms)
 {
-    if (run.broker_count > 1 && gateway->hub != NULL &&
-        ms + SILENCE_MARGIN_MS >= LIVENESS_MS) {
-        truth_torn(gateway->hub->loop);
+    int64_t least_ms = gateway->hub != NULL ? LIVENESS_MS : LEASE_MS / 2;
+
+    if (run.broker_count > 1 && gateway->loop != 0 &&
+        ms + SILENCE_MARGIN_MS >= least_ms) {
+        truth_torn(gateway->loop);
     }
 }
 
