@@ -5,6 +5,7 @@
 #include "broker/dispatch.h"
 #include "broker/interests.h"
 #include "broker/keeper.h"
+#include "broker/live.h"
 #include "broker/peers.h"
 #include "broker/pushes.h"
 #include "broker/queries.h"
@@ -387,6 +388,7 @@ static void tick(core_t *core)
     dispatch_tick(core);
     keeper_turn(core);
     sweep_turn(core);
+    live_turn(core);
     list_foreach(link, &core->peers) {
         peer_t *peer = list_entry(link, peer_t, linked);
         if (core->now_ms - peer->last_heard_ms > peer->liveness_ms) {

@@ -6,6 +6,7 @@
 #include "broker/dispatch.h"
 #include "broker/interests.h"
 #include "broker/keeper.h"
+#include "broker/live.h"
 #include "broker/peers.h"
 #include "broker/pushes.h"
 #include "broker/requests.h"
@@ -62,6 +63,7 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
     buf_init(&gateway->targets, TARGETS_BYTES);
     list_init(&gateway->targeted);
     list_init(&gateway->unleased);
+    list_init(&gateway->questions);
     interests_start(core, gateway);
     list_append(&core->gateways, &gateway->linked);
     peer->gateway = gateway;
@@ -105,6 +107,7 @@ void gateway_end(core_t *core, peer_t *peer)
     conns_each(core, gateway, end_lost);
     pushes_taken(core, gateway, UINT64_MAX);
     interests_end(core, gateway);
+    live_lost(core, gateway);
     gateway->conns--;
     gateway_reap(core, gateway);
 }
@@ -383,7 +386,9 @@ bool gateway_message(core_t *core, peer_t *peer, const message_t *message)
     case KIND_ERROR:
         return pushes_failed(core, &message->error);
     case KIND_RESULT:
-        sweep_told(core, &message->result);
+        if (!live_told(core, gateway, &message->result)) {
+            sweep_told(core, &message->result);
+        }
         return true;
     case KIND_DRAIN: /* else it answers who was here before us */
         gateway->is_drained = core->is_draining;

@@ -45,6 +45,14 @@ peer_t *peers_find_boot(core_t *core, const peer_t *but, wire_bytes_t boot)
     return NULL;
 }
 
+worker_t *peers_worker(const core_t *core, uint64_t handle)
+{
+    worker_t *worker =
+        core->workers[handle % (uint64_t)core->options.max_workers];
+
+    return worker != NULL && worker->handle == handle ? worker : NULL;
+}
+
 static size_t limit_of(core_t *core, side_t side)
 {
     int64_t limit = side == SIDE_WORKERS ? core->options.max_workers

@@ -18,6 +18,9 @@ peer_t *peers_find_boot(core_t *core, const peer_t *but, wire_bytes_t boot);
 /* A stranger.  NULL past the side's limit or without memory. */
 peer_t *peers_add(core_t *core, side_t side, const void *id, size_t len);
 
+/* The worker that this handle stands for, or NULL when it is gone. */
+worker_t *peers_worker(const core_t *core, uint64_t handle);
+
 /* Free a peer that is neither worker nor gateway any more. */
 void peers_remove(core_t *core, peer_t *peer);
 

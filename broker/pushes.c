@@ -12,14 +12,6 @@
 
 /* --- credit -------------------------------------------------------------- */
 
-static worker_t *worker_of(const core_t *core, uint64_t handle)
-{
-    worker_t *worker =
-        core->workers[handle % (uint64_t)core->options.max_workers];
-
-    return worker != NULL && worker->handle == handle ? worker : NULL;
-}
-
 /*
  * One push has been taken by all its gateways, or by none.  It stays in the
  * window until the worker is told, at the end of the turn: so the window also
@@ -84,7 +76,7 @@ static void push_taken(core_t *core, push_t *push)
     if (--push->gateways > 0) {
         return;
     }
-    worker_t *worker = worker_of(core, push->worker);
+    worker_t *worker = peers_worker(core, push->worker);
     if (worker != NULL && push->is_asked) {
         put_pushed(core, worker, push);
     }
@@ -197,7 +189,7 @@ static void tell_gone(core_t *core, worker_t *worker, wire_bytes_t conn)
 
 void pushes_gone(core_t *core, const message_gone_t *gone)
 {
-    worker_t *worker = worker_of(core, gone->from);
+    worker_t *worker = peers_worker(core, gone->from);
 
     if (worker != NULL) {
         tell_gone(core, worker, gone->conn);
@@ -576,7 +568,7 @@ void pushes_join(core_t *core, worker_t *worker, message_kind_t kind,
 
 bool pushes_failed(core_t *core, const message_error_t *error)
 {
-    worker_t *worker = worker_of(core, error->from);
+    worker_t *worker = peers_worker(core, error->from);
 
     if (!wire_is(error->code, "groups")) {
         return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "broker/queries.h"
 
+#include "broker/live.h"
 #include "broker/peers.h"
 
 #include <errno.h>
@@ -75,25 +76,35 @@ static void say(core_t *core, worker_t *worker, const message_result_t *result)
               message_put_result(peer_out(core, worker->peer), result));
 }
 
-static void answer(core_t *core, worker_t *worker, uint64_t id,
-                   store_verb_t verb, int rc, const store_result_t *result)
+void queries_done(core_t *core, uint64_t handle, const message_result_t *result)
 {
-    message_result_t message = {.id = id, .status = status_of(rc)};
+    worker_t *worker = peers_worker(core, handle);
+
+    if (worker != NULL) {
+        worker->queries--;
+        say(core, worker, result);
+    }
+}
+
+static void answer(core_t *core, const query_t *query, int rc,
+                   const store_result_t *result)
+{
+    message_result_t message = {.id = query->id, .status = status_of(rc)};
     buf_t parts;
 
     buf_init(&parts, FRAME_MAX / 2);
     if (rc == 0) {
         rc = put_rows(&parts, result);
         size_t rows_len = parts.len;
-        rc = rc < 0 ? rc : put_options(&parts, verb, result);
+        rc = rc < 0 ? rc : put_options(&parts, query->op.verb, result);
         message.rows = (wire_bytes_t){parts.data, rows_len};
         message.options =
             (wire_bytes_t){parts.data + rows_len, parts.len - rows_len};
     }
     if (rc < 0 && message.status == 200) {
-        message = (message_result_t){.id = id, .status = 503};
+        message = (message_result_t){.id = query->id, .status = 503};
     }
-    say(core, worker, &message);
+    queries_done(core, query->worker, &message);
     buf_fini(&parts);
 }
 
@@ -104,12 +115,7 @@ static void on_done(store_op_t *op, int rc, const store_result_t *result)
 
     list_remove(&query->linked);
     if (core != NULL) {
-        uint64_t limit = (uint64_t)core->options.max_workers;
-        worker_t *worker = core->workers[query->worker % limit];
-        if (worker != NULL && worker->handle == query->worker) {
-            worker->queries--;
-            answer(core, worker, query->id, op->verb, rc, result);
-        }
+        answer(core, query, rc, result);
     }
     free(query);
 }
@@ -180,6 +186,31 @@ static void refuse(core_t *core, worker_t *worker, uint64_t id, uint64_t status)
     say(core, worker, &(message_result_t){.id = id, .status = status});
 }
 
+/* 0: the RESULT follows; or the status of the refusal. */
+static uint64_t ask_store(core_t *core, const worker_t *worker, uint64_t id,
+                          const store_op_t *op)
+{
+    query_t *query = calloc(1, sizeof *query);
+
+    if (query == NULL) {
+        return 503;
+    }
+    query->op = *op;
+    query->op.user = query;
+    query->core = core;
+    query->worker = worker->handle;
+    query->id = id;
+    list_init(&query->op.link);
+    list_append(&core->queries, &query->linked);
+    store_submit(core->store, &query->op);
+    return 0;
+}
+
+static bool is_live(const message_query_t *asked, store_verb_t verb)
+{
+    return verb == STORE_GET && wire_map_bool(asked->options, "live", false);
+}
+
 void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked)
 {
     store_op_t op = {.done = on_done, .limit = limit_of(asked->options)};
@@ -199,20 +230,15 @@ void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked)
         refuse(core, worker, asked->id, 429);
         return;
     }
-    query_t *query = calloc(1, sizeof *query);
-    if (query == NULL) {
-        refuse(core, worker, asked->id, 503);
-        return;
-    }
-    op.user = query;
-    query->op = op;
-    query->core = core;
-    query->worker = worker->handle;
-    query->id = asked->id;
-    list_init(&query->op.link);
-    list_append(&core->queries, &query->linked);
     worker->queries++;
-    store_submit(core->store, &query->op);
+    uint64_t status =
+        is_live(asked, op.verb)
+            ? live_connection(core, worker->handle, asked->id, &op.id)
+            : ask_store(core, worker, asked->id, &op);
+    if (status != 0) {
+        worker->queries--;
+        refuse(core, worker, asked->id, status);
+    }
 }
 
 void queries_init(core_t *core)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What workers ask of the store (PROTOCOL.md, "Queries").
+ * What workers ask (PROTOCOL.md, "Queries"): of the store; what is asked of
+ * gateways is in live.h.
  */
 #ifndef BROKER_QUERIES_H
 #define BROKER_QUERIES_H
@@ -16,5 +17,10 @@ void queries_fini(core_t *core);
 
 /* Ask; the RESULT follows, possibly at once. */
 void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked);
+
+/* The RESULT of a query that is under way, to the worker that this handle
+ * stands for; one that is gone gets none. */
+void queries_done(core_t *core, uint64_t handle,
+                  const message_result_t *result);
 
 #endif

@@ -129,6 +129,8 @@ struct gateway {
     bool has_too_many; /* some were not kept: keen until the next list */
     list_t keen;       /* among those that get pushes to any name, or alone */
 
+    list_t questions; /* that it has not answered: live.c */
+
     buf_t targets; /* ids for it in the PUSH at hand */
     uint32_t target_count;
     list_t targeted;
@@ -283,7 +285,6 @@ typedef struct {
     bool is_last;        /* that was its last page */
     bool is_next_due;    /* another lease may be over */
     list_t asked;        /* rows whose gateway was asked: asked_t */
-    uint64_t next_id;    /* of a question to a gateway */
     int64_t asked_ms;    /* when the last was asked */
     uint32_t orphans;    /* whose DISCONNECT is under way */
     uint32_t rows;       /* that are to go, for it */
@@ -346,7 +347,8 @@ struct core {
 
     keeper_t keeper;
     sweep_t sweep;
-    list_t queries; /* of workers, under way */
+    list_t queries;         /* of workers, under way at the store */
+    uint64_t next_question; /* id of a QUERY to a gateway */
 
     list_t crews;
     list_t deserted; /* routes without a crew, oldest first */

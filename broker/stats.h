@@ -32,6 +32,7 @@
     X(repaired, counter, rows, "written or removed later than they should")    \
     X(swept, counter, rows, "of dead brokers that were removed")               \
     X(queries, counter, messages, "QUERY messages taken from workers")         \
+    X(queries_live, counter, messages, "questions put to gateways for them")   \
     X(disconnects_lost, counter, events, "no worker came for them in time")    \
     X(replies_unknown, counter, replies, "REPLY to a request not held")        \
     X(replies_late, counter, replies, "REPLY after the deadline")              \

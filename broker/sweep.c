@@ -296,7 +296,7 @@ static void ask_gateway(core_t *core, gateway_t *gateway, record_t *record)
 {
     asked_t *asked = xcalloc(1, sizeof *asked);
 
-    asked->id = ++core->sweep.next_id;
+    asked->id = ++core->next_question;
     asked->record = record_hold(record);
     list_append(&core->sweep.asked, &asked->linked);
     core->sweep.asked_ms = core->now_ms;

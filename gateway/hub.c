@@ -4,6 +4,7 @@
 #include "base/rand.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "gateway/answering.h"
 #include "gateway/delivery.h"
 #include "gateway/listing.h"
 #include "gateway/placement.h"
@@ -288,58 +289,6 @@ static void take_close(hub_t *self, link_t *link, const message_close_t *close)
     }
 }
 
-/* 200: its DISCONNECT will come; 410: it was handled; 404: neither. */
-static uint64_t status_of(const hub_t *self, const session_t *session,
-                          wire_bytes_t conn)
-{
-    conn_id_t id;
-
-    if (session != NULL && (session->is_known || session->is_connecting)) {
-        return 200;
-    }
-    bool is_id = conn_id_parse(conn.data, conn.len, &id) == 0;
-    return is_id && farewells_has(&self->farewells, &id) ? 410 : 404;
-}
-
-static int put_row(buf_t *out, wire_bytes_t conn, const session_t *session)
-{
-    wire_bytes_t context = {session->context, session->context_len};
-    int rc = wire_put_array(out, 1);
-
-    if (rc == 0 && (rc = wire_put_array(out, 2)) == 0 &&
-        (rc = wire_put_str(out, conn)) == 0) {
-        rc =
-            context.len > 0 ? wire_put_raw(out, context) : wire_put_map(out, 0);
-    }
-    return rc;
-}
-
-/* A broker asks whether a connection stands.  Without an answer, which has no
- * room then, it asks again. */
-static void take_query(hub_t *self, link_t *link, const message_query_t *query)
-{
-    message_result_t result = {.id = query->id};
-    wire_cursor_t what = wire_cursor(query->what);
-    wire_bytes_t word, conn;
-    uint32_t count;
-    buf_t rows;
-
-    if (wire_get_array(&what, &count) < 0 || count < 2 ||
-        wire_get_str(&what, &word) < 0 || !wire_is(word, "connection") ||
-        wire_get_str(&what, &conn) < 0) {
-        hub_malformed(self, "what a QUERY asks for");
-        return;
-    }
-    buf_init(&rows, CONTEXT_MAX + 64);
-    const session_t *session = hub_find_conn(self, conn);
-    result.status = status_of(self, session, conn);
-    if (result.status == 200 && put_row(&rows, conn, session) == 0) {
-        result.rows = (wire_bytes_t){rows.data, rows.len};
-    }
-    (void)message_put_result(&link->out, &result);
-    buf_fini(&rows);
-}
-
 /* --- a link's life --------------------------------------------------- */
 
 static void greet(hub_t *self, link_t *link)
@@ -505,7 +454,7 @@ static void take_message(hub_t *self, link_t *link, const message_t *message)
         take_close(self, link, &message->close);
         return;
     case KIND_QUERY:
-        take_query(self, link, &message->query);
+        answering_query(self, link, &message->query);
         return;
     case KIND_WELCOME:
         take_welcome(self, link, &message->welcome);

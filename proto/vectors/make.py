@@ -170,6 +170,12 @@ def the_rest():
            message("RESULT", id=7, status=200, rows=[[CONN, {"user": "ada"}]],
                    options={"cursor": "c2"}),
            message("RESULT", id=8, status=503, rows=[], options={}))
+    accept("a QUERY for what the gateway knows of a connection, and its RESULT",
+           pack([12, 8, ["connection", CONN], {"live": True}],
+                [13, 8, 200, [[CONN, {"user": "ada", "last_active_at": 1767225600000}]]]),
+           message("QUERY", id=8, what=["connection", CONN], options={"live": True}),
+           message("RESULT", id=8, status=200,
+                   rows=[[CONN, {"user": "ada", "last_active_at": 1767225600000}]], options={}))
     accept("CREDIT", pack([15, 2, 70000]), message("CREDIT", messages=2, bytes=70000))
     accept("PING of three lengths", pack([16], [16, 3], [16, 3, 250]),
            message("PING", in_flight=0, oldest_ms=0),

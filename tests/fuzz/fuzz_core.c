@@ -26,7 +26,8 @@ typedef struct {
     model_store_t model;
     int64_t now_ms;
     bool is_stuck[PEERS], is_broken[PEERS];
-    uint64_t last_request[PEERS]; /* the last id that it was sent */
+    uint64_t last_request[PEERS]; /* the last id that it was sent, */
+    uint64_t last_query[PEERS];   /* likewise */
     uint64_t good_request, good_reply;
     bool was_welcomed, was_asked;
 } world_t;
@@ -53,6 +54,8 @@ static void see_message(world_t *world, char id, const message_t *message)
         world->was_welcomed = true;
     } else if (message->kind == KIND_REQUEST && id < PEERS) {
         world->last_request[(size_t)id] = message->request.id;
+    } else if (message->kind == KIND_QUERY && id < PEERS) {
+        world->last_query[(size_t)id] = message->query.id;
     }
 }
 
@@ -187,15 +190,35 @@ static void put_query(buf_t *out, uint8_t detail)
 {
     static const char *const words[] = {"connection", "user", "tenant", "count",
                                         "weather"};
+    static const uint8_t live[] = {0x81, 0xa4, 'l', 'i', 'v', 'e', 0xc3};
+    char conn[CONN_ID_TEXT];
     buf_t what;
 
     buf_init(&what, 256);
     must(wire_put_array(&what, 2) == 0);
     must(wire_put_text(&what, words[detail % 5]) == 0);
-    must(wire_put_text(&what, detail < 128 ? "" : "AAAAAAAAAAAAAAAA") == 0);
+    conn_text(conn, PEERS / 2 + detail % 4, detail / 32);
+    must(wire_put_str(&what, (wire_bytes_t){(const uint8_t *)conn,
+                                            detail < 128 ? 0 : sizeof conn}) ==
+         0);
     message_query_t query = {.id = detail, .what = {what.data, what.len}};
+    if (detail % 2 == 1) {
+        query.options = (wire_bytes_t){live, sizeof live};
+    }
     must(message_put_query(out, &query) == 0);
     buf_fini(&what);
+}
+
+static void put_result(buf_t *out, uint64_t id, uint8_t detail)
+{
+    static const uint64_t statuses[] = {200, 404, 410, 500};
+    static const uint8_t rows[] = {0x91, 0x92, 0xa1, 'c', 0x80};
+    message_result_t result = {.id = id, .status = statuses[detail / 4 % 4]};
+
+    if (detail < 128) {
+        result.rows = (wire_bytes_t){rows, sizeof rows};
+    }
+    must(message_put_result(out, &result) == 0);
 }
 
 /* --- what the input says ------------------------------------------------- */
@@ -233,7 +256,9 @@ static void put_one(world_t *world, input_t *in, uint8_t peer, buf_t *out)
                  detail % 4 == 0 ? 0 : detail % 4 - 1u);
         break;
     case 6:
-        if (is_gateway) {
+        if (is_gateway && detail % 4 == 3) {
+            put_result(out, world->last_query[peer], detail);
+        } else if (is_gateway) {
             message_credit_t credit = {detail, 0};
             must(message_put_credit(out, &credit) == 0);
         } else {
