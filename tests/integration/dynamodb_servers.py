@@ -215,7 +215,6 @@ def says(data, status=200):
 
 
 def hangs(handler, action, body):
-    handler.server.proxy.hung = True
     handler.rfile.read(1)  # until the client gives up
     handler.close_connection = True
 

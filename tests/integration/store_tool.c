@@ -9,10 +9,9 @@
  *   save NUMBER USER TENANT   user and tenant: - for none
  *   many COUNT USER           saves of COUNT numbers at once; how many failed
  *   remove NUMBER | get NUMBER
- *   list USER | tenant TENANT | owner       all pages
+ *   list USER | owner         all pages
  *   count
  *   keep NAME VALUE | claim NAME EXPECTED VALUE | drop NAME EXPECTED
- *   leases
  *   wait up | wait down       until the store is that
  *   stats
  */
@@ -39,7 +38,6 @@ typedef struct {
     size_t under_way, failed, rows;
     uint64_t count;
     bool was_there;
-    size_t leases;
     char cursor[STORE_CURSOR_MAX];
     size_t cursor_len;
 } tool_t;
@@ -54,7 +52,6 @@ static void on_done(store_op_t *op, int rc, const store_result_t *result)
         self->was_there = result->was_there;
         self->count = result->count;
         self->rows += result->row_count;
-        self->leases = result->lease_count;
         self->cursor_len = result->cursor.len;
         if (result->cursor.len > 0) {
             memcpy(self->cursor, result->cursor.data, result->cursor.len);
@@ -222,8 +219,6 @@ static void obey(tool_t *self, char **words)
         simple(self, STORE_GET, words[1]);
     } else if (strcmp(word, "list") == 0) {
         list(self, STORE_LIST_USER, words[1]);
-    } else if (strcmp(word, "tenant") == 0) {
-        list(self, STORE_LIST_TENANT, words[1]);
     } else if (strcmp(word, "owner") == 0) {
         owner(self);
     } else if (strcmp(word, "count") == 0) {
@@ -234,8 +229,6 @@ static void obey(tool_t *self, char **words)
         lease(self, STORE_CLAIM, words);
     } else if (strcmp(word, "drop") == 0) {
         lease(self, STORE_DROP, words);
-    } else if (strcmp(word, "leases") == 0) {
-        simple(self, STORE_LEASES, NULL);
     } else if (strcmp(word, "wait") == 0) {
         wait_until(self, strcmp(words[1], "up") == 0);
     }
@@ -243,9 +236,9 @@ static void obey(tool_t *self, char **words)
 
 static void answer(const tool_t *self)
 {
-    printf("%s was_there=%d count=%" PRIu64 " rows=%zu leases=%zu failed=%zu",
+    printf("%s was_there=%d count=%" PRIu64 " rows=%zu failed=%zu",
            self->rc == 0 ? "ok" : strerrorname_np(-self->rc), self->was_there,
-           self->count, self->rows, self->leases, self->failed);
+           self->count, self->rows, self->failed);
 #define X(name, kind, unit, meaning)                                           \
     printf(" " #name "=%" PRIu64, self->store->stats.name);
     STORE_STATS(X)
@@ -278,7 +271,7 @@ int main(int argc, char **argv)
             words[i] = strtok_r(NULL, " \n", &rest);
         }
         self.rc = 0;
-        self.failed = self.rows = self.leases = 0;
+        self.failed = self.rows = 0;
         self.count = 0;
         self.was_there = false;
         if (words[0] != NULL) {

@@ -2,7 +2,6 @@
 """What libwebsockets would do with these bytes, if it saw more of them than a
 socket: each is known to have stopped or confused servers built on it."""
 import json
-import os
 import socket
 import sys
 

@@ -22,13 +22,16 @@ class Gate(Worker):
                          options={"liveness": 20000})
         self.ended, self.results, self.asked = [], {}, 0
         self.questions, self.is_over = [], False
+        self.news = threading.Condition()  # there is another of the results
         self.thread = threading.Thread(target=self.work)
         self.thread.start()
 
     def answer(self, message):
         kind, *fields = message
         if kind == RESULT:
-            self.results[fields[0]] = fields[1:]
+            with self.news:
+                self.results[fields[0]] = fields[1:]
+                self.news.notify()
         elif kind == WHO:
             self.send(*self.greeting)
         elif kind == REQUEST and fields[1] == CONNECT:
@@ -61,10 +64,10 @@ class Gate(Worker):
         not know us yet has none: it is asked again."""
         def answered():
             self.asked += 1
-            number, end = self.asked, time.monotonic() + 2
+            number = self.asked
             self.questions.append([QUERY, number, list(what), options])
-            while number not in self.results and time.monotonic() < end:
-                time.sleep(0.01)
+            with self.news:
+                self.news.wait_for(lambda: number in self.results, 2)
             return self.results.get(number)
         return (*until(answered, f"the RESULT of {what}"), {})[:3]
 

@@ -226,11 +226,6 @@ def test_a_wrong_url_is_one_line():
 
 # --- the layout ---------------------------------------------------------------
 
-def item_of(server, pk):
-    return server.call("GetItem", {"TableName": "sessions", "Key": {
-        "pk": {"S": pk}, "sk": {"S": "CONNECTION"}}})["Item"]
-
-
 def test_items_are_as_other_programs_read_them():
     with Sessions() as proxy, Tool(url(proxy.port)) as tool:
         tool.say("save 1 ann acme")

@@ -2,7 +2,6 @@
 """The store on real Redis servers of every make: tests/unit/store_conformance.c
 on each, and what is to be seen in Redis itself."""
 import contextlib
-import glob
 import subprocess
 import sys
 import tempfile

@@ -230,7 +230,7 @@ void put_message(node_t *node, const message_t *message)
     assert_int_equal(message_put(&node->out, message), 0);
 }
 
-void put_bare(node_t *node, message_kind_t kind)
+static void put_bare(node_t *node, message_kind_t kind)
 {
     assert_int_equal(message_put_bare(&node->out, kind), 0);
 }

@@ -118,7 +118,6 @@ void put_hello(node_t *node);
 void put_ready(node_t *worker, const char *routes, uint64_t window,
                uint64_t window_bytes);
 void put_message(node_t *node, const message_t *message);
-void put_bare(node_t *node, message_kind_t kind);
 
 /* Say it, in one frame and one turn. */
 void speaks(node_t *node);

@@ -25,7 +25,6 @@
 #define OTHER_LOOP   0x5a5a5b
 #define MANY         25000          /* connections of one user */
 #define AT_ONCE      500            /* operations under way */
-#define ROWS_KEPT    100            /* of a page, to be looked at */
 #define CONTEXT_FULL ((size_t)8192) /* CONTEXT_MAX of the protocol */
 
 static struct ev_loop *loop;

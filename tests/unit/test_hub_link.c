@@ -6,7 +6,6 @@
 #include "base/xalloc.h"
 #include "tests/unit/hub_fixture.h"
 
-#define FIN       0x80
 #define LOST      "gateway was counted lost"
 #define MANY      1300
 #define LONG_HEAD 1000
