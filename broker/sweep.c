@@ -233,6 +233,10 @@ static void end_orphan(core_t *core, const record_t *record)
         log_err("BROKER-MEMORY", "a DISCONNECT was lost");
         return;
     }
+    /* Older than we are: so may be those who serve its end. */
+    if (core->disconnect_gone_ms < core->born_ms) {
+        core->disconnect_gone_ms = core->now_ms;
+    }
     conn->is_orphan = true;
     conn->is_stored = true;
     conn->state = CONN_OPEN;

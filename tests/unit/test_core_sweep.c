@@ -211,6 +211,22 @@ static void while_the_store_fails_no_lease_is_over(void **state)
     gets_nothing(worker);
 }
 
+static void what_is_swept_before_any_worker_is_here_waits_for_one(void **state)
+{
+    client_t *client = someone_of_loop(9, 1);
+    (void)state;
+
+    left_row(client);
+    kept_lease(client, "1");
+    for (int i = 0; i < 100 && core_stats(broker.core)->swept == 0; i++) {
+        time_passes(LEASE_MS / 10);
+    }
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    answers(worker, takes_lost(worker), 200, NULL);
+    time_passes(LEASE_MS);
+    assert_int_equal(rows(), 0);
+}
+
 static void a_sweep_that_breaks_off_is_done_again(void **state)
 {
     node_t *worker = a_worker("w", "$disconnect", 8);
@@ -354,6 +370,7 @@ int main(void)
         TEST(who_stands_is_not_swept),
         TEST(a_row_that_another_broker_wrote_anew_stays),
         TEST(while_the_store_fails_no_lease_is_over),
+        TEST(what_is_swept_before_any_worker_is_here_waits_for_one),
         TEST(a_sweep_that_breaks_off_is_done_again),
         TEST(many_rows_are_swept_in_portions),
         TEST(who_was_lost_with_gateway_and_broker_is_told_of),
