@@ -340,6 +340,31 @@ void interests_target(core_t *core, name_type_t type, wire_bytes_t name,
     }
 }
 
+static gateway_t *lower(gateway_t *best, gateway_t *other, uint32_t loop)
+{
+    bool is_fit = other->peer != NULL && other->loop >= loop;
+
+    return is_fit && (best == NULL || other->loop < best->loop) ? other : best;
+}
+
+gateway_t *interests_next(const core_t *core, name_type_t type,
+                          wire_bytes_t name, uint32_t loop)
+{
+    const name_t *found = find(core, type, name);
+    gateway_t *best = NULL;
+
+    if (found != NULL) {
+        list_foreach(node, &found->gateways) {
+            best = lower(best, list_entry(node, interest_t, of_name)->gateway,
+                         loop);
+        }
+    }
+    list_foreach(node, &core->keen) {
+        best = lower(best, list_entry(node, gateway_t, keen), loop);
+    }
+    return best;
+}
+
 /* --- life ---------------------------------------------------------------- */
 
 void interests_start(core_t *core, gateway_t *gateway)

@@ -26,6 +26,11 @@ void interests_take(core_t *core, gateway_t *gateway,
 void interests_target(core_t *core, name_type_t type, wire_bytes_t name,
                       list_t *targeted);
 
+/* The gateway with the lowest loop number from this one on that may have
+ * connections of the name, or NULL. */
+gateway_t *interests_next(const core_t *core, name_type_t type,
+                          wire_bytes_t name, uint32_t loop);
+
 /*
  * A JOIN of this group is on its way to the gateway: it counts as if it had
  * arrived, until interests_joined.  Returns NULL when the gateway is keen for

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "broker/queries.h"
 
+#include "broker/interests.h"
 #include "broker/live.h"
 #include "broker/peers.h"
 
@@ -14,8 +15,7 @@ typedef struct {
     store_op_t op;
     core_t *core; /* NULL: it is no more */
     list_t linked;
-    uint64_t worker; /* its handle */
-    uint64_t id;
+    asker_t asker;
 } query_t;
 
 /* --- the answer ---------------------------------------------------------- */
@@ -89,7 +89,7 @@ void queries_done(core_t *core, uint64_t handle, const message_result_t *result)
 static void answer(core_t *core, const query_t *query, int rc,
                    const store_result_t *result)
 {
-    message_result_t message = {.id = query->id, .status = status_of(rc)};
+    message_result_t message = {.id = query->asker.id, .status = status_of(rc)};
     buf_t parts;
 
     buf_init(&parts, FRAME_MAX / 2);
@@ -102,9 +102,9 @@ static void answer(core_t *core, const query_t *query, int rc,
             (wire_bytes_t){parts.data + rows_len, parts.len - rows_len};
     }
     if (rc < 0 && message.status == 200) {
-        message = (message_result_t){.id = query->id, .status = 503};
+        message = (message_result_t){.id = query->asker.id, .status = 503};
     }
-    queries_done(core, query->worker, &message);
+    queries_done(core, query->asker.worker, &message);
     buf_fini(&parts);
 }
 
@@ -138,8 +138,17 @@ static int parse_name(wire_cursor_t *in, size_t max, store_op_t *op)
     return wire_get_str_max(in, max, &op->key);
 }
 
-/* 0; -EPROTO: it breaks the rules; -ENOENT: there is no such connection. */
-static int parse_what(wire_bytes_t what, store_op_t *op)
+static int parse_group(wire_cursor_t *in, wire_bytes_t *group)
+{
+    if (wire_get_str(in, group) < 0 || !name_fits(NAME_GROUP, *group)) {
+        return -EPROTO;
+    }
+    return 0;
+}
+
+/* 0, with *group set where it is for gateways; -EPROTO: it breaks the rules;
+ * -ENOENT: there is no such connection. */
+static int parse_what(wire_bytes_t what, store_op_t *op, wire_bytes_t *group)
 {
     wire_cursor_t in = wire_cursor(what);
     wire_bytes_t word;
@@ -168,7 +177,7 @@ static int parse_what(wire_bytes_t what, store_op_t *op)
         op->verb = STORE_LIST_TENANT;
         return parse_name(&in, TENANT_MAX, op);
     }
-    return -EPROTO;
+    return wire_is(word, "group") ? parse_group(&in, group) : -EPROTO;
 }
 
 static uint32_t limit_of(wire_bytes_t options)
@@ -187,8 +196,7 @@ static void refuse(core_t *core, worker_t *worker, uint64_t id, uint64_t status)
 }
 
 /* 0: the RESULT follows; or the status of the refusal. */
-static uint64_t ask_store(core_t *core, const worker_t *worker, uint64_t id,
-                          const store_op_t *op)
+static uint64_t ask_store(core_t *core, asker_t asker, const store_op_t *op)
 {
     query_t *query = calloc(1, sizeof *query);
 
@@ -198,23 +206,32 @@ static uint64_t ask_store(core_t *core, const worker_t *worker, uint64_t id,
     query->op = *op;
     query->op.user = query;
     query->core = core;
-    query->worker = worker->handle;
-    query->id = id;
+    query->asker = asker;
     list_init(&query->op.link);
     list_append(&core->queries, &query->linked);
     store_submit(core->store, &query->op);
     return 0;
 }
 
-static bool is_live(const message_query_t *asked, store_verb_t verb)
+static uint64_t ask(core_t *core, asker_t asker, const store_op_t *op,
+                    wire_bytes_t group, wire_bytes_t options)
 {
-    return verb == STORE_GET && wire_map_bool(asked->options, "live", false);
+    if (group.len > 0) {
+        members_t members = {group, op->cursor, op->limit,
+                             wire_map_bool(options, "count", false)};
+        return live_members(core, asker, &members);
+    }
+    if (op->verb == STORE_GET && wire_map_bool(options, "live", false)) {
+        return live_connection(core, asker, &op->id);
+    }
+    return ask_store(core, asker, op);
 }
 
 void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked)
 {
     store_op_t op = {.done = on_done, .limit = limit_of(asked->options)};
-    int rc = parse_what(asked->what, &op);
+    wire_bytes_t group = {NULL, 0};
+    int rc = parse_what(asked->what, &op, &group);
 
     op.cursor = wire_map_str(asked->options, "cursor");
     if (op.cursor.len > STORE_CURSOR_MAX) {
@@ -231,10 +248,8 @@ void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked)
         return;
     }
     worker->queries++;
-    uint64_t status =
-        is_live(asked, op.verb)
-            ? live_connection(core, worker->handle, asked->id, &op.id)
-            : ask_store(core, worker, asked->id, &op);
+    uint64_t status = ask(core, (asker_t){worker->handle, asked->id}, &op,
+                          group, asked->options);
     if (status != 0) {
         worker->queries--;
         refuse(core, worker, asked->id, status);

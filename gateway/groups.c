@@ -190,6 +190,7 @@ int groups_join(groups_t *self, group_type_t type, wire_bytes_t name,
     }
     membership->group = group;
     membership->member = member;
+    membership->number = ++self->joined;
     list_append(&group->members, &membership->of_group);
     list_append(&member->memberships, &membership->of_member);
     member->named += type == GROUP_NAMED;
@@ -230,6 +231,25 @@ void groups_leave_all(groups_t *self, member_t *member)
         list_t *node = list_peek(&member->memberships);
         remove_membership(self, list_entry(node, membership_t, of_member));
     }
+}
+
+/* --- looking ------------------------------------------------------------- */
+
+const membership_t *groups_membership(const group_t *group,
+                                      const member_t *member)
+{
+    return find_membership(group, member);
+}
+
+const membership_t *groups_after(const group_t *group,
+                                 const membership_t *membership)
+{
+    const list_t *at =
+        membership != NULL ? &membership->of_group : &group->members;
+
+    return at->next != &group->members
+               ? list_entry(at->next, membership_t, of_group)
+               : NULL;
 }
 
 /* --- walking ------------------------------------------------------------- */

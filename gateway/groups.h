@@ -17,7 +17,7 @@ typedef enum { GROUP_USER, GROUP_TENANT, GROUP_NAMED, GROUP_ALL } group_type_t;
 typedef struct {
     list_t hashed;
     list_t changed; /* among those whose interest may be told, or alone */
-    list_t members; /* membership_t.of_group, in the order they joined */
+    list_t members; /* membership_t.of_group, by their numbers */
     uint32_t count; /* of them */
     uint32_t index; /* in groups_t.listed */
     bool is_told;   /* brokers were told that it is here */
@@ -38,12 +38,14 @@ typedef struct {
     list_t of_group, of_member;
     group_t *group;
     member_t *member;
+    uint64_t number; /* of joining: later ones have higher ones */
 } membership_t;
 
 typedef struct {
     list_t *buckets; /* owned */
     size_t bucket_count, count;
     uint64_t seed;
+    uint64_t joined;  /* number of the last membership */
     group_t **listed; /* owned; by index, NULL where free */
     uint32_t listed_used, listed_cap;
     uint32_t *free_index; /* owned; a stack */
@@ -75,6 +77,15 @@ int groups_join(groups_t *self, group_type_t type, wire_bytes_t name,
 /* Harmless where it is none. */
 void groups_leave(groups_t *self, group_t *group, member_t *member);
 void groups_leave_all(groups_t *self, member_t *member);
+
+/* Its membership, or NULL when it is not in the group. */
+const membership_t *groups_membership(const group_t *group,
+                                      const member_t *member);
+
+/* The next one of the group behind it, or behind NULL the first; NULL when
+ * there is none. */
+const membership_t *groups_after(const group_t *group,
+                                 const membership_t *membership);
 
 /* A walk through the members of one group, who may leave meanwhile.  One at a
  * time.  groups_walk_next returns NULL behind the last. */

@@ -176,6 +176,15 @@ def the_rest():
            message("QUERY", id=8, what=["connection", CONN], options={"live": True}),
            message("RESULT", id=8, status=200,
                    rows=[[CONN, {"user": "ada", "last_active_at": 1767225600000}]], options={}))
+    accept("a QUERY for a page of a group's members and for their number, and the RESULTs",
+           pack([12, 9, ["group", "den"], {"limit": 2, "cursor": "65.7.3"}],
+                [12, 10, ["group", "den"], {"count": True}],
+                [13, 9, 200, [[CONN, {}]], {"cursor": "65.8.1"}], [13, 10, 200, [], {"count": 3}]),
+           message("QUERY", id=9, what=["group", "den"],
+                   options={"limit": 2, "cursor": "65.7.3"}),
+           message("QUERY", id=10, what=["group", "den"], options={"count": True}),
+           message("RESULT", id=9, status=200, rows=[[CONN, {}]], options={"cursor": "65.8.1"}),
+           message("RESULT", id=10, status=200, rows=[], options={"count": 3}))
     accept("CREDIT", pack([15, 2, 70000]), message("CREDIT", messages=2, bytes=70000))
     accept("PING of three lengths", pack([16], [16, 3], [16, 3, 250]),
            message("PING", in_flight=0, oldest_ms=0),

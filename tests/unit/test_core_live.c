@@ -8,19 +8,38 @@
 
 /* --- words --------------------------------------------------------------- */
 
-static void put_question(node_t *worker, uint64_t id, const char *conn)
+/* What is asked beside the name; {0}: nothing. */
+typedef struct {
+    bool is_live, is_count;
+    uint64_t limit;
+    const char *cursor;
+} wish_t;
+
+static void put_wish(buf_t *out, wish_t wish)
+{
+    must(wire_put_map(out, 4) == 0);
+    must(wire_put_text(out, "live") == 0);
+    must(wire_put_bool(out, wish.is_live) == 0);
+    must(wire_put_text(out, "count") == 0);
+    must(wire_put_bool(out, wish.is_count) == 0);
+    must(wire_put_text(out, "limit") == 0);
+    must(wire_put_uint(out, wish.limit) == 0);
+    must(wire_put_text(out, "cursor") == 0);
+    must(wire_put_text(out, wish.cursor != NULL ? wish.cursor : "") == 0);
+}
+
+static void put_query(node_t *worker, uint64_t id, const char *word,
+                      const char *name, wish_t wish)
 {
     message_t query = {.kind = KIND_QUERY};
     buf_t what, options;
 
     buf_init(&what, 1024);
-    buf_init(&options, 1024);
+    buf_init(&options, 8192);
     must(wire_put_array(&what, 2) == 0);
-    must(wire_put_text(&what, "connection") == 0);
-    must(wire_put_text(&what, conn) == 0);
-    must(wire_put_map(&options, 1) == 0);
-    must(wire_put_text(&options, "live") == 0);
-    must(wire_put_bool(&options, true) == 0);
+    must(wire_put_text(&what, word) == 0);
+    must(wire_put_text(&what, name) == 0);
+    put_wish(&options, wish);
     query.query = (message_query_t){.id = id,
                                     .what = {what.data, what.len},
                                     .options = {options.data, options.len}};
@@ -29,14 +48,20 @@ static void put_question(node_t *worker, uint64_t id, const char *conn)
     buf_fini(&options);
 }
 
+static void put_question(node_t *worker, uint64_t id, const char *conn)
+{
+    put_query(worker, id, "connection", conn, (wish_t){.is_live = true});
+}
+
 static void asks(node_t *worker, uint64_t id, const char *conn)
 {
     put_question(worker, id, conn);
     speaks(worker);
 }
 
-/* The gateway's next message is that question; returns its id there. */
-static uint64_t is_asked(node_t *gateway, const char *conn)
+/* The gateway's next message is this question. */
+static message_query_t is_asked_for(node_t *gateway, const char *type,
+                                    const char *name)
 {
     message_query_t query = gets(gateway, KIND_QUERY).query;
     wire_cursor_t what = wire_cursor(query.what);
@@ -45,9 +70,17 @@ static uint64_t is_asked(node_t *gateway, const char *conn)
 
     assert_int_equal(wire_get_array(&what, &count), 0);
     assert_int_equal(wire_get_str(&what, &word), 0);
-    assert_true(is_text(word, "connection"));
+    assert_true(is_text(word, type));
     assert_int_equal(wire_get_str(&what, &word), 0);
-    assert_true(is_text(word, conn));
+    assert_true(is_text(word, name));
+    return query;
+}
+
+/* … about a connection; returns its id there. */
+static uint64_t is_asked(node_t *gateway, const char *conn)
+{
+    message_query_t query = is_asked_for(gateway, "connection", conn);
+
     assert_true(wire_map_bool(query.options, "live", false));
     return query.id;
 }
@@ -238,6 +271,299 @@ static void rows_without_end_are_not_passed_on(void **state)
     buf_fini(&rows);
 }
 
+/* --- members of a group -------------------------------------------------- */
+
+static void says_names(node_t *gateway, interest_change_t change,
+                       const char *group)
+{
+    message_t message = {.kind = KIND_INTEREST};
+    buf_t names;
+
+    buf_init(&names, 1024);
+    must(wire_put_array(&names, group != NULL ? 1 : 0) == 0);
+    if (group != NULL) {
+        must(wire_put_array(&names, 2) == 0);
+        must(wire_put_text(&names, "group") == 0);
+        must(wire_put_text(&names, group) == 0);
+    }
+    message.interest = (message_interest_t){.change = change,
+                                            .names = {names.data, names.len}};
+    says(gateway, &message);
+    buf_fini(&names);
+}
+
+/* One that has this group, or none. */
+static node_t *a_gateway_with(uint32_t loop, const char *group)
+{
+    node_t *gateway = a_gateway(loop);
+
+    says_names(gateway, INTEREST_LIST, group);
+    return gateway;
+}
+
+static void asks_page(node_t *worker, uint64_t id, const char *cursor)
+{
+    put_query(worker, id, "group", "den",
+              (wish_t){.limit = 10, .cursor = cursor});
+    speaks(worker);
+}
+
+static void asks_count(node_t *worker, uint64_t id)
+{
+    put_query(worker, id, "group", "den", (wish_t){.is_count = true});
+    speaks(worker);
+}
+
+/* The gateway's next message asks for a page of "den" behind this cursor. */
+static uint64_t is_asked_page(node_t *gateway, const char *cursor)
+{
+    message_query_t query = is_asked_for(gateway, "group", "den");
+
+    assert_int_equal(wire_map_uint(query.options, "limit", 0), 10);
+    assert_true(is_text(wire_map_str(query.options, "cursor"), cursor));
+    assert_false(wire_map_bool(query.options, "count", false));
+    return query.id;
+}
+
+static uint64_t is_asked_count(node_t *gateway)
+{
+    message_query_t query = is_asked_for(gateway, "group", "den");
+
+    assert_true(wire_map_bool(query.options, "count", false));
+    return query.id;
+}
+
+/* A page of this one connection (NULL: of none), and a cursor or NULL. */
+static void tells_page(node_t *gateway, uint64_t id, const char *conn,
+                       const char *cursor)
+{
+    message_t message = {.kind = KIND_RESULT};
+    buf_t rows, options;
+
+    buf_init(&rows, 1024);
+    buf_init(&options, 8192);
+    if (conn != NULL) {
+        put_row(&rows, conn, 1);
+    }
+    must(wire_put_map(&options, cursor != NULL ? 1 : 0) == 0);
+    if (cursor != NULL) {
+        must(wire_put_text(&options, "cursor") == 0);
+        must(wire_put_text(&options, cursor) == 0);
+    }
+    message.result = (message_result_t){.id = id,
+                                        .status = 200,
+                                        .rows = {rows.data, rows.len},
+                                        .options = {options.data, options.len}};
+    says(gateway, &message);
+    buf_fini(&rows);
+    buf_fini(&options);
+}
+
+static void tells_count(node_t *gateway, uint64_t id, uint64_t count)
+{
+    message_t message = {.kind = KIND_RESULT};
+    buf_t options;
+
+    buf_init(&options, 64);
+    must(wire_put_map(&options, 1) == 0);
+    must(wire_put_text(&options, "count") == 0);
+    must(wire_put_uint(&options, count) == 0);
+    message.result = (message_result_t){
+        .id = id, .status = 200, .options = {options.data, options.len}};
+    says(gateway, &message);
+    buf_fini(&options);
+}
+
+/* A page with this one connection (NULL: with none); its cursor, or "". */
+static const char *gets_page(node_t *worker, uint64_t id, const char *conn)
+{
+    static char cursor[128];
+    message_result_t result = gets(worker, KIND_RESULT).result;
+    wire_cursor_t rows = wire_cursor(result.rows);
+    wire_bytes_t got = wire_map_str(result.options, "cursor"), word;
+    uint32_t count;
+
+    assert_int_equal(result.id, id);
+    assert_int_equal(result.status, 200);
+    assert_int_equal(wire_get_array(&rows, &count), 0);
+    assert_int_equal(count, conn != NULL ? 1 : 0);
+    if (conn != NULL) {
+        assert_int_equal(wire_get_array(&rows, &count), 0);
+        assert_int_equal(wire_get_str(&rows, &word), 0);
+        assert_true(is_text(word, conn));
+    }
+    must(got.len < sizeof cursor);
+    memcpy(cursor, got.data, got.len);
+    cursor[got.len] = '\0';
+    return cursor;
+}
+
+static void gets_count(node_t *worker, uint64_t id, uint64_t count)
+{
+    message_result_t result = gets(worker, KIND_RESULT).result;
+
+    assert_int_equal(result.id, id);
+    assert_int_equal(result.status, 200);
+    assert_int_equal(wire_map_uint(result.options, "count", 99), count);
+}
+
+static void members_come_from_one_gateway_after_the_other(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *last = a_gateway_with(9, "den"), *first = a_gateway_with(1, "den");
+    node_t *other = a_gateway_with(5, "attic");
+    (void)state;
+
+    asks_page(worker, 1, "");
+    gets_nothing(last);
+    tells_page(first, is_asked_page(first, ""), "aaaa", "7.3");
+    asks_page(worker, 2, gets_page(worker, 1, "aaaa"));
+    tells_page(first, is_asked_page(first, "7.3"), "bbbb", NULL);
+    asks_page(worker, 3, gets_page(worker, 2, "bbbb"));
+    gets_nothing(first);
+    tells_page(last, is_asked_page(last, ""), "cccc", NULL);
+    assert_string_equal(gets_page(worker, 3, "cccc"), "");
+    gets_nothing(other);
+    assert_int_equal(core_stats(broker.core)->queries_live, 3);
+}
+
+static void a_gateway_without_members_is_passed_over(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *one = a_gateway(1); /* it has not told of its names yet */
+    node_t *two = a_gateway_with(2, "den");
+    (void)state;
+
+    asks_page(worker, 1, NULL);
+    tells_page(one, is_asked_page(one, ""), NULL, NULL);
+    tells_page(two, is_asked_page(two, ""), "aaaa", NULL);
+    assert_string_equal(gets_page(worker, 1, "aaaa"), "");
+}
+
+static void a_page_without_rows_may_have_a_next_one(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway_with(1, "den");
+    (void)state;
+
+    asks_page(worker, 1, NULL);
+    tells_page(gateway, is_asked_page(gateway, ""), NULL, "4096.1");
+    asks_page(worker, 2, gets_page(worker, 1, NULL));
+    tells_page(gateway, is_asked_page(gateway, "4096.1"), "aaaa", NULL);
+    assert_string_equal(gets_page(worker, 2, "aaaa"), "");
+}
+
+static void a_group_of_nobody_has_no_members(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway_with(1, "attic");
+    (void)state;
+
+    asks_page(worker, 1, NULL);
+    assert_string_equal(gets_page(worker, 1, NULL), "");
+    asks_count(worker, 2);
+    gets_count(worker, 2, 0);
+    gets_nothing(gateway);
+}
+
+static void the_count_is_that_of_all_gateways(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *one = a_gateway_with(1, "den"), *two = a_gateway_with(2, "den");
+    (void)state;
+
+    asks_count(worker, 1);
+    tells_count(one, is_asked_count(one), 40);
+    gets_nothing(worker);
+    tells_count(two, is_asked_count(two), 2);
+    gets_count(worker, 1, 42);
+}
+
+static void the_members_of_a_lost_gateway_are_not_there(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *one = a_gateway_with(1, "den"), *two = a_gateway_with(2, "den");
+    (void)state;
+
+    asks_count(worker, 1);
+    asks_page(worker, 2, NULL);
+    is_asked_count(one);
+    is_asked_page(one, "");
+    dies(one);
+    tells_count(two, is_asked_count(two), 2);
+    gets_count(worker, 1, 2);
+    tells_page(two, is_asked_page(two, ""), "aaaa", NULL);
+    gets_page(worker, 2, "aaaa");
+    asks_page(worker, 3, "1.7.3"); /* where it had come to at the first */
+    tells_page(two, is_asked_page(two, ""), "aaaa", NULL);
+    gets_page(worker, 3, "aaaa");
+    asks_page(worker, 4, NULL);
+    is_asked_page(two, "");
+    dies(two);
+    gets_page(worker, 4, NULL);
+}
+
+static void gateways_that_take_too_long_together_are_504(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *one = a_gateway_with(1, "den"), *two = a_gateway_with(2, "den");
+    (void)state;
+
+    asks_count(worker, 1);
+    uint64_t id = is_asked_count(one);
+    time_passes(LIVE_MS - 2 * SWEEP_MS);
+    forgets(worker);
+    tells_count(one, id, 40);
+    forgets(two);
+    time_passes(3 * SWEEP_MS);
+    gets_result(worker, 1, 504);
+}
+
+static void what_is_no_question_for_members_is_400(void **state)
+{
+    static const char *const cursors[] = {"1",  ".",   ".1.1",      "x.1.1",
+                                          "-1", "1x.", "16777216.", "1 ."};
+    char name[GROUP_MAX + 2], cursor[80];
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway_with(1, "den");
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cursors / sizeof cursors[0]; i++) {
+        asks_page(worker, i, cursors[i]);
+        gets_result(worker, i, 400);
+    }
+    memset(cursor, '1', sizeof cursor - 1); /* too long behind the point */
+    cursor[sizeof cursor - 1] = '\0';
+    cursor[1] = '.';
+    asks_page(worker, 50, cursor);
+    gets_result(worker, 50, 400);
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    put_query(worker, 51, "group", name, (wish_t){0});
+    put_query(worker, 52, "group", "", (wish_t){0});
+    speaks(worker);
+    gets_result(worker, 51, 400);
+    gets_result(worker, 52, 400);
+    gets_nothing(gateway);
+    asks_page(worker, 53, "1.nonsense"); /* the gateway's own part */
+    tells_status(gateway, is_asked_page(gateway, "nonsense"), 400);
+    gets_result(worker, 53, 400);
+}
+
+static void a_cursor_without_end_is_not_passed_on(void **state)
+{
+    char cursor[80];
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway_with(1, "den");
+    (void)state;
+
+    memset(cursor, '1', sizeof cursor - 1);
+    cursor[sizeof cursor - 1] = '\0';
+    asks_page(worker, 1, NULL);
+    tells_page(gateway, is_asked_page(gateway, ""), "aaaa", cursor);
+    gets_result(worker, 1, 503);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
 
@@ -252,6 +578,15 @@ int main(void)
         TEST(they_are_among_the_sixteen),
         TEST(a_worker_that_left_is_told_nothing),
         TEST(rows_without_end_are_not_passed_on),
+        TEST(members_come_from_one_gateway_after_the_other),
+        TEST(a_gateway_without_members_is_passed_over),
+        TEST(a_page_without_rows_may_have_a_next_one),
+        TEST(a_group_of_nobody_has_no_members),
+        TEST(the_count_is_that_of_all_gateways),
+        TEST(the_members_of_a_lost_gateway_are_not_there),
+        TEST(gateways_that_take_too_long_together_are_504),
+        TEST(what_is_no_question_for_members_is_400),
+        TEST(a_cursor_without_end_is_not_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,6 +130,277 @@ static void live_is_who_is_open(void **state)
     gets_result(404);
 }
 
+/* --- members of a group -------------------------------------------------- */
+
+#define ROWS_MAX 1000
+
+/* A page as the gateway answered it. */
+typedef struct {
+    uint32_t count;
+    char conns[ROWS_MAX][CONN_ID_TEXT + 1];
+    char cursor[65];
+} members_t;
+
+static void put_join(message_kind_t kind, const client_t *client)
+{
+    message_t message = {.kind = kind};
+
+    message.join =
+        (message_join_t){wire_bytes("den"), wire_bytes(client->id), QUESTION};
+    put_message(&message);
+}
+
+static void joins(const client_t *client)
+{
+    put_join(KIND_JOIN, client);
+    broker_speaks();
+    gets(KIND_CREDIT);
+}
+
+static void leaves(const client_t *client)
+{
+    put_join(KIND_LEAVE, client);
+    broker_speaks();
+    gets(KIND_CREDIT);
+}
+
+static client_t *a_member(void)
+{
+    client_t *client = a_client();
+
+    joins(client);
+    return client;
+}
+
+static void asks_group(const char *group, uint64_t limit, const char *cursor,
+                       bool is_count)
+{
+    message_t message = {.kind = KIND_QUERY};
+    buf_t what, options;
+
+    buf_init(&what, 1024);
+    buf_init(&options, 1024);
+    must(wire_put_array(&what, 2) == 0);
+    must(wire_put_text(&what, "group") == 0);
+    must(wire_put_text(&what, group) == 0);
+    must(wire_put_map(&options, 3) == 0);
+    must(wire_put_text(&options, "limit") == 0);
+    must(wire_put_uint(&options, limit) == 0);
+    must(wire_put_text(&options, "cursor") == 0);
+    must(wire_put_text(&options, cursor) == 0);
+    must(wire_put_text(&options, "count") == 0);
+    must(wire_put_bool(&options, is_count) == 0);
+    message.query = (message_query_t){.id = QUESTION,
+                                      .what = {what.data, what.len},
+                                      .options = {options.data, options.len}};
+    broker_says(&message);
+    buf_fini(&what);
+    buf_fini(&options);
+}
+
+static members_t page(uint64_t limit, const char *cursor)
+{
+    members_t members = {0};
+    wire_bytes_t conn, context;
+    uint32_t fields;
+
+    asks_group("den", limit, cursor, false);
+    message_result_t result = gets_result(200);
+    wire_cursor_t in = wire_cursor(result.rows);
+    assert_int_equal(wire_get_array(&in, &members.count), 0);
+    must(members.count <= ROWS_MAX);
+    for (uint32_t i = 0; i < members.count; i++) {
+        assert_int_equal(wire_get_array(&in, &fields), 0);
+        assert_int_equal(wire_get_str(&in, &conn), 0);
+        assert_int_equal(wire_get_raw_map(&in, &context), 0);
+        assert_true(wire_map_str(context, "ip").len > 0);
+        memcpy(members.conns[i], conn.data, CONN_ID_TEXT);
+    }
+    wire_bytes_t next = wire_map_str(result.options, "cursor");
+    must(next.len < sizeof members.cursor);
+    memcpy(members.cursor, next.data, next.len);
+    return members;
+}
+
+static void has(const members_t *members, uint32_t at, const client_t *client)
+{
+    assert_true(at < members->count);
+    assert_string_equal(members->conns[at], client->id);
+}
+
+static uint64_t members_of(const char *group)
+{
+    asks_group(group, 100, "", true);
+    return wire_map_uint(gets_result(200).options, "count", 99);
+}
+
+static void
+members_come_page_by_page_in_the_order_in_which_they_joined(void **state)
+{
+    client_t *first = a_client(), *second = a_member(), *third = a_member();
+    (void)state;
+
+    joins(first);
+    members_t one = page(2, "");
+    assert_int_equal(one.count, 2);
+    has(&one, 0, second);
+    has(&one, 1, third);
+    members_t two = page(2, one.cursor);
+    assert_int_equal(two.count, 1);
+    has(&two, 0, first);
+    assert_string_equal(two.cursor, "");
+    assert_string_equal(page(3, "").cursor, "");
+    assert_int_equal(members_of("den"), 3);
+}
+
+static void a_group_that_nobody_is_in_has_no_members(void **state)
+{
+    client_t *client = a_member();
+    (void)state;
+
+    assert_int_equal(members_of("attic"), 0);
+    asks_group("attic", 10, "", false);
+    assert_int_equal(gets_result(200).rows.len, 1); /* an empty array */
+    leaves(client);
+    assert_int_equal(page(10, "").count, 0);
+    assert_int_equal(members_of("den"), 0);
+}
+
+static void who_leaves_between_two_pages_disturbs_nobody(void **state)
+{
+    client_t *clients[5];
+    (void)state;
+
+    for (size_t i = 0; i < 5; i++) {
+        clients[i] = a_member();
+    }
+    members_t one = page(2, "");
+    leaves(clients[0]);
+    leaves(clients[1]); /* where the page ended */
+    leaves(clients[3]);
+    joins(clients[1]);
+    joins(clients[3]);
+    members_t two = page(10, one.cursor);
+    assert_int_equal(two.count, 4);
+    has(&two, 0, clients[2]);
+    has(&two, 1, clients[4]);
+    has(&two, 2, clients[1]);
+    has(&two, 3, clients[3]);
+}
+
+static void a_stranger_in_the_slot_of_a_cursor_disturbs_nobody(void **state)
+{
+    client_t *first = a_member(), *second = a_member(), *third = a_member();
+    (void)state;
+
+    members_t one = page(2, "");
+    has(&one, 0, first);
+    client_vanishes(second);
+    answers(gets_disconnect(second, 1006, ""), 200, NULL);
+    client_t *stranger = a_member(); /* in its slot */
+    members_t two = page(10, one.cursor);
+    assert_int_equal(two.count, 2);
+    has(&two, 0, third);
+    has(&two, 1, stranger);
+}
+
+static void who_is_at_the_gate_counts_but_has_no_row(void **state)
+{
+    client_t *client = a_newcomer(UPGRADE);
+    (void)state;
+
+    uint64_t id = gets_connect();
+    joins(client);
+    assert_int_equal(page(10, "").count, 0);
+    assert_int_equal(members_of("den"), 1);
+    answers(id, 200, NULL);
+    members_t members = page(10, "");
+    has(&members, 0, client);
+    client_vanishes(client);
+    gets_disconnect(client, 1006, "");
+    assert_int_equal(page(10, "").count, 0);
+    assert_int_equal(members_of("den"), 0);
+}
+
+/* A member with an attribute of so many bytes. */
+static void a_member_of(size_t len)
+{
+    char text[4096];
+    buf_t options;
+
+    must(len < sizeof text);
+    memset(text, 'a', len);
+    text[len] = '\0';
+    client_t *client = a_newcomer(UPGRADE);
+    buf_init(&options, 8192);
+    must(wire_put_map(&options, 1) == 0);
+    must(wire_put_text(&options, "attributes") == 0);
+    must(wire_put_map(&options, 1) == 0);
+    must(wire_put_text(&options, "a") == 0);
+    must(wire_put_text(&options, text) == 0);
+    answers_with(gets_connect(), 200, (body_t){.type = BODY_NONE}, &options);
+    buf_fini(&options);
+    joins(client);
+}
+
+static void a_page_has_so_many_rows_or_bytes_and_no_more(void **state)
+{
+    members_t members = {0};
+    uint32_t told = 0, pages = 0;
+    (void)state;
+
+    for (int i = 0; i < 40; i++) {
+        a_member_of(4000);
+    }
+    do {
+        members = page(1000, members.cursor);
+        assert_true(members.count > 0 && members.count <= 65536 / 4000 + 1);
+        told += members.count;
+        pages++;
+    } while (members.cursor[0] != '\0');
+    assert_int_equal(told, 40);
+    assert_int_equal(pages, 3);
+}
+
+static void a_page_whose_place_is_lost_is_found_in_steps(void **state)
+{
+    client_t *clients[1030];
+    (void)state;
+
+    gateway.options.max_connections = 2000;
+    gateway_restarts();
+    for (size_t i = 0; i < 1030; i++) {
+        clients[i] = a_member();
+    }
+    members_t members = {0};
+    for (uint32_t told = 0; told < 1029; told += members.count) {
+        members = page(1029 - told, members.cursor);
+    }
+    leaves(clients[1028]); /* where the page ended */
+    members = page(10, members.cursor);
+    assert_int_equal(members.count, 0);
+    members = page(10, members.cursor);
+    assert_int_equal(members.count, 1);
+    has(&members, 0, clients[1029]);
+    assert_string_equal(members.cursor, "");
+}
+
+static void what_is_no_cursor_is_400(void **state)
+{
+    static const char *const cursors[] = {
+        "1",          ".",    "1.",
+        ".1",         "1.1.", "-1.1",
+        "1.16777216", "1 .1", "18446744073709551616.1"};
+    (void)state;
+
+    a_member();
+    for (size_t i = 0; i < sizeof cursors / sizeof cursors[0]; i++) {
+        asks_group("den", 10, cursors[i], false);
+        gets_result(400);
+    }
+    assert_int_equal(page(10, "18446744073709551615.1").count, 0);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, gateway_set_up, gateway_tear_down)
 
@@ -139,6 +410,14 @@ int main(void)
         TEST(an_open_connection_has_its_context_and_when_it_was_last_active),
         TEST(what_either_side_says_is_activity),
         TEST(live_is_who_is_open),
+        TEST(members_come_page_by_page_in_the_order_in_which_they_joined),
+        TEST(a_group_that_nobody_is_in_has_no_members),
+        TEST(who_leaves_between_two_pages_disturbs_nobody),
+        TEST(a_stranger_in_the_slot_of_a_cursor_disturbs_nobody),
+        TEST(who_is_at_the_gate_counts_but_has_no_row),
+        TEST(a_page_has_so_many_rows_or_bytes_and_no_more),
+        TEST(a_page_whose_place_is_lost_is_found_in_steps),
+        TEST(what_is_no_cursor_is_400),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
