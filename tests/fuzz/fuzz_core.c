@@ -188,22 +188,27 @@ static void put_sync(buf_t *out, uint32_t loop, uint32_t slot, bool more,
 
 static void put_query(buf_t *out, uint8_t detail)
 {
-    static const char *const words[] = {"connection", "user", "tenant", "count",
-                                        "weather"};
-    static const uint8_t live[] = {0x81, 0xa4, 'l', 'i', 'v', 'e', 0xc3};
+    static const char *const words[] = {"connection", "user",  "tenant",
+                                        "count",      "group", "weather"};
+    static const uint8_t live[] = {0x82, 0xa4, 'l', 'i', 'v', 'e', 0xc3,
+                                   0xa5, 'c',  'o', 'u', 'n', 't', 0xc3};
+    static const uint8_t cursor[] = {0x81, 0xa6, 'c', 'u', 'r', 's', 'o',
+                                     'r',  0xa4, '5', '.', '1', '.'};
     char conn[CONN_ID_TEXT];
     buf_t what;
 
     buf_init(&what, 256);
     must(wire_put_array(&what, 2) == 0);
-    must(wire_put_text(&what, words[detail % 5]) == 0);
+    must(wire_put_text(&what, words[detail % 6]) == 0);
     conn_text(conn, PEERS / 2 + detail % 4, detail / 32);
     must(wire_put_str(&what, (wire_bytes_t){(const uint8_t *)conn,
                                             detail < 128 ? 0 : sizeof conn}) ==
          0);
     message_query_t query = {.id = detail, .what = {what.data, what.len}};
-    if (detail % 2 == 1) {
+    if (detail % 4 == 1) {
         query.options = (wire_bytes_t){live, sizeof live};
+    } else if (detail % 4 == 3) {
+        query.options = (wire_bytes_t){cursor, sizeof cursor};
     }
     must(message_put_query(out, &query) == 0);
     buf_fini(&what);
@@ -213,10 +218,16 @@ static void put_result(buf_t *out, uint64_t id, uint8_t detail)
 {
     static const uint64_t statuses[] = {200, 404, 410, 500};
     static const uint8_t rows[] = {0x91, 0x92, 0xa1, 'c', 0x80};
+    static const uint8_t options[] = {0x82, 0xa6, 'c', 'u', 'r', 's',  'o',
+                                      'r',  0xa3, '1', '.', '1', 0xa5, 'c',
+                                      'o',  'u',  'n', 't', 0x03};
     message_result_t result = {.id = id, .status = statuses[detail / 4 % 4]};
 
     if (detail < 128) {
         result.rows = (wire_bytes_t){rows, sizeof rows};
+    }
+    if (detail % 3 == 0) {
+        result.options = (wire_bytes_t){options, sizeof options};
     }
     must(message_put_result(out, &result) == 0);
 }

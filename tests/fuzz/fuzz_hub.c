@@ -564,6 +564,52 @@ static void put_close(world_t *world, input_t *in)
     must(message_put_close(&world->out, &close) == 0);
 }
 
+static void put_query(world_t *world, uint8_t detail, wire_bytes_t cursor)
+{
+    const client_t *client = &world->clients[detail % CLIENTS];
+    wire_bytes_t conn = {(const uint8_t *)client->id, CONN_ID_TEXT};
+    bool is_group = detail / 8 % 2 == 0;
+    buf_t parts;
+
+    buf_init(&parts, 256);
+    must(wire_put_array(&parts, 2) == 0);
+    must(wire_put_text(&parts, is_group ? "group" : "connection") == 0);
+    must(wire_put_str(&parts, is_group ? wire_bytes("g") : conn) == 0);
+    size_t what_len = parts.len;
+    must(wire_put_map(&parts, 4) == 0);
+    must(wire_put_text(&parts, "live") == 0);
+    must(wire_put_bool(&parts, detail % 2 == 0) == 0);
+    must(wire_put_text(&parts, "count") == 0);
+    must(wire_put_bool(&parts, detail % 3 == 0) == 0);
+    must(wire_put_text(&parts, "limit") == 0);
+    must(wire_put_uint(&parts, detail % 5) == 0);
+    must(wire_put_text(&parts, "cursor") == 0);
+    must(wire_put_str(&parts, cursor) == 0);
+    message_query_t query = {
+        .id = detail,
+        .what = {parts.data, what_len},
+        .options = {parts.data + what_len, parts.len - what_len}};
+    must(message_put_query(&world->out, &query) == 0);
+    buf_fini(&parts);
+}
+
+/* Somebody joins or leaves the group, or it is asked who is there. */
+static void put_group(world_t *world, input_t *in)
+{
+    uint8_t detail = next(in);
+    const client_t *client = &world->clients[detail % CLIENTS];
+    message_join_t join = {.group = wire_bytes("g"),
+                           .conn = {(const uint8_t *)client->id, CONN_ID_TEXT}};
+
+    if (detail < 128) {
+        put_query(world, detail, next_bytes(in, 31));
+    } else {
+        must(message_put_join(&world->out,
+                              detail < 208 ? KIND_JOIN : KIND_LEAVE,
+                              &join) == 0);
+    }
+}
+
 static void put_one(world_t *world, input_t *in)
 {
     static const message_kind_t kinds[] = {KIND_WHO, KIND_BYE, KIND_PONG,
@@ -590,6 +636,13 @@ static void put_one(world_t *world, input_t *in)
     case 4:
         must(message_put_error(&world->out, next(in) % 2 ? "loop" : "other",
                                "text") == 0);
+        return;
+    case 5:
+        if (what >= 128) {
+            put_group(world, in);
+            return;
+        }
+        put_reply(world, in);
         return;
     default:
         put_reply(world, in);

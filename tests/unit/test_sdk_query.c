@@ -482,6 +482,75 @@ static void a_count_is_a_number(void **state)
     buf_fini(&options);
 }
 
+static int ask_group(hoist_ctx *ctx)
+{
+    return hoist_find_group(ctx, hoist_str("den"), &fixture->options, tell,
+                            fixture);
+}
+
+static void members_of_a_group_are_asked_for_or_their_number(void **state)
+{
+    wire_bytes_t word, name;
+    uint32_t count;
+    (void)state;
+
+    hoist_on(fixture->app, "group", ask_group);
+    routes_freeze(&fixture->app->routes);
+    message_comes(CONN_A, "group", 1);
+    const message_query_t *query = &says(KIND_QUERY)->query;
+    wire_cursor_t what = wire_cursor(query->what);
+    must(wire_get_array(&what, &count) == 0 && count == 2);
+    must(wire_get_str(&what, &word) == 0 && wire_get_str(&what, &name) == 0);
+    assert_true(wire_is(word, "group") && wire_is(name, "den"));
+    assert_false(wire_map_bool(query->options, "count", false));
+    fixture->options = (hoist_find_options){.count = true};
+    message_comes(CONN_B, "group", 2);
+    query = &says(KIND_QUERY)->query;
+    assert_true(wire_map_bool(query->options, "count", false));
+    assert_false(wire_map_bool(query->options, "live", false));
+}
+
+static int read_live(hoist_ctx *ctx, hoist_answer *answer, void *data)
+{
+    hoist_row row;
+    (void)data;
+
+    assert_true(hoist_answer_next(answer, &row));
+    assert_int_equal(row.last_active_at_ms, 1767225600000);
+    assert_int_equal(row.connected_at_ms, 0);
+    return hoist_reply_status(ctx, 204);
+}
+
+static int ask_live(hoist_ctx *ctx)
+{
+    const hoist_find_options options = {.live = true};
+
+    return hoist_find_connection(ctx, hoist_str(CONN_B), &options, read_live,
+                                 NULL);
+}
+
+static void a_live_connection_tells_when_it_was_last_active(void **state)
+{
+    buf_t rows;
+    (void)state;
+
+    buf_init(&rows, 100);
+    must(wire_put_array(&rows, 1) == 0);
+    put_row(&rows, CONN_B);
+    must(wire_put_map(&rows, 1) == 0 &&
+         wire_put_text(&rows, "last_active_at") == 0 &&
+         wire_put_uint(&rows, 1767225600000) == 0);
+    hoist_on(fixture->app, "live", ask_live);
+    routes_freeze(&fixture->app->routes);
+    message_comes(CONN_A, "live", 7);
+    const message_query_t *query = &says(KIND_QUERY)->query;
+    assert_true(wire_map_bool(query->options, "live", false));
+    result_comes(&(message_result_t){
+        .id = query->id, .status = 200, .rows = {rows.data, rows.len}});
+    says_reply(7, 204);
+    buf_fini(&rows);
+}
+
 static int ask_wrongly(hoist_ctx *ctx)
 {
     char large[USER_MAX + 1];
@@ -495,6 +564,11 @@ static int ask_wrongly(hoist_ctx *ctx)
     assert_int_equal(hoist_find_user(ctx, hoist_str("\xff"), NULL, tell, NULL),
                      -EILSEQ);
     assert_int_equal(hoist_find_user(ctx, ada, NULL, NULL, NULL), -EINVAL);
+    assert_int_equal(hoist_find_group(ctx, hoist_str(""), NULL, tell, NULL),
+                     -EINVAL);
+    assert_int_equal(hoist_find_group(ctx, hoist_bytes(large, GROUP_MAX + 1),
+                                      NULL, tell, NULL),
+                     -EINVAL);
     assert_int_equal(hoist_find_user(ctx, ada, &options, tell, NULL), -EINVAL);
     options = (hoist_find_options){.timeout_ms = 60001};
     assert_int_equal(hoist_find_user(ctx, ada, &options, tell, NULL), -EINVAL);
@@ -1207,6 +1281,8 @@ int main(void)
         TEST(rows_show_user_attributes_and_ttl),
         TEST(whatever_rows_come_they_end),
         TEST(a_count_is_a_number),
+        TEST(members_of_a_group_are_asked_for_or_their_number),
+        TEST(a_live_connection_tells_when_it_was_last_active),
         TEST(a_wrong_question_is_refused_and_one_at_a_time_is_asked),
         TEST(who_has_replied_asks_no_more),
         TEST(what_a_connect_accepted_before_it_asked_is_in_its_reply),

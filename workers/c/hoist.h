@@ -509,13 +509,17 @@ typedef struct {
     hoist_text cursor;   /* of the answer before; absent: the first page */
     unsigned limit;      /* rows of a page at most, 1 to 1000; 0: 100 */
     unsigned timeout_ms; /* for the answer, 1 to 60000; 0: 5000 */
+    bool live;           /* of a connection: what its gateway knows now */
+    bool count;          /* of a group: only how many members it has */
 } hoist_find_options;
 
 /*
  * Ask the broker that the event came from which connections there are: the one
- * with this id, those of a user, those of a tenant, how many.  Brokers that
- * share a store know the connections of all, a moment late; with the memory
- * store each knows its own.
+ * with this id, those of a user, those of a tenant, those that are in a group,
+ * how many.  Brokers that share a store know the connections of all, a moment
+ * late; with the memory store each knows its own.  Members of a group are asked
+ * of the gateways, so those of all brokers are there; so is, with options.live,
+ * a connection, which then has row.last_active_at_ms.
  *
  *     static int tell(hoist_ctx *ctx, hoist_answer *answer, void *data)
  *     {
@@ -541,19 +545,18 @@ typedef struct {
  *     200   rows, a count
  *     400   the cursor is none
  *     404   there is no connection with this id
- *     503   the store cannot answer now; or the broker was lost, or the worker
- *           ends without having waited: then hoist_reply, hoist_push and
- *           hoist_close return -ENOTCONN, and the event has ended
- *     504   there was no answer in time
- *     and other numbers of a broker that thinks otherwise; there are rows with
- *     200 alone
+ *     503   the store cannot answer now, or the gateway is not there; or the
+ *           broker was lost, or the worker ends without having waited: then
+ * hoist_reply, hoist_push and hoist_close return -ENOTCONN, and the event has
+ * ended 504   there was no answer in time and other numbers of a broker that
+ * thinks otherwise; there are rows with 200 alone
  *
  * A handler that fails after it has asked ends its event with that failure, at
  * once; the answer's handler is called all the same, and its replies get
  * -EALREADY.
  *
- * text     connection (at most 128 bytes), user, tenant (256 each): copied.
- *          Absent counts as empty.
+ * text     connection (at most 128 bytes), user, tenant (256 each), group (1
+ *          to 128): copied.  Absent counts as empty, and no group is.
  * options  copied; NULL: the usual ones.
  * data     handed to handler as it is; may be NULL.
  *
@@ -575,13 +578,17 @@ int hoist_find_user(hoist_ctx *ctx, hoist_text user,
 int hoist_find_tenant(hoist_ctx *ctx, hoist_text tenant,
                       const hoist_find_options *options,
                       hoist_answer_handler *handler, void *data);
+int hoist_find_group(hoist_ctx *ctx, hoist_text group,
+                     const hoist_find_options *options,
+                     hoist_answer_handler *handler, void *data);
 int hoist_find_count(hoist_ctx *ctx, const hoist_find_options *options,
                      hoist_answer_handler *handler, void *data);
 
 /* 100 to 599, see above. */
 int hoist_answer_status(const hoist_answer *answer);
 
-/* To hoist_find_count: how many connections there are. */
+/* To hoist_find_count: how many connections there are; to hoist_find_group with
+ * options.count: in the group. */
 uint64_t hoist_answer_count(const hoist_answer *answer);
 
 /* For the options of the question for the next page; absent behind the last.
@@ -593,9 +600,11 @@ typedef struct {
     hoist_text connection; /* its id */
     hoist_text user, tenant;
     hoist_text ip;
-    int64_t connected_at_ms; /* Unix time; 0: unknown */
-    uint32_t ttl_s;          /* of hoist_accept_ttl; 0: the broker's own */
-    hoist_text context;      /* for hoist_row_attribute */
+    int64_t connected_at_ms;   /* Unix time; 0: unknown */
+    int64_t last_active_at_ms; /* with options.live: likewise, of the last word
+                                  of its client or to it */
+    uint32_t ttl_s;            /* of hoist_accept_ttl; 0: the broker's own */
+    hoist_text context;        /* for hoist_row_attribute */
 } hoist_row;
 
 /* The next row into *row; false behind the last, *row is as it was then. */

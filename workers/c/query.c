@@ -85,10 +85,18 @@ static int put_what(buf_t *out, const char *word, hoist_text text)
     return rc;
 }
 
+static int put_flag(buf_t *out, const char *key)
+{
+    int rc = wire_put_text(out, key);
+
+    return rc < 0 ? rc : wire_put_bool(out, true);
+}
+
 static int put_options(buf_t *out, const hoist_find_options *options)
 {
     bool has_cursor = options->cursor.len > 0;
-    uint32_t entries = (uint32_t)has_cursor + (options->limit > 0);
+    uint32_t entries = (uint32_t)has_cursor + (options->limit > 0) +
+                       options->live + options->count;
     int rc = wire_put_map(out, entries);
 
     if (rc == 0 && options->limit > 0 &&
@@ -97,6 +105,12 @@ static int put_options(buf_t *out, const hoist_find_options *options)
     }
     if (rc == 0 && has_cursor && (rc = wire_put_text(out, "cursor")) == 0) {
         rc = wire_put_str(out, wire_of(options->cursor));
+    }
+    if (rc == 0 && options->live) {
+        rc = put_flag(out, "live");
+    }
+    if (rc == 0 && options->count) {
+        rc = put_flag(out, "count");
     }
     return rc;
 }
@@ -223,6 +237,15 @@ int hoist_find_tenant(hoist_ctx *ctx, hoist_text tenant,
     return rc < 0 ? rc : ask(ctx, "tenant", tenant, options, handler, data);
 }
 
+int hoist_find_group(hoist_ctx *ctx, hoist_text group,
+                     const hoist_find_options *options,
+                     hoist_answer_handler *handler, void *data)
+{
+    int rc = group.len == 0 ? -EINVAL : check_text(&group, GROUP_MAX);
+
+    return rc < 0 ? rc : ask(ctx, "group", group, options, handler, data);
+}
+
 int hoist_find_count(hoist_ctx *ctx, const hoist_find_options *options,
                      hoist_answer_handler *handler, void *data)
 {
@@ -293,6 +316,8 @@ bool hoist_answer_next(hoist_answer *answer, hoist_row *row)
         .tenant = lend(wire_map_str(context, "tenant")),
         .ip = lend(wire_map_str(context, "ip")),
         .connected_at_ms = (int64_t)wire_map_uint(context, "connected_at", 0),
+        .last_active_at_ms =
+            (int64_t)wire_map_uint(context, "last_active_at", 0),
         .ttl_s = (uint32_t)wire_map_uint(context, "ttl", 0),
         .context = lend(context),
     };
