@@ -275,13 +275,24 @@ static void restart_worker(void *subject, uint32_t life)
     }
 }
 
+/* A broker whose address it lacks cannot ask it, and takes it for dead when the
+ * one that it speaks to cannot reach the store. */
+static void start_gateway(gateway_node_t *gateway)
+{
+    gateway_node_start(gateway);
+    if (run.broker_count > 1 && run.has_store && run.may[STORE_FAILS] &&
+        run.may[NAMES_CHANGE]) {
+        truth_torn(gateway->loop);
+    }
+}
+
 static void restart_gateway(void *subject, uint32_t life)
 {
     gateway_node_t *gateway = subject;
     (void)life;
 
     if (gateway->hub == NULL) {
-        gateway_node_start(gateway);
+        start_gateway(gateway);
     }
 }
 
@@ -500,7 +511,7 @@ static void start_all(void)
         broker_node_start(&run.brokers[i]);
     }
     for (size_t i = 0; i < run.gateway_count; i++) {
-        gateway_node_start(&run.gateways[i]);
+        start_gateway(&run.gateways[i]);
     }
     for (size_t i = 0; i < link_count(); i++) {
         worker_node_start(worker_link(i));
