@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/hash.h"
 #include "base/xalloc.h"
 #include "broker/conns.h"
 #include "broker/core_internal.h"
@@ -500,6 +501,16 @@ const broker_stats_t *core_stats(core_t *core)
 
 /* --- start and end ------------------------------------------------------- */
 
+/* What peers still say to a broker that was here before names nothing of ours;
+ * and everybody's numbers hold all of an id, JavaScript's too. */
+static void seed_ids(core_t *core)
+{
+    uint64_t seed = hash_bytes(core->boot, strlen(core->boot));
+
+    requests_init(&core->requests, seed);
+    core->next_question = core->next_handle = seed >> 16;
+}
+
 core_t *core_new(const broker_options_t *options, const char *boot,
                  const core_ops_t *ops, void *user, store_t *store,
                  int64_t now_ms)
@@ -522,7 +533,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     queries_init(core);
     interests_init(core);
     wheel_init(&core->wheel, now_ms);
-    requests_init(&core->requests);
+    seed_ids(core);
     buf_init(&core->scratch, SCRATCH_MAX);
     list_t *heads[] = {&core->peers,    &core->dirty,    &core->doomed,
                        &core->gateways, &core->credited, &core->crews,

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void requests_init(requests_t *self)
+void requests_init(requests_t *self, uint64_t seed)
 {
-    *self = (requests_t){0};
+    *self = (requests_t){.first_generation = (uint32_t)(seed % GENERATIONS)};
     list_init(&self->unused);
 }
 
@@ -53,6 +53,7 @@ static request_t *take_fresh(requests_t *self)
     request_t *request =
         &self->pages[index / REQUESTS_A_PAGE][index % REQUESTS_A_PAGE];
     request->index = index;
+    request->generation = self->first_generation;
     list_init(&request->link);
     wheel_node_init(&request->deadline);
     return request;
@@ -92,7 +93,7 @@ uint64_t request_id(const request_t *self)
 
 void request_renew(request_t *self)
 {
-    self->generation++;
+    self->generation = (self->generation + 1) % GENERATIONS;
 }
 
 request_t *requests_find(const requests_t *self, uint64_t id)

@@ -2,7 +2,8 @@
  *
  * The table of requests.  An id is an index and a generation, so that a REPLY
  * to a request that is over finds nothing, not its successor; nor does one of
- * a worker that no longer holds the request find what another was given.
+ * a worker that no longer holds the request find what another was given, nor
+ * one for a broker that was here before find what is ours.
  */
 #ifndef BROKER_REQUESTS_H
 #define BROKER_REQUESTS_H
@@ -11,8 +12,10 @@
 
 #define REQUESTS_A_PAGE 1024u
 #define REQUESTS_MAX    (1u << 24) /* the index has 24 bits of an id */
+#define GENERATIONS     (1u << 29) /* what a double holds of the rest */
 
-void requests_init(requests_t *self);
+/* seed: random, and another one in each life of a broker. */
+void requests_init(requests_t *self, uint64_t seed);
 void requests_fini(requests_t *self);
 
 /* A request in no list, or NULL when the table is full or memory is out. */

@@ -314,6 +314,7 @@ typedef struct {
 
 typedef struct {
     request_t **pages; /* owned */
+    uint32_t first_generation;
     uint32_t page_count;
     uint32_t used; /* entries ever used */
     list_t unused; /* request.link */

@@ -564,6 +564,27 @@ static void a_cursor_without_end_is_not_passed_on(void **state)
     gets_result(worker, 1, 503);
 }
 
+static void what_a_dead_broker_asked_is_not_what_we_asked(void **state)
+{
+    node_t *gateway = a_gateway(1), *worker = a_worker("w", "echo", 8);
+    client_t *one = a_newcomer(gateway), *two = a_newcomer(gateway);
+    (void)state;
+
+    asks(worker, 1, one->id);
+    uint64_t dead = is_asked(gateway, one->id);
+    broker_restarts();
+    put_hello(gateway);
+    speaks(gateway);
+    gets(gateway, KIND_WELCOME);
+    put_hello(worker);
+    announces(worker, "echo", 8);
+    gets(worker, KIND_WELCOME);
+    asks(worker, 2, two->id);
+    (void)is_asked(gateway, two->id);
+    tells_status(gateway, dead, 404); /* of one */
+    gets_nothing(worker);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
 
@@ -571,6 +592,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_gateway_that_has_the_connection_answers),
+        TEST(what_a_dead_broker_asked_is_not_what_we_asked),
         TEST(who_has_ended_is_not_there),
         TEST(a_gateway_that_is_not_there_is_503),
         TEST(a_gateway_that_says_nothing_in_time_is_504),

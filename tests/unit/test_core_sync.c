@@ -394,6 +394,34 @@ static void who_comes_from_another_broker_makes_no_end_wait(void **state)
     gets_reply(gateway, client_leaves(old), 200);
 }
 
+/* The worker greets twice, as one that waits for its WELCOME does; between the
+ * two its broker is killed.  It reads what the dead one had said and answers.
+ */
+static void an_answer_to_a_dead_broker_is_nobodys(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    client_t *both[] = {a_client(gateway), a_client(gateway)};
+    (void)state;
+
+    client_says(both[0], "echo", "secret of one");
+    uint64_t dead = takes_message(worker, "secret of one");
+    broker_restarts();
+    greets_again(gateway);
+    syncs(gateway, both, 2, false);
+    put_hello(worker);
+    announces(worker, "echo", 8);
+    gets(worker, KIND_WELCOME);
+    for (int i = 0; i < 4; i++) { /* the same ids come by, if there are any */
+        client_says(both[1], "echo", "of two");
+        uint64_t mine = takes_message(worker, "of two");
+        forgets(gateway);
+        answers(worker, dead, 200, "secret of one");
+        gets_nothing(gateway);
+        answers(worker, mine, 200, "done");
+    }
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, broker_set_up, broker_tear_down)
 
@@ -401,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_restarted_broker_takes_the_list_as_open),
+        TEST(an_answer_to_a_dead_broker_is_nobodys),
         TEST(a_list_may_come_in_parts),
         TEST(what_the_list_does_not_name_has_ended),
         TEST(a_later_list_adds_nothing),
