@@ -59,6 +59,39 @@ message_request_t sdk_event(event_t event)
     return request;
 }
 
+void sdk_put_welcome(buf_t *out, uint64_t push_window, const char *peer)
+{
+    buf_t options;
+    message_welcome_t welcome = {.version = PROTOCOL_VERSION,
+                                 .boot = wire_bytes("broker-boot"),
+                                 .name = wire_bytes("broker"),
+                                 .heartbeat_ms = HEARTBEAT,
+                                 .liveness_ms = LIVENESS};
+
+    buf_init(&options, 100);
+    uint32_t entries = (push_window > 0 ? 1u : 0u) + (peer != NULL ? 1u : 0u);
+    must(wire_put_map(&options, entries) == 0);
+    if (push_window > 0) {
+        must(wire_put_text(&options, "push_window") == 0 &&
+             wire_put_uint(&options, push_window) == 0);
+    }
+    if (peer != NULL) {
+        must(wire_put_text(&options, "peer") == 0 &&
+             wire_put_text(&options, peer) == 0);
+    }
+    welcome.options = (wire_bytes_t){options.data, options.len};
+    must(message_put_welcome(out, &welcome) == 0);
+    buf_fini(&options);
+}
+
+void sdk_feed(link_t *link, buf_t *in, int64_t now_ms)
+{
+    link_feed(link, (wire_bytes_t){in->data, in->len}, now_ms);
+    while (link_step(link, now_ms)) {
+    }
+    in->len = 0;
+}
+
 static int usual_stderr, caught_stderr;
 
 void sdk_catch(void)

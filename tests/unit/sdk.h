@@ -6,10 +6,13 @@
 #ifndef TESTS_SDK_H
 #define TESTS_SDK_H
 
-#include "workers/c/core.h"
+#include "workers/c/link.h"
 
-#define CONN_A "aaaaaaaaaaaaaaaa"
-#define CONN_B "bbbbbbbbbbbbbbbb"
+#define CONN_A    "aaaaaaaaaaaaaaaa"
+#define CONN_B    "bbbbbbbbbbbbbbbb"
+
+#define HEARTBEAT 1000 /* ms, of the broker */
+#define LIVENESS  3500
 
 /* Decode and take the first message of buf; false at its end.  The message
  * lends from *frame, which the caller frees. */
@@ -23,6 +26,13 @@ message_request_t sdk_message(const char *route);
 
 /* Another event, of its own route. */
 message_request_t sdk_event(event_t event);
+
+/* Put the broker's WELCOME.  A push window of 0 is left out, and so is the boot
+ * id that it is for, if that is NULL. */
+void sdk_put_welcome(buf_t *out, uint64_t push_window, const char *peer);
+
+/* The link reads what is in `in` as one frame; then `in` is empty. */
+void sdk_feed(link_t *link, buf_t *in, int64_t now_ms);
 
 /*
  * Catch standard error from here to sdk_caught, which returns what came: text

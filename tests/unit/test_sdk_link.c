@@ -5,7 +5,6 @@
  */
 #include "base/xalloc.h"
 #include "tests/unit/sdk.h"
-#include "workers/c/link.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -15,9 +14,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#define HEARTBEAT 1000
-#define LIVENESS  3500
 
 typedef struct {
     hoist_app *app;
@@ -94,12 +90,7 @@ static int teardown(void **state)
 /* Feed what is in `in` as one frame. */
 static void feed(int64_t now_ms)
 {
-    buf_t *in = &fixture->in;
-
-    link_feed(&fixture->link, (wire_bytes_t){in->data, in->len}, now_ms);
-    while (link_step(&fixture->link, now_ms)) {
-    }
-    in->len = 0;
+    sdk_feed(&fixture->link, &fixture->in, now_ms);
 }
 
 static void feed_bare(message_kind_t kind, int64_t now_ms)
@@ -111,40 +102,13 @@ static void feed_bare(message_kind_t kind, int64_t now_ms)
 /* WELCOME; a push window of 0 is left out. */
 static void put_welcome(uint64_t push_window)
 {
-    buf_t options;
-    message_welcome_t welcome = {.version = 1,
-                                 .boot = wire_bytes("broker-boot"),
-                                 .name = wire_bytes("broker"),
-                                 .heartbeat_ms = HEARTBEAT,
-                                 .liveness_ms = LIVENESS};
-
-    buf_init(&options, 100);
-    if (push_window > 0) {
-        must(wire_put_map(&options, 1) == 0 &&
-             wire_put_text(&options, "push_window") == 0 &&
-             wire_put_uint(&options, push_window) == 0);
-        welcome.options = (wire_bytes_t){options.data, options.len};
-    }
-    must(message_put_welcome(&fixture->in, &welcome) == 0);
-    buf_fini(&options);
+    sdk_put_welcome(&fixture->in, push_window, NULL);
 }
 
 /* WELCOME for the life with this boot id. */
 static void put_welcome_for(const char *peer)
 {
-    buf_t options;
-    message_welcome_t welcome = {.version = 1,
-                                 .boot = wire_bytes("broker-boot"),
-                                 .heartbeat_ms = HEARTBEAT,
-                                 .liveness_ms = LIVENESS};
-
-    buf_init(&options, 100);
-    must(wire_put_map(&options, 1) == 0 &&
-         wire_put_text(&options, "peer") == 0 &&
-         wire_put_text(&options, peer) == 0);
-    welcome.options = (wire_bytes_t){options.data, options.len};
-    must(message_put_welcome(&fixture->in, &welcome) == 0);
-    buf_fini(&options);
+    sdk_put_welcome(&fixture->in, 0, peer);
 }
 
 /* WELCOME of a broker's session. */
