@@ -9,7 +9,7 @@
 #include "proto/message.h"
 #include "proto/route_expr.h"
 #include "store/memory.h"
-#include "workers/c/core.h"
+#include "workers/c/asked.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -68,6 +68,7 @@ typedef struct {
     hoist_app *app;
     core_t core;
     outbox_t out;
+    asked_t asked;
     buf_t frame; /* the event: an encoded REQUEST */
     message_request_t request;
     route_expr_t *expr;
@@ -83,6 +84,25 @@ static volatile uintptr_t sink; /* keeps results from being optimised away */
 static int echo(hoist_ctx *ctx)
 {
     return hoist_reply(ctx, 200, hoist_body_type(ctx), hoist_body(ctx));
+}
+
+static int told(hoist_ctx *ctx, const hoist_pushed *pushed, void *data)
+{
+    (void)ctx;
+    (void)pushed;
+    (void)data;
+    return 0;
+}
+
+/* To a group, less the sender, which is told of. */
+static int push(hoist_ctx *ctx)
+{
+    const hoist_text self = hoist_connection(ctx);
+    const hoist_push_options others = {
+        .except = &self, .except_count = 1, .told = told};
+
+    return hoist_push_to(ctx, hoist_to_group(hoist_str("lobby")), HOIST_TEXT,
+                         hoist_body(ctx), &others);
 }
 
 static int pass_on(hoist_ctx *ctx, void *config)
@@ -122,6 +142,21 @@ static void handle(worker_t *self)
     core_handle(&self->core, &message.request, 0, &self->out, NULL);
     sink = self->out.ready.len;
     buf_reset(&self->out.ready, OUT_KEEP);
+}
+
+/* Everything is sent and credited: only the handler's push is counted. */
+static void handle_push(worker_t *self)
+{
+    const message_credit_t credit = {1, 1 << 20};
+    message_t message;
+
+    decode(self, &message);
+    core_handle(&self->core, &message.request, 0, &self->out, &self->asked);
+    sink = self->out.ready.len;
+    buf_reset(&self->out.ready, OUT_KEEP);
+    outbox_credit(&self->out, &credit);
+    for (receipt_t told; receipts_take_any(&self->asked.receipts, &told);) {
+    }
 }
 
 static void saved(store_op_t *op, int rc, const store_result_t *result)
@@ -174,21 +209,30 @@ static void make_request(worker_t *self)
     self->request = message.request;
 }
 
-static void worker_init(worker_t *self, int layers, bool is_legacy)
+typedef struct {
+    const char *key, *name;
+    void (*run)(worker_t *worker);
+    hoist_handler *handler;
+    int layers;
+    bool is_legacy;
+} row_t;
+
+static void worker_init(worker_t *self, const row_t *row)
 {
     char error[128];
 
     *self = (worker_t){.app = hoist_app_new()};
-    if (is_legacy) {
-        must(hoist_handle(self->app, "MESSAGE", "/echo", echo) == 0);
+    if (row->is_legacy) {
+        must(hoist_handle(self->app, "MESSAGE", "/echo", row->handler) == 0);
     } else {
-        must(hoist_on(self->app, "echo", echo) == 0);
+        must(hoist_on(self->app, "echo", row->handler) == 0);
     }
-    for (int i = 0; i < layers; i++) {
+    for (int i = 0; i < row->layers; i++) {
         must(hoist_use(self->app, pass_on, NULL) == 0);
     }
     core_init(&self->core, self->app);
     outbox_init(&self->out);
+    asked_init(&self->asked, &self->out);
     make_request(self);
     must(route_expr_compile("$request.body.action", &self->expr, error,
                             sizeof error) == 0);
@@ -202,6 +246,7 @@ static void worker_fini(worker_t *self)
     store_destroy(&self->store);
     route_expr_destroy(&self->expr);
     buf_fini(&self->frame);
+    asked_fini(&self->asked);
     outbox_fini(&self->out);
     core_fini(&self->core);
     hoist_app_destroy(&self->app);
@@ -209,21 +254,18 @@ static void worker_fini(worker_t *self)
 
 /* --- measuring ----------------------------------------------------------- */
 
-typedef struct {
-    const char *key, *name;
-    void (*run)(worker_t *worker);
-    int layers;
-    bool is_legacy;
-} row_t;
-
 static const row_t rows[] = {
-    {"routing", "routing: route key to handler", route_event, 0, false},
-    {"selection", "route selection: body to route key", select_route, 0, false},
-    {"handler", "handler execution: frame to frame", handle, 0, false},
-    {"connection", "… with connection management", handle_and_save, 0, false},
-    {"conversion", "context conversion", convert, 0, false},
-    {"middleware", "… with 5 layers of middleware", handle, 5, false},
-    {"legacy", "… registered the HTTP way", handle, 0, true},
+    {"routing", "routing: route key to handler", route_event, echo, 0, false},
+    {"selection", "route selection: body to route key", select_route, echo, 0,
+     false},
+    {"handler", "handler execution: frame to frame", handle, echo, 0, false},
+    {"connection", "… with connection management", handle_and_save, echo, 0,
+     false},
+    {"conversion", "context conversion", convert, echo, 0, false},
+    {"middleware", "… with 5 layers of middleware", handle, echo, 5, false},
+    {"legacy", "… registered the HTTP way", handle, echo, 0, true},
+    {"push", "push to a group, told of: frame to frame", handle_push, push, 0,
+     false},
 };
 
 typedef struct {
@@ -250,7 +292,7 @@ static cost_t measure(const row_t *row)
     static worker_t worker;
     double took[ROUNDS];
 
-    worker_init(&worker, row->layers, row->is_legacy);
+    worker_init(&worker, row);
     for (int i = 0; i < WARM_OPS; i++) {
         row->run(&worker);
     }

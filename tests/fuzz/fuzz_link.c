@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * A worker's link to a broker that does what the input says: any bytes as a
- * frame, requests, answers of any rows, silence, loss.  Handlers ask, fail and
- * reply as the input says, too.  What the worker says is always well-formed,
- * each question that was asked is answered to its handler once, and a broker
- * that comes afterwards is served as if nothing had been.
+ * frame, requests, answers of any rows, news of pushes, silence, loss. Handlers
+ * ask, push, fail and reply as the input says, too, and so do tasks.  What the
+ * worker says is always well-formed, each question that was asked and each push
+ * that is to be told of is answered to its handler once, and a broker that
+ * comes afterwards is served as if nothing had been.
  */
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -23,7 +24,7 @@ typedef struct {
 
 static input_t input; /* of the run, for its handlers */
 static size_t asked, told;
-static uint64_t last_query, last_reply;
+static uint64_t last_query, last_reply, last_ack;
 
 static uint8_t next(void)
 {
@@ -52,9 +53,37 @@ static int ask(hoist_ctx *ctx)
     return rc;
 }
 
+static int tell_pushed(hoist_ctx *ctx, const hoist_pushed *pushed, void *data);
+
+/* A push whose handler, or whose event, is told of it; or a join. */
+static int push(hoist_ctx *ctx)
+{
+    uint8_t how = next();
+    hoist_text name = hoist_bytes("group", how % 7u);
+    hoist_push_options options = {
+        .ttl_ms = how, .told = tell_pushed, .data = &told};
+    int rc;
+
+    if (how % 3 == 0) {
+        return hoist_join(ctx, name, hoist_str(GOOD));
+    }
+    if (how % 3 == 1) {
+        rc = hoist_push_to(ctx, hoist_to_group(name), HOIST_TEXT, name,
+                           &options);
+    } else {
+        rc = hoist_push_then(ctx, hoist_to_all(), HOIST_BINARY, name, &options);
+    }
+    asked += rc == 0;
+    return rc;
+}
+
 static int handle(hoist_ctx *ctx)
 {
-    switch (next() % 4) {
+    switch (next() % 6) {
+    case 4:
+        return push(ctx);
+    case 5:
+        return push(ctx) < 0 ? -EPERM : ask(ctx);
     case 0:
         return ask(ctx);
     case 1:
@@ -81,6 +110,20 @@ static int tell(hoist_ctx *ctx, hoist_answer *answer, void *data)
     return handle(ctx);
 }
 
+static int tell_pushed(hoist_ctx *ctx, const hoist_pushed *pushed, void *data)
+{
+    must(data == &told);
+    must(pushed->status == 200 || pushed->delivered == 0);
+    told++;
+    return handle(ctx);
+}
+
+static int task(hoist_ctx *ctx, void *data)
+{
+    (void)data;
+    return handle(ctx);
+}
+
 static int good(hoist_ctx *ctx)
 {
     return hoist_reply_text(ctx, "good");
@@ -101,6 +144,8 @@ static void listen(link_t *link, int64_t now_ms)
             last_query = message.query.id;
         } else if (message.kind == KIND_REPLY) {
             last_reply = message.reply.id;
+        } else if (message.kind == KIND_PUSH) {
+            last_ack = wire_map_uint(message.push.options, "ack", last_ack);
         }
     }
     link_sent(link, ready->len, now_ms);
@@ -121,8 +166,15 @@ static void put_welcome(buf_t *out)
                                  .boot = wire_bytes("broker"),
                                  .heartbeat_ms = 100,
                                  .liveness_ms = 300};
+    buf_t options;
 
+    buf_init(&options, 64);
+    must(wire_put_map(&options, 1) == 0 &&
+         wire_put_text(&options, "push_window") == 0 &&
+         wire_put_uint(&options, 3) == 0);
+    welcome.options = (wire_bytes_t){options.data, options.len};
     must(message_put_welcome(out, &welcome) == 0);
+    buf_fini(&options);
 }
 
 static void put_request(buf_t *out, uint64_t id, wire_bytes_t conn,
@@ -151,6 +203,25 @@ static void put_result(buf_t *out)
     must(message_put_result(out, &result) == 0);
 }
 
+/* Of that push, of one of a place beside its own, or of none. */
+static void put_pushed(buf_t *out)
+{
+    uint8_t beside = next();
+    message_pushed_t pushed = {last_ack - beside % 3, beside, next(), next()};
+    message_credit_t credit = {next() % 4, next()};
+
+    must(message_put_pushed(out, &pushed) == 0);
+    must(message_put_credit(out, &credit) == 0);
+}
+
+static void put_error(buf_t *out)
+{
+    static const char *const codes[] = {"push", "push-window", "groups",
+                                        "text"};
+
+    must(message_put_error(out, codes[next() % 4], "refused") == 0);
+}
+
 static void put_one(buf_t *out)
 {
     static const message_kind_t bare[] = {KIND_PONG, KIND_WHO, KIND_BYE};
@@ -158,7 +229,13 @@ static void put_one(buf_t *out)
     char conn[CONN_ID_TEXT];
     wire_bytes_t raw;
 
-    switch (next() % 6) {
+    switch (next() % 8) {
+    case 6:
+        put_pushed(out);
+        break;
+    case 7:
+        put_error(out);
+        break;
     case 0:
         raw = next_bytes(next());
         must(buf_put(out, raw.data, raw.len) == 0);
@@ -192,6 +269,9 @@ static void play(link_t *link, buf_t *frame, int64_t *now_ms)
             put_one(frame);
         }
         feed(link, frame, *now_ms);
+        if (what % 5 == 0 && link->state == LINK_UP) {
+            link_run(link, &(task_t){task, NULL});
+        }
         *now_ms += what / 4;
         link_tick(link, *now_ms);
         if (what % 3 != 0) {
@@ -233,7 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log_set_level(LEVEL_ERROR);
     input = (input_t){data, data + size};
     asked = told = 0;
-    last_query = last_reply = 0;
+    last_query = last_reply = last_ack = 0;
     must(hoist_on(app, "a", handle) == 0 && hoist_on(app, "good", good) == 0 &&
          hoist_on(app, "loose", handle) == 0 &&
          hoist_unordered(app, "loose") == 0);

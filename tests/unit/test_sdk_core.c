@@ -482,6 +482,12 @@ static int accept_all(hoist_ctx *ctx)
         hoist_accept_attribute(ctx, "room", hoist_bytes(large, sizeof large)),
         -EMSGSIZE);
     assert_int_equal(hoist_accept_attribute(ctx, "", hoist_str("x")), -EINVAL);
+    assert_int_equal(hoist_accept_user(ctx, hoist_str("\xff")), -EILSEQ);
+    assert_int_equal(hoist_accept_tenant(ctx, hoist_str("\xff")), -EILSEQ);
+    assert_int_equal(hoist_accept_attribute(ctx, "room", hoist_str("\xff")),
+                     -EILSEQ);
+    assert_int_equal(hoist_accept_attribute(ctx, "\xff", hoist_str("x")),
+                     -EILSEQ);
     assert_int_equal(hoist_accept_header(ctx, "X", hoist_str("a\r\nY: b")),
                      -EINVAL);
     assert_int_equal(hoist_accept_header(ctx, "X\n", hoist_str("a")), -EINVAL);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "workers/c/app.h"
-
 #include "base/xalloc.h"
+#include "workers/c/core.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +19,28 @@ hoist_app *hoist_app_new(void)
     if (app->stop_fd < 0) {
         app->first_error = -errno; /* hoist_run says so */
     }
+    int rc = posts_init(&app->posts);
+    if (rc < 0 && app->first_error == 0) {
+        app->first_error = rc; /* likewise */
+    }
     return app;
+}
+
+/* Who posted hands over what belongs to the task: each is run once. */
+static void run_posts(hoist_app *app)
+{
+    core_t core;
+    task_t task;
+
+    posts_close(&app->posts);
+    if (posts_count(&app->posts) == 0) {
+        return;
+    }
+    core_init(&core, app);
+    while (posts_take(&app->posts, &task)) {
+        core_run(&core, &task, NULL, NULL);
+    }
+    core_fini(&core);
 }
 
 void hoist_app_destroy(hoist_app **app_p)
@@ -31,6 +51,8 @@ void hoist_app_destroy(hoist_app **app_p)
         return;
     }
     must(!app->running);
+    run_posts(app);
+    posts_fini(&app->posts);
     routes_fini(&app->routes);
     settings_fini(&app->settings);
     if (app->stop_fd >= 0) {
@@ -130,6 +152,20 @@ int hoist_use(hoist_app *app, hoist_middleware *middleware, void *config)
     }
     app->layers[app->layer_count++] = (layer_t){middleware, config};
     return 0;
+}
+
+int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data)
+{
+    if (app->running) {
+        return -EBUSY;
+    }
+    return keep_error(app, timers_add(&app->timers, ms, &(task_t){task, data}));
+}
+
+int hoist_post(hoist_app *app, hoist_task *task, void *data)
+{
+    return task == NULL ? -EINVAL
+                        : posts_put(&app->posts, &(task_t){task, data});
 }
 
 void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler)

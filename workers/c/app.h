@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * An app: what a program has registered and set.  Filled by the program's
- * thread, read-only while it runs, save for `stop`.
+ * thread, that of the loop's while it runs.  What may come from other threads
+ * comes through descriptors: `stop` and `posts`.
  */
 #ifndef WORKERS_C_APP_H
 #define WORKERS_C_APP_H
 
 #include "proto/message.h"
+#include "workers/c/posts.h"
 #include "workers/c/routes.h"
+#include "workers/c/timers.h"
 
 #define MIDDLEWARE_MAX 64
 #define BROKERS_MAX    16
@@ -36,6 +39,8 @@ struct hoist_app {
     routes_t routes;
     layer_t layers[MIDDLEWARE_MAX]; /* outermost first */
     size_t layer_count;
+    timers_t timers;
+    posts_t posts;
     settings_t settings;
     hoist_gone_handler *gone; /* borrowed, or NULL */
     void *data;               /* borrowed: the program's */

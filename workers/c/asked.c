@@ -10,6 +10,14 @@ void asked_init(asked_t *self, outbox_t *outbox)
     *self = (asked_t){.outbox = outbox, .due_ms = INT64_MAX};
     list_init(&self->waiting);
     list_init(&self->sent);
+    list_init(&self->pushed);
+    receipts_init(&self->receipts);
+}
+
+void asked_fini(asked_t *self)
+{
+    must(self->count == 0 && self->receipts.count == 0);
+    receipts_fini(&self->receipts);
 }
 
 uint64_t asked_next_id(asked_t *self)
@@ -42,12 +50,21 @@ static int say(asked_t *self, slot_t *slot, query_t *query)
     return rc;
 }
 
+/* It is in a list: count it, and let its time begin with the next tick. */
+static void begin(asked_t *self, query_t *query)
+{
+    query->due_ms = 0;
+    self->is_fresh = true;
+    self->count++;
+    self->events += !ctx_is_task(&query->ctx);
+}
+
 int asked_put(asked_t *self, query_t *query)
 {
     slot_t *slot = find_slot(self, 0);
     int rc = 0;
 
-    if (self->count == ASKED_MAX) {
+    if (asked_is_full(self)) {
         return -EBUSY;
     }
     if (slot != NULL && list_is_empty(&self->waiting)) {
@@ -56,11 +73,17 @@ int asked_put(asked_t *self, query_t *query)
         list_append(&self->waiting, &query->link);
     }
     if (rc == 0) {
-        query->due_ms = 0;
-        self->is_fresh = true;
-        self->count++;
+        begin(self, query);
     }
     return rc;
+}
+
+void asked_wait(asked_t *self, query_t *query)
+{
+    must(!asked_is_full(self));
+    query->id = 0;
+    list_append(&self->pushed, &query->link);
+    begin(self, query);
 }
 
 /* Say what waits, as far as there are slots.  What cannot be put just now is
@@ -80,17 +103,32 @@ static void say_waiting(asked_t *self)
     }
 }
 
-static query_t *take_out(asked_t *self, query_t *query)
+/* Nobody waits any more for what it asked. */
+static void forget_question(asked_t *self, query_t *query)
 {
-    slot_t *slot = find_slot(self, query->id);
+    slot_t *slot = query->id != 0 ? find_slot(self, query->id) : NULL;
+    receipt_t receipt;
 
     if (slot != NULL) {
         slot->query = NULL;
     }
+    (void)receipts_take(&self->receipts, query->receipt, &receipt);
+    query->receipt = 0;
     buf_fini(&query->words); /* it may never have been sent */
+}
+
+static query_t *take_out(asked_t *self, query_t *query)
+{
+    forget_question(self, query);
     list_remove(&query->link);
     self->count--;
+    self->events -= !ctx_is_task(&query->ctx);
     return query;
+}
+
+query_t *asked_take_pushed(asked_t *self, query_t *query)
+{
+    return take_out(self, query);
 }
 
 query_t *asked_take_answered(asked_t *self, uint64_t id)
@@ -130,6 +168,9 @@ query_t *asked_take_late(asked_t *self, int64_t now_ms)
         query = find_late(&self->waiting, now_ms);
     }
     if (query == NULL) {
+        query = find_late(&self->pushed, now_ms);
+    }
+    if (query == NULL) {
         self->is_fresh = true; /* the next tick finds out who is next */
         self->due_ms = INT64_MAX;
         return NULL;
@@ -144,14 +185,22 @@ query_t *asked_take(asked_t *self)
     if (first == NULL) {
         first = list_peek(&self->waiting);
     }
+    if (first == NULL) {
+        first = list_peek(&self->pushed);
+    }
     return first != NULL ? take_out(self, list_entry(first, query_t, link))
                          : NULL;
 }
 
 void asked_forget(asked_t *self)
 {
-    must(self->count == 0);
+    must(self->count == 0 && self->receipts.count == 0);
     memset(self->slots, 0, sizeof self->slots);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* Begin the time of those that have none; the first of all that are due. */
@@ -172,12 +221,19 @@ static int64_t first_due_ms(const list_t *list, int64_t now_ms)
 void asked_tick(asked_t *self, int64_t now_ms)
 {
     say_waiting(self);
+    receipts_tick(&self->receipts, now_ms);
     if (self->is_fresh) {
         int64_t sent_ms = first_due_ms(&self->sent, now_ms);
         int64_t waiting_ms = first_due_ms(&self->waiting, now_ms);
-        self->due_ms = sent_ms < waiting_ms ? sent_ms : waiting_ms;
+        int64_t pushed_ms = first_due_ms(&self->pushed, now_ms);
+        self->due_ms = least(sent_ms, least(waiting_ms, pushed_ms));
         self->is_fresh = false;
     }
+}
+
+int64_t asked_due_ms(const asked_t *self)
+{
+    return least(self->due_ms, receipts_due_ms(&self->receipts));
 }
 
 static int64_t oldest_ms(const list_t *list)
@@ -196,5 +252,5 @@ int64_t asked_oldest_ms(const asked_t *self)
     int64_t sent_ms = oldest_ms(&self->sent);
     int64_t waiting_ms = oldest_ms(&self->waiting);
 
-    return sent_ms < waiting_ms ? sent_ms : waiting_ms;
+    return least(oldest_ms(&self->pushed), least(sent_ms, waiting_ms));
 }

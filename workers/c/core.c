@@ -2,18 +2,26 @@
 #include "workers/c/asked.h"
 
 #include <errno.h>
+#include <string.h>
+
+/* All groups of a connection, encoded. */
+#define GROUPS_BYTES_MAX ((size_t)GROUPS_MAX * (GROUP_MAX + 2))
 
 /* A PUSH to TARGETS_MAX ids of 18 encoded bytes is the largest thing in it. */
 #define SCRATCH_MAX ((size_t)2 << 20)
 
+/* What a task has for an event. */
+static const message_request_t no_event = {.event = HOIST_TASK};
+
 void ctx_init(hoist_ctx *self, hoist_app *app)
 {
-    *self = (hoist_ctx){.app = app};
+    *self = (hoist_ctx){.app = app, .request = &no_event};
     self->ws.ctx = self;
     self->head.ws = &self->ws;
     /* Twice: a value and the one that it takes the place of. */
     buf_init(&self->accept.attributes, (size_t)2 * ATTRIBUTES_MAX);
     buf_init(&self->accept.headers, HEADERS_MAX);
+    buf_init(&self->accept.groups, GROUPS_BYTES_MAX);
     buf_init(&self->scratch, SCRATCH_MAX);
 }
 
@@ -21,18 +29,23 @@ void ctx_fini(hoist_ctx *self)
 {
     buf_fini(&self->accept.attributes);
     buf_fini(&self->accept.headers);
+    buf_fini(&self->accept.groups);
     buf_fini(&self->scratch);
 }
 
 void core_init(core_t *self, hoist_app *app)
 {
+    *self = (core_t){0};
     ctx_init(&self->ctx, app);
+    ctx_init(&self->task, app);
+    self->task.head.ws = NULL;
     routes_freeze(&app->routes);
 }
 
 void core_fini(core_t *self)
 {
     ctx_fini(&self->ctx);
+    ctx_fini(&self->task);
 }
 
 const route_t *core_route(const hoist_app *app,
@@ -130,18 +143,69 @@ query_t *core_handle(core_t *self, const message_request_t *request,
     return conclude(ctx, rc);
 }
 
+/* --- what is no event ---------------------------------------------------- */
+
+static void begin_task(hoist_ctx *ctx, outbox_t *out, asked_t *asked)
+{
+    ctx->outbox = out;
+    ctx->asked = asked;
+    ctx->over = out == NULL ? -ENOTCONN : 0;
+    ctx->due_ms = INT64_MAX;
+    ctx->query = NULL;
+    ctx->key_count = 0;
+    forget_failure(ctx);
+}
+
+/* Nobody is answered, so a failure is told to people; what was asked is
+ * answered all the same.  The query that it waits for, or NULL. */
+static query_t *conclude_task(core_t *self, hoist_ctx *ctx, int rc)
+{
+    if (rc < 0) {
+        log_braked(&self->brake, LEVEL_WARN, "WORKER-TASK-FAILED",
+                   "error=\"%s\" code=%s", strerror(-rc), ctx->error_code);
+    }
+    return ctx->query != NULL ? hand_over(ctx) : NULL;
+}
+
+void core_run(core_t *self, const task_t *task, outbox_t *out, asked_t *asked)
+{
+    begin_task(&self->task, out, asked);
+    (void)conclude_task(self, &self->task, task->run(&self->task, task->data));
+}
+
+void core_pushed(core_t *self, const receipt_t *receipt,
+                 const hoist_pushed *pushed, outbox_t *out, asked_t *asked)
+{
+    begin_task(&self->task, out, asked);
+    int rc = receipt->handler(&self->task, pushed, receipt->data);
+    (void)conclude_task(self, &self->task, rc);
+}
+
+/* --- answers ------------------------------------------------------------- */
+
+static int tell(query_t *query, hoist_answer *answer)
+{
+    if (query->pushed == NULL) {
+        return query->handler(&query->ctx, answer, query->data);
+    }
+    hoist_pushed pushed = answer->pushed;
+    pushed.status = answer->status;
+    return query->pushed(&query->ctx, &pushed, query->data);
+}
+
 bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
 {
     hoist_ctx *ctx = &query->ctx;
     bool goes_on = false;
-    (void)self;
 
     forget_failure(ctx);
     ctx->query = NULL;
     ctx->key_count = 0;
     ctx->status = 0; /* a reply of before has left, if there was one */
-    int rc = query->handler(ctx, answer, query->data);
-    if (ctx->over == 0) {
+    int rc = tell(query, answer);
+    if (ctx_is_task(ctx)) {
+        goes_on = conclude_task(self, ctx, rc) != NULL;
+    } else if (ctx->over == 0) {
         goes_on = conclude(ctx, rc) != NULL;
     }
     if (list_is_empty(&query->link)) {
@@ -154,8 +218,8 @@ int hoist_next(hoist_ctx *ctx)
 {
     int rc;
 
-    if (ctx->home != NULL) {
-        return -EINVAL; /* the chain has come to its end before */
+    if (ctx->home != NULL || ctx_is_task(ctx)) {
+        return -EINVAL; /* it has come to its end before, or there is none */
     }
     forget_failure(ctx); /* a retry starts without the former one */
     if (ctx->layer == ctx->app->layer_count) {

@@ -12,14 +12,17 @@
  *
  * One core runs one handler at a time; another thread would have its own.  An
  * event whose handler has asked its broker something has no REPLY yet: it goes
- * on in a context of its own, with core_answer.
+ * on in a context of its own, with core_answer.  What is no event runs as a
+ * task: nothing is replied to.
  */
 #ifndef WORKERS_C_CORE_H
 #define WORKERS_C_CORE_H
 
+#include "base/log.h"
 #include "base/utf8.h"
 #include "workers/c/app.h"
 #include "workers/c/outbox.h"
+#include "workers/c/receipts.h"
 
 #define ERROR_CODE_MAX    64   /* bytes of hoist_fail's code */
 #define ERROR_MESSAGE_MAX 256  /* bytes of hoist_fail's message */
@@ -27,7 +30,6 @@
 #define HEADERS_MAX       8192 /* bytes of encoded hoist_accept_header */
 
 /* A question of an event, and all of its broker (asked.h). */
-typedef struct query query_t;
 typedef struct asked asked_t;
 
 struct hoist_websocket {
@@ -42,7 +44,8 @@ typedef struct {
     bool has_user, has_tenant;   /* "" is a value too */
     wire_bytes_t subprotocol;    /* borrowed: one of the request's offers */
     buf_t attributes, headers;   /* owned: encoded pairs */
-    uint32_t attribute_count, header_count;
+    buf_t groups;                /* owned: encoded names */
+    uint32_t attribute_count, header_count, group_count;
     uint32_t ttl_s; /* 0: not set */
 } accept_t;
 
@@ -51,18 +54,21 @@ struct hoist_answer {
     wire_cursor_t rows;   /* borrowed: of the RESULT; what is left of them */
     uint32_t left;        /* rows */
     wire_bytes_t options; /* borrowed: of the RESULT */
+    hoist_pushed pushed;  /* of a PUSHED; without its status */
 };
 
 struct hoist_ctx {
     struct hoist_ctx_head head; /* first: hoist_ws reads it */
     hoist_websocket ws;
     hoist_app *app;   /* borrowed */
-    outbox_t *outbox; /* borrowed: of the event's broker */
+    outbox_t *outbox; /* borrowed: of the event's broker; of a task that has
+                         none, NULL, and over says so */
     asked_t *asked;   /* the same; NULL: nothing can be asked */
     query_t *home;    /* borrowed: that it is part of, or NULL */
     query_t *query;   /* borrowed: under way, or NULL */
     int over;         /* why no reply counts any more, or 0 */
-    const message_request_t *request; /* borrowed: the event */
+    const message_request_t *request; /* borrowed: the event; of a task, one
+                                         that is none */
     hoist_handler *handler;           /* borrowed: of the event's route */
     int64_t due_ms;                   /* monotonic: the request's deadline */
     size_t layer;                     /* the next middleware to run */
@@ -81,7 +87,9 @@ struct hoist_ctx {
 };
 
 typedef struct {
-    hoist_ctx ctx;
+    hoist_ctx ctx;     /* of events */
+    hoist_ctx task;    /* of what is no event */
+    log_brake_t brake; /* of tasks that fail */
 } core_t;
 
 /* Ready for the app's events; freezes its routes.  app outlives it. */
@@ -109,6 +117,16 @@ query_t *core_handle(core_t *self, const message_request_t *request,
 bool core_answer(core_t *self, query_t *query, hoist_answer *answer);
 
 /*
+ * Run a task, which speaks to the broker that out and asked are of; both NULL:
+ * to none.
+ */
+void core_run(core_t *self, const task_t *task, outbox_t *out, asked_t *asked);
+
+/* Tell a handler that no event waits for what became of a push; likewise. */
+void core_pushed(core_t *self, const receipt_t *receipt,
+                 const hoist_pushed *pushed, outbox_t *out, asked_t *asked);
+
+/*
  * The route of an event: its own, or "$default" for a MESSAGE; NULL when there
  * is none.
  */
@@ -121,9 +139,24 @@ const route_t *core_route(const hoist_app *app,
 void ctx_init(hoist_ctx *self, hoist_app *app);
 void ctx_fini(hoist_ctx *self);
 
-/* 0 when the event has no reply yet and may be given one now; -EALREADY;
- * -ENOTCONN (reply.c). */
+static inline bool ctx_is_task(const hoist_ctx *self)
+{
+    return self->request->event == HOIST_TASK;
+}
+
+/* 0 when something is still to be said of this event or task: it has no reply
+ * and waits for no answer; -EALREADY; -ENOTCONN.  And so that a reply may be
+ * given; -EINVAL for a task (reply.c). */
+int ctx_may_go_on(const hoist_ctx *self);
 int ctx_may_reply(const hoist_ctx *self);
+
+/* 0 when an event or task may ask its broker something now; -EALREADY;
+ * -ENOTCONN (query.c). */
+int ctx_may_ask(const hoist_ctx *self);
+
+/* The event, or task, of this context as it is told to go on later, in no
+ * table yet; NULL without memory (query.c). */
+query_t *query_new(const hoist_ctx *ctx);
 
 /* Free a query that is not in `asked`; NULL is harmless (query.c). */
 void query_destroy(query_t **query_p);
@@ -133,6 +166,10 @@ hoist_answer answer_of(const message_result_t *result);
 
 /* The attribute of that name in a context (context.c). */
 wire_bytes_t context_attribute(wire_bytes_t context, const char *name);
+
+/* 0 when it may be the name of connections, of 1 to max bytes; -EINVAL for
+ * none, -EMSGSIZE, -EILSEQ (push.c). */
+int check_name(hoist_text name, size_t max);
 
 /* Empty what a CONNECT's reply will carry (reply.c). */
 void accept_reset(accept_t *self);

@@ -25,8 +25,8 @@
  * Threads   An app and its contexts belong to the thread that calls
  *           hoist_run, which also runs every handler, one at a time: the
  *           events of a connection come in order, and handlers need no locks.
- *           hoist_stop alone may be called from anywhere.  Several apps may
- *           run in several threads.
+ *           hoist_stop and hoist_post alone may be called from anywhere.
+ *           Several apps may run in several threads.
  * Blocking  Nothing here blocks but hoist_run and hoist_main.  A handler that
  *           blocks holds up the worker; past the liveness time (see
  *           --liveness) the broker takes the worker for dead.  To wait for the
@@ -50,7 +50,7 @@ extern "C" {
 /* A worker: its routes, its middleware, its settings.  Opaque. */
 typedef struct hoist_app hoist_app;
 
-/* One event on its way through middleware and handler.  Opaque. */
+/* One event on its way through middleware and handler, or a task.  Opaque. */
 typedef struct hoist_ctx hoist_ctx;
 
 /* The WebSocket view of a context.  Opaque. */
@@ -98,6 +98,7 @@ typedef enum {
 } hoist_type;
 
 typedef enum {
+    HOIST_TASK = 0,       /* no event: see hoist_every */
     HOIST_CONNECT = 1,    /* a client wants to connect; the reply decides */
     HOIST_MESSAGE = 2,    /* a client sent a message */
     HOIST_DISCONNECT = 3, /* a connection has ended; always the last event */
@@ -209,6 +210,53 @@ int hoist_use(hoist_app *app, hoist_middleware *middleware, void *config);
 typedef void hoist_gone_handler(hoist_app *app, hoist_text connection);
 void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler);
 
+/*
+ * A task is what a worker does without an event: at intervals (hoist_every),
+ * and when another thread wants it (hoist_post).  It runs on the app's thread,
+ * between handlers.  Its context has no event: hoist_event_of is HOIST_TASK,
+ * there is no WebSocket and no connection, texts are absent, replying and
+ * accepting are -EINVAL, and there is no deadline.  It may push, close, join,
+ * leave and ask (hoist_find_user), and the answer's handler goes on with a
+ * context of that kind.
+ *
+ * It speaks to one broker, which reaches every connection whichever broker that
+ * is at: the same one as long as it is up, so that what tasks push arrives in
+ * the order made; of several brokers workers take different ones.  While none
+ * is up these functions return -ENOTCONN.
+ *
+ * data     the pointer given with the task.
+ *
+ * Returns 0, or a negative errno, which is logged (WORKER-TASK-FAILED) and
+ * changes nothing.
+ */
+typedef int hoist_task(hoist_ctx *ctx, void *data);
+
+/*
+ * Run task every so many ms, 1 to 86400000, while the app runs: first when they
+ * have passed, and no more once it was asked to stop.  A time that was missed,
+ * by a handler that blocked, is not made up for.  At most 64.
+ *
+ * data: handed to the task as it is; not copied, may be NULL.
+ * Returns 0; -EINVAL for a time out of range or no task; -ENOSPC; -EBUSY while
+ * the app runs.  Failures are kept as those of hoist_on.
+ */
+int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data);
+
+/*
+ * Have the app's thread run task soon, in the order posted.  Any thread, and
+ * signal handlers too, as long as the app is not being destroyed.
+ *
+ * A task that was taken (0) is run exactly once: while the app runs; else, when
+ * hoist_run returns, with a context that reaches no broker; so, too, by
+ * hoist_app_destroy.  So it may free data.  While too much waits to be sent to
+ * its broker, no posted task is run, and 4096 of them wait.
+ *
+ * data: handed to the task as it is; may be NULL.
+ * Returns 0; -EAGAIN when 4096 wait: try again later; -EINVAL without a task;
+ * -ENOTCONN while the app is being destroyed.
+ */
+int hoist_post(hoist_app *app, hoist_task *task, void *data);
+
 /* A pointer of the program's own, for its handlers; never looked at here. */
 void hoist_app_set_data(hoist_app *app, void *data);
 void *hoist_app_data(const hoist_app *app);
@@ -307,7 +355,8 @@ unsigned hoist_attempt(const hoist_ctx *ctx);
 /* The request end to end; the client sees it in error frames. */
 uint64_t hoist_request_number(const hoist_ctx *ctx);
 
-/* What is left of the request's time in ms; negative when it is over. */
+/* What is left of the request's time in ms; negative when it is over.  Of a
+ * task: more than anybody waits. */
 int64_t hoist_deadline_left_ms(const hoist_ctx *ctx);
 
 /* The app that runs this handler. */
@@ -350,8 +399,8 @@ struct hoist_ctx_head {
 };
 
 /*
- * The WebSocket behind an event, or NULL when there is none (a call from
- * another worker).  Costs one load.  Lent, lives as long as ctx.
+ * The WebSocket behind an event, or NULL when there is none (a task).  Costs
+ * one load.  Lent, lives as long as ctx.
  */
 static inline hoist_websocket *hoist_ws(hoist_ctx *ctx)
 {
@@ -383,9 +432,9 @@ int hoist_ws_close(hoist_websocket *ws, unsigned code, const char *reason);
  * body    at most 32 MiB.
  *
  * Returns 0; -EALREADY when there is a reply, or the event waits for an answer
- * (hoist_find_user); -EINVAL for a bad status or type; -EILSEQ for a text that
- * is no UTF-8; -EMSGSIZE; -ENOBUFS when too much waits to be sent; -ENOTCONN
- * when the broker was lost while the event waited; -ENOMEM.
+ * (hoist_find_user); -EINVAL for a bad status or type, and of a task; -EILSEQ
+ * for a text that is no UTF-8; -EMSGSIZE; -ENOBUFS when too much waits to be
+ * sent; -ENOTCONN when the broker was lost while the event waited; -ENOMEM.
  */
 int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body);
 
@@ -423,20 +472,26 @@ const char *hoist_error_message(const hoist_ctx *ctx);
 /*
  * On CONNECT, before the reply: what the accepted connection shall carry.
  * user (at most 256 bytes), tenant (256) and attributes (together 4096 as
- * encoded) come back with every later event; subprotocol (128 bytes; one of
+ * encoded) come back with every later event; the connection is in each group
+ * (name of 1 to 128 bytes, at most 64 of them) from the start, see hoist_join;
+ * subprotocol (128 bytes; one of
  * those offered) and headers (together 8192) go into the 101 response; ttl (60
  * s to 2147483647 s) is how long the connection's row in the store outlasts a
  * broker that dies, where the broker's own --store-ttl is not right for it.  A
- * value set twice has the latter value, except headers, which add up.
+ * value set twice has the latter value, except groups and headers, which add
+ * up.
  *
  * Returns 0; -EINVAL when it is no CONNECT, the name is empty, the subprotocol
  * was not offered, a header holds CR, LF or NUL, or the ttl is out of range;
- * -EALREADY after the reply and while the event waits for an answer; -EMSGSIZE;
- * -ENOTCONN when the broker was lost while the event waited.
+ * -EILSEQ for a user, tenant, attribute or group that is no UTF-8; -ENOSPC for
+ * one group too many; -EALREADY after the reply and while the event waits for
+ * an answer; -EMSGSIZE; -ENOTCONN when the broker was lost while the event
+ * waited.
  */
 int hoist_accept_user(hoist_ctx *ctx, hoist_text user);
 int hoist_accept_tenant(hoist_ctx *ctx, hoist_text tenant);
 int hoist_accept_attribute(hoist_ctx *ctx, const char *name, hoist_text value);
+int hoist_accept_group(hoist_ctx *ctx, hoist_text group);
 int hoist_accept_ttl(hoist_ctx *ctx, unsigned seconds);
 int hoist_accept_subprotocol(hoist_ctx *ctx, hoist_text subprotocol);
 int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value);
@@ -444,33 +499,185 @@ int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value);
 /* --- push and close ---------------------------------------------------- */
 
 /*
+ * Whom a push is for.  Made by the functions below; what it points at is lent
+ * until the push was made.
+ *
+ * A connection has the user and the tenant of hoist_accept_user and _tenant,
+ * and is in groups (hoist_join).  A push to such a name is for whoever has it
+ * when it comes to their gateway, whichever worker and broker they speak to;
+ * that nobody has it is no error.
+ */
+typedef enum {
+    HOIST_TO_CONNECTION = 1,
+    HOIST_TO_CONNECTIONS,
+    HOIST_TO_USER,
+    HOIST_TO_TENANT,
+    HOIST_TO_GROUP,
+    HOIST_TO_ALL,
+} hoist_target_kind;
+
+typedef struct {
+    hoist_target_kind kind;
+    hoist_text name;         /* or the id of the one connection */
+    const hoist_text *names; /* ids of connections, count of them */
+    size_t count;
+} hoist_target;
+
+/* The connection with this id, of 16 characters.  One that has ended is no
+ * error: see hoist_on_gone. */
+static inline hoist_target hoist_to_connection(hoist_text connection)
+{
+    hoist_target target = {HOIST_TO_CONNECTION, connection, NULL, 0};
+    return target;
+}
+
+/* Those with these ids, 1 to 65536. */
+static inline hoist_target hoist_to_connections(const hoist_text *connections,
+                                                size_t count)
+{
+    hoist_target target = {HOIST_TO_CONNECTIONS, {NULL, 0}, connections, count};
+    return target;
+}
+
+/* Those of a user (1 to 256 bytes), of a tenant (256), in a group (128). */
+static inline hoist_target hoist_to_user(hoist_text user)
+{
+    hoist_target target = {HOIST_TO_USER, user, NULL, 0};
+    return target;
+}
+
+static inline hoist_target hoist_to_tenant(hoist_text tenant)
+{
+    hoist_target target = {HOIST_TO_TENANT, tenant, NULL, 0};
+    return target;
+}
+
+static inline hoist_target hoist_to_group(hoist_text group)
+{
+    hoist_target target = {HOIST_TO_GROUP, group, NULL, 0};
+    return target;
+}
+
+/* Everyone. */
+static inline hoist_target hoist_to_all(void)
+{
+    hoist_target target = {HOIST_TO_ALL, {NULL, 0}, NULL, 0};
+    return target;
+}
+
+/* What became of a push. */
+typedef struct {
+    int status;         /* see below; there are counts with 200 alone */
+    uint64_t delivered; /* connections that it was put to */
+    uint64_t gone;      /* ids that stand for no connection, connections that
+                           ended meanwhile or were not reached in its ttl; and
+                           one for each gateway that was lost with it */
+    uint64_t refused;   /* connections that were closed: they read too slowly */
+} hoist_pushed;
+
+/*
+ * Is told what became of a push, when all gateways are done with it: exactly
+ * once for each push that was taken (0), on the app's thread, never by the
+ * pushing function itself, so that data may be freed there.  "Put to" is
+ * written to the client's socket or to what waits for it; not that the client
+ * has read it.  The status is
+ *
+ *     200   as counted
+ *     503   the broker was lost, or the worker ends: nobody knows, and ctx
+ *           reaches no broker (-ENOTCONN)
+ *     504   no word came in time: it may have arrived, or still arrive.  So,
+ *           too, where a broker refused the push, which is logged
+ *           (WORKER-BROKER-ERROR)
+ *
+ * ctx     of hoist_push_to a task; of hoist_push_then the event that waited, as
+ *         a hoist_answer_handler gets it.
+ * pushed  lent for the call.
+ * data    that of the options.
+ *
+ * Returns as a task, or as a hoist_answer_handler.
+ */
+typedef int hoist_pushed_handler(hoist_ctx *ctx, const hoist_pushed *pushed,
+                                 void *data);
+
+/* How to push; {0} and NULL: as it is usual. */
+typedef struct {
+    const hoist_text *except; /* ids of connections that are left out */
+    size_t except_count;      /* at most 100; 0 where the target is ids */
+    unsigned ttl_ms; /* after which a gateway puts it to nobody any more, at
+                        most 2^31 - 1; 0: no matter when */
+    hoist_pushed_handler *told; /* what became of it; NULL: nobody is */
+    void *data;                 /* for told, handed on as it is */
+} hoist_push_options;
+
+/*
  * Send a message to connections, whether or not they have to do with this
- * event.  Pushes and replies made while handling one connection's events
- * arrive in the order made, also at other connections.
+ * event.  What is pushed and replied while handling one connection's events, or
+ * pushed by tasks, arrives in the order made, also at other connections.
+ *
+ *     hoist_text self[] = {hoist_connection(ctx)};
+ *     hoist_push_options others = {.except = self, .except_count = 1};
+ *     return hoist_push_to(ctx, hoist_to_group(hoist_str("lobby")), HOIST_TEXT,
+ *                          hoist_body(ctx), &others);
  *
  * A push is taken at once and waits here while the broker's push window is
  * spent.  A worker with much waiting begins no new requests, so the pressure
  * goes back to those who cause it; a handler that pushes past the hard bound
  * (64 MiB waiting) gets an error.
  *
- * connections  count ids, 1 to 65536, of 16 characters each.  One that has
- *              ended is no error: see hoist_on_gone.
- * type         HOIST_TEXT or HOIST_BINARY.
- * body         at most 32 MiB.
+ * type     HOIST_TEXT or HOIST_BINARY.
+ * body     at most 32 MiB.
+ * options  copied, with what except points at; NULL: the usual ones.  told is
+ *          told within a minute; the event does not wait for it.
  *
- * Returns 0; -EINVAL for a bad id, count or type; -EILSEQ for a text that is
- * no UTF-8; -EMSGSIZE; -ENOBUFS past the hard bound; -ENOTCONN when the broker
- * was lost while the event waited for an answer; -ENOMEM.
+ * Returns 0; -EINVAL for a bad id, count, type or option and for an empty name;
+ * -EILSEQ for a text, name or id that is no UTF-8; -EMSGSIZE for a name or body
+ * that is too long; -ENOBUFS past the hard bound; -EBUSY when 65536 pushes to
+ * this broker have handlers that were not told yet; -ENOTCONN when the broker
+ * was lost while the event waited for an answer, or none is up for a task;
+ * -ENOMEM.
  *
  * In a $connect handler the connection itself can be pushed to and closed: it
  * happens right behind the 101, if the handler accepts.
  */
+int hoist_push_to(hoist_ctx *ctx, hoist_target target, hoist_type type,
+                  hoist_text body, const hoist_push_options *options);
+
+/* The same to count connections, and to one. */
 int hoist_push(hoist_ctx *ctx, const hoist_text *connections, size_t count,
                hoist_type type, hoist_text body);
-
-/* To one. */
 int hoist_push_one(hoist_ctx *ctx, hoist_text connection, hoist_type type,
                    hoist_text body);
+
+/*
+ * hoist_push_to, and the event waits, as behind hoist_find_user, until
+ * options.told goes on with it: 5 s at most.  All that is said there of events
+ * that wait holds.  A task waits likewise, and told goes on with the task.
+ *
+ * Returns as hoist_push_to; -EINVAL without told; -EALREADY when there is a
+ * reply, or the event waits already; -EBUSY also when 1024 events of this
+ * broker wait.  `return hoist_push_then(…);` does the right thing with all of
+ * them.
+ */
+int hoist_push_then(hoist_ctx *ctx, hoist_target target, hoist_type type,
+                    hoist_text body, const hoist_push_options *options);
+
+/*
+ * Put a connection into a group, or take it out.  It is in at most 64, together
+ * with those of hoist_accept_group, until it leaves or ends; to join twice, and
+ * to leave where one is not, does no harm.  Nothing of it is stored.  Joins,
+ * leaves and pushes of one event, or of tasks, take effect in the order made:
+ * who is made to join here gets the next push to the group.  In a $connect
+ * handler the connection itself can join.
+ *
+ * group       1 to 128 bytes.
+ * connection  16 characters.  One that has ended is no error: see
+ *             hoist_on_gone.  One that is in 64 groups stays out, which is
+ *             logged (WORKER-BROKER-ERROR, groups).
+ *
+ * They count in the push window and return as hoist_push_to.
+ */
+int hoist_join(hoist_ctx *ctx, hoist_text group, hoist_text connection);
+int hoist_leave(hoist_ctx *ctx, hoist_text group, hoist_text connection);
 
 /*
  * Close a connection, behind what was pushed to it.  Its DISCONNECT follows.
@@ -478,8 +685,8 @@ int hoist_push_one(hoist_ctx *ctx, hoist_text connection, hoist_type type,
  * code    1000, 1001, 1003, 1007 to 1013 or 3000 to 4999.
  * reason  at most 123 bytes of UTF-8; NULL for none.
  *
- * Returns 0; -EINVAL for a bad id, code or reason; -EILSEQ for a reason that
- * is no UTF-8; -ENOBUFS; -ENOTCONN as hoist_push; -ENOMEM.
+ * Returns 0; -EINVAL for a bad id, code or reason; -EILSEQ for an id or reason
+ * that is no UTF-8; -ENOBUFS; -ENOTCONN as hoist_push; -ENOMEM.
  */
 int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
                 const char *reason);

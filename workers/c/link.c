@@ -107,7 +107,9 @@ static void answer(link_t *self, query_t *query, hoist_answer *answer)
     bool holds = query->holds;
     char conn[CONN_ID_TEXT];
 
-    memcpy(conn, query->request.conn.data, sizeof conn);
+    if (holds) {
+        memcpy(conn, query->request.conn.data, sizeof conn);
+    }
     query->holds = false;
     if (core_answer(self->core, query, answer)) {
         query->holds = holds; /* it is under way again */
@@ -136,12 +138,45 @@ static void take_result(link_t *self, const message_result_t *result)
     }
 }
 
+/* --- what became of pushes ----------------------------------------------- */
+
+static void tell_pushed(link_t *self, const receipt_t *receipt,
+                        const hoist_pushed *pushed)
+{
+    hoist_answer own = {.status = pushed->status, .pushed = *pushed};
+
+    if (receipt->query != NULL) {
+        answer(self, asked_take_pushed(&self->asked, receipt->query), &own);
+    } else {
+        core_pushed(self->core, receipt, pushed, &self->outbox, &self->asked);
+    }
+}
+
+/* One that nobody waits for is of an earlier life, late, or made up. */
+static void take_pushed(link_t *self, const message_pushed_t *message)
+{
+    const hoist_pushed pushed = {.status = 200,
+                                 .delivered = message->delivered,
+                                 .gone = message->gone,
+                                 .refused = message->refused};
+    receipt_t receipt;
+
+    if (receipts_take(&self->asked.receipts, message->id, &receipt)) {
+        tell_pushed(self, &receipt, &pushed);
+    }
+}
+
 static void tick_queries(link_t *self, int64_t now_ms)
 {
+    const hoist_pushed late = {.status = 504};
+    receipt_t receipt;
     query_t *query;
 
     while ((query = asked_take_late(&self->asked, now_ms)) != NULL) {
         answer_status(self, query, 504);
+    }
+    while (receipts_take_late(&self->asked.receipts, now_ms, &receipt)) {
+        tell_pushed(self, &receipt, &late);
     }
     asked_tick(&self->asked, now_ms);
 }
@@ -150,11 +185,16 @@ static void tick_queries(link_t *self, int64_t now_ms)
  * of them ends here. */
 static void lose_queries(link_t *self)
 {
+    const hoist_pushed lost = {.status = 503};
+    receipt_t receipt;
     query_t *query;
 
     while ((query = asked_take(&self->asked)) != NULL) {
         query->ctx.over = -ENOTCONN;
         answer_status(self, query, 503);
+    }
+    while (receipts_take_any(&self->asked.receipts, &receipt)) {
+        core_pushed(self->core, &receipt, &lost, NULL, NULL);
     }
     asked_forget(&self->asked);
     mail_reset(&self->mail);
@@ -266,6 +306,7 @@ void link_init(link_t *self, const link_options_t *options, int64_t now_ms)
 void link_fini(link_t *self)
 {
     lose_queries(self);
+    asked_fini(&self->asked);
     mail_fini(&self->mail);
     outbox_fini(&self->outbox);
     buf_fini(&self->inbox);
@@ -273,8 +314,7 @@ void link_fini(link_t *self)
 
 /* --- requests ---------------------------------------------------------- */
 
-/* More output waits than this link may have: begin nothing new. */
-static bool is_busy(const link_t *self)
+bool link_is_busy(const link_t *self)
 {
     size_t waiting = outbox_waiting(&self->outbox);
 
@@ -353,7 +393,7 @@ static void take_request(link_t *self, const message_t *message, int64_t now_ms)
     if (self->state != LINK_UP) {
         return; /* of an earlier life: its outcome is settled */
     }
-    if (self->inbox_count == 0 && !is_busy(self)) {
+    if (self->inbox_count == 0 && !link_is_busy(self)) {
         begin(self, &message->request, raw, now_ms);
     } else {
         keep(self, &message->request, raw, now_ms);
@@ -363,7 +403,7 @@ static void take_request(link_t *self, const message_t *message, int64_t now_ms)
 bool link_can_resume(const link_t *self)
 {
     return (self->inbox_count > 0 || mail_is_runnable(&self->mail)) &&
-           !is_busy(self);
+           !link_is_busy(self);
 }
 
 static void resume_mail(link_t *self)
@@ -411,6 +451,12 @@ bool link_resume(link_t *self)
     return true;
 }
 
+void link_run(link_t *self, const task_t *task)
+{
+    must(self->state == LINK_UP);
+    core_run(self->core, task, &self->outbox, &self->asked);
+}
+
 /* --- what a broker says ------------------------------------------------ */
 
 static void put_bare(link_t *self, message_kind_t kind)
@@ -447,7 +493,7 @@ static int64_t oldest_ms(const link_t *self, int64_t now_ms)
 static void ping(link_t *self, int64_t now_ms)
 {
     message_ping_t ping = {
-        .in_flight = self->inbox_count + self->mail.count + self->asked.count,
+        .in_flight = self->inbox_count + self->mail.count + self->asked.events,
         .oldest_ms = (uint64_t)oldest_ms(self, now_ms),
     };
 
@@ -622,6 +668,9 @@ static void take(link_t *self, const message_t *message, int64_t now_ms)
     case KIND_RESULT:
         take_result(self, &message->result);
         break;
+    case KIND_PUSHED:
+        take_pushed(self, &message->pushed);
+        break;
     case KIND_CREDIT:
         outbox_credit(&self->outbox, &message->credit);
         break;
@@ -716,9 +765,10 @@ static int64_t state_due_ms(const link_t *self)
 int64_t link_due_ms(const link_t *self)
 {
     int64_t state_ms = state_due_ms(self), missing_ms = missing_due_ms(self);
+    int64_t asked_ms = asked_due_ms(&self->asked);
     int64_t due_ms = state_ms < missing_ms ? state_ms : missing_ms;
 
-    return self->asked.due_ms < due_ms ? self->asked.due_ms : due_ms;
+    return asked_ms < due_ms ? asked_ms : due_ms;
 }
 
 /* PING, unless there is output that cannot leave: it asks the same. */
@@ -807,7 +857,8 @@ bool link_is_drained(const link_t *self)
     case LINK_UP:
         return self->fence > 0 && self->pongs >= self->fence &&
                self->inbox_count == 0 && self->asked.count == 0 &&
-               self->mail.count == 0 && outbox_waiting(&self->outbox) == 0;
+               self->asked.receipts.count == 0 && self->mail.count == 0 &&
+               outbox_waiting(&self->outbox) == 0;
     case LINK_GREETING:
         /* A greeting that never left has told nobody that we are here. */
         return outbox_waiting(&self->outbox) > 0;

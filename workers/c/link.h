@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * One broker as a worker sees it: greeting, requests, queries, push window,
- * liveness, leaving.  The protocol without the socket: frames and times are fed
- * in, and what is to be sent collects in the outbox.  Owner thread only.
+ * One broker as a worker sees it: greeting, requests, queries, pushes and their
+ * window, liveness, leaving.  The protocol without the socket: frames and times
+ * are fed in, and what is to be sent collects in the outbox.  Owner thread
+ * only.
  *
  *              HELLO, READY          WELCOME
  *   GREETING ------------> GREETING ---------> UP
@@ -81,6 +82,12 @@ typedef struct {
 /* The greeting is in the outbox at once. */
 void link_init(link_t *self, const link_options_t *options, int64_t now_ms);
 void link_fini(link_t *self);
+
+/* Run a task, which speaks to this broker.  Only while it is UP. */
+void link_run(link_t *self, const task_t *task);
+
+/* More output waits than this link may have: begin nothing new. */
+bool link_is_busy(const link_t *self);
 
 /*
  * Begin to read a frame; call link_step until it returns false before the

@@ -10,6 +10,7 @@
  *           long is no silence
  *   flush   one frame to each broker
  *   follow  the brokers' names: a line for each address that is new
+ *   tasks   timers that are due, and what other threads have posted
  *   leave   when stopping and all is done
  */
 #include "base/clock.h"
@@ -30,8 +31,9 @@
 
 #include <zmq.h>
 
-#define FRAMES_PER_TURN   64                  /* of one broker */
-#define RESUMES_PER_TURN  256                 /* of one broker */
+#define FRAMES_PER_TURN   64  /* of one broker */
+#define RESUMES_PER_TURN  256 /* of one broker */
+#define POSTS_PER_TURN    256
 #define FRAME_BYTES       ((size_t)1 << 20)   /* a frame of ours, about */
 #define FRAME_BYTES_MAX   ((int64_t)64 << 20) /* of a broker's; section 2 */
 #define FLUSH_BYTES       ((size_t)64 << 10)  /* flush before the turn ends */
@@ -46,7 +48,7 @@
 #define PATIENCE_MS       1000 /* a terminal and a supervisor may both signal */
 
 /* What is polled before the lines. */
-enum { ITEM_STOP, ITEM_ANSWERS, ITEM_LINES };
+enum { ITEM_STOP, ITEM_ANSWERS, ITEM_POSTS, ITEM_LINES };
 
 _Static_assert(BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
 
@@ -67,6 +69,7 @@ typedef struct {
     resolver_t *resolver;       /* owned; NULL: no broker is a name */
     line_t *lines[BROKERS_MAX]; /* owned: one for each broker */
     size_t count;
+    line_t *voice;   /* borrowed: whom tasks speak to; NULL: none yet */
     uint32_t losses; /* of lines that were closed */
     zmq_pollitem_t items[ITEM_LINES + BROKERS_MAX];
     char boot[RAND_HEX_LEN + 1];
@@ -144,6 +147,9 @@ static void close_line(loop_t *self, size_t at)
         self->losses = line->link.losses + 1;
     }
     link_fini(&line->link);
+    if (self->voice == line) {
+        self->voice = NULL;
+    }
     free(line->endpoint);
     free(line);
     self->lines[at] = self->lines[--self->count];
@@ -278,12 +284,27 @@ static int open_loop(loop_t *self, hoist_app *app)
     return open_brokers(self);
 }
 
+/* What was posted until now is run, though it can reach nobody any more. */
+static void run_last_posts(loop_t *self)
+{
+    const posts_t *posts = &self->app->posts;
+    task_t task;
+
+    for (size_t left = posts_count(posts); left > 0; left--) {
+        if (!posts_take(posts, &task)) {
+            break;
+        }
+        core_run(&self->core, &task, NULL, NULL);
+    }
+}
+
 static void close_loop(loop_t *self)
 {
     resolver_destroy(&self->resolver);
     while (self->count > 0) {
         close_line(self, self->count - 1);
     }
+    run_last_posts(self);
     if (self->zmq != NULL) {
         while (zmq_ctx_term(self->zmq) < 0 && zmq_errno() == EINTR) {
         }
@@ -292,7 +313,44 @@ static void close_loop(loop_t *self)
     core_fini(&self->core);
 }
 
+/* --- whom tasks speak to ------------------------------------------------- */
+
+/*
+ * The same broker as long as it is up, so that what they push keeps its order.
+ * Each worker begins somewhere else.
+ */
+static line_t *find_voice(loop_t *self)
+{
+    line_t *voice = self->voice;
+
+    if (voice != NULL && voice->link.state == LINK_UP) {
+        return voice;
+    }
+    self->voice = NULL;
+    for (size_t i = 0; i < self->count; i++) {
+        size_t at = ((size_t)self->boot[0] + i) % self->count;
+        if (self->lines[at]->link.state == LINK_UP) {
+            self->voice = self->lines[at];
+            break;
+        }
+    }
+    return self->voice;
+}
+
+/* While their broker takes no more, posts wait, and at last whoever posts. */
+static bool takes_posts(loop_t *self)
+{
+    const line_t *voice = find_voice(self);
+
+    return voice == NULL || !link_is_busy(&voice->link);
+}
+
 /* --- the turn ---------------------------------------------------------- */
+
+static int64_t timers_due(const loop_t *self)
+{
+    return self->draining ? INT64_MAX : timers_due_ms(&self->app->timers);
+}
 
 static long wait_ms(const loop_t *self, int64_t now_ms)
 {
@@ -308,6 +366,9 @@ static long wait_ms(const loop_t *self, int64_t now_ms)
     if (self->draining && self->leave_ms < due_ms) {
         due_ms = self->leave_ms;
     }
+    if (timers_due(self) < due_ms) {
+        due_ms = timers_due(self);
+    }
     return due_ms > now_ms ? (long)(due_ms - now_ms) : 0;
 }
 
@@ -317,6 +378,9 @@ static size_t gather_items(loop_t *self)
         (zmq_pollitem_t){.fd = self->app->stop_fd, .events = ZMQ_POLLIN};
     self->items[ITEM_ANSWERS] = (zmq_pollitem_t){
         .fd = self->resolver != NULL ? resolver_fd(self->resolver) : -1,
+        .events = ZMQ_POLLIN};
+    self->items[ITEM_POSTS] = (zmq_pollitem_t){
+        .fd = takes_posts(self) ? self->app->posts.read_fd : -1,
         .events = ZMQ_POLLIN};
     for (size_t i = 0; i < self->count; i++) {
         short events = ZMQ_POLLIN;
@@ -533,11 +597,74 @@ static int take_news(loop_t *self, int64_t now_ms)
     return has_answers || is_asked_to_stop ? flush_all(self, now_ms) : 0;
 }
 
+/* --- tasks --------------------------------------------------------------- */
+
+/* Tasks take their time as handlers do: see after_handler. */
+static int run_task(loop_t *self, const task_t *task, int64_t *now_ms)
+{
+    line_t *voice = find_voice(self);
+    int64_t then_ms = *now_ms;
+
+    if (voice != NULL) {
+        link_run(&voice->link, task);
+    } else {
+        core_run(&self->core, task, NULL, NULL);
+    }
+    *now_ms = clock_mono_ms();
+    if (*now_ms == then_ms) {
+        return 0;
+    }
+    for (size_t i = 0; i < self->count; i++) {
+        link_keep_alive(&self->lines[i]->link, *now_ms);
+    }
+    return flush_all(self, *now_ms);
+}
+
+/* Each that is due by now, once. */
+static int run_timers(loop_t *self, int64_t *now_ms)
+{
+    const int64_t due_ms = *now_ms;
+    task_t task;
+    int rc = 0;
+
+    while (rc == 0 && timers_take(&self->app->timers, due_ms, &task)) {
+        rc = run_task(self, &task, now_ms);
+    }
+    return rc;
+}
+
+static int run_posts(loop_t *self, int64_t *now_ms)
+{
+    task_t task;
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < POSTS_PER_TURN && takes_posts(self); i++) {
+        if (!posts_take(&self->app->posts, &task)) {
+            break;
+        }
+        rc = run_task(self, &task, now_ms);
+    }
+    return rc;
+}
+
+static int run_tasks(loop_t *self, int64_t *now_ms)
+{
+    bool is_due = timers_due(self) <= *now_ms;
+    bool is_posted = self->items[ITEM_POSTS].revents != 0;
+    int rc = is_due ? run_timers(self, now_ms) : 0;
+
+    if (rc == 0 && is_posted) {
+        rc = run_posts(self, now_ms);
+    }
+    return rc == 0 && (is_due || is_posted) ? flush_all(self, *now_ms) : rc;
+}
+
 static int turns(loop_t *self)
 {
     int64_t now_ms = clock_mono_ms();
     int rc = flush_all(self, now_ms); /* the greetings */
 
+    timers_start(&self->app->timers, now_ms);
     while (rc == 0 && !may_leave(self, now_ms)) {
         rc = wait_for_work(self, now_ms);
         now_ms = clock_mono_ms();
@@ -547,6 +674,9 @@ static int turns(loop_t *self)
         }
         if (rc == 0) {
             rc = take_news(self, now_ms);
+        }
+        if (rc == 0) {
+            rc = run_tasks(self, &now_ms);
         }
     }
     return rc == 0 ? say_bye(self, now_ms) : rc;

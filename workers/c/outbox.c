@@ -61,6 +61,15 @@ static size_t cost_of(const message_push_t *push)
     return push->target.len + push->body.bytes.len;
 }
 
+/* Where what takes `cost` of the window goes now: behind what is held, or into
+ * what is held where the window does not allow it. */
+static buf_t *place_for(outbox_t *self, size_t cost)
+{
+    bool must_wait = outbox_is_holding(self) || !window_allows(self, cost);
+
+    return must_wait ? &self->held : &self->ready;
+}
+
 int outbox_reply(outbox_t *self, const message_reply_t *reply,
                  outbox_mark_t *mark)
 {
@@ -92,12 +101,23 @@ int outbox_push(outbox_t *self, const message_push_t *push)
     if (outbox_waiting(self) > OUTBOX_HARD_MAX) {
         return -ENOBUFS;
     }
-    if (outbox_is_holding(self) || !window_allows(self, cost_of(push))) {
-        return message_put_push(&self->held, push);
-    }
-    int rc = message_put_push(&self->ready, push);
-    if (rc == 0) {
+    buf_t *to = place_for(self, cost_of(push));
+    int rc = message_put_push(to, push);
+    if (rc == 0 && to == &self->ready) {
         spend(self, cost_of(push));
+    }
+    return rc;
+}
+
+int outbox_join(outbox_t *self, message_kind_t kind, const message_join_t *join)
+{
+    if (outbox_waiting(self) > OUTBOX_HARD_MAX) {
+        return -ENOBUFS;
+    }
+    buf_t *to = place_for(self, 0);
+    int rc = message_put_join(to, kind, join);
+    if (rc == 0 && to == &self->ready) {
+        spend(self, 0);
     }
     return rc;
 }
@@ -115,6 +135,11 @@ int outbox_query(outbox_t *self, wire_bytes_t query)
     return wire_put_raw(&self->ready, query);
 }
 
+static bool is_counted(message_kind_t kind)
+{
+    return kind == KIND_PUSH || kind == KIND_JOIN || kind == KIND_LEAVE;
+}
+
 /* Move messages from held to ready while the window allows. */
 static void release(outbox_t *self)
 {
@@ -125,13 +150,13 @@ static void release(outbox_t *self)
         message_t message;
 
         must(message_decode(&cursor, &message) == 1); /* we encoded it */
-        bool is_push = message.kind == KIND_PUSH;
-        size_t cost = is_push ? cost_of(&message.push) : 0;
-        if ((is_push && !window_allows(self, cost)) ||
+        bool counts = is_counted(message.kind);
+        size_t cost = message.kind == KIND_PUSH ? cost_of(&message.push) : 0;
+        if ((counts && !window_allows(self, cost)) ||
             buf_put(&self->ready, rest.data, message.size) < 0) {
             return;
         }
-        if (is_push) {
+        if (counts) {
             spend(self, cost);
         }
         self->held_at += message.size;

@@ -21,13 +21,13 @@
 #define OUTBOX_BODY_MAX ((size_t)32 << 20)
 
 typedef struct {
-    buf_t ready;           /* owned */
-    buf_t held;            /* owned */
-    size_t held_at;        /* bytes of held that have been moved to ready */
-    uint64_t window;       /* pushes that may be on their way */
-    uint64_t window_bytes; /* of their targets and bodies */
-    uint64_t pushes;       /* on their way: sent, no CREDIT yet */
-    uint64_t push_bytes;   /* of their targets and bodies */
+    buf_t ready;     /* owned */
+    buf_t held;      /* owned */
+    size_t held_at;  /* bytes of held that have been moved to ready */
+    uint64_t window; /* pushes, joins and leaves that may be on their way */
+    uint64_t window_bytes; /* of the pushes' targets and bodies */
+    uint64_t pushes;     /* on their way: sent, no CREDIT yet; and the others */
+    uint64_t push_bytes; /* of their targets and bodies */
 } outbox_t;
 
 /* Where a reply was put, so that it can be taken back in the same turn. */
@@ -58,12 +58,14 @@ static inline bool outbox_is_holding(const outbox_t *self)
 /*
  * Append in order.
  * Return 0; -EMSGSIZE for a body above OUTBOX_BODY_MAX; -ENOBUFS when
- * OUTBOX_HARD_MAX waits (push, close) or the buffer is at its limit (reply);
- * -ENOMEM.
+ * OUTBOX_HARD_MAX waits (push, join, close) or the buffer is at its limit
+ * (reply); -ENOMEM.
  */
 int outbox_reply(outbox_t *self, const message_reply_t *reply,
                  outbox_mark_t *mark);
 int outbox_push(outbox_t *self, const message_push_t *push);
+int outbox_join(outbox_t *self, message_kind_t kind, /* or LEAVE */
+                const message_join_t *join);
 int outbox_close(outbox_t *self, const message_close_t *close);
 
 /*

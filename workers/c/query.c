@@ -45,8 +45,7 @@ static int copy_request(query_t *query, const message_request_t *request)
     return rc;
 }
 
-/* The event of this context, as it is told to go on later. */
-static query_t *new_query(const hoist_ctx *ctx)
+query_t *query_new(const hoist_ctx *ctx)
 {
     query_t *query = calloc(1, sizeof *query);
 
@@ -58,10 +57,14 @@ static query_t *new_query(const hoist_ctx *ctx)
     query->ctx.home = query;
     query->ctx.outbox = ctx->outbox;
     query->ctx.asked = ctx->asked;
-    query->ctx.request = &query->request;
     query->ctx.due_ms = ctx->due_ms;
     query->came_ms = ctx->due_ms - (int64_t)ctx->request->deadline_ms;
     buf_init(&query->bytes, FRAME_MAX + (1u << 10));
+    if (ctx_is_task(ctx)) {
+        query->ctx.head.ws = NULL;
+        return query;
+    }
+    query->ctx.request = &query->request;
     if (copy_request(query, ctx->request) < 0) {
         query_destroy(&query);
     }
@@ -147,12 +150,11 @@ static int check_options(const hoist_find_options *options)
     return is_wrong ? -EINVAL : !is_utf8(options->cursor) ? -EILSEQ : 0;
 }
 
-/* 0 when the event may ask now. */
-static int may_ask(const hoist_ctx *ctx)
+int ctx_may_ask(const hoist_ctx *self)
 {
-    int rc = ctx_may_reply(ctx);
+    int rc = ctx_may_go_on(self);
 
-    return rc == 0 && ctx->asked == NULL ? -ENOTCONN : rc;
+    return rc == 0 && self->asked == NULL ? -ENOTCONN : rc;
 }
 
 static int put(query_t *query, const char *word, hoist_text text,
@@ -173,7 +175,7 @@ static int ask(hoist_ctx *ctx, const char *word, hoist_text text,
                void *data)
 {
     const hoist_find_options usual = {0};
-    int rc = may_ask(ctx);
+    int rc = ctx_may_ask(ctx);
 
     options = options != NULL ? options : &usual;
     if (rc == 0) {
@@ -182,13 +184,14 @@ static int ask(hoist_ctx *ctx, const char *word, hoist_text text,
     if (rc < 0) {
         return rc;
     }
-    query_t *query = ctx->home != NULL ? ctx->home : new_query(ctx);
+    query_t *query = ctx->home != NULL ? ctx->home : query_new(ctx);
     if (query == NULL) {
         return -ENOMEM;
     }
     rc = put(query, word, text, options);
     if (rc == 0) {
         query->handler = handler;
+        query->pushed = NULL;
         query->data = data;
         ctx->query = query;
         return 0;

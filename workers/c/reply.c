@@ -22,8 +22,10 @@ void accept_reset(accept_t *self)
     self->subprotocol = (wire_bytes_t){NULL, 0};
     self->attributes.len = 0;
     self->headers.len = 0;
+    self->groups.len = 0;
     self->attribute_count = 0;
     self->header_count = 0;
+    self->group_count = 0;
     self->ttl_s = 0;
 }
 
@@ -40,12 +42,17 @@ void accept_move(hoist_ctx *from, hoist_ctx *to)
     from->accept = clean;
 }
 
-int ctx_may_reply(const hoist_ctx *self)
+int ctx_may_go_on(const hoist_ctx *self)
 {
     if (self->over != 0) {
         return self->over;
     }
     return self->status != 0 || self->query != NULL ? -EALREADY : 0;
+}
+
+int ctx_may_reply(const hoist_ctx *self)
+{
+    return ctx_is_task(self) ? -EINVAL : ctx_may_go_on(self);
 }
 
 /* 0 when the event is a CONNECT that has no reply yet. */
@@ -68,6 +75,9 @@ int hoist_accept_user(hoist_ctx *ctx, hoist_text user)
     if (user.len > sizeof accept->user) {
         return -EMSGSIZE;
     }
+    if (!is_utf8(user)) {
+        return -EILSEQ;
+    }
     if (user.len > 0) {
         memcpy(accept->user, user.data, user.len);
     }
@@ -86,6 +96,9 @@ int hoist_accept_tenant(hoist_ctx *ctx, hoist_text tenant)
     }
     if (tenant.len > sizeof accept->tenant) {
         return -EMSGSIZE;
+    }
+    if (!is_utf8(tenant)) {
+        return -EILSEQ;
     }
     if (tenant.len > 0) {
         memcpy(accept->tenant, tenant.data, tenant.len);
@@ -145,6 +158,9 @@ int hoist_accept_attribute(hoist_ctx *ctx, const char *name, hoist_text value)
     if (rc == 0 && (name == NULL || *name == '\0')) {
         rc = -EINVAL;
     }
+    if (rc == 0 && (!is_utf8(hoist_str(name)) || !is_utf8(value))) {
+        rc = -EILSEQ;
+    }
     if (rc < 0) {
         return rc;
     }
@@ -165,6 +181,43 @@ int hoist_accept_attribute(hoist_ctx *ctx, const char *name, hoist_text value)
         accept->attribute_count++;
     }
     return 0;
+}
+
+/* Is the group among those that the connection joins? */
+static bool has_group(const accept_t *accept, hoist_text group)
+{
+    wire_bytes_t all = {accept->groups.data, accept->groups.len};
+    wire_cursor_t at = wire_cursor(all);
+    wire_bytes_t found;
+
+    while (!wire_at_end(&at)) {
+        must(wire_get_str(&at, &found) == 0); /* we wrote it */
+        if (wire_equal(found, wire_of(group))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int hoist_accept_group(hoist_ctx *ctx, hoist_text group)
+{
+    accept_t *accept = &ctx->accept;
+    int rc = may_accept(ctx);
+
+    if (rc == 0) {
+        rc = check_name(group, GROUP_MAX);
+    }
+    if (rc < 0 || has_group(accept, group)) {
+        return rc;
+    }
+    if (accept->group_count == GROUPS_MAX) {
+        return -ENOSPC;
+    }
+    rc = wire_put_str(&accept->groups, wire_of(group));
+    if (rc == 0) {
+        accept->group_count++;
+    }
+    return rc;
 }
 
 int hoist_accept_ttl(hoist_ctx *ctx, unsigned seconds)
@@ -262,6 +315,17 @@ static int put_headers(buf_t *out, const accept_t *accept)
     return rc < 0 ? rc : wire_put_raw(out, pairs);
 }
 
+static int put_groups(buf_t *out, const accept_t *accept)
+{
+    wire_bytes_t names = {accept->groups.data, accept->groups.len};
+    int rc = wire_put_text(out, "groups");
+
+    if (rc == 0) {
+        rc = wire_put_array(out, accept->group_count);
+    }
+    return rc < 0 ? rc : wire_put_raw(out, names);
+}
+
 /* The options map of a CONNECT's REPLY; scratch stays empty for none. */
 static int put_options(buf_t *scratch, const accept_t *accept)
 {
@@ -270,7 +334,8 @@ static int put_options(buf_t *scratch, const accept_t *accept)
     bool chosen = accept->subprotocol.len > 0;
     uint32_t entries = (uint32_t)accept->has_user + accept->has_tenant +
                        chosen + (accept->attribute_count > 0) +
-                       (accept->header_count > 0) + (accept->ttl_s > 0);
+                       (accept->header_count > 0) + (accept->group_count > 0) +
+                       (accept->ttl_s > 0);
     int rc = entries > 0 ? wire_put_map(scratch, entries) : 0;
 
     if (rc == 0 && accept->has_user) {
@@ -287,6 +352,9 @@ static int put_options(buf_t *scratch, const accept_t *accept)
     }
     if (rc == 0 && accept->header_count > 0) {
         rc = put_headers(scratch, accept);
+    }
+    if (rc == 0 && accept->group_count > 0) {
+        rc = put_groups(scratch, accept);
     }
     if (rc == 0 && accept->ttl_s > 0 &&
         (rc = wire_put_text(scratch, "ttl")) == 0) {
