@@ -75,11 +75,13 @@ def says_how_to_use_it(program, name):
     assert ended.stderr == f"usage: {name} ENDPOINT\n", ended
 
 
-def test_echo_without_an_argument_says_how_to_use_it():
+def test_without_an_argument_they_say_how_to_use_them():
     says_how_to_use_it(sys.executable, "echo.py")
     says_how_to_use_it(node(), "echo.mjs")
     says_how_to_use_it(sys.executable, "who.py")
     says_how_to_use_it(node(), "who.mjs")
+    says_how_to_use_it(sys.executable, "chat.py")
+    says_how_to_use_it(node(), "chat.mjs")
 
 
 def ends_without_a_word(program, name):
@@ -205,8 +207,25 @@ def test_readme_shows_echo_c_as_it_is():
 
 # --- chat --------------------------------------------------------------------
 
-def chat(hoist):
-    return Example(hoist, BUILD + "/workers/examples/chat", "--broker", hoist.workers)
+class Chat(Example):
+    """The same chat in three languages: each test has all of them, in turns."""
+
+    LANGUAGES = {"C": lambda: [BUILD + "/workers/examples/chat", "--broker"],
+                 "Python": lambda: [sys.executable, EXAMPLES + "/chat.py"],
+                 "JavaScript": lambda: [node(), EXAMPLES + "/chat.mjs"]}
+
+    def __init__(self, hoist, language):
+        super().__init__(hoist, *self.LANGUAGES[language](), hoist.workers)
+
+
+def in_each_language(test):
+    """A test of (hoist, chat), where chat() starts a worker."""
+    def run_all():
+        for language in Chat.LANGUAGES:
+            print("  in " + language, flush=True)
+            with Hoist() as hoist:
+                test(hoist, lambda: Chat(hoist, language))
+    return run_all
 
 
 def enter(hoist, name, room="den"):
@@ -219,11 +238,12 @@ def hears(client):
 
 def who(client):
     client.send('{"action":"who"}')
-    return hears(client)["names"]
+    return sorted(hears(client)["names"])
 
 
-def test_chat_two_talk_and_the_other_room_does_not_hear_it():
-    with Hoist() as hoist, chat(hoist):
+@in_each_language
+def test_chat_two_talk_and_the_other_room_does_not_hear_it(hoist, chat):
+    with chat():
         ada, far = enter(hoist, "Ada"), enter(hoist, "Ada", "attic")
         bob = enter(hoist, "Bob")
         assert hears(ada) == {"type": "joined", "name": "Bob"}
@@ -234,18 +254,29 @@ def test_chat_two_talk_and_the_other_room_does_not_hear_it():
         assert who(far) == ["Ada"]
 
 
-def test_chat_announces_who_leaves():
-    with Hoist() as hoist, chat(hoist):
+@in_each_language
+def test_chat_tells_who_asks_who_and_where_it_is(hoist, chat):
+    with chat():
+        ada = Client(hoist.address, "/?name=Ada").opened()
+        ada.send('{"action":"who"}')
+        assert hears(ada) == {"type": "here", "you": "Ada", "room": "lobby",
+                              "names": ["Ada"]}
+
+
+@in_each_language
+def test_chat_announces_who_leaves(hoist, chat):
+    with chat():
         ada = enter(hoist, "Ada")
         bob = enter(hoist, "Bob")
         assert hears(ada)["type"] == "joined"
         bob.sock.close()
         assert hears(ada) == {"type": "left", "name": "Bob"}
-        assert who(ada) == ["Ada"]
+        until(lambda: who(ada) == ["Ada"], "the row to go")
 
 
-def test_chat_refuses_a_taken_name_until_it_is_free():
-    with Hoist() as hoist, chat(hoist):
+@in_each_language
+def test_chat_refuses_a_taken_name_until_it_is_free(hoist, chat):
+    with chat():
         ada = enter(hoist, "Ada")
         assert enter(hoist, "Ada").status == 409
         assert hears(ada) == {"type": "taken", "name": "Ada"}
@@ -253,8 +284,9 @@ def test_chat_refuses_a_taken_name_until_it_is_free():
         until(lambda: enter(hoist, "Ada").status == 101, "the name to be free")
 
 
-def test_chat_refuses_names_without_or_with_too_many_bytes():
-    with Hoist() as hoist, chat(hoist):
+@in_each_language
+def test_chat_refuses_names_without_or_with_too_many_bytes(hoist, chat):
+    with chat():
         assert enter(hoist, "").status == 400
         assert Client(hoist.address, "/").opened().status == 400
         assert enter(hoist, "a" * 33).status == 400
@@ -262,19 +294,21 @@ def test_chat_refuses_names_without_or_with_too_many_bytes():
         assert enter(hoist, "a" * 32).status == 101
 
 
-def test_chat_answers_nonsense_with_an_error_frame():
-    with Hoist() as hoist, chat(hoist):
+@in_each_language
+def test_chat_answers_nonsense_with_an_error_frame(hoist, chat):
+    with chat():
         ada = enter(hoist, "Ada")
         for text in ('{"action":"say"}', '{"action":"say","text":3}',
-                     '{"action":"say","text":""}'):
+                     '{"action":"say","text":""}', '{"action":"say","text":null}'):
             ada.send(text)
             assert hears(ada)["message"] == "Bad Request"
         ada.send(json.dumps({"action": "say", "text": "x" * 4097}))
         assert hears(ada)["message"] == "Message too long"
 
 
-def test_chat_says_what_it_understands():
-    with Hoist() as hoist, chat(hoist):
+@in_each_language
+def test_chat_says_what_it_understands(hoist, chat):
+    with chat():
         ada = enter(hoist, "Ada")
         for text in ('{"action":"sing"}', '{"text":"no action"}', "no JSON", "{", "3"):
             ada.send(text)
@@ -286,15 +320,53 @@ def test_chat_says_what_it_understands():
         assert who(ada) == ["Ada"]
 
 
-def test_chat_restarted_learns_its_members_again():
-    with Hoist() as hoist:
-        first = chat(hoist)
-        ada = enter(hoist, "Ada")
+@in_each_language
+def test_chat_lists_more_people_than_a_page_of_rows(hoist, chat):
+    with chat():
+        people = [enter(hoist, f"n{i:03}") for i in range(120)]
+        assert who(people[-1]) == [f"n{i:03}" for i in range(120)]
+
+
+@in_each_language
+def test_chat_restarted_knows_who_is_there(hoist, chat):
+    first = chat()
+    ada = enter(hoist, "Ada")
+    assert who(ada) == ["Ada"]
+    first.stop()
+    with chat():
         assert who(ada) == ["Ada"]
-        first.stop()
-        with chat(hoist):
-            assert who(ada) == ["Ada"]
-            assert enter(hoist, "Ada").status == 409
+        assert enter(hoist, "Ada").status == 409
+
+
+def test_chats_of_all_languages_are_one_chat():
+    with Hoist() as hoist:
+        chats = [Chat(hoist, language) for language in Chat.LANGUAGES]
+        people = [enter(hoist, f"n{i}") for i in range(6)]
+        for i, each in enumerate(people):
+            for name in range(i + 1, len(people)):
+                assert hears(each) == {"type": "joined", "name": f"n{name}"}
+        for each in people:
+            assert who(each) == [f"n{i}" for i in range(6)]
+        people[2].send('{"action":"say","text":"hello"}')
+        for each in people:
+            assert hears(each) == {"type": "said", "name": "n2", "text": "hello"}
+        Client.close_all()
+        for each in chats:
+            each.stop()
+
+
+# --- dashboard ---------------------------------------------------------------
+
+def test_the_dashboard_tells_everyone_once_a_second():
+    with Hoist() as hoist, \
+            Example(hoist, BUILD + "/workers/examples/dashboard", "--broker", hoist.workers):
+        ada, bob = [Client(hoist.address).opened() for _ in range(2)]
+        until(lambda: hears(ada)["watching"] == 2, "both to be counted")
+        first, second = hears(bob), hears(bob)
+        assert first["type"] == "load" and len(first["load"]) == 3, first
+        assert second["number"] == first["number"] + 1
+        bob.send('{"action":"now"}')
+        assert hears(bob)["number"] >= second["number"]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 15000;
-const WHO_EVERY_MS = 20000; // lets a restarted worker learn who is here
+const WHO_EVERY_MS = 20000; // mends the list, should a joined or left be missed
 const LOG_MAX = 500; // lines kept on the page
 const NAME_BYTES = 32; // as in chat.c
 
