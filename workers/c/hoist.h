@@ -754,9 +754,12 @@ typedef struct {
  *     404   there is no connection with this id
  *     503   the store cannot answer now, or the gateway is not there; or the
  *           broker was lost, or the worker ends without having waited: then
- * hoist_reply, hoist_push and hoist_close return -ENOTCONN, and the event has
- * ended 504   there was no answer in time and other numbers of a broker that
- * thinks otherwise; there are rows with 200 alone
+ *           hoist_reply, hoist_push and hoist_close return -ENOTCONN, and the
+ *           event has ended
+ *     504   there was no answer in time
+ *
+ * and other numbers of a broker that thinks otherwise; there are rows with 200
+ * alone.
  *
  * A handler that fails after it has asked ends its event with that failure, at
  * once; the answer's handler is called all the same, and its replies get
