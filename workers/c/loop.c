@@ -17,49 +17,25 @@
 #include "base/rand.h"
 #include "base/resolver.h"
 #include "base/xalloc.h"
-#include "base/zdial.h"
-#include "base/zparts.h"
-#include "workers/c/link.h"
+#include "workers/c/line.h"
 #include "workers/c/signals.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include <unistd.h>
 
 #include <zmq.h>
 
-#define FRAMES_PER_TURN   64  /* of one broker */
-#define RESUMES_PER_TURN  256 /* of one broker */
-#define POSTS_PER_TURN    256
-#define FRAME_BYTES       ((size_t)1 << 20)   /* a frame of ours, about */
-#define FRAME_BYTES_MAX   ((int64_t)64 << 20) /* of a broker's; section 2 */
-#define FLUSH_BYTES       ((size_t)64 << 10)  /* flush before the turn ends */
-#define HWM_SLACK         1024                /* frames that carry no request */
-#define LINGER_MS         1000 /* for what a stop leaves unsent */
-#define CONNECT_MS        2000 /* or TCP would try for two minutes */
-#define RECONNECT_MS      50   /* first pause, doubled up to … */
-#define RECONNECT_MAX_MS  2000
-#define TRANSPORT_PING_MS 5000 /* ZMTP: finds dead hosts */
-#define TRANSPORT_DEAD_MS 15000
-#define WAIT_MAX_MS       1000
-#define PATIENCE_MS       1000 /* a terminal and a supervisor may both signal */
+#define POSTS_PER_TURN 256
+#define WAIT_MAX_MS    1000
+#define PATIENCE_MS    1000 /* a terminal and a supervisor may both signal */
 
 /* What is polled before the lines. */
 enum { ITEM_STOP, ITEM_ANSWERS, ITEM_POSTS, ITEM_LINES };
 
 _Static_assert(BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
-
-typedef struct {
-    link_t link;
-    size_t slot;        /* of the roster */
-    char *endpoint;     /* owned */
-    void *socket;       /* owned: DEALER, or NULL */
-    bool blocked;       /* the socket takes no more just now */
-    int64_t blocked_ms; /* since when; 0: it is not */
-} line_t;
 
 typedef struct {
     hoist_app *app; /* borrowed */
@@ -82,76 +58,18 @@ typedef struct {
 
 /* --- lines ------------------------------------------------------------- */
 
-static int set_int(void *socket, int option, int64_t value)
-{
-    int number = value > INT32_MAX ? INT32_MAX : (int)value;
-    int rc = zmq_setsockopt(socket, option, &number, sizeof number);
-
-    return rc < 0 ? -zmq_errno() : 0;
-}
-
-/*
- * IMMEDIATE: nothing is queued for a broker that is not there.  What it would
- * get at its return would be answers to questions of another life.
- */
-static int configure(void *socket, const settings_t *settings)
-{
-    /* Of all brokers: the share of one may grow. */
-    const int64_t window = (int64_t)settings->window + HWM_SLACK;
-    const int64_t options[][2] = {
-        {ZMQ_LINGER, LINGER_MS},
-        {ZMQ_IMMEDIATE, 1},
-        {ZMQ_SNDHWM, window},
-        {ZMQ_RCVHWM, window},
-        {ZMQ_CONNECT_TIMEOUT, CONNECT_MS},
-        {ZMQ_RECONNECT_IVL, RECONNECT_MS},
-        {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS},
-        {ZMQ_HEARTBEAT_IVL, TRANSPORT_PING_MS},
-        {ZMQ_HEARTBEAT_TIMEOUT, TRANSPORT_DEAD_MS},
-    };
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < sizeof options / sizeof *options; i++) {
-        rc = set_int(socket, (int)options[i][0], options[i][1]);
-    }
-    int64_t most = FRAME_BYTES_MAX;
-    if (rc == 0 &&
-        zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most) < 0) {
-        rc = -zmq_errno();
-    }
-    return rc;
-}
-
-static int connect_line(loop_t *self, line_t *line)
-{
-    line->socket = zmq_socket(self->zmq, ZMQ_DEALER);
-    if (line->socket == NULL) {
-        return -zmq_errno();
-    }
-    int rc = configure(line->socket, &self->app->settings);
-    if (rc == 0 && zdial(line->socket, line->endpoint) < 0) {
-        rc = -zmq_errno();
-    }
-    return rc;
-}
-
 static void close_line(loop_t *self, size_t at)
 {
     line_t *line = self->lines[at];
 
-    if (line->socket != NULL) {
-        zmq_close(line->socket);
-    }
     /* Whoever is welcomed after us is not to be taken for us. */
     if (line->link.losses >= self->losses) {
         self->losses = line->link.losses + 1;
     }
-    link_fini(&line->link);
     if (self->voice == line) {
         self->voice = NULL;
     }
-    free(line->endpoint);
-    free(line);
+    line_destroy(&line);
     self->lines[at] = self->lines[--self->count];
 }
 
@@ -165,22 +83,18 @@ static int open_line(loop_t *self, size_t slot, int64_t now_ms)
 {
     const settings_t *settings = &self->app->settings;
     size_t brokers = roster_count(&self->roster);
-    line_t *line = xcalloc(1, sizeof *line);
-
-    line->slot = slot;
-    line->endpoint = xstrdup(roster_endpoint(&self->roster, slot));
-    link_options_t options = {
+    const link_options_t options = {
         .core = &self->core,
-        .endpoint = line->endpoint,
+        .endpoint = roster_endpoint(&self->roster, slot),
         .boot = self->boot,
         .name = self->name,
         .window = share(settings->window, brokers),
         .window_bytes = share(settings->window_bytes, brokers),
         .losses = self->losses,
     };
-    link_init(&line->link, &options, now_ms);
+    line_t *line = line_new(&options, slot, now_ms);
     self->lines[self->count++] = line;
-    int rc = connect_line(self, line);
+    int rc = line_connect(line, self->zmq, settings);
     if (rc < 0) {
         log_err("WORKER-CONNECT", "broker=%s error=\"%s\"", line->endpoint,
                 zmq_strerror(-rc));
@@ -409,119 +323,6 @@ static int wait_for_work(loop_t *self, int64_t now_ms)
     return 0;
 }
 
-/* The broker is away or does not read. */
-static void block(line_t *line, int64_t now_ms)
-{
-    line->blocked = true;
-    zdial_again(line->socket, line->endpoint, &line->blocked_ms, now_ms,
-                line->link.state == LINK_UP);
-}
-
-static int flush(line_t *line, int64_t now_ms)
-{
-    const buf_t *ready = &line->link.outbox.ready;
-
-    line->blocked = false;
-    while (ready->len > 0) {
-        size_t len = outbox_frame(&line->link.outbox, FRAME_BYTES);
-        if (zmq_send(line->socket, ready->data, len, ZMQ_DONTWAIT) < 0) {
-            int error = zmq_errno();
-            if (error == EAGAIN) {
-                block(line, now_ms);
-            }
-            return line->blocked || error == EINTR ? 0 : -error;
-        }
-        line->blocked_ms = 0;
-        link_sent(&line->link, len, now_ms);
-    }
-    return 0;
-}
-
-/*
- * Handlers take their time: once it has moved on, or much has collected, what
- * is ready goes out, so that one slow handler does not hold back the replies
- * of those before it, nor our sign of life.
- */
-static int after_handler(line_t *line, int64_t *now_ms)
-{
-    int64_t then_ms = *now_ms;
-
-    *now_ms = clock_mono_ms();
-    if (*now_ms == then_ms && line->link.outbox.ready.len < FLUSH_BYTES) {
-        return 0;
-    }
-    link_keep_alive(&line->link, *now_ms);
-    return flush(line, *now_ms);
-}
-
-static int read_frame(line_t *line, zmq_msg_t *frame, int64_t *now_ms)
-{
-    wire_bytes_t bytes = {zmq_msg_data(frame), zmq_msg_size(frame)};
-    int rc = 0;
-
-    link_feed(&line->link, bytes, *now_ms);
-    while (rc == 0 && link_step(&line->link, *now_ms)) {
-        rc = after_handler(line, now_ms);
-    }
-    return rc;
-}
-
-static int read_line(line_t *line, int64_t *now_ms)
-{
-    int rc = 0;
-
-    for (int i = 0; rc == 0 && i < FRAMES_PER_TURN; i++) {
-        zmq_msg_t frame;
-        zmq_msg_init(&frame);
-        if (zmq_msg_recv(&frame, line->socket, ZMQ_DONTWAIT) < 0) {
-            int error = zmq_errno();
-            zmq_msg_close(&frame);
-            return error == EAGAIN || error == EINTR ? 0 : -error;
-        }
-        if (zmq_msg_more(&frame)) {
-            zparts_skip(line->socket, &frame);
-            link_bad_frame(&line->link, EPROTO);
-        } else {
-            rc = read_frame(line, &frame, now_ms);
-        }
-        zmq_msg_close(&frame);
-    }
-    return rc;
-}
-
-static int resume(line_t *line, int64_t *now_ms)
-{
-    int rc = 0;
-
-    for (int i = 0; rc == 0 && i < RESUMES_PER_TURN; i++) {
-        if (!link_resume(&line->link)) {
-            break;
-        }
-        rc = after_handler(line, now_ms);
-    }
-    return rc;
-}
-
-/* read, resume, tick and flush one line. */
-static int turn_line(line_t *line, short events, int64_t *now_ms)
-{
-    /* An answer may have come while another line's handlers ran. */
-    bool may_have_come = line->link.asked_ms > 0;
-    int rc = 0;
-
-    if ((events & ZMQ_POLLIN) != 0 || may_have_come) {
-        rc = read_line(line, now_ms);
-    }
-    if (rc == 0) {
-        rc = resume(line, now_ms);
-    }
-    if (rc < 0) {
-        return rc;
-    }
-    link_tick(&line->link, *now_ms);
-    return flush(line, *now_ms);
-}
-
 /* --- leaving ----------------------------------------------------------- */
 
 static void take_stop(loop_t *self, int64_t now_ms)
@@ -568,7 +369,7 @@ static int flush_all(loop_t *self, int64_t now_ms)
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < self->count; i++) {
-        rc = flush(self->lines[i], now_ms);
+        rc = line_flush(self->lines[i], now_ms);
     }
     return rc;
 }
@@ -599,7 +400,7 @@ static int take_news(loop_t *self, int64_t now_ms)
 
 /* --- tasks --------------------------------------------------------------- */
 
-/* Tasks take their time as handlers do: see after_handler. */
+/* Tasks take their time as handlers do: see line_turn. */
 static int run_task(loop_t *self, const task_t *task, int64_t *now_ms)
 {
     line_t *voice = find_voice(self);
@@ -669,7 +470,7 @@ static int turns(loop_t *self)
         rc = wait_for_work(self, now_ms);
         now_ms = clock_mono_ms();
         for (size_t i = 0; rc == 0 && i < self->count; i++) {
-            rc = turn_line(self->lines[i], self->items[ITEM_LINES + i].revents,
+            rc = line_turn(self->lines[i], self->items[ITEM_LINES + i].revents,
                            &now_ms);
         }
         if (rc == 0) {
