@@ -235,7 +235,7 @@ static void on_end(void *user)
     broker_t *self = user;
 
     probe_when_due(self);
-    if (self->letters != NULL) {
+    if (self->letters != NULL && self->drain_until_ms == 0) {
         dead_letters_turn(self->letters, clock_mono_ms(), clock_wall_ms());
     }
     core_end(self->core);

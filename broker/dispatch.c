@@ -754,6 +754,9 @@ static bool is_to_be_had_again(const request_t *request)
     if (!request->is_again || request->conn->is_moved) {
         return false;
     }
+    if (request->event == EVENT_DISCONNECT) {
+        return request->attempt < DISCONNECT_DEATHS;
+    }
     if (!request_has_deadline(request)) {
         return true;
     }
@@ -788,6 +791,7 @@ static void bury(core_t *core, worker_t *worker, list_t *homeless)
         make_homeless(request->conn, homeless);
         let_go(request);
         core->stats.worker_died++;
+        core->stats.disconnects_lost += request->event == EVENT_DISCONNECT;
         if (request->attempt > 1 || request->letter != 0) {
             outcome_bury(core, request);
         }

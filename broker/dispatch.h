@@ -11,7 +11,8 @@
 
 #include "broker/state.h"
 
-#define DISCONNECT_MS 29000 /* time for a DISCONNECT that nobody waits for */
+#define DISCONNECT_MS     29000 /* time for a DISCONNECT that nobody waits for */
+#define DISCONNECT_DEATHS 100   /* of workers that had it, and no more */
 
 /*
  * Take a request (conn, event, gateway_id, number, size and due_ms set) into

@@ -63,7 +63,7 @@ struct worker {
     list_t in_crew;   /* on its load level, or alone when full */
     list_t in_flight; /* requests that it holds */
     list_t waiters;   /* connections bound to it that wait for room */
-    uint64_t handle;  /* stands for it in PUSH, CLOSE and WELCOME */
+    uint64_t handle;  /* stands for it in all that is told others; no reuse */
     bool is_route_turn;
     uint32_t queries; /* under way */
 

@@ -33,7 +33,8 @@
     X(swept, counter, rows, "of dead brokers that were removed")               \
     X(queries, counter, messages, "QUERY messages taken from workers")         \
     X(queries_live, counter, messages, "questions put to gateways for them")   \
-    X(disconnects_lost, counter, events, "no worker came for them in time")    \
+    X(disconnects_lost, counter, events,                                       \
+      "no worker came for them in time, or each that had them died")           \
     X(replies_unknown, counter, replies, "REPLY to a request not held")        \
     X(replies_late, counter, replies, "REPLY after the deadline")              \
     X(pushes, counter, messages, "PUSH messages taken from workers")           \

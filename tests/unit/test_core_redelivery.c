@@ -82,6 +82,27 @@ static void after_the_last_attempt_the_client_is_told(void **state)
     assert_int_equal(core_stats(broker.core)->requests, 0);
 }
 
+static void a_disconnect_that_kills_a_hundred_workers_is_given_up(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    (void)state;
+
+    uint64_t id = client_leaves(a_client(gateway));
+    for (int i = 1; i <= 100; i++) {
+        takes_event(worker, EVENT_DISCONNECT);
+        gets_nothing(gateway);
+        snprintf(worker->boot, sizeof worker->boot, "life %d", i);
+        put_hello(worker);
+        announces(worker, "$disconnect", 8);
+        gets(worker, KIND_WELCOME);
+    }
+    gets_nothing(worker);
+    gets_reply(gateway, id, 500);
+    assert_int_equal(core_stats(broker.core)->disconnects_lost, 1);
+    assert_int_equal(core_stats(broker.core)->requests, 0);
+}
+
 static void the_order_of_a_connection_is_kept(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -258,6 +279,7 @@ int main(void)
         TEST(a_message_goes_to_another_worker_as_the_second_attempt),
         TEST(what_is_said_of_the_attempt_before_is_nobodys),
         TEST(after_the_last_attempt_the_client_is_told),
+        TEST(a_disconnect_that_kills_a_hundred_workers_is_given_up),
         TEST(the_order_of_a_connection_is_kept),
         TEST(others_of_the_connection_fail_as_ever),
         TEST(what_was_answered_by_its_deadline_is_not_given_again),

@@ -8,7 +8,7 @@
  *              HELLO, READY          WELCOME
  *   GREETING ------------> GREETING ---------> UP
  *      ^  ^                                    |
- *      |  +-- WHO, WELCOME of another session --+
+ *      |  +-- WHO, WELCOME of another session -+
  *      |                                       | silence, BYE
  *      +---- anything is heard ---- LOST <-----+
  *
