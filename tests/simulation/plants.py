@@ -77,6 +77,16 @@ PLANTS = [
           "gateway->held_bytes -= request->size;", "",
           "an answer gives back its message, but not its bytes",
           "windows are kept"),
+    Plant("attempts-confused", "broker/dispatch.c",
+          "    request_renew(request);\n", "",
+          "what a worker says of a request that was taken from it counts for "
+          "the next attempt",
+          "one outcome each or one at a time or events in order"),
+    Plant("ids-of-the-dead", "broker/core.c",
+          "hash_bytes(core->boot, strlen(core->boot));", "0;",
+          "each broker gives the same ids, so that an answer to a dead one is "
+          "another client's",
+          "one outcome each or windows are kept"),
     Plant("worker-share", "broker/dispatch.c",
           "worker->held--;", "",
           "a reply does not give its share of the worker's window back",

@@ -200,6 +200,7 @@ static void set_up(void)
     for (size_t i = 0; i < run.worker_count; i++) {
         worker_options_t options = {
             .routes = i == 0 || world_chance(2) ? all_routes : some_routes,
+            .is_stubborn = world_chance(3),
             .window = (uint32_t)world_between(1, 12),
             .window_bytes =
                 world_chance(2) ? 1 << 20 : (uint32_t)world_between(100, 2000)};

@@ -34,6 +34,7 @@ typedef struct {
     uint64_t status; /* that it replied */
     bool is_begun;
     bool has_user; /* its context says so */
+    bool is_old;   /* the broker has ended it, and knows nothing of it */
     place_t place;
 } work_t;
 
@@ -374,8 +375,10 @@ static void drop_work(worker_node_t *self, work_t *work)
     list_remove(&work->link);
     list_append(&self->buried, &work->link);
     self->held_count--;
-    self->window_used--;
-    self->window_bytes_used -= work->size;
+    if (!work->is_old) {
+        self->window_used--;
+        self->window_bytes_used -= work->size;
+    }
 }
 
 static void leave_when_done(worker_node_t *self)
@@ -390,6 +393,9 @@ static void leave_when_done(worker_node_t *self)
 /* Beside its reply. */
 static void say_more(worker_node_t *self, const work_t *work, buf_t *out)
 {
+    if (!self->is_up) {
+        return; /* the push window begins with the WELCOME */
+    }
     if (world_chance(self->options.joins)) {
         put_join(self, work, out);
     }
@@ -611,19 +617,34 @@ static void lose_broker(worker_node_t *self)
     world_after(TICK_MS, tick, self, self->life);
 }
 
+/* The broker has ended what it holds.  Who is stubborn goes on with that, as it
+ * may: its answers are nobody's. */
+static void let_go_of_all(worker_node_t *self)
+{
+    if (!self->options.is_stubborn) {
+        drop_all(self);
+        world_after(TICK_MS, tick, self, self->life);
+        return;
+    }
+    list_foreach(link, &self->held) {
+        work_t *work = list_entry(link, work_t, link);
+        work->is_old = work->place.is_doubtful = true;
+    }
+    self->window_used = self->window_bytes_used = 0;
+}
+
 static void take_who(worker_node_t *self)
 {
     if (self->is_greeting &&
         world_now_ms() - self->greeted_ms < self->heartbeat_ms) {
         return; /* the answer to what was said before the greeting */
     }
-    drop_all(self);
+    let_go_of_all(self);
     if (self->is_draining) {
         worker_node_crash(self); /* whatever it held has had its outcome */
         return;
     }
     greet(self);
-    world_after(TICK_MS, tick, self, self->life);
 }
 
 static void start_pushes(worker_node_t *self, wire_bytes_t options)
@@ -671,14 +692,13 @@ static bool is_known_session(const worker_node_t *self,
 static void see_new_session(worker_node_t *self)
 {
     world_trace("worker %u was given up between greetings", self->number);
-    drop_all(self);
+    let_go_of_all(self);
     if (self->is_draining) {
-        worker_node_crash(self); /* whatever it held has had its outcome */
+        worker_node_crash(self); /* nobody waits for what it holds */
         return;
     }
     self->losses++;
     greet(self);
-    world_after(TICK_MS, tick, self, self->life);
 }
 
 static void take_welcome(worker_node_t *self, const message_welcome_t *welcome)

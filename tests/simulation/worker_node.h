@@ -23,6 +23,7 @@ typedef struct {
     unsigned cries;   /* … or says a word to a group, a user or all */
     unsigned refuses; /* one CONNECT in so many is refused */
     int64_t pace_ms;  /* each takes so long at least */
+    bool is_stubborn; /* what its broker has ended goes on all the same */
 } worker_options_t;
 
 typedef struct {
