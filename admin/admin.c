@@ -21,7 +21,7 @@
 #include <string.h>
 
 #define ANSWERS_PER_TURN 64
-#define TEXT_MAX         262144 /* bytes of an actor's answer */
+#define TEXT_MAX         1048576 /* bytes of an actor's answer */
 #define GONE             "GONE "
 
 /*
@@ -133,7 +133,7 @@ static void finish(admin_t *self, call_t *call)
     buf_t body;
 
     tell_silent(self, call);
-    buf_init(&body, SERVER_ANSWER_MAX / 2);
+    buf_init(&body, SERVER_ANSWER_MAX);
     server_answer_t answer = {.status = routes_render(route, &view, &body)};
     answer.type = answer.status < 300 ? route->type : ROUTES_TEXT;
     answer.body = body.data;

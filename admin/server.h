@@ -29,7 +29,7 @@
 #define SERVER_READ_MS    5000    /* from accept or the last answer to a head */
 #define SERVER_WRITE_MS   5000    /* for the client to read an answer */
 #define SERVER_LINGER_MS  1000    /* for it to close, when we have */
-#define SERVER_ANSWER_MAX 2097152 /* bytes of an answer */
+#define SERVER_ANSWER_MAX 4194304 /* bytes of an answer */
 
 typedef struct server server_t;
 

@@ -7,7 +7,7 @@
 
 #define TICK_S             0.05
 #define QUESTIONS_PER_TURN 16
-#define ANSWER_MAX         262144 /* bytes of text */
+#define ANSWER_MAX         1048576 /* bytes of text */
 #define FIRST_PRIORITY     (ZWATCH_PRIORITY + 1)
 #define HIGH_WATER_FRAMES  10000
 #define FRAME_MAX          (INT64_C(64) << 20) /* bytes; PROTOCOL.md section 2 */

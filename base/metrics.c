@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/metrics.h"
 
+#include "base/utf8.h"
 #include "base/xalloc.h"
 
 #include <inttypes.h>
@@ -11,6 +12,13 @@
 #define HELP_MAX   256
 #define BYTES      "bytes"
 #define BYTES_DASH "bytes_"
+#define LABEL_MAX  1024 /* bytes of a label's value that are looked at */
+
+/* Buckets told of a histogram, as bits of microseconds: 64 µs, 256 µs, …,
+ * 67 s; each four times the one before. */
+#define FIRST_BITS 6
+#define LAST_BITS  26
+#define STEP_BITS  2
 
 static int put_text(buf_t *out, const char *text)
 {
@@ -30,21 +38,38 @@ static int put_help(buf_t *out, const char *help)
     return rc;
 }
 
+static int put_texts(buf_t *out, const char *const *texts, size_t count)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = put_text(out, texts[i]);
+    }
+    return rc;
+}
+
+static int put_head(buf_t *out, const char *name, const char *kind,
+                    const char *help)
+{
+    const char *before[] = {"# HELP ", name, " "};
+    const char *behind[] = {"\n# TYPE ", name, " ", kind, "\n"};
+    int rc = put_texts(out, before, sizeof before / sizeof *before);
+
+    if (rc == 0) {
+        rc = put_help(out, help);
+    }
+    return rc < 0 ? rc : put_texts(out, behind, sizeof behind / sizeof *behind);
+}
+
 int metrics_put_family(buf_t *out, const char *name, const char *kind,
                        const char *help, const char *sample)
 {
+    const char *texts[] = {name, sample, "\n"};
     size_t start = out->len;
-    const char *texts[] = {"\n# TYPE ", name, " ",    kind,
-                           "\n",        name, sample, "\n"};
-    int rc = put_text(out, "# HELP ");
+    int rc = put_head(out, name, kind, help);
 
-    if (rc < 0 || (rc = put_text(out, name)) < 0 ||
-        (rc = put_text(out, " ")) < 0 || (rc = put_help(out, help)) < 0) {
-        out->len = start;
-        return rc;
-    }
-    for (size_t i = 0; rc == 0 && i < sizeof texts / sizeof *texts; i++) {
-        rc = put_text(out, texts[i]);
+    if (rc == 0) {
+        rc = put_texts(out, texts, sizeof texts / sizeof *texts);
     }
     if (rc < 0) {
         out->len = start;
@@ -60,20 +85,30 @@ static const char *without(const char *text, const char *prefix)
     return strncmp(text, prefix, len) == 0 ? text + len : text;
 }
 
-/* bytes_in of the gateway is hoist_gateway_in_bytes_total. */
+/* bytes_in of the gateway is hoist_gateway_in_bytes_total, and a histogram of
+ * seconds says so at its end. */
 static void name_of(char name[NAME_MAX_], const char *folder,
                     const metric_t *metric)
 {
     char own[NAME_MAX_];
     bool is_bytes = strcmp(metric->unit, BYTES) == 0;
     bool is_counter = strcmp(metric->kind, "counter") == 0;
+    bool is_histogram = strcmp(metric->kind, "histogram") == 0;
 
     snprintf(own, sizeof own, "%s_", folder);
     int len = snprintf(
         name, NAME_MAX_, "hoist_%s_%s%s%s", folder,
         without(without(metric->name, own), is_bytes ? BYTES_DASH : ""),
-        is_bytes ? "_" BYTES : "", is_counter ? "_total" : "");
+        is_bytes ? "_" BYTES : "",
+        is_counter     ? "_total"
+        : is_histogram ? "_seconds"
+                       : "");
     must(len > 0 && len < NAME_MAX_);
+}
+
+static void help_of(char help[HELP_MAX], const metric_t *metric)
+{
+    snprintf(help, HELP_MAX, "%s: %s", metric->unit, metric->meaning);
 }
 
 static int put_metric(buf_t *out, const char *folder, const metric_t *metric)
@@ -81,7 +116,7 @@ static int put_metric(buf_t *out, const char *folder, const metric_t *metric)
     char name[NAME_MAX_], help[HELP_MAX], sample[32];
 
     name_of(name, folder, metric);
-    snprintf(help, sizeof help, "%s: %s", metric->unit, metric->meaning);
+    help_of(help, metric);
     snprintf(sample, sizeof sample, " %" PRIu64, metric->value);
     return metrics_put_family(out, name, metric->kind, help, sample);
 }
@@ -100,6 +135,100 @@ int metrics_put(buf_t *out, const char *folder, const metric_t *metrics,
     }
     return 0;
 }
+
+/* --- labels --------------------------------------------------------------- */
+
+int metrics_put_head(buf_t *out, const char *folder, const metric_t *metric)
+{
+    char name[NAME_MAX_], help[HELP_MAX];
+
+    name_of(name, folder, metric);
+    help_of(help, metric);
+    return put_head(out, name, metric->kind, help);
+}
+
+/* The format has three escapes in a label's value, which is UTF-8. */
+static int put_label(buf_t *out, const metrics_label_t *label)
+{
+    buf_t text;
+    int rc = put_text(out, label->name);
+
+    buf_init(&text, LABEL_MAX);
+    if (rc < 0 || (rc = put_text(out, "=\"")) < 0 ||
+        (rc = utf8_put_repaired(&text, label->value, label->len)) < 0) {
+        buf_fini(&text);
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < text.len; i++) {
+        rc = text.data[i] == '\n'   ? put_text(out, "\\n")
+             : text.data[i] == '\\' ? put_text(out, "\\\\")
+             : text.data[i] == '"'  ? put_text(out, "\\\"")
+                                    : buf_put(out, text.data + i, 1);
+    }
+    buf_fini(&text);
+    return rc < 0 ? rc : put_text(out, "\"");
+}
+
+/* more: a second label with its comma, or "". */
+static int put_sample(buf_t *out, const char *name, const char *suffix,
+                      const metrics_label_t *label, const char *more,
+                      const char *value)
+{
+    const char *before[] = {name, suffix, "{"};
+    const char *behind[] = {more, "} ", value, "\n"};
+    int rc = put_texts(out, before, sizeof before / sizeof *before);
+
+    if (rc == 0) {
+        rc = put_label(out, label);
+    }
+    return rc < 0 ? rc : put_texts(out, behind, sizeof behind / sizeof *behind);
+}
+
+static int put_count(buf_t *out, const char *name, const char *suffix,
+                     const metrics_label_t *label, const char *more,
+                     uint64_t count)
+{
+    char value[24];
+
+    snprintf(value, sizeof value, "%" PRIu64, count);
+    return put_sample(out, name, suffix, label, more, value);
+}
+
+int metrics_put_sample(buf_t *out, const char *folder, const metric_t *metric,
+                       const metrics_label_t *label)
+{
+    char name[NAME_MAX_];
+
+    name_of(name, folder, metric);
+    return put_count(out, name, "", label, "", metric->value);
+}
+
+int metrics_put_histogram(buf_t *out, const char *folder,
+                          const metric_t *metric, const metrics_label_t *label,
+                          const histogram_t *histogram)
+{
+    char name[NAME_MAX_], text[32];
+    int rc = 0;
+
+    name_of(name, folder, metric);
+    for (unsigned bits = FIRST_BITS; rc == 0 && bits <= LAST_BITS;
+         bits += STEP_BITS) {
+        snprintf(text, sizeof text, ",le=\"%.6f\"",
+                 (double)(UINT64_C(1) << bits) / 1e6);
+        rc = put_count(out, name, "_bucket", label, text,
+                       histogram_below(histogram, bits));
+    }
+    snprintf(text, sizeof text, "%.6f", (double)histogram->sum / 1e6);
+    if (rc < 0 ||
+        (rc = put_count(out, name, "_bucket", label, ",le=\"+Inf\"",
+                        histogram->count)) < 0 ||
+        (rc = put_sample(out, name, "_sum", label, "", text)) < 0) {
+        return rc;
+    }
+    return put_count(out, name, "_count", label, "", histogram->count);
+}
+
+/* --- the log -------------------------------------------------------------- */
 
 void metrics_line(char line[LOG_TEXT_MAX], const metric_t *metrics,
                   size_t count)

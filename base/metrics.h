@@ -9,11 +9,12 @@
 #define BASE_METRICS_H
 
 #include "base/buf.h"
+#include "base/histogram.h"
 #include "base/log.h"
 
 /* A row of a stats.h with its value now.  Texts are lent. */
 typedef struct {
-    const char *name, *kind, *unit, *meaning; /* kind: "counter" or "gauge" */
+    const char *name, *kind, *unit, *meaning; /* kind: as Prometheus says */
     uint64_t value;
 } metric_t;
 
@@ -36,6 +37,29 @@ int metrics_put(buf_t *out, const char *folder, const metric_t *metrics,
  */
 int metrics_put_family(buf_t *out, const char *name, const char *kind,
                        const char *help, const char *sample);
+
+/* --- families of many samples, told apart by a label -------------------- */
+
+typedef struct {
+    const char *name;
+    const uint8_t *value; /* lent; any bytes */
+    size_t len;
+} metrics_label_t;
+
+/* HELP and TYPE, as in metrics_put; kind may also be "histogram". */
+int metrics_put_head(buf_t *out, const char *folder, const metric_t *metric);
+
+/* metric->value with its label. */
+int metrics_put_sample(buf_t *out, const char *folder, const metric_t *metric,
+                       const metrics_label_t *label);
+
+/* The samples of a histogram, in seconds; its buckets end at powers of two of
+ * microseconds, where they are exact. */
+int metrics_put_histogram(buf_t *out, const char *folder,
+                          const metric_t *metric, const metrics_label_t *label,
+                          const histogram_t *histogram);
+
+/* Each of the three returns as metrics_put, but out may have grown. */
 
 /* Write count metrics for one line of the log, name=value each. */
 void metrics_line(char line[LOG_TEXT_MAX], const metric_t *metrics,

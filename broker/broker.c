@@ -199,7 +199,7 @@ static void on_begin(void *user)
     broker_t *self = user;
 
     store_begin(self->store, clock_wall_ms());
-    core_begin(self->core, clock_mono_ms());
+    core_begin(self->core, clock_mono_us());
 }
 
 static void probe_when_due(broker_t *self)
@@ -278,7 +278,8 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
         return broker_ready(&state, out);
     }
     if (streq(question, "METRICS")) {
-        return broker_metrics(core_stats(self->core), &self->store->stats, out);
+        return broker_metrics(core_stats(self->core), &self->store->stats,
+                              core_traffic(self->core), out);
     }
     return 404;
 }

@@ -360,11 +360,12 @@ static void forgive_silence(core_t *core, int64_t pause_ms)
     }
 }
 
-void core_begin(core_t *core, int64_t now_ms)
+void core_begin(core_t *core, int64_t now_us)
 {
-    int64_t pause_ms = now_ms - core->now_ms;
+    int64_t pause_ms = now_us / 1000 - core->now_ms;
 
-    core->now_ms = now_ms;
+    core->now_us = now_us;
+    core->now_ms = now_us / 1000;
     if (pause_ms >= CORE_PAUSE_MS) {
         log_warn("BROKER-PAUSED", "ms=%lld", (long long)pause_ms);
         forgive_silence(core, pause_ms);
@@ -522,6 +523,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     core->user = user;
     core->store = store;
     core->now_ms = core->born_ms = now_ms;
+    core->now_us = now_ms * 1000;
     core->ticked_ms = now_ms;
     core->disconnect_gone_ms = now_ms - DISCONNECT_MS; /* nobody ever did */
     memcpy(core->boot, boot, strnlen(boot, BOOT_ID_MAX));
@@ -534,6 +536,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     interests_init(core);
     wheel_init(&core->wheel, now_ms);
     seed_ids(core);
+    traffic_init(&core->traffic);
     buf_init(&core->scratch, SCRATCH_MAX);
     list_t *heads[] = {&core->peers,    &core->dirty,    &core->doomed,
                        &core->gateways, &core->credited, &core->crews,
@@ -595,8 +598,14 @@ void core_destroy(core_t **core_p)
     pushes_fini(core);
     interests_fini(core);
     requests_fini(&core->requests);
+    traffic_fini(&core->traffic);
     buf_fini(&core->scratch);
     free(core->workers);
     free(core);
     *core_p = NULL;
+}
+
+const traffic_t *core_traffic(const core_t *core)
+{
+    return &core->traffic;
 }

@@ -16,6 +16,7 @@
 #include "broker/letter.h"
 #include "broker/options.h"
 #include "broker/stats.h"
+#include "broker/traffic.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -58,7 +59,8 @@ core_t *core_new(const broker_options_t *options, const char *boot,
 /* Free it and set *core_p to NULL; sends nothing. */
 void core_destroy(core_t **core_p);
 
-void core_begin(core_t *core, int64_t now_ms);
+/* now_us: of the clock of core_new's now_ms, in microseconds. */
+void core_begin(core_t *core, int64_t now_us);
 
 /* One frame of the peer that the ROUTER calls id; both lent. */
 void core_frame(core_t *core, side_t side, const void *id, size_t id_len,
@@ -103,5 +105,8 @@ bool core_is_drained(const core_t *core);
 void core_stop(core_t *core);
 
 const broker_stats_t *core_stats(core_t *core);
+
+/* What became of the requests of each route. */
+const traffic_t *core_traffic(const core_t *core);
 
 #endif

@@ -194,6 +194,23 @@ static void keep_parts(request_t *request, const serves_t *terms,
     }
 }
 
+/* It is for this route (NULL: none yet), by what is known now. */
+static void note_route(request_t *request, const route_t *route, flow_t *none)
+{
+    if (route != NULL && request->flow != route->flow) {
+        route->flow->requests += request->flow == none;
+        request->flow = route->flow;
+    }
+}
+
+static void note_given(core_t *core, request_t *request, const route_t *route)
+{
+    note_route(request, route, core->traffic.none);
+    histogram_add(&request->flow->wait, core->now_us - request->since_us);
+    request->flow->held++;
+    request->since_us = core->now_us;
+}
+
 /* Parts may be lent by the request itself. */
 static void hand_over(core_t *core, request_t *request, worker_t *worker,
                       const route_t *route, const parts_t *parts)
@@ -204,6 +221,7 @@ static void hand_over(core_t *core, request_t *request, worker_t *worker,
     size_t size = put_request(core, request, route, worker, parts);
 
     keep_parts(request, routing_terms(worker->crew, route), parts);
+    note_given(core, request, route);
     request->worker = worker;
     request->worker_size = (uint32_t)size;
     request->is_loose = is_loose(request->event, route);
@@ -226,6 +244,7 @@ static void let_go(request_t *request)
     conn_t *conn = request->conn;
 
     list_remove(&request->link);
+    request->flow->held--;
     request->worker = NULL;
     request_renew(request);
     conn->overdue -= request->is_overdue;
@@ -251,12 +270,14 @@ static request_t *first_waiting(const conn_t *conn)
 static void start_waiting(core_t *core, request_t *request)
 {
     list_append(&request->conn->waiting, &request->link);
+    request->flow->waiting++;
     core->stats.waiting++;
 }
 
 static void stop_waiting(core_t *core, request_t *request)
 {
     list_remove(&request->link);
+    request->flow->waiting--;
     core->stats.waiting--;
 }
 
@@ -321,6 +342,7 @@ static bool may_overtake(core_t *core, const conn_t *conn, uint8_t event,
 {
     route_t *route = resolve(core, event, parts->route);
 
+    *place = (place_t){.verdict = WAIT_TURN, .route = route};
     if (!is_loose(event, route)) {
         return false;
     }
@@ -339,6 +361,7 @@ static void admit(core_t *core, request_t *request, const parts_t *parts)
     } else if (!may_overtake(core, conn, request->event, parts, &place)) {
         place.verdict = WAIT_TURN;
     }
+    note_route(request, place.route, core->traffic.none);
     if (place.verdict == GO) {
         hand_over(core, request, place.worker, place.route, parts);
     } else if (place.verdict == NOWHERE) {
@@ -358,6 +381,8 @@ void dispatch_request(core_t *core, request_t *request, const parts_t *parts)
     bool was_busy = conn->is_busy;
 
     core->stats.requests++;
+    request->flow = core->traffic.none;
+    request->since_us = core->now_us;
     if (request_has_deadline(request)) {
         wheel_arm(&core->wheel, &request->deadline, request->due_ms);
     }
@@ -501,6 +526,7 @@ void dispatch_timeout(core_t *core, request_t *request)
     bool is_first = first_waiting(conn) == request;
 
     core->stats.timeouts++;
+    request->flow->timeouts++;
     bool had_nobody = request->event == EVENT_CONNECT && is_unserved(conn);
     if (request->worker == NULL) {
         outcome_bury(core, request);
@@ -523,6 +549,20 @@ void dispatch_timeout(core_t *core, request_t *request)
 
 /* --- workers ------------------------------------------------------------- */
 
+static void note_reply(core_t *core, const request_t *request, uint64_t status)
+{
+    flow_t *flow = request->flow;
+
+    histogram_add(&flow->handler, core->now_us - request->since_us);
+    if (request->is_answered && request_has_deadline(request)) {
+        flow->late++;
+        return;
+    }
+    flow->replies++;
+    flow->refused += status >= 400 && status <= 499;
+    flow->failed += status >= 500;
+}
+
 void dispatch_reply(core_t *core, worker_t *worker,
                     const message_reply_t *given)
 {
@@ -533,6 +573,7 @@ void dispatch_reply(core_t *core, worker_t *worker,
         return;
     }
     conn_t *conn = request->conn;
+    note_reply(core, request, given->status);
     let_go(request);
     if (worker->opened < worker->window) {
         worker->opened++;
@@ -774,6 +815,9 @@ static void take_back(core_t *core, worker_t *worker, list_t *homeless)
             make_homeless(request->conn, homeless);
             let_go(request);
             list_prepend(&request->conn->waiting, &request->link);
+            request->since_us = core->now_us;
+            request->flow->waiting++;
+            request->flow->died++;
             core->stats.waiting++;
             core->stats.worker_died++;
             core->stats.redelivered++;
@@ -790,6 +834,7 @@ static void bury(core_t *core, worker_t *worker, list_t *homeless)
         request_t *request = list_entry(link, request_t, link);
         make_homeless(request->conn, homeless);
         let_go(request);
+        request->flow->died++;
         core->stats.worker_died++;
         core->stats.disconnects_lost += request->event == EVENT_DISCONNECT;
         if (request->attempt > 1 || request->letter != 0) {

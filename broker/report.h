@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "broker/stats.h"
+#include "broker/traffic.h"
 #include "store/stats.h"
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ unsigned broker_ready(const broker_state_t *state, buf_t *out);
 
 /* Append the counters (base/metrics.h).  Returns 200, or 500 without memory. */
 unsigned broker_metrics(const broker_stats_t *stats, const store_stats_t *store,
-                        buf_t *out);
+                        const traffic_t *traffic, buf_t *out);
 
 /* Log them as event BROKER-STATS. */
 void broker_log_stats(const broker_stats_t *stats, const store_stats_t *store);

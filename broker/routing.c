@@ -156,6 +156,7 @@ static route_t *find_or_add(core_t *core, wire_bytes_t key)
     if (route != NULL) {
         route->key_len = key.len;
         memcpy(route->key, key.data, key.len);
+        route->flow = traffic_flow(&core->traffic, key);
         list_init(&route->deserted);
         list_init(&route->crews);
         list_init(&route->waiters);

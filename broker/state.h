@@ -19,6 +19,7 @@
 #include "base/wheel.h"
 #include "broker/core.h"
 #include "broker/stats.h"
+#include "broker/traffic.h"
 #include "proto/message.h"
 #include "store/store.h"
 
@@ -196,10 +197,12 @@ struct request {
     conn_t *conn;
     worker_t *worker; /* that holds it, or NULL */
     held_t *held;     /* owned; while waiting, and always of a DISCONNECT */
+    flow_t *flow;     /* that counts it */
     uint64_t gateway_id;
     uint64_t number;
     uint64_t letter; /* id of the dead letter that it was, or 0 */
     int64_t due_ms;
+    int64_t since_us;     /* it waits, or its worker has it */
     uint32_t size;        /* its share of the gateway's window, bytes */
     uint32_t worker_size; /* of the worker's */
     uint32_t index;       /* in the table */
@@ -244,6 +247,7 @@ struct route {
     list_t crews;    /* serves.in_route */
     uint32_t strict; /* those of them that want order */
     list_t waiters;  /* connections whose first request waits for it */
+    flow_t *flow;    /* that counts its requests */
     size_t key_len;
     uint8_t key[ROUTE_KEY_MAX];
 };
@@ -330,6 +334,7 @@ struct core {
     bool is_draining;
     bool is_successor; /* a gateway knew a broker in our place */
     int64_t born_ms, now_ms;
+    int64_t now_us; /* the same moment as now_ms */
     int64_t ticked_ms;
     wheel_t wheel;
 
@@ -357,6 +362,7 @@ struct core {
     list_t stranded;            /* conns in QUEUE_STRANDED */
     int64_t disconnect_gone_ms; /* since when nobody serves $disconnect */
     list_t route_buckets[ROUTE_BUCKETS];
+    traffic_t traffic;
     requests_t requests;
     push_t *free_pushes;
     buf_t scratch;

@@ -83,7 +83,7 @@ static int send_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
 
 static void say(world_t *world, char id, bool is_gateway, const buf_t *out)
 {
-    core_begin(world->core, world->now_ms);
+    core_begin(world->core, world->now_ms * 1000);
     core_frame(world->core, is_gateway ? SIDE_GATEWAYS : SIDE_WORKERS, &id, 1,
                out->data, out->len);
     core_end(world->core);
@@ -286,7 +286,7 @@ static void time_passes(world_t *world, uint8_t turns)
 {
     for (; turns > 0; turns--) {
         world->now_ms += 50;
-        core_begin(world->core, world->now_ms);
+        core_begin(world->core, world->now_ms * 1000);
         core_end(world->core);
     }
 }
@@ -306,7 +306,7 @@ static void put_bytes(input_t *in, buf_t *out)
 /* The store answers, in some order, fails, mends, falls silent or loses all. */
 static void use_store(world_t *world, uint8_t what)
 {
-    core_begin(world->core, world->now_ms);
+    core_begin(world->core, world->now_ms * 1000);
     switch (what % 6) {
     case 0:
         (void)model_store_answer_behind(&world->model, what / 6 % 4);

@@ -4,6 +4,7 @@ that no client of it keeps others out."""
 import contextlib
 import ctypes
 import http.client
+import json
 import pathlib
 import re
 import resource
@@ -256,24 +257,35 @@ def flood(hoist):
 
 # --- metrics -----------------------------------------------------------------
 
-SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[a-z_]+="[^"\\\n]*"\})? (-?\d+(\.\d+)?)')
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[a-z_]+="(?:[^"\\\n]|\\["\\n])*"(?:,le="[0-9.+Inf]+")?\})? (-?\d+(\.\d+)?)')
 
 
 def families(text):
-    """{name: type}, strictly: HELP, TYPE, then one sample, each family once."""
+    """{name: type}, strictly: HELP, TYPE, then its samples, each family once."""
     assert text.endswith("\n")
-    lines = text.splitlines()
-    assert len(lines) % 3 == 0
     found = {}
-    for help_line, type_line, sample in zip(*[iter(lines)] * 3):
-        name = help_line.split()[2]
-        assert help_line.startswith(f"# HELP {name} ") and name not in found, help_line
-        match = re.fullmatch(f"# TYPE {name} (counter|gauge)", type_line)
+    for part in text[len("# HELP "):-1].split("\n# HELP "):
+        head, type_line, *samples = part.split("\n")
+        name = head.split()[0]
+        assert name not in found, name
+        match = re.fullmatch(f"# TYPE {name} (counter|gauge|histogram)", type_line)
         assert match, type_line
-        assert SAMPLE.fullmatch(sample)[1] == name, sample
+        for sample in samples:
+            assert SAMPLE.fullmatch(sample)[1] in names_of(name, match[1]), sample
         assert name.endswith("_total") == (match[1] == "counter"), name
+        assert len(samples) == 1 or is_of_routes(name), part
         found[name] = match[1]
     return found
+
+
+def names_of(name, kind):
+    if kind == "histogram":
+        return [name + end for end in ("_bucket", "_sum", "_count")]
+    return [name]
+
+
+def is_of_routes(name):
+    return name.startswith("hoist_broker_route_")
 
 
 def documented():
@@ -295,10 +307,40 @@ def test_prometheus_can_read_them():
         parsed = list(text_string_to_metric_families(hoist.get("/metrics")[2]))
         samples = [(sample.name, family.type) for family in parsed
                    for sample in family.samples]
-        assert dict(samples) == table and len(samples) == len(table)
+        assert dict(samples) == {name: kind for name, kind in table.items()
+                                 if not is_of_routes(name)}
+        assert len(set(samples)) == len(samples)
         build = [family for family in parsed if family.name == "hoist_build_info"]
         assert re.fullmatch(r"\d+\.\d+\.\d+", build[0].samples[0].labels["version"])
         assert all(family.documentation for family in parsed)
+
+
+def test_routes_are_labels():
+    odd = 'say "hi"\\\n'
+    with Watched() as hoist:
+        worker = Worker(hoist.workers, "echo", odd)
+        client = Client(hoist.address).opened()
+        for key, status in (("echo", 200), ("echo", 500), (odd, 404)):
+            client.send(json.dumps({"action": key}))
+            worker.reply(worker.get(REQUEST), status)
+        assert [client.recv()[0] for _ in range(2)] == [1, 1]
+        text = hoist.get("/metrics")[2]
+        assert families(text) == documented()
+        found = {(sample.name, sample.labels["route"], sample.labels.get("le")): sample.value
+                 for family in text_string_to_metric_families(text)
+                 for sample in family.samples if is_of_routes(sample.name)}
+        route = "hoist_broker_route_"
+        assert found[route + "requests_total", "echo", None] == 2
+        assert found[route + "failed_total", "echo", None] == 1
+        assert found[route + "refused_total", odd, None] == 1
+        for key, count in (("echo", 2), (odd, 1)):
+            for time_of in ("wait", "handler"):
+                name = f"{route}{time_of}_seconds"
+                buckets = [value for (sample, label, le), value in found.items()
+                           if sample == name + "_bucket" and label == key]
+                assert buckets == sorted(buckets) and buckets[-1] == count
+                assert found[name + "_count", key, None] == count
+                assert found[name + "_sum", key, None] >= 0
 
 
 def test_metrics_count_what_happens():

@@ -101,10 +101,10 @@ def counter_tables():
     return [(title.lower(), rows(part)) for title, part in zip(titles, parts)]
 
 
-def counters_of(folder):
+def counters_of(folder, file="stats.h"):
     """(name, kind, unit) of each row of its stats.h."""
-    source = (ROOT / folder / "stats.h").read_text(encoding="utf-8")
-    return re.findall(r"X\((\w+), (counter|gauge), (\w+),", source)
+    source = (ROOT / folder / file).read_text(encoding="utf-8")
+    return re.findall(r"X\((\w+), (counter|gauge|histogram), (\w+),", source)
 
 
 def counters_are_those_of_the_sources():
@@ -124,7 +124,8 @@ def metric(folder, name, kind, unit):
     name = re.sub(f"^{folder}_", "", name)
     if unit == "bytes":
         name = re.sub("^bytes_", "", name) + "_bytes"
-    return f"hoist_{folder}_{name}" + ("_total" if kind == "counter" else "")
+    end = {"counter": "_total", "histogram": "_seconds"}
+    return f"hoist_{folder}_{name}" + end.get(kind, "")
 
 
 def metrics_are_those_of_the_sources():
@@ -134,12 +135,16 @@ def metrics_are_those_of_the_sources():
         meanings = {row[0].strip("`"): row[3] for row in table}
         for name, kind, unit in counters_of(folder):
             real[metric(folder, name, kind, unit)] = (kind, unit, meanings.get(name))
+    of_routes = {metric("broker", "route_" + name, kind, unit): (kind, unit)
+                 for name, kind, unit in counters_of("broker", "traffic.h")}
     source = (ROOT / "admin/process.c").read_text(encoding="utf-8")
     of_process = re.findall(r'\{"(\w+)",\s*"(counter|gauge)",\s*"(\w+):', source)
     assert len(of_process) > 5
     table = rows(page("metrics.md").split("\n## Metrics\n")[1])
     documented = {row[0].strip("`"): tuple(row[1:]) for row in table}
-    for name, kind, unit in of_process:
+    assert len(of_routes) > 5
+    of_routes.update({name: (kind, unit) for name, kind, unit in of_process})
+    for name, (kind, unit) in of_routes.items():
         real[name] = (kind, unit, documented.get(name, ("", "", "a sentence"))[2])
     yield from order("metrics.md", [row[0] for row in table])
     yield from differences("metrics.md", documented, real)

@@ -75,7 +75,7 @@ static void begin_turn(broker_node_t *self)
     if (!self->in_turn) {
         self->in_turn = true;
         store_begin(self->store, world_wall_ms() + self->clock_off_ms);
-        core_begin(self->core, world_now_ms());
+        core_begin(self->core, world_now_ms() * 1000);
         world_after(world_between(0, 1), end_turn, self, self->life);
     }
 }

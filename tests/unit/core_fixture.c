@@ -200,7 +200,7 @@ void time_passes(int64_t ms)
         int64_t before = broker.now_ms / SIGN_MS;
         broker.now_ms += step_ms < TURN_MS ? step_ms : TURN_MS;
         store_begin(broker.store, broker.now_ms);
-        core_begin(broker.core, broker.now_ms);
+        core_begin(broker.core, broker.now_ms * 1000);
         for (size_t i = 0; i < node_count && broker.now_ms / SIGN_MS != before;
              i++) {
             give_sign(nodes[i]);
@@ -322,7 +322,7 @@ void put_ready(node_t *worker, const char *routes, uint64_t window,
 
 void says_bytes(node_t *node, const void *bytes, size_t len)
 {
-    core_begin(broker.core, broker.now_ms);
+    core_begin(broker.core, broker.now_ms * 1000);
     core_frame(broker.core, node->side, node->id, strlen(node->id), bytes, len);
     core_end(broker.core);
 }

@@ -73,14 +73,17 @@ static void without_room_it_is_an_error(void **state)
     const broker_state_t broker = {.is_draining = true};
     const broker_stats_t stats = {.workers = 1};
     const store_stats_t store = {.store_up = 1};
+    traffic_t traffic;
     buf_t out;
     (void)state;
 
+    traffic_init(&traffic);
     buf_init(&out, 4);
     assert_int_equal(broker_ready(&broker, &out), 500);
-    assert_int_equal(broker_metrics(&stats, &store, &out), 500);
+    assert_int_equal(broker_metrics(&stats, &store, &traffic, &out), 500);
     assert_int_equal(out.len, 0);
     buf_fini(&out);
+    traffic_fini(&traffic);
 }
 
 /* It ends the program when they do not. */

@@ -231,7 +231,7 @@ static void a_worker_whose_transport_breaks_is_dead_at_once(void **state)
 
     uint64_t id = client_says(a_client(gateway), "echo", "x");
     worker->is_broken = worker->is_silent = true;
-    core_begin(broker.core, broker.now_ms);
+    core_begin(broker.core, broker.now_ms * 1000);
     core_probe(broker.core);
     core_end(broker.core);
     gets_reply(gateway, id, 500);

@@ -261,7 +261,7 @@ static void member_dies(member_t *member)
         says_bare(member->node, KIND_BYE);
     } else {
         member->node->is_broken = true;
-        core_begin(broker.core, broker.now_ms);
+        core_begin(broker.core, broker.now_ms * 1000);
         core_probe(broker.core);
         core_end(broker.core);
     }

@@ -120,6 +120,51 @@ static void without_room_nothing_is_put(void **state)
     }
 }
 
+static void a_label_is_escaped_and_repaired(void **state)
+{
+    const metric_t metric = {"route_replies", "counter", "replies", "x", 3};
+    const metrics_label_t plain = {"route", (const uint8_t *)"echo", 4};
+    const metrics_label_t odd = {"route", (const uint8_t *)"\"\\\n\xff\0", 5};
+    (void)state;
+
+    assert_int_equal(metrics_put_head(&out, "broker", &metric), 0);
+    assert_int_equal(metrics_put_sample(&out, "broker", &metric, &plain), 0);
+    assert_int_equal(metrics_put_sample(&out, "broker", &metric, &odd), 0);
+    assert_int_equal(buf_put(&out, "", 1), 0);
+    const char *want =
+        "# HELP hoist_broker_route_replies_total replies: x\n"
+        "# TYPE hoist_broker_route_replies_total counter\n"
+        "hoist_broker_route_replies_total{route=\"echo\"} 3\n"
+        "hoist_broker_route_replies_total{route=\"\\\"\\\\\\n\xef\xbf\xbd";
+    assert_memory_equal(out.data, want, strlen(want));
+}
+
+static void a_histogram_adds_up_in_seconds(void **state)
+{
+    const metric_t metric = {"route_wait", "histogram", "seconds", "x", 0};
+    const metrics_label_t label = {"route", (const uint8_t *)"echo", 4};
+    static histogram_t histogram;
+    (void)state;
+
+    histogram_add(&histogram, 63);
+    histogram_add(&histogram, 64);
+    histogram_add(&histogram, 1000000);
+    assert_int_equal(
+        metrics_put_histogram(&out, "broker", &metric, &label, &histogram), 0);
+    assert_int_equal(buf_put(&out, "", 1), 0);
+    const char *text = (const char *)out.data;
+#define NAME "hoist_broker_route_wait_seconds"
+    assert_ptr_equal(strstr(text, NAME
+                            "_bucket{route=\"echo\",le=\"0.000064\"} 1\n" NAME
+                            "_bucket{route=\"echo\",le=\"0.000256\"} 2\n"),
+                     text);
+    assert_non_null(strstr(text, "le=\"67.108864\"} 3\n" NAME
+                                 "_bucket{route=\"echo\",le=\"+Inf\"} 3\n" NAME
+                                 "_sum{route=\"echo\"} 1.000127\n" NAME
+                                 "_count{route=\"echo\"} 3\n"));
+#undef NAME
+}
+
 static void a_line_of_the_log_has_them_in_order(void **state)
 {
     const metric_t metrics[] = {{"a", "gauge", "b", "c", 1},
@@ -143,6 +188,8 @@ int main(void)
         T(the_largest_number_is_whole),
         T(help_stays_one_line),
         T(without_room_nothing_is_put),
+        T(a_label_is_escaped_and_repaired),
+        T(a_histogram_adds_up_in_seconds),
         T(a_line_of_the_log_has_them_in_order),
     };
 #undef T
