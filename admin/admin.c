@@ -23,6 +23,7 @@
 #define ANSWERS_PER_TURN 64
 #define TEXT_MAX         1048576 /* bytes of an actor's answer */
 #define GONE             "GONE "
+#define QUESTION_MAX     (SERVER_HEAD_MAX + 32) /* bytes: a word and a query */
 
 /*
  * Questions that an actor has not answered.  One that hangs is asked no more,
@@ -153,6 +154,17 @@ static bool is_due(const call_t *call)
     return false;
 }
 
+/* The question of a route, with what is behind the '?' of its request. */
+static void put_question(char question[QUESTION_MAX], const route_t *route,
+                         wire_bytes_t query)
+{
+    bool has_query = route->takes_query && query.len > 0;
+
+    snprintf(question, QUESTION_MAX, "%s%s%.*s", route->question,
+             has_query ? " " : "", has_query ? (int)query.len : 0,
+             (const char *)query.data);
+}
+
 /* Returns false when it was not asked, since it answers nothing. */
 static bool ask(source_t *self, server_call_t call, const char *question)
 {
@@ -177,6 +189,7 @@ static void on_asked(void *user, server_call_t id,
     unsigned status = routes_find(request, &route);
     call_t *call = &self->calls[id % SERVER_SLOTS];
     bool is_hopeless = false; /* one is not even asked */
+    char question[QUESTION_MAX];
 
     if (status != 0) {
         say(self, id, status, route);
@@ -186,12 +199,13 @@ static void on_asked(void *user, server_call_t id,
     call->id = id;
     call->route = route;
     call->deadline_ms = clock_mono_ms() + ADMIN_ANSWER_MS;
+    put_question(question, route, request->query);
     for (size_t i = 0; i < self->source_count; i++) {
         answer_t *answer = &call->answers[i];
         answer->status = 0;
         if (!self->sources[i].is_gone) {
             answer->is_due = true;
-            is_hopeless |= !ask(&self->sources[i], id, route->question);
+            is_hopeless |= !ask(&self->sources[i], id, question);
         }
     }
     if (is_hopeless || !is_due(call)) {

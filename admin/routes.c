@@ -3,6 +3,7 @@
 
 #include "admin/process.h"
 #include "base/metrics.h"
+#include "proto/json_out.h"
 
 #include <string.h>
 
@@ -82,13 +83,68 @@ static unsigned render_metrics(const routes_view_t *view, buf_t *body)
                                                                        : 200;
 }
 
+/* --- JSON ---------------------------------------------------------------- */
+
+/* Who knows nothing of it has said 404; who finds fault says what it is. */
+static unsigned status_of(const routes_view_t *view,
+                          const routes_answer_t **worst)
+{
+    unsigned status = 404;
+
+    *worst = NULL;
+    for (size_t i = 0; i < view->count; i++) {
+        const routes_answer_t *answer = &view->answers[i];
+        if (answer->status != 404 &&
+            (*worst == NULL || answer->status > status)) {
+            *worst = answer;
+            status = answer->status;
+        }
+    }
+    return status;
+}
+
+/* What each has said, under its name. */
+static unsigned render_json(const routes_view_t *view, buf_t *body)
+{
+    const routes_answer_t *worst;
+    json_out_t out = json_out(body);
+    unsigned status = status_of(view, &worst);
+
+    if (status != 200) {
+        wire_bytes_t text = worst == NULL
+                                ? wire_bytes("nobody here knows that\n")
+                                : worst->text;
+        return buf_put(body, text.data, text.len) < 0 ? 500 : status;
+    }
+    json_put_open(&out, '{');
+    json_put_field(&out, "version", wire_bytes(HOIST_VERSION));
+    json_put_field_bool(&out, "stopping", view->is_stopping);
+    for (size_t i = 0; i < view->count; i++) {
+        const routes_answer_t *answer = &view->answers[i];
+        if (answer->status == 200) {
+            json_put_key(&out, answer->source);
+            json_put_raw(&out, answer->text);
+        }
+    }
+    json_put_close(&out, '}');
+    return out.rc < 0 || buf_put(body, "\n", 1) < 0 ? 500 : 200;
+}
+
 /* --- the table ----------------------------------------------------------- */
 
+#define JSON "application/json"
+
 static const route_t table[] = {
-    {"GET, HEAD", "/healthz", false, "HEALTH", ROUTES_TEXT, render_health},
-    {"GET, HEAD", "/readyz", false, "READY", ROUTES_TEXT, render_ready},
-    {"GET, HEAD", "/metrics", false, "METRICS",
+    {"GET, HEAD", "/healthz", false, "HEALTH", false, ROUTES_TEXT,
+     render_health},
+    {"GET, HEAD", "/readyz", false, "READY", false, ROUTES_TEXT, render_ready},
+    {"GET, HEAD", "/metrics", false, "METRICS", false,
      "text/plain; version=0.0.4; charset=utf-8", render_metrics},
+    {"GET, HEAD", "/status", false, "STATUS", false, JSON, render_json},
+    {"GET, HEAD", "/routes", false, "ROUTES", true, JSON, render_json},
+    {"GET, HEAD", "/connections", false, "CONNECTIONS", true, JSON,
+     render_json},
+    {"GET, HEAD", "/groups", false, "GROUPS", true, JSON, render_json},
 };
 
 static bool is_path(const route_t *route, wire_bytes_t path)

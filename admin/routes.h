@@ -32,6 +32,7 @@ typedef struct {
     const char *path;
     bool is_prefix;       /* of paths, else the whole path */
     const char *question; /* base/actor.h */
+    bool takes_query;     /* the question has it behind it */
     const char *type;     /* of the body */
 
     /* Append the body; every actor has answered.  Returns the status. */

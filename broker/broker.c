@@ -18,6 +18,7 @@
 #include "broker/core.h"
 #include "broker/dead_letters.h"
 #include "broker/report.h"
+#include "broker/view.h"
 #include "store/open.h"
 
 #include <errno.h>
@@ -281,7 +282,7 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
         return broker_metrics(core_stats(self->core), &self->store->stats,
                               core_traffic(self->core), out);
     }
-    return 404;
+    return broker_view(self->core, &state, &self->store->stats, question, out);
 }
 
 static void log_stats(void *user)

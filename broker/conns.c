@@ -198,6 +198,17 @@ bool conns_walk(core_t *core, gateway_t *gateway, uint32_t *slot,
     return *slot >= end;
 }
 
+bool conns_next(const gateway_t *gateway, uint32_t *slot, const conn_t **conn)
+{
+    if (*slot >= gateway->page_count * CONNS_A_PAGE) {
+        return false;
+    }
+    conn_t **place = place_of(gateway, *slot);
+    *conn = place == NULL ? NULL : *place;
+    *slot = place == NULL ? (*slot | (CONNS_A_PAGE - 1)) + 1 : *slot + 1;
+    return true;
+}
+
 void conns_each(core_t *core, gateway_t *gateway,
                 void (*fn)(core_t *core, conn_t *conn))
 {

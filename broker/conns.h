@@ -52,6 +52,12 @@ void conns_each(core_t *core, gateway_t *gateway,
 bool conns_walk(core_t *core, gateway_t *gateway, uint32_t *slot,
                 uint32_t slots, void (*fn)(core_t *core, conn_t *conn));
 
+/*
+ * The connection of *slot, NULL where none is or a page is not there, and the
+ * next slot to look at.  Returns false behind the last slot.
+ */
+bool conns_next(const gateway_t *gateway, uint32_t *slot, const conn_t **conn);
+
 /* The live gateway with this loop number, or NULL. */
 gateway_t *gateway_of_loop(const core_t *core, uint32_t loop);
 

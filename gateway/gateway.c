@@ -15,9 +15,11 @@
 #include "base/xalloc.h"
 #include "base/zdial.h"
 #include "base/zparts.h"
+#include "gateway/busiest.h"
 #include "gateway/delivery.h"
 #include "gateway/hub.h"
 #include "gateway/report.h"
+#include "gateway/view.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -52,7 +54,7 @@ typedef struct {
     dealer_t dealers[GATEWAY_BROKERS_MAX]; /* one for each of the hub's links,
                                               by its number, and of the roster's
                                               slots; without a link: free */
-    ev_idle busy;           /* while pushes to many are under way */
+    ev_idle busy;           /* while there is work for the next turn */
     int64_t drain_until_ms; /* 0: not draining */
 } gateway_t;
 
@@ -299,7 +301,7 @@ static void on_idle(struct ev_loop *loop, ev_idle *watcher, int events)
 
 static void hurry_when_busy(gateway_t *self)
 {
-    if (delivery_is_busy(self->hub)) {
+    if (delivery_is_busy(self->hub) || busiest_is_walking(self->hub)) {
         ev_idle_start(self->actor.loop, &self->busy);
     } else {
         ev_idle_stop(self->actor.loop, &self->busy);
@@ -345,7 +347,8 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
     if (streq(question, "METRICS")) {
         return gateway_metrics(&self->hub->stats, out);
     }
-    return 404;
+    return gateway_view(self->hub, transport_address(self->transport), question,
+                        out);
 }
 
 /* --- start and end ----------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "gateway/answering.h"
+#include "gateway/busiest.h"
 #include "gateway/delivery.h"
 #include "gateway/listing.h"
 #include "gateway/placement.h"
@@ -714,6 +715,7 @@ void hub_end(hub_t *self)
         resume_waiting(self->links[i]);
     }
     delivery_step(self);
+    busiest_step(self);
     flush(self);
     reap(self);
     telling_flush(self);
@@ -746,7 +748,7 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     hub_t *self = xcalloc(1, sizeof *self);
 
     self->options = *options;
-    self->now_ms = now_ms;
+    self->now_ms = self->born_ms = self->busiest.began_ms = now_ms;
     list_init(&self->dirty);
     list_init(&self->dead);
     wheel_init(&self->wheel, now_ms);

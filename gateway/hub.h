@@ -25,6 +25,25 @@
  * held against the broker. */
 #define HUB_PAUSE_MS 500
 
+#define BUSIEST_MAX  32 /* connections */
+
+/* One that was found: see busiest.h. */
+typedef struct {
+    conn_id_t id;
+    uint32_t messages; /* between the two visits */
+} busy_t;
+
+typedef struct {
+    busy_t found[BUSIEST_MAX]; /* by the walk at hand, the busiest first */
+    busy_t told[BUSIEST_MAX];  /* by the one before, … */
+    size_t found_count, told_count;
+    int64_t told_ms;  /* … of so long */
+    int64_t began_ms; /* the last walk; that before the first: our start */
+    int64_t span_ms;  /* between the last two beginnings */
+    uint32_t slot;    /* where the walk is */
+    bool is_walking;
+} busiest_t;
+
 struct hub {
     gateway_options_t options; /* its texts are owned by the actor */
     route_expr_t *route_expr;  /* owned */
@@ -53,10 +72,12 @@ struct hub {
     farewells_t farewells;
     groups_t groups;
     fanout_t fanout;
+    busiest_t busiest;
 
     list_t dirty; /* sessions with bytes for the end of turn */
     list_t dead;  /* sessions out of the table, freed at the end of turn */
     wheel_t wheel;
+    int64_t born_ms;     /* monotonic */
     int64_t now_ms;      /* monotonic; of this turn */
     int64_t now_wall_ms; /* Unix; of this turn */
     uint64_t handshakes; /* sessions before OPEN */

@@ -181,8 +181,7 @@ void session_linger(session_t *self)
 
 /* --- to the client ----------------------------------------------------- */
 
-/* Bytes that wait to be written. */
-static size_t waiting(const session_t *self)
+size_t session_queued(const session_t *self)
 {
     return self->out.len - self->out_at;
 }
@@ -261,7 +260,7 @@ static void close_slow(session_t *self)
 {
     self->hub->stats.slow_closed++;
     log_braked(&self->hub->brake, LEVEL_INFO, "CONN-SLOW-CLOSED",
-               "ip=%s queued=%zu", self->ip, waiting(self));
+               "ip=%s queued=%zu", self->ip, session_queued(self));
     close_with(self, CLOSE_TRY_LATER, "client reads too slowly");
 }
 
@@ -269,7 +268,7 @@ static bool has_room(const session_t *self, size_t payload)
 {
     int64_t hard = self->hub->options.out_hard;
 
-    return hard == 0 || waiting(self) + payload <= (size_t)hard;
+    return hard == 0 || session_queued(self) + payload <= (size_t)hard;
 }
 
 /* Returns 0, or -ENOBUFS when the client was closed for being too slow. */
@@ -294,6 +293,7 @@ static int put_message(session_t *self, const body_t *body)
     if (rc == 0) {
         self->message_ms = self->hub->now_ms;
         self->hub->stats.messages_out++;
+        self->messages_out++;
     }
     return rc;
 }
@@ -311,6 +311,7 @@ static int put_shared(session_t *self, const job_t *job)
     }
     self->message_ms = self->hub->now_ms;
     self->hub->stats.messages_out++;
+    self->messages_out++;
     hub_touch(self->hub, self);
     return 0;
 }
@@ -357,9 +358,9 @@ static void put_error_frame(session_t *self, uint64_t status, uint64_t number)
  * what waits is known, and each `drained` is progress. */
 static void write_out(session_t *self)
 {
-    while (waiting(self) > 0 && self->sock != NULL &&
+    while (session_queued(self) > 0 && self->sock != NULL &&
            transport_is_drained(self->sock)) {
-        size_t len = waiting(self);
+        size_t len = session_queued(self);
         if (len > TRANSPORT_WRITE_MAX) {
             len = TRANSPORT_WRITE_MAX;
         }
@@ -368,7 +369,7 @@ static void write_out(session_t *self)
         self->hub->stats.bytes_out += len;
         transport_write(self->sock, at, len);
     }
-    if (waiting(self) == 0) {
+    if (session_queued(self) == 0) {
         buf_reset(&self->out, OUT_KEEP);
         self->out_at = 0;
     } else if (self->out_at > self->out.len / 2) {
@@ -382,7 +383,7 @@ static void watch_backlog(session_t *self)
 {
     int64_t soft = self->hub->options.out_soft;
     bool is_over = self->state == SESSION_OPEN && soft > 0 &&
-                   waiting(self) >= (size_t)soft;
+                   session_queued(self) >= (size_t)soft;
 
     if (!is_over) {
         self->stuck_ms = 0;
@@ -396,7 +397,7 @@ void session_flush(session_t *self)
 {
     write_out(self);
     watch_backlog(self);
-    if (self->sock != NULL && self->finishes && waiting(self) == 0 &&
+    if (self->sock != NULL && self->finishes && session_queued(self) == 0 &&
         transport_is_drained(self->sock)) {
         self->finishes = false;
         transport_shutdown(self->sock);
@@ -467,6 +468,7 @@ static void take_message(session_t *self, const ws_event_t *event)
         .deadline_ms = (uint64_t)hub->options.request_ms,
     };
     hub->stats.messages_in++;
+    self->messages_in++;
     self->message_ms = hub->now_ms;
     size_t before = self->link->out.len;
     int rc = link_put(self->link, &request, self->id.slot, self->id.generation);
@@ -725,7 +727,7 @@ static void tick_open(session_t *self)
             return;
         }
     }
-    if (waiting(self) == 0) {
+    if (session_queued(self) == 0) {
         buf_fini(&self->out); /* an idle connection holds no buffers */
     }
     ws_reader_trim(&self->reader);

@@ -74,6 +74,10 @@ typedef struct {
     buf_t out;     /* frames to be written at the end of turn … */
     size_t out_at; /* … from here on; what is before was written */
 
+    uint32_t messages_in, messages_out; /* of the client's, to it; they wrap */
+    uint32_t messages_seen; /* the sum of both when it was last visited by
+                               busiest.c */
+
     uint32_t in_flight;       /* MESSAGEs without a REPLY */
     uint32_t in_flight_bytes; /* of their REQUESTs */
     int64_t opened_ms;        /* monotonic; of the socket or the WebSocket */
@@ -143,6 +147,9 @@ void session_close_when_answered(session_t *self, bool at_once);
 
 /* The broker has ended it already: close, and owe no DISCONNECT. */
 void session_forget(session_t *self, uint16_t code, const char *reason);
+
+/* Bytes that wait to be written to the client. */
+size_t session_queued(const session_t *self);
 
 /* Write what gathered in `out`; called at the end of turn. */
 void session_flush(session_t *self);
