@@ -17,6 +17,7 @@
 #include "cli/dead.h"
 #include "cli/settings.h"
 #include "cli/store.h"
+#include "cli/verbs.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -55,13 +56,16 @@ static void usage(FILE *out)
 {
     fputs("usage: hoist COMMAND [--SETTING VALUE …]\n\n", out);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-11s  %s\n", commands[i].name, commands[i].help);
     }
-    fputs("  dead      look at requests that killed their workers\n"
-          "  store     look after the store of connections\n"
-          "  version   print the version\n"
-          "  settings  print the table of all settings\n"
-          "  help      print this, or the help of a COMMAND\n\n"
+    fputs("\nof a system that runs, asked where it was told --admin:\n\n", out);
+    verbs_usage(out);
+    fputs("\nof its folders and stores, and of itself:\n\n"
+          "  dead         look at requests that killed their workers\n"
+          "  store        look after the store of connections\n"
+          "  version      print the version\n"
+          "  settings     print the table of all settings\n"
+          "  help         print this, or the help of a COMMAND\n\n"
           "`hoist COMMAND --help` lists the settings of a command.  Each may "
           "also be a\nHOIST_… variable or a line in the file that --config "
           "names.\n",
@@ -393,13 +397,16 @@ static int complain(const char *word)
 }
 
 /* `hoist help`, with or without a command. */
-static int run_help(const char *word)
+static int run_help(char *word)
 {
     const command_t *command = word == NULL ? NULL : find(word);
     char flag[] = "--help", *arguments[] = {flag, NULL};
 
     if (command != NULL) {
         help(command);
+    } else if (word != NULL && verbs_has(word)) {
+        char *verb[] = {word, flag, NULL};
+        return verbs_main(2, verb);
     } else if (word != NULL && streq(word, "dead")) {
         return dead_main(1, arguments);
     } else if (word != NULL && streq(word, "store")) {
@@ -422,6 +429,9 @@ int main(int argc, char **argv)
     const command_t *command = find(word);
     if (command != NULL) {
         return run_command(command, argc - 2, argv + 2);
+    }
+    if (verbs_has(word)) {
+        return verbs_main(argc - 1, argv + 1);
     }
     if (streq(word, "dead")) {
         return dead_main(argc - 2, argv + 2);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The processes of a running system, asked over HTTP at their admin listeners.
+ * All are asked at once, so that one that is silent takes no time from the
+ * others.  One thread.
+ */
+#ifndef CLI_ASK_H
+#define CLI_ASK_H
+
+#include "cli/args.h"
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+#define ASK_MAX         64 /* processes */
+#define ASK_PROBLEM_MAX 256
+#define ASK_ANSWER_MAX  8388608 /* bytes; more is no answer of hoist's */
+
+/* The option that says where they are; a verb has it in its table. */
+#define ASK_OPTION                                                             \
+    {                                                                          \
+        "--admin", "ADDRESSES",                                                \
+            "of admin listeners: ADDRESS:PORT[,…] [HOIST_ADMIN, "            \
+            "127.0.0.1:9100]"                                                  \
+    }
+
+typedef struct {
+    char address[ASK_MAX][256];
+    size_t count;
+} asked_t;
+
+/*
+ * Where to ask: --admin, else HOIST_ADMIN, else 127.0.0.1:9100.
+ * Returns 0, or -EINVAL with one line in error.
+ */
+int asked_read(asked_t *self, const args_t *args, char error[ARGS_ERROR_MAX]);
+
+typedef struct {
+    const char *method; /* NULL: GET */
+    const char *path;   /* and query */
+    const void *body;   /* lent; NULL: none */
+    size_t body_len;
+    const char *type; /* of the body */
+} ask_t;
+
+typedef struct {
+    const char *address;           /* borrowed */
+    long status;                   /* of HTTP; 0: no answer */
+    char problem[ASK_PROBLEM_MAX]; /* "", or what is wrong, for people */
+    json_t *json;                  /* owned; NULL unless it is 200 and JSON */
+} reply_t;
+
+/* Ask one; or all, replies has one for each, in their order. */
+void ask(const char *address, const ask_t *what, reply_t *reply);
+void ask_all(const asked_t *asked, const ask_t *what, reply_t *replies);
+
+void reply_fini(reply_t *self);
+void replies_fini(reply_t *replies, size_t count);
+
+/* A row of a list; lent. */
+typedef void ask_row_fn(void *user, const char *address, json_t *row);
+
+/*
+ * All rows of a list that is told in pages: reply.json[actor][member].
+ * Returns 0 with *rows more rows; 1 when there were more than `limit`; -ENOENT
+ * when there is no such actor; -EIO with what is wrong in problem.
+ */
+int ask_pages(const char *address, const char *path, const char *actor,
+              const char *member, size_t limit, ask_row_fn *row, void *user,
+              size_t *rows, char problem[ASK_PROBLEM_MAX]);
+
+/* --- reading answers ----------------------------------------------------- */
+
+/* A number below keys, 0 when it is not there. */
+uint64_t ask_number(const json_t *object, const char *key);
+
+/* A text, "" when it is not there; lent. */
+const char *ask_text(const json_t *object, const char *key);
+
+bool ask_flag(const json_t *object, const char *key);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/system.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void add_reason(system_t *self, const char *address, const char *who,
+                       const char *why)
+{
+    char line[512];
+
+    snprintf(line, sizeof line, "%s: %s%s%s", address, who,
+             who[0] == '\0' ? "" : ": ", why);
+    json_array_append_new(self->reasons, json_string(line));
+}
+
+json_t *system_actor(const system_t *self, size_t process, const char *actor)
+{
+    return json_object_get(self->replies[process].json, actor);
+}
+
+uint64_t system_counter(const json_t *actor, const char *name)
+{
+    return ask_number(json_object_get(actor, "counters"), name);
+}
+
+static void take_health(system_t *self, size_t process, const char *name)
+{
+    const json_t *actor = system_actor(self, process, name);
+    const json_t *reasons = json_object_get(actor, "reasons");
+
+    self->is_well &= ask_flag(actor, "ready");
+    for (size_t i = 0; i < json_array_size(reasons); i++) {
+        add_reason(self, self->replies[process].address, name,
+                   json_string_value(json_array_get(reasons, i)));
+    }
+}
+
+static void take_gateway(system_t *self, size_t process)
+{
+    const json_t *actor = system_actor(self, process, "gateway");
+
+    if (actor == NULL) {
+        return;
+    }
+    self->gateways++;
+#define X(name) self->sum.name += system_counter(actor, #name);
+    SYSTEM_GATEWAY_SUMS(X)
+#undef X
+    take_health(self, process, "gateway");
+}
+
+static void take_broker(system_t *self, size_t process)
+{
+    const json_t *actor = system_actor(self, process, "broker");
+
+    if (actor == NULL) {
+        return;
+    }
+    self->brokers++;
+#define X(name) self->sum.name += system_counter(actor, #name);
+    SYSTEM_BROKER_SUMS(X)
+#undef X
+    take_health(self, process, "broker");
+}
+
+static void take(system_t *self, size_t process)
+{
+    const reply_t *reply = &self->replies[process];
+
+    if (reply->json == NULL) {
+        self->is_well = false;
+        add_reason(self, reply->address, "",
+                   reply->problem[0] != '\0' ? reply->problem
+                                             : "its answer is none of hoist's");
+        return;
+    }
+    self->answered++;
+    if (ask_flag(reply->json, "stopping")) {
+        self->is_well = false;
+        add_reason(self, reply->address, "", "stops");
+    }
+    take_gateway(self, process);
+    take_broker(self, process);
+}
+
+void system_fetch(system_t *self, const asked_t *asked)
+{
+    memset(self, 0, sizeof *self);
+    self->asked = asked;
+    self->is_well = true;
+    self->reasons = json_array();
+    ask_all(asked, &(ask_t){.path = "/status"}, self->replies);
+    self->at_us = clock_mono_us();
+    for (size_t i = 0; i < asked->count; i++) {
+        take(self, i);
+    }
+}
+
+void system_fini(system_t *self)
+{
+    if (self->asked != NULL) {
+        replies_fini(self->replies, self->asked->count);
+    }
+    json_decref(self->reasons);
+    memset(self, 0, sizeof *self);
+}
+
+const char *system_name(const system_t *self, size_t process,
+                        const json_t *actor)
+{
+    const char *name = ask_text(actor, "name");
+
+    return name[0] != '\0' ? name : self->replies[process].address;
+}
+
+double system_rate(uint64_t now, uint64_t before, int64_t span_us)
+{
+    /* Less than before: a process was restarted. */
+    return span_us <= 0 || now < before
+               ? 0
+               : (double)(now - before) * 1e6 / (double)span_us;
+}
+
+/* Returns the bytes of "3 gateways". */
+static int put_number(char *out, size_t size, uint64_t count, const char *what)
+{
+    return snprintf(out, size, "%" PRIu64 " %s%s", count, what,
+                    count == 1 ? "" : "s");
+}
+
+void system_tell(const system_t *self, FILE *out)
+{
+    char gateways[48], brokers[48], workers[48], connections[48];
+    bool has_reasons = json_array_size(self->reasons) > 0;
+
+    put_number(gateways, sizeof gateways, self->gateways, "gateway");
+    put_number(brokers, sizeof brokers, self->brokers, "broker");
+    put_number(workers, sizeof workers, self->sum.workers, "worker");
+    put_number(connections, sizeof connections, self->sum.connections,
+               "connection");
+    fprintf(out, "%s: %s, %s, %s, %s%s\n",
+            !self->is_well ? "Not well"
+            : has_reasons  ? "Well, with less than there should be"
+                           : "Well",
+            gateways, brokers, workers, connections, has_reasons ? ";" : ".");
+}
