@@ -254,12 +254,27 @@ static int take_page(const reply_t *reply, json_t *list, size_t limit,
     return 0;
 }
 
+/* Where the next page begins: behind where this one did, or there is none. */
+static int go_on(const json_t *cursor, json_int_t *at,
+                 char problem[ASK_PROBLEM_MAX])
+{
+    json_int_t next = json_integer_value(cursor);
+
+    if (next <= *at) {
+        snprintf(problem, ASK_PROBLEM_MAX, "its pages do not go on");
+        return -EIO;
+    }
+    *at = next;
+    return 0;
+}
+
 int ask_pages(const char *address, const char *path, const char *actor,
               const char *member, size_t limit, ask_row_fn *row, void *user,
               size_t *rows, char problem[ASK_PROBLEM_MAX])
 {
     char target[PATH_MAX_];
     json_t *list, *cursor;
+    json_int_t at = 0;
     reply_t reply;
     bool has_more;
     int rc;
@@ -273,12 +288,12 @@ int ask_pages(const char *address, const char *path, const char *actor,
         }
         has_more = rc == 0 && json_is_integer(cursor);
         if (has_more) {
-            snprintf(target, sizeof target, "%s%ccursor=%lld", path,
-                     strchr(path, '?') == NULL ? '?' : '&',
-                     (long long)json_integer_value(cursor));
+            rc = go_on(cursor, &at, problem);
         }
+        snprintf(target, sizeof target, "%s%ccursor=%lld", path,
+                 strchr(path, '?') == NULL ? '?' : '&', (long long)at);
         reply_fini(&reply);
-    } while (has_more);
+    } while (has_more && rc == 0);
     return rc;
 }
 

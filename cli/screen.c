@@ -15,7 +15,7 @@
 #define ENTER "\033[?1049h\033[?25l" /* the other screen, without a cursor */
 #define LEAVE "\033[?25h\033[?1049l"
 #define HOME  "\033[H"
-#define CLEAR "\033[K\r\n" /* the rest of a line */
+#define CLEAR "\033[K\n" /* the rest of a line */
 #define BELOW "\033[J"     /* the rest of the screen */
 
 /* Signals wait while something is asked and shown, and come in screen_wait. */
@@ -58,6 +58,7 @@ void screen_open(screen_t *self)
     if (self->has_keys) {
         struct termios raw = self->before;
         raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        raw.c_lflag |= NOFLSH; /* or Ctrl-C would throw LEAVE away */
         raw.c_cc[VMIN] = 1;
         raw.c_cc[VTIME] = 0;
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
@@ -68,11 +69,11 @@ void screen_open(screen_t *self)
 
 void screen_close(screen_t *self)
 {
-    fputs(LEAVE, stdout);
-    fflush(stdout);
     if (self->has_keys) {
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &self->before);
     }
+    fputs(LEAVE, stdout);
+    fflush(stdout);
 }
 
 static void size_of(size_t *rows, size_t *columns)

@@ -133,6 +133,16 @@ static void take_busiest(top_t *self, const reply_t *reply)
     }
 }
 
+/* A gateway tells what its last walk has found (gateway/busiest.h), and who
+ * asks begins the next: so it is asked twice, and other things in between. */
+static void begin_walks(const top_t *self)
+{
+    reply_t replies[ASK_MAX];
+
+    ask_all(self->asked, &(ask_t){.path = "/connections?busiest=0"}, replies);
+    replies_fini(replies, self->asked->count);
+}
+
 static void find_busiest(top_t *self)
 {
     reply_t replies[ASK_MAX];
@@ -153,6 +163,7 @@ static void look(top_t *self)
     look_fini(before);
     self->before = self->now;
     self->now = before;
+    begin_walks(self);
     system_fetch(&self->now->system, self->asked);
     (void)flows_fetch(&self->now->flows, self->asked, problem);
     find_busiest(self);
