@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a broker shows of its inside, as JSON (docs/operating.md): its peers, its
- * routes, its connections.  What may be long is told in pages or cut, so that
- * no question holds up the loop.  Loop thread only.
+ * What a broker shows of its inside, as JSON (docs/operating.md): its peers,
+ * its routes, its connections.  What may be long is told in pages or cut, so
+ * that no question holds up the loop.  Loop thread only.
  */
 #ifndef BROKER_VIEW_H
 #define BROKER_VIEW_H

@@ -16,7 +16,7 @@
 #define LEAVE "\033[?25h\033[?1049l"
 #define HOME  "\033[H"
 #define CLEAR "\033[K\n" /* the rest of a line */
-#define BELOW "\033[J"     /* the rest of the screen */
+#define BELOW "\033[J"   /* the rest of the screen */
 
 /* Signals wait while something is asked and shown, and come in screen_wait. */
 static volatile sig_atomic_t is_resized, is_over;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a gateway shows of its inside, as JSON (docs/operating.md): its brokers, its
- * connections, its groups.  What may be long is told in pages, each of which
- * looks at a bounded part of a table, so that no question holds up the loop.
- * Loop thread only.
+ * What a gateway shows of its inside, as JSON (docs/operating.md): its brokers,
+ * its connections, its groups.  What may be long is told in pages, each of
+ * which looks at a bounded part of a table, so that no question holds up the
+ * loop. Loop thread only.
  */
 #ifndef GATEWAY_VIEW_H
 #define GATEWAY_VIEW_H
