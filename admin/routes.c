@@ -135,16 +135,16 @@ static unsigned render_json(const routes_view_t *view, buf_t *body)
 #define JSON "application/json"
 
 static const route_t table[] = {
-    {"GET, HEAD", "/healthz", false, "HEALTH", false, ROUTES_TEXT,
-     render_health},
-    {"GET, HEAD", "/readyz", false, "READY", false, ROUTES_TEXT, render_ready},
-    {"GET, HEAD", "/metrics", false, "METRICS", false,
-     "text/plain; version=0.0.4; charset=utf-8", render_metrics},
-    {"GET, HEAD", "/status", false, "STATUS", false, JSON, render_json},
-    {"GET, HEAD", "/routes", false, "ROUTES", true, JSON, render_json},
-    {"GET, HEAD", "/connections", false, "CONNECTIONS", true, JSON,
-     render_json},
-    {"GET, HEAD", "/groups", false, "GROUPS", true, JSON, render_json},
+    {"GET, HEAD", "/healthz", "HEALTH", ROUTES_TEXT, render_health, false,
+     false},
+    {"GET, HEAD", "/readyz", "READY", ROUTES_TEXT, render_ready, false, false},
+    {"GET, HEAD", "/metrics", "METRICS",
+     "text/plain; version=0.0.4; charset=utf-8", render_metrics, false, false},
+    {"GET, HEAD", "/status", "STATUS", JSON, render_json, false, false},
+    {"GET, HEAD", "/routes", "ROUTES", JSON, render_json, false, true},
+    {"GET, HEAD", "/connections", "CONNECTIONS", JSON, render_json, false,
+     true},
+    {"GET, HEAD", "/groups", "GROUPS", JSON, render_json, false, true},
 };
 
 static bool is_path(const route_t *route, wire_bytes_t path)

@@ -30,13 +30,14 @@ typedef struct {
 typedef struct {
     const char *methods; /* comma separated, as for Allow */
     const char *path;
-    bool is_prefix;       /* of paths, else the whole path */
     const char *question; /* base/actor.h */
-    bool takes_query;     /* the question has it behind it */
     const char *type;     /* of the body */
 
     /* Append the body; every actor has answered.  Returns the status. */
     unsigned (*render)(const routes_view_t *view, buf_t *body);
+
+    bool is_prefix;   /* of paths, else the whole path */
+    bool takes_query; /* the question has it behind it */
 } route_t;
 
 #define ROUTES_TEXT "text/plain; charset=utf-8"

@@ -220,19 +220,19 @@ void replies_fini(reply_t *replies, size_t count)
 
 /* --- pages --------------------------------------------------------------- */
 
-/* Returns 0 with *list and *cursor (NULL behind the last page). */
-static int read_page(const reply_t *reply, const char *actor,
-                     const char *member, json_t **list, json_t **cursor,
+/* Returns 0 with *rows and *cursor (NULL behind the last page). */
+static int read_page(const reply_t *reply, const ask_list_t *list,
+                     json_t **rows, json_t **cursor,
                      char problem[ASK_PROBLEM_MAX])
 {
-    json_t *part = json_object_get(reply->json, actor);
+    json_t *part = json_object_get(reply->json, list->actor);
 
-    *list = json_object_get(part, member);
+    *rows = json_object_get(part, list->member);
     *cursor = json_object_get(part, "cursor");
     if (reply->status == 404 || (reply->json != NULL && part == NULL)) {
         return -ENOENT;
     }
-    if (!json_is_array(*list)) {
+    if (!json_is_array(*rows)) {
         snprintf(problem, ASK_PROBLEM_MAX, "%s",
                  reply->problem[0] != '\0' ? reply->problem
                                            : "its answer is none of hoist's");
@@ -241,15 +241,15 @@ static int read_page(const reply_t *reply, const char *actor,
     return 0;
 }
 
-static int take_page(const reply_t *reply, json_t *list, size_t limit,
-                     ask_row_fn *row, void *user, size_t *rows)
+static int take_page(const char *address, const ask_list_t *list, json_t *rows,
+                     size_t *taken)
 {
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        if (*rows == limit) {
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        if (*taken == list->limit) {
             return 1;
         }
-        row(user, reply->address, json_array_get(list, i));
-        ++*rows;
+        list->row(list->user, address, json_array_get(rows, i));
+        ++*taken;
     }
     return 0;
 }
@@ -268,30 +268,30 @@ static int go_on(const json_t *cursor, json_int_t *at,
     return 0;
 }
 
-int ask_pages(const char *address, const char *path, const char *actor,
-              const char *member, size_t limit, ask_row_fn *row, void *user,
-              size_t *rows, char problem[ASK_PROBLEM_MAX])
+int ask_pages(const char *address, const ask_list_t *list,
+              char problem[ASK_PROBLEM_MAX])
 {
     char target[PATH_MAX_];
-    json_t *list, *cursor;
+    json_t *rows, *cursor;
     json_int_t at = 0;
+    size_t taken = 0;
     reply_t reply;
     bool has_more;
     int rc;
 
-    snprintf(target, sizeof target, "%s", path);
+    snprintf(target, sizeof target, "%s", list->path);
     do {
         ask(address, &(ask_t){.path = target}, &reply);
-        rc = read_page(&reply, actor, member, &list, &cursor, problem);
+        rc = read_page(&reply, list, &rows, &cursor, problem);
         if (rc == 0) {
-            rc = take_page(&reply, list, limit, row, user, rows);
+            rc = take_page(address, list, rows, &taken);
         }
         has_more = rc == 0 && json_is_integer(cursor);
         if (has_more) {
             rc = go_on(cursor, &at, problem);
         }
-        snprintf(target, sizeof target, "%s%ccursor=%lld", path,
-                 strchr(path, '?') == NULL ? '?' : '&', (long long)at);
+        snprintf(target, sizeof target, "%s%ccursor=%lld", list->path,
+                 strchr(list->path, '?') == NULL ? '?' : '&', (long long)at);
         reply_fini(&reply);
     } while (has_more && rc == 0);
     return rc;

@@ -58,17 +58,24 @@ void ask_all(const asked_t *asked, const ask_t *what, reply_t *replies);
 void reply_fini(reply_t *self);
 void replies_fini(reply_t *replies, size_t count);
 
-/* A row of a list; lent. */
-typedef void ask_row_fn(void *user, const char *address, json_t *row);
+/* A list that is told in pages: reply.json[actor][member]. */
+typedef struct {
+    const char *path; /* and query */
+    const char *actor, *member;
+    size_t limit; /* rows of one process */
+
+    /* A row; lent. */
+    void (*row)(void *user, const char *address, json_t *row);
+    void *user; /* borrowed */
+} ask_list_t;
 
 /*
- * All rows of a list that is told in pages: reply.json[actor][member].
- * Returns 0 with *rows more rows; 1 when there were more than `limit`; -ENOENT
- * when there is no such actor; -EIO with what is wrong in problem.
+ * Take all rows that a process has.
+ * Returns 0; 1 when there were more than the limit; -ENOENT when it has no such
+ * actor; -EIO with what is wrong in problem.
  */
-int ask_pages(const char *address, const char *path, const char *actor,
-              const char *member, size_t limit, ask_row_fn *row, void *user,
-              size_t *rows, char problem[ASK_PROBLEM_MAX]);
+int ask_pages(const char *address, const ask_list_t *list,
+              char problem[ASK_PROBLEM_MAX]);
 
 /* --- reading answers ----------------------------------------------------- */
 

@@ -83,13 +83,18 @@ size_t flows_fetch(flows_t *self, const asked_t *asked,
                    char problem[ASK_PROBLEM_MAX])
 {
     char why[ASK_PROBLEM_MAX];
-    size_t answered = 0, rows = 0;
+    const ask_list_t list = {.path = "/routes?buckets=1",
+                             .actor = "broker",
+                             .member = "routes",
+                             .limit = ROWS_MAX,
+                             .row = on_row,
+                             .user = self};
+    size_t answered = 0;
 
     *self = (flows_t){.count = 0};
     problem[0] = '\0';
     for (size_t i = 0; i < asked->count; i++) {
-        int rc = ask_pages(asked->address[i], "/routes?buckets=1", "broker",
-                           "routes", ROWS_MAX, on_row, self, &rows, why);
+        int rc = ask_pages(asked->address[i], &list, why);
         answered += rc >= 0;
         if (rc == -EIO) {
             snprintf(problem, ASK_PROBLEM_MAX, "%.60s: %.180s",

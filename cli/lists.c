@@ -180,7 +180,6 @@ int groups_run(const args_t *args, const asked_t *asked)
     const char *type = args_value(args, "--type");
     uint64_t limit = 1000;
     outcome_t outcome = {.answered = 0};
-    size_t rows = 0;
 
     if (type == NULL) {
         type = "group";
@@ -197,9 +196,14 @@ int groups_run(const args_t *args, const asked_t *asked)
     bool is_all = strcmp(type, "all") == 0;
     snprintf(path, sizeof path, "/groups%s%s",
              is_all ? "" : "?type=", is_all ? "" : type);
+    const ask_list_t list = {.path = path,
+                             .actor = "gateway",
+                             .member = "groups",
+                             .limit = SIZE_MAX,
+                             .row = on_group,
+                             .user = &gathered};
     for (size_t i = 0; i < asked->count; i++) {
-        int rc = ask_pages(asked->address[i], path, "gateway", "groups",
-                           SIZE_MAX, on_group, &gathered, &rows, why);
+        int rc = ask_pages(asked->address[i], &list, why);
         note(&outcome, asked->address[i], rc, why);
     }
     int status =
@@ -265,13 +269,16 @@ static void gather(gathered_t *gathered, outcome_t *outcome,
                    const asked_t *asked, const char *path, const char *actor)
 {
     char why[ASK_PROBLEM_MAX];
+    bool is_any = gathered->user == NULL && gathered->tenant == NULL;
+    const ask_list_t list = {.path = path,
+                             .actor = actor,
+                             .member = "connections",
+                             .limit = is_any ? gathered->limit + 1 : SIZE_MAX,
+                             .row = on_connection,
+                             .user = gathered};
 
     for (size_t i = 0; i < asked->count && !gathered->is_cut; i++) {
-        size_t rows = 0;
-        bool is_any = gathered->user == NULL && gathered->tenant == NULL;
-        size_t most = is_any ? gathered->limit + 1 : SIZE_MAX;
-        int rc = ask_pages(asked->address[i], path, actor, "connections", most,
-                           on_connection, gathered, &rows, why);
+        int rc = ask_pages(asked->address[i], &list, why);
         note(outcome, asked->address[i], rc, why);
     }
 }

@@ -119,6 +119,7 @@ static void print_cell(const table_t *self, size_t column, const char *text,
 
 void table_print(const table_t *self, FILE *out)
 {
+    must(self->columns > 0);
     for (size_t i = 0; i < self->columns; i++) {
         print_cell(self, i, head_of(self, i), out);
     }

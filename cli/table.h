@@ -23,14 +23,15 @@ void table_destroy(table_t **self_p);
 
 /* The next cell; a row is full when it has as many as there are heads. */
 void table_put(table_t *self, const char *text);
-void table_put_count(table_t *self, uint64_t count);
-void table_put_us(table_t *self, uint64_t us);
+/* Its unit is that of the function of text.h. */
+void table_put_count(table_t *self, uint64_t value);
+void table_put_us(table_t *self, uint64_t value);
 
 /* The time that `share` of what was timed did not exceed; "-" of nothing. */
 void table_put_share(table_t *self, const histogram_t *times, double share);
-void table_put_age(table_t *self, int64_t ms);
-void table_put_bytes(table_t *self, uint64_t bytes);
-void table_put_rate(table_t *self, double a_second);
+void table_put_age(table_t *self, int64_t value);
+void table_put_bytes(table_t *self, uint64_t value);
+void table_put_rate(table_t *self, double value);
 
 /* Heads and rows; nothing but the heads when there are none. */
 void table_print(const table_t *self, FILE *out);

@@ -25,8 +25,8 @@ void text_clean(char *out, size_t size, const char *text, size_t max);
 /* Columns that a text takes. */
 size_t text_width(const char *text);
 
-/* How many bytes of a text fit into so many columns. */
-size_t text_fit(const char *text, size_t columns);
+/* How many bytes of a text fit into max columns. */
+size_t text_fit(const char *text, size_t max);
 
 /* 87 µs, 1.2 ms, 34 s */
 void text_us(char out[TEXT_NUMBER_MAX], uint64_t us);

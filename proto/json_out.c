@@ -96,6 +96,9 @@ static void put_repaired(json_out_t *self, wire_bytes_t text)
 
 void json_put_text(json_out_t *self, wire_bytes_t text)
 {
+    if (text.data == NULL) {
+        text = wire_bytes("");
+    }
     begin(self);
     put(self, "\"", 1);
     if (utf8_is_valid(text.data, text.len)) {

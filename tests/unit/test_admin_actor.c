@@ -151,6 +151,20 @@ static void a_question_goes_to_all_and_their_answers_back(void **state)
     client_hears(200, "ok\n");
 }
 
+static void a_query_goes_with_those_questions_that_take_one(void **state)
+{
+    (void)state;
+
+    client_asks("/groups?type=user&limit=3");
+    answers(A, "GROUPS type=user&limit=3", "200", "{}");
+    answers(B, "GROUPS type=user&limit=3", "404", "");
+    client_hears(200, NULL);
+    client_asks("/healthz?verbose=1");
+    answers(A, "HEALTH", "200", "");
+    answers(B, "HEALTH", "200", "");
+    client_hears(200, "ok\n");
+}
+
 static void who_does_not_answer_is_named(void **state)
 {
     (void)state;
@@ -262,6 +276,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(a_question_goes_to_all_and_their_answers_back),
+        T(a_query_goes_with_those_questions_that_take_one),
         T(who_does_not_answer_is_named),
         T(an_answer_that_comes_late_finds_nothing),
         T(an_answer_that_nobody_asked_for_is_ignored),

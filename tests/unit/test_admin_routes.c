@@ -168,6 +168,36 @@ static void metrics_without_room_are_an_error_and_nothing_else(void **state)
     assert_int_equal(body.len, 0);
 }
 
+static void json_has_what_each_says_under_its_name(void **state)
+{
+    const routes_answer_t both[] = {ANSWER("gateway", 200, "{\"a\":1}"),
+                                    ANSWER("broker", 200, "[]")};
+    const routes_answer_t one[] = {ANSWER("gateway", 404, ""),
+                                   ANSWER("broker", 200, "{}")};
+    (void)state;
+
+    assert_int_equal(get("/status", both, 2, false), 200);
+    assert_body("{\"version\":\"" HOIST_VERSION "\",\"stopping\":false,"
+                "\"gateway\":{\"a\":1},\"broker\":[]}\n");
+    assert_int_equal(get("/routes", one, 2, true), 200);
+    assert_body("{\"version\":\"" HOIST_VERSION "\",\"stopping\":true,"
+                "\"broker\":{}}\n");
+}
+
+static void what_one_refuses_or_nobody_knows_is_no_json(void **state)
+{
+    const routes_answer_t wrong[] = {ANSWER("gateway", 400, "limit is\n"),
+                                     ANSWER("broker", 200, "{}")};
+    const routes_answer_t none[] = {ANSWER("broker", 404, "")};
+    (void)state;
+
+    assert_int_equal(get("/connections", wrong, 2, false), 400);
+    assert_body("limit is\n");
+    assert_int_equal(get("/groups", none, 1, false), 404);
+    assert_body("nobody here knows that\n");
+    assert_int_equal(get("/groups", NULL, 0, true), 404);
+}
+
 static void assert_address(const char *listen, const char *want)
 {
     char address[32];
@@ -200,6 +230,8 @@ int main(void)
         T(who_is_silent_is_named_whatever_is_asked),
         T(metrics_are_those_of_all),
         T(metrics_without_room_are_an_error_and_nothing_else),
+        T(json_has_what_each_says_under_its_name),
+        T(what_one_refuses_or_nobody_knows_is_no_json),
         T(a_port_alone_is_one_of_loopback),
     };
 #undef T

@@ -150,7 +150,7 @@ static void counts_outlive_their_route(void **state)
         answers(worker, takes_message(worker, "a"), 200, "");
         forgets(gateway);
         announces(worker, "other", 8);
-        time_passes(2 * ROUTE_GRACE_MS);
+        time_passes(INT64_C(2) * ROUTE_GRACE_MS);
         gets_reply(gateway, client_says(client, "echo", "a"), 403);
         assert_int_equal(flow_of("echo")->requests, i);
     }

@@ -68,9 +68,10 @@ static void fields_are_keys_and_values(void **state)
     json_put_field_if(&out, "none", wire_bytes(""));
     json_put_field_if(&out, "one", wire_bytes("x"));
     json_put_field(&out, "empty", wire_bytes(""));
+    json_put_field(&out, "nothing", (wire_bytes_t){NULL, 0});
     json_put_field_uint(&out, "most", UINT64_MAX);
     json_put_close(&out, '}');
-    is("{\"one\":\"x\",\"empty\":\"\",\"most\":18446744073709551615}");
+    is("{\"one\":\"x\",\"empty\":\"\",\"nothing\":\"\",\"most\":18446744073709551615}");
 }
 
 static void a_string_holds_nothing_that_a_terminal_obeys(void **state)
