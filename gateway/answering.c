@@ -334,12 +334,12 @@ void answering_query(hub_t *hub, link_t *link, const message_query_t *query)
     uint32_t count;
 
     hub->stats.queries++;
-    if (wire_get_array(&what, &count) < 0 || count < 2 ||
-        wire_get_str(&what, &word) < 0 || wire_get_str(&what, &name) < 0) {
-        hub_malformed(hub, "what a QUERY asks for");
-    } else if (wire_is(word, "connection")) {
+    bool is_read = wire_get_array(&what, &count) == 0 && count >= 2 &&
+                   wire_get_str(&what, &word) == 0 &&
+                   wire_get_str(&what, &name) == 0;
+    if (is_read && wire_is(word, "connection")) {
         answer_connection(hub, link, query, name);
-    } else if (wire_is(word, "group")) {
+    } else if (is_read && wire_is(word, "group")) {
         answer_group(hub, link, query, name);
     } else {
         hub_malformed(hub, "what a QUERY asks for");

@@ -275,7 +275,7 @@ static void broker_hears(world_t *world, broker_t *broker, const buf_t *frame)
             broker->pings++;
         }
     }
-    must(world->credited <= world->hub->stats.pushes);
+    must(world->credited <= world->hub->stats.pushes + world->hub->stats.joins);
 }
 
 static void begin_turn(world_t *world)

@@ -393,7 +393,9 @@ static const char *gets_page(node_t *worker, uint64_t id, const char *conn)
         assert_true(is_text(word, conn));
     }
     must(got.len < sizeof cursor);
-    memcpy(cursor, got.data, got.len);
+    if (got.len > 0) {
+        memcpy(cursor, got.data, got.len);
+    }
     cursor[got.len] = '\0';
     return cursor;
 }

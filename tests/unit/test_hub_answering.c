@@ -218,7 +218,9 @@ static members_t page(uint64_t limit, const char *cursor)
     }
     wire_bytes_t next = wire_map_str(result.options, "cursor");
     must(next.len < sizeof members.cursor);
-    memcpy(members.cursor, next.data, next.len);
+    if (next.len > 0) {
+        memcpy(members.cursor, next.data, next.len);
+    }
     return members;
 }
 
