@@ -42,15 +42,3 @@ uint64_t histogram_at(const histogram_t *self, double share)
     }
     return 0;
 }
-
-uint64_t histogram_below(const histogram_t *self, unsigned bits)
-{
-    size_t end = bits < HISTOGRAM_BITS ? histogram_index(UINT64_C(1) << bits)
-                                       : HISTOGRAM_BUCKETS;
-    uint64_t count = 0;
-
-    for (size_t i = 0; i < end; i++) {
-        count += self->bucket[i];
-    }
-    return count;
-}

@@ -60,8 +60,4 @@ void histogram_subtract(histogram_t *self, const histogram_t *before);
  */
 uint64_t histogram_at(const histogram_t *self, double share);
 
-/* How many values are below 1 << bits µs (bits: HISTOGRAM_PART_BITS to
- * HISTOGRAM_BITS): exactly. */
-uint64_t histogram_below(const histogram_t *self, unsigned bits);
-
 #endif

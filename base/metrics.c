@@ -147,25 +147,50 @@ int metrics_put_head(buf_t *out, const char *folder, const metric_t *metric)
     return put_head(out, name, metric->kind, help);
 }
 
-/* The format has three escapes in a label's value, which is UTF-8. */
-static int put_label(buf_t *out, const metrics_label_t *label)
+/* The format has three escapes in a label's value; what is between two of them
+ * is put as it is. */
+static int put_escaped(buf_t *out, const uint8_t *text, size_t len)
+{
+    size_t plain = 0; /* what is before it went */
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < len; i++) {
+        const char *escape = text[i] == '\n'   ? "\\n"
+                             : text[i] == '\\' ? "\\\\"
+                             : text[i] == '"'  ? "\\\""
+                                               : NULL;
+        if (escape != NULL &&
+            (rc = buf_put(out, text + plain, i - plain)) == 0) {
+            rc = put_text(out, escape);
+            plain = i + 1;
+        }
+    }
+    return rc < 0 ? rc : buf_put(out, text + plain, len - plain);
+}
+
+static int put_repaired(buf_t *out, const metrics_label_t *label)
 {
     buf_t text;
-    int rc = put_text(out, label->name);
 
     buf_init(&text, LABEL_MAX);
-    if (rc < 0 || (rc = put_text(out, "=\"")) < 0 ||
-        (rc = utf8_put_repaired(&text, label->value, label->len)) < 0) {
-        buf_fini(&text);
-        return rc;
-    }
-    for (size_t i = 0; rc == 0 && i < text.len; i++) {
-        rc = text.data[i] == '\n'   ? put_text(out, "\\n")
-             : text.data[i] == '\\' ? put_text(out, "\\\\")
-             : text.data[i] == '"'  ? put_text(out, "\\\"")
-                                    : buf_put(out, text.data + i, 1);
+    int rc = utf8_put_repaired(&text, label->value, label->len);
+    if (rc == 0) {
+        rc = put_escaped(out, text.data, text.len);
     }
     buf_fini(&text);
+    return rc;
+}
+
+static int put_label(buf_t *out, const metrics_label_t *label)
+{
+    int rc = put_text(out, label->name);
+
+    if (rc < 0 || (rc = put_text(out, "=\"")) < 0) {
+        return rc;
+    }
+    rc = utf8_is_valid(label->value, label->len)
+             ? put_escaped(out, label->value, label->len)
+             : put_repaired(out, label);
     return rc < 0 ? rc : put_text(out, "\"");
 }
 
@@ -208,6 +233,8 @@ int metrics_put_histogram(buf_t *out, const char *folder,
                           const histogram_t *histogram)
 {
     char name[NAME_MAX_], text[32];
+    uint64_t below = 0;
+    size_t at = 0;
     int rc = 0;
 
     name_of(name, folder, metric);
@@ -215,8 +242,10 @@ int metrics_put_histogram(buf_t *out, const char *folder,
          bits += STEP_BITS) {
         snprintf(text, sizeof text, ",le=\"%.6f\"",
                  (double)(UINT64_C(1) << bits) / 1e6);
-        rc = put_count(out, name, "_bucket", label, text,
-                       histogram_below(histogram, bits));
+        for (; at < histogram_index(UINT64_C(1) << bits); at++) {
+            below += histogram->bucket[at];
+        }
+        rc = put_count(out, name, "_bucket", label, text, below);
     }
     snprintf(text, sizeof text, "%.6f", (double)histogram->sum / 1e6);
     if (rc < 0 ||

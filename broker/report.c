@@ -87,7 +87,9 @@ static int put_counts(const traffic_t *traffic, size_t which, buf_t *out)
         uint64_t values[COUNTS];
         gather_counts(flow, values);
         metric.value = values[which];
-        rc = metrics_put_sample(out, "broker", &metric, &label);
+        rc = flow->requests == 0
+                 ? 0
+                 : metrics_put_sample(out, "broker", &metric, &label);
     }
     return rc;
 }
@@ -100,8 +102,10 @@ static int put_times(const traffic_t *traffic, size_t which, buf_t *out)
     for (size_t i = 0; rc == 0 && (flow = traffic_told(traffic, i)) != NULL;
          i++) {
         metrics_label_t label = label_of(flow);
-        rc = metrics_put_histogram(out, "broker", &times[which], &label,
-                                   time_of(flow, which));
+        rc = flow->requests == 0
+                 ? 0
+                 : metrics_put_histogram(out, "broker", &times[which], &label,
+                                         time_of(flow, which));
     }
     return rc;
 }
