@@ -45,9 +45,21 @@ static void end_role(core_t *core, peer_t *peer)
     peer->boot[0] = '\0';
 }
 
+/* As HELLO says it; NULL: a stranger's. */
+static const char *role_of(const peer_t *peer)
+{
+    if (peer->gateway != NULL) {
+        return "gateway";
+    }
+    if (peer->worker == NULL) {
+        return NULL;
+    }
+    return peer->worker->is_manager ? "manager" : "worker";
+}
+
 static bool has_role(const peer_t *peer)
 {
-    return peer->worker != NULL || peer->gateway != NULL;
+    return role_of(peer) != NULL;
 }
 
 static int put_option(buf_t *out, const char *key, uint64_t value)
@@ -123,20 +135,28 @@ static void welcome(core_t *core, peer_t *peer, const message_hello_t *hello)
     peer_sent(core, peer, message_put_welcome(peer_out(core, peer), &welcome));
 }
 
+/* Managers come to either socket: to that which their process knows. */
+static bool is_role_of(side_t side, wire_bytes_t role)
+{
+    return wire_is(role, "manager") ||
+           wire_is(role, side == SIDE_GATEWAYS ? "gateway" : "worker");
+}
+
 /* Returns NULL, or the error code with *text set. */
 static const char *check_hello(const core_t *core, const peer_t *peer,
                                const message_hello_t *hello, const char **text)
 {
-    bool is_gateway = peer->side == SIDE_GATEWAYS;
+    bool is_gateway = wire_is(hello->role, "gateway");
     uint64_t loop = wire_map_uint(hello->options, "loop", UINT64_MAX);
 
     if (hello->version < PROTOCOL_VERSION) {
         *text = "version 1 is spoken here";
         return "version";
     }
-    if (!wire_is(hello->role, is_gateway ? "gateway" : "worker")) {
-        *text = is_gateway ? "this socket is for gateways"
-                           : "this socket is for workers";
+    if (!is_role_of(peer->side, hello->role)) {
+        *text = peer->side == SIDE_GATEWAYS
+                    ? "this socket is for gateways and managers"
+                    : "this socket is for workers and managers";
         return "role";
     }
     if (!is_gateway) {
@@ -152,12 +172,11 @@ static const char *check_hello(const core_t *core, const peer_t *peer,
     return NULL;
 }
 
-static int64_t liveness_of(const core_t *core, const peer_t *peer,
-                           const message_hello_t *hello)
+static int64_t liveness_of(const core_t *core, const message_hello_t *hello)
 {
     int64_t ours = core->options.liveness_ms;
 
-    if (peer->side == SIDE_GATEWAYS) {
+    if (!wire_is(hello->role, "worker")) {
         return ours;
     }
     uint64_t wish = wire_map_uint(hello->options, "liveness", (uint64_t)ours);
@@ -184,12 +203,12 @@ static bool knew_another(const core_t *core, const message_hello_t *hello)
 static int start_role(core_t *core, peer_t *peer, const message_hello_t *hello)
 {
     int started =
-        peer->side == SIDE_WORKERS
-            ? worker_start(core, peer)
-            : gateway_start(
+        wire_is(hello->role, "gateway")
+            ? gateway_start(
                   core, peer,
                   (uint32_t)wire_map_uint(hello->options, "loop", 0),
-                  wire_map_bool(hello->options, "require_connect", false));
+                  wire_map_bool(hello->options, "require_connect", false))
+            : worker_start(core, peer, wire_is(hello->role, "manager"));
     if (started < 0) {
         core->stats.refused++;
         peer_error(core, peer, "full", "as many peers as there may be");
@@ -197,8 +216,7 @@ static int start_role(core_t *core, peer_t *peer, const message_hello_t *hello)
     }
     copy_text(peer->boot, hello->boot);
     core->is_successor |= peer->gateway != NULL && knew_another(core, hello);
-    log_info("PEER-UP", "role=%s name=%s",
-             peer->side == SIDE_WORKERS ? "worker" : "gateway", peer->name);
+    log_info("PEER-UP", "role=%s name=%s", role_of(peer), peer->name);
     return 0;
 }
 
@@ -224,11 +242,12 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
         end_role(core, former);
         peer_doom(core, former, "greeted anew");
     }
-    if (has_role(peer) && !wire_is(hello->boot, peer->boot)) {
+    if (has_role(peer) && (!wire_is(hello->boot, peer->boot) ||
+                           !wire_is(hello->role, role_of(peer)))) {
         end_role(core, peer);
     }
     copy_text(peer->name, hello->name);
-    peer->liveness_ms = liveness_of(core, peer, hello);
+    peer->liveness_ms = liveness_of(core, hello);
     if (!has_role(peer) && start_role(core, peer, hello) < 0) {
         return;
     }
@@ -299,9 +318,8 @@ static void reap_doomed(core_t *core)
         peer_t *peer = list_entry(link, peer_t, doomed);
         bool had_role = has_role(peer);
         if (had_role) {
-            log_info("PEER-LOST", "role=%s name=%s reason=%s",
-                     peer->worker != NULL ? "worker" : "gateway", peer->name,
-                     peer->doom);
+            log_info("PEER-LOST", "role=%s name=%s reason=%s", role_of(peer),
+                     peer->name, peer->doom);
             core->stats.peers_lost += strcmp(peer->doom, "bye") != 0;
         }
         end_role(core, peer);
@@ -529,7 +547,9 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     memcpy(core->boot, boot, strnlen(boot, BOOT_ID_MAX));
     list_init(&core->nobody.linked);
     list_init(&core->nobody.targeted);
-    core->workers = xcalloc((size_t)options->max_workers, sizeof(worker_t *));
+    core->handles =
+        (uint64_t)options->max_workers + (uint64_t)managers_max(core);
+    core->workers = xcalloc((size_t)core->handles, sizeof(worker_t *));
     keeper_init(core);
     sweep_init(core);
     queries_init(core);

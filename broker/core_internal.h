@@ -8,9 +8,10 @@
 
 #include "broker/state.h"
 
-/* A HELLO has been accepted: make the peer a worker or a gateway.  0, -ENOMEM,
- * -EUSERS when there are too many. */
-int worker_start(core_t *core, peer_t *peer);
+/* A HELLO has been accepted: make the peer a worker (or a manager, which is one
+ * that takes no requests) or a gateway.  0, -ENOMEM, -EUSERS when there are too
+ * many. */
+int worker_start(core_t *core, peer_t *peer, bool is_manager);
 int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
                   bool requires_connect);
 

@@ -14,11 +14,22 @@
 #define WINDOW_BYTES_MAX (32u << 20) /* below what one frame may carry */
 #define SLOW_START       8           /* requests, at first */
 
-int worker_start(core_t *core, peer_t *peer)
+/* The gauge that it counts in. */
+static uint64_t *gauge_of(core_t *core, bool is_manager)
 {
-    uint64_t limit = (uint64_t)core->options.max_workers;
+    return is_manager ? &core->stats.managers : &core->stats.workers;
+}
 
-    if (core->stats.workers >= limit) {
+static bool is_full(core_t *core, bool is_manager)
+{
+    int64_t limit = is_manager ? managers_max(core) : core->options.max_workers;
+
+    return *gauge_of(core, is_manager) >= (uint64_t)limit;
+}
+
+int worker_start(core_t *core, peer_t *peer, bool is_manager)
+{
+    if (is_full(core, is_manager)) {
         return -EUSERS;
     }
     worker_t *worker = calloc(1, sizeof *worker);
@@ -27,16 +38,17 @@ int worker_start(core_t *core, peer_t *peer)
     }
     do {
         worker->handle = ++core->next_handle;
-    } while (core->workers[worker->handle % limit] != NULL);
-    core->workers[worker->handle % limit] = worker;
+    } while (core->workers[worker->handle % core->handles] != NULL);
+    core->workers[worker->handle % core->handles] = worker;
     worker->peer = peer;
+    worker->is_manager = is_manager;
     worker->window = worker->opened = worker->window_bytes = 1;
     list_init(&worker->in_crew);
     list_init(&worker->in_flight);
     list_init(&worker->waiters);
     list_init(&worker->credited);
     peer->worker = worker;
-    core->stats.workers++;
+    ++*gauge_of(core, is_manager);
     return 0;
 }
 
@@ -46,8 +58,8 @@ void worker_end(core_t *core, peer_t *peer)
 
     dispatch_worker_lost(core, worker);
     list_remove(&worker->credited);
-    core->workers[worker->handle % (uint64_t)core->options.max_workers] = NULL;
-    core->stats.workers--;
+    core->workers[worker->handle % core->handles] = NULL;
+    --*gauge_of(core, worker->is_manager);
     peer->worker = NULL;
     free(worker);
 }
@@ -85,10 +97,9 @@ static void on_ready(core_t *core, worker_t *worker,
              (unsigned long long)worker->window_bytes);
 }
 
-bool worker_message(core_t *core, peer_t *peer, const message_t *message)
+/* What has to do with requests. */
+static bool on_work(core_t *core, worker_t *worker, const message_t *message)
 {
-    worker_t *worker = peer->worker;
-
     switch (message->kind) {
     case KIND_READY:
         on_ready(core, worker, &message->ready);
@@ -96,6 +107,19 @@ bool worker_message(core_t *core, peer_t *peer, const message_t *message)
     case KIND_REPLY:
         dispatch_reply(core, worker, &message->reply);
         return true;
+    case KIND_DRAIN:
+        dispatch_drain(core, worker);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool worker_message(core_t *core, peer_t *peer, const message_t *message)
+{
+    worker_t *worker = peer->worker;
+
+    switch (message->kind) {
     case KIND_PUSH:
         pushes_put(core, worker, &message->push);
         return true;
@@ -109,13 +133,10 @@ bool worker_message(core_t *core, peer_t *peer, const message_t *message)
     case KIND_QUERY:
         queries_ask(core, worker, &message->query);
         return true;
-    case KIND_DRAIN:
-        dispatch_drain(core, worker);
-        return true;
     case KIND_BYE:
         peer_doom(core, peer, "bye");
         return true;
     default:
-        return false;
+        return !worker->is_manager && on_work(core, worker, message);
     }
 }

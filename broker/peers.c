@@ -47,8 +47,7 @@ peer_t *peers_find_boot(core_t *core, const peer_t *but, wire_bytes_t boot)
 
 worker_t *peers_worker(const core_t *core, uint64_t handle)
 {
-    worker_t *worker =
-        core->workers[handle % (uint64_t)core->options.max_workers];
+    worker_t *worker = core->workers[handle % core->handles];
 
     return worker != NULL && worker->handle == handle ? worker : NULL;
 }
@@ -57,7 +56,7 @@ static size_t limit_of(core_t *core, side_t side)
 {
     int64_t limit = side == SIDE_WORKERS ? core->options.max_workers
                                          : core->options.max_gateways;
-    return (size_t)limit * PEERS_DOUBLED;
+    return (size_t)(limit + managers_max(core)) * PEERS_DOUBLED;
 }
 
 peer_t *peers_add(core_t *core, side_t side, const void *id, size_t len)

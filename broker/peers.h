@@ -18,7 +18,14 @@ peer_t *peers_find_boot(core_t *core, const peer_t *but, wire_bytes_t boot);
 /* A stranger.  NULL past the side's limit or without memory. */
 peer_t *peers_add(core_t *core, side_t side, const void *id, size_t len);
 
-/* The worker that this handle stands for, or NULL when it is gone. */
+/* Each gateway has one in its process at most, and so has the broker. */
+static inline int64_t managers_max(const core_t *core)
+{
+    return core->options.max_gateways + 1;
+}
+
+/* The worker or manager that this handle stands for, or NULL when it is gone.
+ */
 worker_t *peers_worker(const core_t *core, uint64_t handle);
 
 /* Free a peer that is neither worker nor gateway any more. */

@@ -227,6 +227,11 @@ static uint64_t ask(core_t *core, asker_t asker, const store_op_t *op,
     return ask_store(core, asker, op);
 }
 
+static uint32_t queries_max(const worker_t *worker)
+{
+    return worker->is_manager ? MANAGER_QUERIES_MAX : QUERIES_MAX;
+}
+
 void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked)
 {
     store_op_t op = {.done = on_done, .limit = limit_of(asked->options)};
@@ -243,7 +248,7 @@ void queries_ask(core_t *core, worker_t *worker, const message_query_t *asked)
         refuse(core, worker, asked->id, rc == -ENOENT ? 404 : 400);
         return;
     }
-    if (worker->queries >= QUERIES_MAX) {
+    if (worker->queries >= queries_max(worker)) {
         refuse(core, worker, asked->id, 429);
         return;
     }

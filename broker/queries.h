@@ -8,7 +8,9 @@
 
 #include "broker/state.h"
 
-#define QUERIES_MAX 16 /* of one worker, under way; more get status 429 */
+/* Under way; more get status 429.  A manager asks for many. */
+#define QUERIES_MAX         16  /* of one worker */
+#define MANAGER_QUERIES_MAX 256 /* of one manager */
 
 void queries_init(core_t *core);
 

@@ -58,9 +58,11 @@ struct peer {
     uint32_t faults; /* malformed and unexpected messages since then */
 };
 
+/* Who pushes and asks; and but for a manager, takes requests. */
 struct worker {
     peer_t *peer;
-    crew_t *crew;     /* NULL: drains, or has not said READY */
+    bool is_manager;
+    crew_t *crew;     /* NULL: a manager, drains, or has not said READY */
     list_t in_crew;   /* on its load level, or alone when full */
     list_t in_flight; /* requests that it holds */
     list_t waiters;   /* connections bound to it that wait for room */
@@ -343,7 +345,8 @@ struct core {
     names_t names;
     list_t peer_buckets[PEER_BUCKETS];
     size_t peer_count[2]; /* by side_t */
-    worker_t **workers;   /* by handle % max_workers; owned */
+    worker_t **workers;   /* by handle % handles, managers too; owned */
+    uint64_t handles;
     uint64_t next_handle;
     uint64_t next_session;
     uint8_t

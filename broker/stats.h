@@ -13,6 +13,7 @@
 #define BROKER_STATS(X)                                                        \
     X(workers, gauge, peers, "workers that have greeted")                      \
     X(gateways, gauge, peers, "gateways that have greeted")                    \
+    X(managers, gauge, peers, "managers that have greeted")                    \
     X(connections, gauge, connections, "connections that stand")               \
     X(requests, gauge, requests, "requests waiting or at a worker")            \
     X(waiting, gauge, requests, "requests waiting for a worker")               \

@@ -99,7 +99,7 @@ static inline bool close_code_is_allowed(uint64_t code)
 
 typedef struct {
     uint64_t version;     /* highest protocol version the peer speaks */
-    wire_bytes_t role;    /* "gateway" or "worker" */
+    wire_bytes_t role;    /* "gateway", "worker" or "manager" */
     wire_bytes_t boot;    /* 1..BOOT_ID_MAX bytes, new at each start */
     wire_bytes_t name;    /* 0..PEER_NAME_MAX bytes, for people */
     wire_bytes_t options; /* map: "loop", "require_connect",

@@ -57,6 +57,8 @@ def greetings():
            pack([1, 1, "gateway", "b", "", {"loop": 66051, "require_connect": True}]),
            message("HELLO", version=1, role="gateway", boot="b", name="",
                    options={"loop": 66051, "require_connect": True}))
+    accept("a manager greets", pack([1, 1, "manager", "b", "serve", {}]),
+           message("HELLO", version=1, role="manager", boot="b", name="serve", options={}))
     accept("a HELLO without options", pack([1, 2, "worker", "b" * 32, "n" * 64]),
            message("HELLO", version=2, role="worker", boot="b" * 32, name="n" * 64,
                    options={}))

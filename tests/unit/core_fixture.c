@@ -235,13 +235,21 @@ static void put_bare(node_t *node, message_kind_t kind)
     assert_int_equal(message_put_bare(&node->out, kind), 0);
 }
 
+static const char *role_of(const node_t *node)
+{
+    if (node->is_manager) {
+        return "manager";
+    }
+    return node->side == SIDE_GATEWAYS ? "gateway" : "worker";
+}
+
 void put_hello(node_t *node)
 {
     message_t hello = {.kind = KIND_HELLO};
     buf_t options;
 
     buf_init(&options, OPTIONS_MAX);
-    if (node->side == SIDE_GATEWAYS) {
+    if (strcmp(role_of(node), "gateway") == 0) {
         must(wire_put_map(&options, 4) == 0);
         must(wire_put_text(&options, "broker") == 0);
         must(wire_put_text(&options, node->broker) == 0);
@@ -254,7 +262,7 @@ void put_hello(node_t *node)
     }
     hello.hello = (message_hello_t){
         .version = PROTOCOL_VERSION,
-        .role = wire_bytes(node->side == SIDE_GATEWAYS ? "gateway" : "worker"),
+        .role = wire_bytes(role_of(node)),
         .boot = wire_bytes(node->boot),
         .name = wire_bytes(node->id),
         .options = {options.data, options.len},
@@ -365,6 +373,17 @@ node_t *a_worker(const char *name, const char *routes, uint64_t window)
     announces(worker, routes, window);
     gets(worker, KIND_WELCOME);
     return worker;
+}
+
+node_t *a_manager(side_t side, const char *name)
+{
+    node_t *manager = a_stranger(side, name);
+
+    manager->is_manager = true;
+    put_hello(manager);
+    speaks(manager);
+    gets(manager, KIND_WELCOME);
+    return manager;
 }
 
 static node_t *greeting_gateway(uint32_t loop, bool requires_connect)

@@ -45,6 +45,7 @@ typedef struct node {
     uint64_t session; /* and what it was to it */
     uint32_t loop;    /* of a gateway */
     bool requires_connect;
+    bool is_manager;
     bool is_silent; /* sends nothing of its own accord */
     bool is_stuck;  /* its socket takes nothing now */
     bool is_broken; /* its transport is gone */
@@ -109,6 +110,9 @@ node_t *a_stranger(side_t side, const char *name);
 /* They have greeted and taken their WELCOME.  routes: words. */
 node_t *a_worker(const char *name, const char *routes, uint64_t window);
 node_t *a_gateway(uint32_t loop);
+
+/* On either side; it has greeted and taken its WELCOME. */
+node_t *a_manager(side_t side, const char *name);
 
 /* As a_gateway; nobody gets in without a handler's word. */
 node_t *a_strict_gateway(uint32_t loop);
