@@ -6,6 +6,7 @@
  */
 #include "admin/admin.h"
 
+#include "admin/browser.h"
 #include "admin/routes.h"
 #include "admin/server.h"
 #include "base/actor.h"
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
+#include "proto/api_path.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -39,6 +41,7 @@ typedef struct {
     zsock_t *questions;  /* borrowed */
     zwatch_t watch;
     size_t unanswered;
+    bool manages; /* it answers the management API */
     bool is_gone;
 } source_t;
 
@@ -46,12 +49,14 @@ typedef struct {
     unsigned status; /* 0: none came */
     bool is_due;
     buf_t text;
+    buf_t headers; /* of the management API */
 } answer_t;
 
 /* A request, from when it is asked until it is answered. */
 typedef struct {
     server_call_t id;
     const route_t *route; /* NULL: there is none */
+    source_t *manager;    /* that it is handed on to; NULL: a route's */
     int64_t deadline_ms;
     answer_t answers[ADMIN_SOURCES_MAX];
 } call_t;
@@ -63,9 +68,15 @@ typedef struct admin {
     size_t source_count;
     bool is_stopping;
     admin_stats_t stats;
+    const char *listen; /* borrowed */
     log_brake_t brake;
     call_t calls[SERVER_SLOTS]; /* by the slot of the client */
 } admin_t;
+
+static size_t index_of(const source_t *source)
+{
+    return (size_t)(source - source->admin->sources);
+}
 
 /* --- requests ------------------------------------------------------------ */
 
@@ -117,13 +128,34 @@ static void forget(call_t *call)
 {
     for (size_t i = 0; i < ADMIN_SOURCES_MAX; i++) {
         buf_fini(&call->answers[i].text);
+        buf_fini(&call->answers[i].headers);
+        call->answers[i].status = 0;
         call->answers[i].is_due = false;
     }
     call->route = NULL;
+    call->manager = NULL;
+}
+
+/* The manager's answer as it is. */
+static void hand_back(admin_t *self, call_t *call)
+{
+    answer_t *theirs = &call->answers[index_of(call->manager)];
+    buf_t body = theirs->text, headers = theirs->headers;
+    server_answer_t answer = {.status = theirs->status,
+                              .body = body.data,
+                              .len = body.len,
+                              .headers = {headers.data, headers.len}};
+
+    buf_init(&theirs->text, TEXT_MAX); /* they are ours now */
+    buf_init(&theirs->headers, TEXT_MAX);
+    forget(call); /* the answer may bring the client's next request */
+    server_answer(self->server, call->id, &answer);
+    buf_fini(&body);
+    buf_fini(&headers);
 }
 
 /* With what there is: all that were asked have answered, or time is up. */
-static void finish(admin_t *self, call_t *call)
+static void finish_route(admin_t *self, call_t *call)
 {
     routes_answer_t answers[ADMIN_SOURCES_MAX];
     routes_view_t view = {.answers = answers,
@@ -142,6 +174,19 @@ static void finish(admin_t *self, call_t *call)
     forget(call); /* the answer may bring the client's next request */
     server_answer(self->server, call->id, &answer);
     buf_fini(&body);
+}
+
+static void finish(admin_t *self, call_t *call)
+{
+    if (call->manager == NULL) {
+        finish_route(self, call);
+    } else if (call->answers[index_of(call->manager)].status != 0) {
+        hand_back(self, call);
+    } else {
+        tell_silent(self, call);
+        forget(call);
+        say(self, call->id, 503, NULL);
+    }
 }
 
 static bool is_due(const call_t *call)
@@ -181,10 +226,65 @@ static bool ask(source_t *self, server_call_t call, const char *question)
     return true;
 }
 
-static void on_asked(void *user, server_call_t id,
-                     const http_request_t *request)
+/* --- the management API -------------------------------------------------- */
+
+static bool is_managed(const http_request_t *request)
 {
-    admin_t *self = user;
+    api_path_t path;
+
+    return api_path_parse(request->path, &path);
+}
+
+static source_t *find_manager(admin_t *self)
+{
+    for (size_t i = 0; i < self->source_count; i++) {
+        if (self->sources[i].manages && !self->sources[i].is_gone) {
+            return &self->sources[i];
+        }
+    }
+    return NULL;
+}
+
+static bool hand_on(source_t *self, server_call_t call,
+                    const http_request_t *request, wire_bytes_t body)
+{
+    actor_part_t parts[] = {{request->method.data, request->head_len},
+                            {body.data, body.len}};
+
+    if (self->unanswered >= QUESTIONS_MAX ||
+        actor_ask(self->questions, call, "HTTP", parts, 2) < 0) {
+        return false;
+    }
+    self->unanswered++;
+    return true;
+}
+
+static void manage(admin_t *self, server_call_t id,
+                   const http_request_t *request, wire_bytes_t body)
+{
+    call_t *call = &self->calls[id % SERVER_SLOTS];
+    source_t *manager = find_manager(self);
+
+    forget(call); /* its client is gone */
+    if (browser_may_have_sent(request, self->listen)) {
+        log_braked(&self->brake, LEVEL_WARN, "ADMIN-BROWSER", "path=%.*s",
+                   (int)request->path.len, (const char *)request->path.data);
+        say(self, id, 403, NULL);
+    } else if (manager == NULL || !hand_on(manager, id, request, body)) {
+        say(self, id, 503, NULL);
+    } else {
+        call->id = id;
+        call->manager = manager;
+        call->deadline_ms = clock_mono_ms() + ADMIN_MANAGE_MS;
+        call->answers[index_of(manager)].is_due = true;
+    }
+}
+
+/* --- routes -------------------------------------------------------------- */
+
+static void ask_all(admin_t *self, server_call_t id,
+                    const http_request_t *request)
+{
     const route_t *route = NULL;
     unsigned status = routes_find(request, &route);
     call_t *call = &self->calls[id % SERVER_SLOTS];
@@ -213,26 +313,43 @@ static void on_asked(void *user, server_call_t id,
     }
 }
 
+static void on_asked(void *user, server_call_t id,
+                     const http_request_t *request, wire_bytes_t body)
+{
+    if (is_managed(request)) {
+        manage(user, id, request, body);
+    } else {
+        ask_all(user, id, request);
+    }
+}
+
 /* --- answers ------------------------------------------------------------- */
 
-static size_t index_of(const source_t *source)
+static bool is_waiting(const call_t *call)
 {
-    return (size_t)(source - source->admin->sources);
+    return call->route != NULL || call->manager != NULL;
+}
+
+static int put_frame(buf_t *out, zframe_t *frame)
+{
+    return frame == NULL ? 0
+                         : buf_put(out, zframe_data(frame), zframe_size(frame));
 }
 
 static void take_answer(source_t *self, const char *number, const char *status,
-                        zframe_t *text)
+                        zmsg_t *parts)
 {
     server_call_t id = strtoull(number, NULL, 10);
     call_t *call = &self->admin->calls[id % SERVER_SLOTS];
     answer_t *answer = &call->answers[index_of(self)];
 
-    if (call->route == NULL || call->id != id || !answer->is_due) {
+    if (!is_waiting(call) || call->id != id || !answer->is_due) {
         return; /* too late */
     }
     answer->is_due = false;
     answer->status = (unsigned)strtoul(status, NULL, 10);
-    if (buf_put(&answer->text, zframe_data(text), zframe_size(text)) < 0) {
+    if (put_frame(&answer->text, zmsg_first(parts)) < 0 ||
+        put_frame(&answer->headers, zmsg_next(parts)) < 0) {
         answer->status = 500;
     }
     if (!is_due(call)) {
@@ -250,10 +367,9 @@ static void on_answers(void *user)
             return;
         }
         char *number = zmsg_popstr(message), *status = zmsg_popstr(message);
-        zframe_t *text = zmsg_first(message);
         self->unanswered -= self->unanswered > 0;
-        if (number != NULL && status != NULL && text != NULL) {
-            take_answer(self, number, status, text);
+        if (number != NULL && status != NULL && zmsg_size(message) > 0) {
+            take_answer(self, number, status, message);
         }
         zstr_free(&number);
         zstr_free(&status);
@@ -270,7 +386,7 @@ static void lose(source_t *self)
     for (size_t i = 0; i < SERVER_SLOTS; i++) {
         call_t *call = &admin->calls[i];
         answer_t *answer = &call->answers[index_of(self)];
-        if (call->route != NULL && answer->is_due) {
+        if (is_waiting(call) && answer->is_due) {
             answer->is_due = false;
             if (!is_due(call)) {
                 finish(admin, call);
@@ -295,7 +411,7 @@ static void on_end(void *user)
 
     for (size_t i = 0; i < SERVER_SLOTS; i++) {
         call_t *call = &self->calls[i];
-        if (call->route != NULL && now_ms >= call->deadline_ms) {
+        if (is_waiting(call) && now_ms >= call->deadline_ms) {
             finish(self, call);
         }
     }
@@ -348,9 +464,12 @@ static int start(admin_t *self, const admin_options_t *options, char *error,
         snprintf(error, error_size, "the admin address is too long");
         return -EINVAL;
     }
+    self->listen = options->listen;
     const server_options_t serving = {.address = address,
                                       .stats = &self->stats,
+                                      .body_max = (uint64_t)options->body_max,
                                       .asked = on_asked,
+                                      .takes_body = is_managed,
                                       .user = self};
     self->server = server_new(self->actor.loop, &serving, error, error_size);
     return self->server == NULL ? -EADDRINUSE : 0;
@@ -364,6 +483,7 @@ static void start_sources(admin_t *self, const admin_options_t *options)
         source->admin = self;
         source->name = options->sources[i].name;
         source->questions = options->sources[i].questions;
+        source->manages = options->sources[i].manages;
         zsock_set_sndtimeo(source->questions, 0);
         zwatch_start(&source->watch, self->actor.loop,
                      zsock_resolve(source->questions), ZWATCH_READS_AND_SENDS,
@@ -372,6 +492,7 @@ static void start_sources(admin_t *self, const admin_options_t *options)
     for (size_t i = 0; i < SERVER_SLOTS; i++) {
         for (size_t j = 0; j < ADMIN_SOURCES_MAX; j++) {
             buf_init(&self->calls[i].answers[j].text, TEXT_MAX);
+            buf_init(&self->calls[i].answers[j].headers, TEXT_MAX);
         }
     }
 }

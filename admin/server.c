@@ -29,19 +29,22 @@ typedef struct {
     uint64_t requests; /* of this slot so far: tells calls apart */
     ev_io io;
     buf_t in, out;
-    size_t head_len;     /* bytes of `in` that are being answered */
+    size_t request_len;  /* bytes of `in` that are being answered */
     size_t written;      /* bytes of `out` that went */
     int64_t deadline_ms; /* ASKED: none, since the answer has its own */
     bool closes;         /* when the answer is written */
     bool is_head;        /* HEAD: no body */
+    bool is_continued;   /* its body was asked for */
     bool is_advancing;   /* advance() is at work */
 } conn_t;
 
 struct server {
-    struct ev_loop *loop;   /* borrowed */
-    admin_stats_t *stats;   /* borrowed */
+    struct ev_loop *loop; /* borrowed */
+    admin_stats_t *stats; /* borrowed */
+    uint64_t body_max;
     server_asked_fn *asked; /* borrowed */
-    void *user;             /* borrowed */
+    server_takes_fn *takes_body;
+    void *user; /* borrowed */
     int listener;
     ev_io accept;
     int64_t now_ms;
@@ -79,6 +82,7 @@ static void end(conn_t *self)
 
 static void read_on(conn_t *self)
 {
+    self->is_continued = false;
     self->state = READING;
     self->deadline_ms = self->server->now_ms + SERVER_READ_MS;
     watch(self, EV_READ);
@@ -104,7 +108,7 @@ static void finish(conn_t *self)
         linger(self);
         return;
     }
-    buf_drop(&self->in, self->head_len);
+    buf_drop(&self->in, self->request_len);
     read_on(self);
 }
 
@@ -132,7 +136,9 @@ static int put_answer(conn_t *self, const server_answer_t *answer)
     int rc = http_put_status(out, answer->status);
 
     if (rc < 0 ||
-        (rc = http_put_text_header(out, "Content-Type", answer->type)) < 0 ||
+        (answer->type != NULL &&
+         (rc = http_put_text_header(out, "Content-Type", answer->type)) < 0) ||
+        (rc = buf_put(out, answer->headers.data, answer->headers.len)) < 0 ||
         (rc = http_put_text_header(out, "Cache-Control", "no-store")) < 0 ||
         (rc = http_put_text_header(out, "X-Content-Type-Options", "nosniff")) <
             0 ||
@@ -179,23 +185,64 @@ static unsigned status_of(int error)
     return error == -EMSGSIZE ? 431 : 400;
 }
 
-static void ask(conn_t *self, const http_request_t *request)
+static void ask(conn_t *self, const http_request_t *request, wire_bytes_t body)
 {
     server_t *server = self->server;
     uint64_t slot = (uint64_t)(self - server->conns);
 
-    server->stats->requests++;
-    self->head_len = request->head_len;
-    self->closes = !request->keeps_alive;
-    self->is_head = wire_is(request->method, "HEAD");
-    if (request->is_chunked || request->content_length > 0) {
-        refuse(self, request->is_chunked ? 411 : 413);
-        return;
-    }
+    self->request_len = request->head_len + body.len;
     self->state = ASKED;
     watch(self, 0);
     self->requests++;
-    server->asked(server->user, self->requests * SERVER_SLOTS + slot, request);
+    server->asked(server->user, self->requests * SERVER_SLOTS + slot, request,
+                  body);
+}
+
+/* Is it a body that we do not read? */
+static bool is_unread(const server_t *self, const http_request_t *request)
+{
+    return request->is_chunked || request->content_length > self->body_max;
+}
+
+/* A client that waits for this word sends its body sooner or later without,
+ * too: what the socket does not take now is not missed. */
+static void ask_for_body(conn_t *self, const http_request_t *request)
+{
+    static const char word[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+    if (!self->is_continued &&
+        http_has_token(request, "expect", "100-continue")) {
+        self->is_continued = true;
+        (void)!send(self->fd, word, strlen(word), MSG_NOSIGNAL);
+    }
+}
+
+/* A head is there; what it asks for when its body is, too.  Returns false while
+ * it is not. */
+static bool take(conn_t *self, const http_request_t *request)
+{
+    server_t *server = self->server;
+    bool has_body = request->is_chunked || request->content_length > 0;
+    bool takes_body = has_body && server->takes_body(request);
+    wire_bytes_t body = {self->in.data + request->head_len, 0};
+
+    if (takes_body && !is_unread(server, request)) {
+        body.len = (size_t)request->content_length;
+    }
+    if (self->in.len - request->head_len < body.len) {
+        ask_for_body(self, request);
+        return false;
+    }
+    server->stats->requests++;
+    self->closes =
+        !request->keeps_alive || (takes_body && is_unread(server, request));
+    self->is_head = wire_is(request->method, "HEAD");
+    if (has_body && !takes_body) {
+        refuse(self, request->is_chunked ? 411 : 413);
+    } else {
+        ask(self, request, body);
+    }
+    return true;
 }
 
 /* Take what is there, one request after the other; answers may come at once. */
@@ -210,12 +257,10 @@ static void advance(conn_t *self)
     while (self->state == READING && self->in.len > 0) {
         int rc =
             http_parse(self->in.data, self->in.len, SERVER_HEAD_MAX, &request);
-        if (rc == -EAGAIN) {
+        if (rc == -EAGAIN || (rc == 0 && !take(self, &request))) {
             break;
         }
-        if (rc == 0) {
-            ask(self, &request);
-        } else {
+        if (rc < 0) {
             self->is_head = false;
             refuse(self, status_of(rc));
         }
@@ -314,7 +359,7 @@ static void adopt(server_t *self, int fd)
     self->stats->sockets++;
     conn->fd = fd;
     conn->closes = false;
-    buf_init(&conn->in, IN_MAX);
+    buf_init(&conn->in, IN_MAX + (size_t)self->body_max);
     buf_init(&conn->out, SERVER_ANSWER_MAX);
     ev_io_init(&conn->io, on_io, fd, EV_READ);
     conn->io.data = conn;
@@ -409,7 +454,9 @@ server_t *server_new(struct ev_loop *loop, const server_options_t *options,
 
     self->loop = loop;
     self->stats = options->stats;
+    self->body_max = options->body_max;
     self->asked = options->asked;
+    self->takes_body = options->takes_body;
     self->user = options->user;
     self->listener = listener_open(options->address, BACKLOG, self->address,
                                    error, error_size);

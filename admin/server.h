@@ -7,8 +7,9 @@
  *      |                                   |                 or LINGERING
  *      +--refused------------------------->+
  *
- * All that a client can hold is bounded: bytes of a head, time for it (bytes
- * that drip in do not prolong it), time to read an answer, and connections.
+ * All that a client can hold is bounded: bytes of a head and of a body, time
+ * for both (bytes that drip in do not prolong it), time to read an answer, and
+ * connections.
  * When all of those are taken, the one that has been reading its head longest
  * goes, so that who is slow does not keep out who is not.
  *
@@ -41,17 +42,27 @@ typedef struct {
     const char *allow;   /* methods, with 405; NULL: none */
     const uint8_t *body; /* lent; text */
     size_t len;
-    const char *type; /* of the body */
+    const char *type;     /* of the body; NULL: `headers` say it */
+    wire_bytes_t headers; /* lent; more of them, as whole lines */
 } server_answer_t;
 
-/* A request came: server_answer is due, now or later.  request is lent. */
+/*
+ * A request came: server_answer is due, now or later.  All is lent.  A body
+ * that is too large, or of unknown length, is not read: it is empty, and the
+ * connection is closed behind the answer.
+ */
 typedef void server_asked_fn(void *user, server_call_t call,
-                             const http_request_t *request);
+                             const http_request_t *request, wire_bytes_t body);
+
+/* Does this request take a body?  Where it does not, one is refused. */
+typedef bool server_takes_fn(const http_request_t *request);
 
 typedef struct {
     const char *address;  /* ADDRESS:PORT, to listen on */
     admin_stats_t *stats; /* borrowed: what it counts goes here */
+    uint64_t body_max;    /* bytes of a request's */
     server_asked_fn *asked;
+    server_takes_fn *takes_body;
     void *user; /* borrowed */
 } server_options_t;
 

@@ -3,10 +3,15 @@
 
 #include "base/xalloc.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
 #include <pthread.h>
 
 #define TICK_S             0.05
-#define QUESTIONS_PER_TURN 16
+#define QUESTIONS_PER_TURN 16      /* of an asker */
+#define PARTS_MAX          4       /* behind a question */
 #define ANSWER_MAX         1048576 /* bytes of text */
 #define FIRST_PRIORITY     (ZWATCH_PRIORITY + 1)
 #define HIGH_WATER_FRAMES  10000
@@ -69,10 +74,52 @@ static void on_command(void *user)
 
 /* --- questions ----------------------------------------------------------- */
 
-static void answer(actor_t *self, char *number, const char *question)
+static zmsg_t *begin_message(uint64_t number, const char *word)
+{
+    zmsg_t *message = zmsg_new();
+
+    zmsg_addstrf(message, "%" PRIu64, number);
+    zmsg_addstr(message, word);
+    return message;
+}
+
+/* Returns whether the pipe had room. */
+static bool send_message(zmsg_t *message, zsock_t *pipe)
+{
+    bool is_sent = zmsg_send(&message, pipe) == 0;
+
+    zmsg_destroy(&message); /* harmless when it was */
+    return is_sent;
+}
+
+void actor_answer(actor_t *self, actor_call_t call, unsigned status,
+                  actor_part_t text, actor_part_t more)
+{
+    char code[16];
+
+    snprintf(code, sizeof code, "%u", status);
+    zmsg_t *message = begin_message(call.number, code);
+    zmsg_addmem(message, text.data, text.len);
+    if (more.len > 0) {
+        zmsg_addmem(message, more.data, more.len);
+    }
+    (void)send_message(message, self->askers[call.asker].questions);
+}
+
+int actor_ask(zsock_t *questions, uint64_t number, const char *question,
+              const actor_part_t *parts, size_t count)
+{
+    zmsg_t *message = begin_message(number, question);
+
+    for (size_t i = 0; i < count; i++) {
+        zmsg_addmem(message, parts[i].data, parts[i].len);
+    }
+    return send_message(message, questions) ? 0 : -EAGAIN;
+}
+
+static void answer_word(actor_t *self, actor_call_t call, const char *question)
 {
     unsigned status = 404;
-    char code[16];
     buf_t text;
 
     buf_init(&text, ANSWER_MAX);
@@ -81,30 +128,51 @@ static void answer(actor_t *self, char *number, const char *question)
     } else if (self->ops->answer != NULL) {
         status = self->ops->answer(self->user, question, &text);
     }
-    snprintf(code, sizeof code, "%u", status);
-    zmsg_t *message = zmsg_new();
-    zmsg_addstr(message, number);
-    zmsg_addstr(message, code);
-    zmsg_addmem(message, text.data, text.len);
-    (void)zmsg_send(&message, self->questions);
-    zmsg_destroy(&message); /* it was not sent: there was no room */
+    actor_answer(self, call, status, (actor_part_t){text.data, text.len},
+                 (actor_part_t){NULL, 0});
     buf_fini(&text);
+}
+
+/* The frames that are left of a message, lent. */
+static size_t read_parts(zmsg_t *message, actor_part_t parts[PARTS_MAX])
+{
+    size_t count = 0;
+
+    for (zframe_t *frame = zmsg_first(message);
+         frame != NULL && count < PARTS_MAX; frame = zmsg_next(message)) {
+        parts[count++] = (actor_part_t){zframe_data(frame), zframe_size(frame)};
+    }
+    return count;
+}
+
+static void take_question(actor_t *self, actor_call_t call,
+                          const char *question, zmsg_t *rest)
+{
+    actor_part_t parts[PARTS_MAX];
+    size_t count = read_parts(rest, parts);
+
+    if (count > 0 && self->ops->asked != NULL) {
+        self->ops->asked(self->user, call, parts, count);
+    } else {
+        answer_word(self, call, question);
+    }
 }
 
 static void on_questions(void *user)
 {
-    actor_t *self = user;
+    actor_asker_t *asker = user;
+    actor_t *self = asker->actor;
 
     for (int i = 0; i < QUESTIONS_PER_TURN; i++) {
-        char *number = NULL, *question = NULL;
-        zmsg_t *message = zmsg_recv_nowait(self->questions);
+        zmsg_t *message = zmsg_recv_nowait(asker->questions);
         if (message == NULL) {
             return;
         }
-        number = zmsg_popstr(message);
-        question = zmsg_popstr(message);
+        char *number = zmsg_popstr(message), *question = zmsg_popstr(message);
         if (number != NULL && question != NULL) {
-            answer(self, number, question);
+            actor_call_t call = {.asker = (uint32_t)(asker - self->askers),
+                                 .number = strtoull(number, NULL, 10)};
+            take_question(self, call, question, message);
         }
         zstr_free(&number);
         zstr_free(&question);
@@ -114,10 +182,13 @@ static void on_questions(void *user)
 
 void actor_take_questions(actor_t *self, zsock_t *questions)
 {
-    self->questions = questions;
-    if (questions != NULL) {
-        zsock_set_sndtimeo(questions, 0);
+    if (questions == NULL) {
+        return;
     }
+    must(self->asker_count < ACTOR_ASKERS_MAX);
+    zsock_set_sndtimeo(questions, 0);
+    self->askers[self->asker_count++] =
+        (actor_asker_t){.actor = self, .questions = questions};
 }
 
 void actor_init(actor_t *self, const char *name, zsock_t *pipe,
@@ -136,6 +207,12 @@ void actor_init(actor_t *self, const char *name, zsock_t *pipe,
     self->end.data = self;
 }
 
+/* Who only answers words sends while it reads. */
+static zwatch_use_t use_of(const actor_t *self)
+{
+    return self->ops->asked == NULL ? ZWATCH_READS : ZWATCH_READS_AND_SENDS;
+}
+
 void actor_run(actor_t *self)
 {
     ev_check_start(self->loop, &self->begin);
@@ -143,9 +220,10 @@ void actor_run(actor_t *self)
     ev_timer_start(self->loop, &self->tick);
     zwatch_start(&self->commands, self->loop, zsock_resolve(self->pipe),
                  ZWATCH_READS, on_command, self);
-    if (self->questions != NULL) {
-        zwatch_start(&self->asked, self->loop, zsock_resolve(self->questions),
-                     ZWATCH_READS, on_questions, self);
+    for (uint32_t i = 0; i < self->asker_count; i++) {
+        actor_asker_t *asker = &self->askers[i];
+        zwatch_start(&asker->watch, self->loop, zsock_resolve(asker->questions),
+                     use_of(self), on_questions, asker);
     }
     ev_run(self->loop, 0);
 }
@@ -158,7 +236,9 @@ void actor_end(actor_t *self)
 void actor_fini(actor_t *self)
 {
     zwatch_stop(&self->commands);
-    zwatch_stop(&self->asked);
+    for (uint32_t i = 0; i < self->asker_count; i++) {
+        zwatch_stop(&self->askers[i].watch);
+    }
     ev_loop_destroy(self->loop);
     self->loop = NULL;
 }

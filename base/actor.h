@@ -20,13 +20,14 @@
  * Who else wants to know something of an actor (the admin listener) asks on a
  * pipe of its own, whose ends belong to the owner of both:
  *
- *   asker -> actor   number question
- *   actor -> asker   number status text   in the order of the questions; status
- *                                         as in HTTP
+ *   asker -> actor   number question [part …]
+ *   actor -> asker   number status text [more]   status as in HTTP
  *
  * HEALTH is answered by 200 and nothing, which shows that the loop turns; the
- * others are the user's.  An answer for which the pipe has no room is dropped:
- * an actor waits for nobody.
+ * others are the user's.  What is only a word is answered at once; with parts
+ * behind it (an HTTP request that was made to another actor: its head, its
+ * body) when its work is done.  An answer for which the pipe has no room is
+ * dropped: an actor waits for nobody.
  *
  * zactor_new() loses a failed start, so the owner waits for READY or FAILED
  * before it counts on the actor.  All calls on the actor's own thread.
@@ -40,6 +41,20 @@
 #include <czmq.h>
 #include <ev.h>
 
+#define ACTOR_ASKERS_MAX 2 /* pipes with questions */
+
+/* A question with parts, until actor_answer. */
+typedef struct {
+    uint32_t asker;  /* the pipe on which it came: 0 is that taken first */
+    uint64_t number; /* the asker's */
+} actor_call_t;
+
+/* Bytes that are lent. */
+typedef struct {
+    const void *data;
+    size_t len;
+} actor_part_t;
+
 typedef struct {
     void (*begin)(void *user);
     void (*end)(void *user);
@@ -50,11 +65,22 @@ typedef struct {
      * none.  NULL: there is nothing to ask. */
     unsigned (*answer)(void *user, const char *question, buf_t *out);
 
+    /* A question with parts, which are lent: actor_answer is due, now or
+     * later.  NULL: there is none. */
+    void (*asked)(void *user, actor_call_t call, const actor_part_t *parts,
+                  size_t count);
+
     /* Another command; NULL: there is none. */
     void (*told)(void *user, const char *command);
 } actor_ops_t;
 
 typedef struct {
+    struct actor *actor;
+    zsock_t *questions; /* borrowed */
+    zwatch_t watch;
+} actor_asker_t;
+
+typedef struct actor {
     zsock_t *pipe;        /* borrowed */
     struct ev_loop *loop; /* owned; for the user's own watchers */
     const actor_ops_t *ops;
@@ -64,8 +90,8 @@ typedef struct {
     ev_prepare end;
     ev_timer tick;
     zwatch_t commands;
-    zsock_t *questions; /* borrowed; NULL: nobody asks */
-    zwatch_t asked;
+    actor_asker_t askers[ACTOR_ASKERS_MAX];
+    uint32_t asker_count;
 } actor_t;
 
 /* Make the loop and name the thread (at most 15 bytes).  `ops` and `user`
@@ -75,6 +101,17 @@ void actor_init(actor_t *self, const char *name, zsock_t *pipe,
 
 /* Answer what is asked on this pipe, once actor_run takes turns; NULL: none. */
 void actor_take_questions(actor_t *self, zsock_t *questions);
+
+/* The answer to a question with parts. */
+void actor_answer(actor_t *self, actor_call_t call, unsigned status,
+                  actor_part_t text, actor_part_t more);
+
+/*
+ * Ask: the asker's side, in its thread, on a pipe that does not wait.
+ * Returns 0; -EAGAIN when the pipe is full.
+ */
+int actor_ask(zsock_t *questions, uint64_t number, const char *question,
+              const actor_part_t *parts, size_t count);
 
 /* Take turns until actor_end. */
 void actor_run(actor_t *self);

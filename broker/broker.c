@@ -327,8 +327,7 @@ static void watch_transport(broker_t *self, side_t side)
  * socket, and then the core gives it up.  To the others the mark is no limit:
  * what follows gathers into one larger frame.
  */
-static int bind_side(broker_t *self, side_t side, const char *endpoint,
-                     char *error, size_t error_size)
+static void open_side(broker_t *self, side_t side)
 {
     void *socket = actor_socket(ZMQ_ROUTER);
 
@@ -338,6 +337,13 @@ static int bind_side(broker_t *self, side_t side, const char *endpoint,
     actor_socket_set(socket, ZMQ_ROUTER_MANDATORY, 1);
     actor_socket_set(socket, ZMQ_ROUTER_HANDOVER, 1);
     watch_transport(self, side);
+}
+
+static int bind_side(broker_t *self, side_t side, const char *endpoint,
+                     char *error, size_t error_size)
+{
+    void *socket = self->socket[side];
+
     if (zdial_prepare(socket, endpoint) < 0 || zmq_bind(socket, endpoint) < 0) {
         snprintf(error, error_size, "cannot bind %s: %s", endpoint,
                  zmq_strerror(zmq_errno()));
@@ -383,6 +389,11 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
         if (self->letters == NULL) {
             return -EACCES;
         }
+    }
+    open_side(self, SIDE_WORKERS);
+    open_side(self, SIDE_GATEWAYS);
+    if (options->inner[0] != '\0') { /* first: the last one's address is told */
+        must(zmq_bind(self->socket[SIDE_GATEWAYS], options->inner) == 0);
     }
     if (bind_side(self, SIDE_WORKERS, options->workers, error, error_size) <
         0) {

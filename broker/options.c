@@ -7,6 +7,7 @@ void broker_options_init(broker_options_t *options)
         .name = "",
         .workers = "tcp://127.0.0.1:5555",
         .gateways = "tcp://127.0.0.1:5556",
+        .inner = "",
         .heartbeat_ms = 1000,
         .liveness_ms = 3500,
         .settle_ms = 4000,

@@ -12,6 +12,7 @@ typedef struct {
     const char *name;     /* for people; at most PEER_NAME_MAX bytes */
     const char *workers;  /* endpoint to bind for workers */
     const char *gateways; /* endpoint to bind for gateways */
+    const char *inner;    /* another one for them, in this process; "": none */
 
     int64_t heartbeat_ms; /* peers send something at least this often */
     int64_t liveness_ms;  /* silence after which a peer is lost */

@@ -18,6 +18,7 @@
 #include "cli/settings.h"
 #include "cli/store.h"
 #include "cli/verbs.h"
+#include "manage/manage.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@
 #include <unistd.h>
 
 #define INNER_ENDPOINT                                                         \
-    "inproc://hoist-gateways"  /* between serve's two actors */
+    "inproc://hoist-gateways"  /* of the broker, for actors of its process */
 #define SPARE_DESCRIPTORS 1024 /* beside those of clients and peers */
 #define DESCRIPTORS_MAX   (1 << 20)
 
@@ -46,10 +47,11 @@ static const command_t commands[] = {
 };
 
 typedef struct {
-    zactor_t *gateway, *broker, *admin; /* NULL: not run here */
+    zactor_t *gateway, *broker, *manage, *admin; /* NULL: not run here */
     zsock_t *asked[ADMIN_SOURCES_MAX]; /* their ends of the pipes on which … */
     zsock_t *asking[ADMIN_SOURCES_MAX]; /* … the admin listener asks them */
-    int signals;                        /* signalfd */
+    zsock_t *handing, *handed; /* the gateway's and the manager's end */
+    int signals;               /* signalfd */
 } program_t;
 
 static void usage(FILE *out)
@@ -134,7 +136,9 @@ static void set_descriptor_limit(rlim_t wanted)
 static void log_listening(zactor_fn *which, const char *first,
                           const char *second)
 {
-    if (which == admin_actor) {
+    if (which == manage_actor) {
+        log_info("MANAGE-STARTED", "public=%s", first);
+    } else if (which == admin_actor) {
         log_info("ADMIN-LISTENING", "address=%s", first);
     } else if (which == broker_actor) {
         log_info("BROKER-LISTENING", "workers=%s gateways=%s", first, second);
@@ -174,8 +178,47 @@ static zsock_t *open_questions(program_t *self, admin_options_t *admin,
 
     self->asking[i] = zsys_create_pipe(&self->asked[i]);
     must(self->asking[i] != NULL);
-    admin->sources[i] = (admin_source_t){name, self->asking[i]};
+    admin->sources[i] =
+        (admin_source_t){.name = name, .questions = self->asking[i]};
     return self->asked[i];
+}
+
+/* Somebody may use it: who reaches the admin listener, or who has credentials
+ * for the gateway's. */
+static bool has_manager(const command_t *command, const settings_t *settings)
+{
+    return settings->admin.listen[0] != '\0' ||
+           ((command->audience & FOR_GATEWAY) != 0 &&
+            manage_is_public(&settings->manage));
+}
+
+/* The pipe on which the gateway hands requests to the manager. */
+static void open_public(program_t *self, settings_t *settings)
+{
+    self->handing = zsys_create_pipe(&self->handed);
+    must(self->handing != NULL);
+    settings->gateway.manage = self->handing;
+    settings->manage.public = self->handed;
+}
+
+static int start_manage(program_t *self, const command_t *command,
+                        settings_t *settings)
+{
+    manage_options_t *manage = &settings->manage;
+
+    if (!has_manager(command, settings)) {
+        return 0;
+    }
+    manage->broker = settings->gateway.broker;
+    manage->resolve_ms = settings->gateway.resolve_ms;
+    if ((command->audience & FOR_BROKER) != 0) {
+        manage->broker = INNER_ENDPOINT;
+    }
+    if ((command->audience & FOR_GATEWAY) != 0 && manage_is_public(manage)) {
+        open_public(self, settings);
+    }
+    self->manage = start(manage_actor, manage);
+    return self->manage == NULL ? 1 : 0;
 }
 
 /* First of all: what cannot be watched is not to serve. */
@@ -193,6 +236,8 @@ static int start_admin(program_t *self, const command_t *command,
     if ((command->audience & FOR_BROKER) != 0) {
         settings->broker.questions = open_questions(self, admin, "broker");
     }
+    settings->manage.admin = open_questions(self, admin, "manage");
+    admin->sources[admin->source_count - 1].manages = true;
     self->admin = start(admin_actor, admin);
     return self->admin == NULL ? 1 : 0;
 }
@@ -211,6 +256,8 @@ static int start_all(program_t *self, const command_t *command,
     if (command->audience == FOR_ALL) {
         settings->broker.gateways = INNER_ENDPOINT;
         settings->gateway.broker = INNER_ENDPOINT;
+    } else if ((command->audience & FOR_BROKER) != 0) {
+        settings->broker.inner = INNER_ENDPOINT;
     }
     if (start_admin(self, command, settings) != 0) {
         return 1;
@@ -222,9 +269,15 @@ static int start_all(program_t *self, const command_t *command,
             return 1;
         }
     }
+    if (start_manage(self, command, settings) != 0) {
+        cancel(self->broker);
+        cancel(self->admin);
+        return 1;
+    }
     if ((command->audience & FOR_GATEWAY) != 0) {
         self->gateway = start(gateway_actor, &settings->gateway);
         if (self->gateway == NULL) {
+            cancel(self->manage);
             cancel(self->broker);
             cancel(self->admin);
             return 1;
@@ -240,6 +293,9 @@ static void log_stats(program_t *self)
     }
     if (self->broker != NULL) {
         zstr_send(self->broker, "STATS");
+    }
+    if (self->manage != NULL) {
+        zstr_send(self->manage, "STATS");
     }
     if (self->admin != NULL) {
         zstr_send(self->admin, "STATS");
@@ -278,6 +334,9 @@ static int wait_for_end(program_t *self)
     if (self->broker != NULL) {
         zpoller_add(poller, self->broker);
     }
+    if (self->manage != NULL) {
+        zpoller_add(poller, self->manage);
+    }
     if (self->admin != NULL) {
         zpoller_add(poller, self->admin);
     }
@@ -288,6 +347,7 @@ static int wait_for_end(program_t *self)
             log_err("ACTOR-ENDED", "which=%s",
                     which == self->broker    ? "broker"
                     : which == self->gateway ? "gateway"
+                    : which == self->manage  ? "manage"
                                              : "admin");
             result = 1;
         } else if (read(self->signals, &info, sizeof info) ==
@@ -314,9 +374,13 @@ static void stop_all(program_t *self)
     tell_admin(self, "STOPPING");
     zactor_destroy(&self->gateway);
     tell_admin(self, "GONE gateway");
+    zactor_destroy(&self->manage);
+    tell_admin(self, "GONE manage");
     zactor_destroy(&self->broker);
     tell_admin(self, "GONE broker");
     zactor_destroy(&self->admin);
+    zsock_destroy(&self->handing);
+    zsock_destroy(&self->handed);
     for (size_t i = 0; i < ADMIN_SOURCES_MAX; i++) {
         zsock_destroy(&self->asking[i]);
         zsock_destroy(&self->asked[i]);

@@ -63,7 +63,14 @@ static const setting_t table[] = {
     {"gateways", ENDPOINT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
      "where gateways connect (not with serve)"},
     {"admin", ADMIN, FOR_ALL, AT(admin.listen), 0, 0, "ADDRESS:PORT",
-     "health and metrics; a port alone: of 127.0.0.1; empty: nowhere"},
+     "health, metrics, @connections; a port alone: of 127.0.0.1; empty: "
+     "nowhere"},
+    {"manage-keys", READABLE, FOR_GATEWAY, AT(manage.keys), 0, 0, "FILE",
+     "of ACCESS_KEY_ID SECRET [REGION] lines: @connections on --listen"},
+    {"manage-tokens", READABLE, FOR_GATEWAY, AT(manage.tokens), 0, 0, "FILE",
+     "of bearers' tokens, one a line: the same"},
+    {"manage-body", NUMBER, FOR_ALL, AT(manage.body_max), 1, BYTES_MAX, "bytes",
+     "of a request's body to @connections; a larger one: 413"},
     {"name", TEXT, FOR_ALL, AT(name), 0, PEER_NAME_MAX, "TEXT",
      "name of this process in logs"},
     {"log-level", LEVEL, FOR_ALL, AT(log_level), 0, 0, "LEVEL",
@@ -161,6 +168,7 @@ static void defaults(settings_t *settings)
     *settings =
         (settings_t){.name = "", .log_level = "info", .admin = {.listen = ""}};
     gateway_options_init(&settings->gateway);
+    manage_options_init(&settings->manage);
     broker_options_init(&settings->broker);
     settings->drain_ms = settings->gateway.drain_ms;
 }
@@ -716,6 +724,10 @@ static int check(settings_t *settings, char *error)
     (void)log_level_parse(settings->log_level, &level); /* it was checked */
     settings->gateway.name = settings->name;
     settings->broker.name = settings->name;
+    settings->manage.name = settings->name;
+    settings->manage.stage = settings->gateway.stage;
+    settings->admin.body_max = settings->manage.body_max;
+    settings->gateway.manage_body = settings->manage.body_max;
     settings->gateway.drain_ms = settings->broker.drain_ms = settings->drain_ms;
     log_set_level(level);
     return 0;

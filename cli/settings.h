@@ -11,6 +11,7 @@
 #include "admin/options.h"
 #include "broker/options.h"
 #include "gateway/gateway.h"
+#include "manage/options.h"
 
 #include <stdio.h>
 
@@ -21,6 +22,7 @@ typedef struct {
     gateway_options_t gateway;
     broker_options_t broker;
     admin_options_t admin;
+    manage_options_t manage;
     const char *name;      /* of this process, for people */
     int64_t drain_ms;      /* of both */
     const char *log_level; /* "error", "warn", "info" or "debug" */

@@ -44,6 +44,9 @@ typedef struct {
 
     void *questions; /* borrowed zsock_t, where it is asked (base/actor.h);
                         NULL: nobody does */
+    void *manage; /* borrowed zsock_t, on which it asks the management API for
+                     its clients; NULL: it does not */
+    int64_t manage_body; /* bytes of a request's body to that */
 } gateway_options_t;
 
 /* Set every field to its documented default (docs/settings.md). */

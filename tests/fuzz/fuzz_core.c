@@ -91,12 +91,12 @@ static void say(world_t *world, char id, bool is_gateway, const buf_t *out)
 
 /* --- well-formed messages ------------------------------------------------ */
 
-static void put_hello(buf_t *out, bool is_gateway, const char *boot,
+static void put_hello(buf_t *out, const char *role, const char *boot,
                       uint32_t loop)
 {
     message_hello_t hello = {
         .version = PROTOCOL_VERSION,
-        .role = wire_bytes(is_gateway ? "gateway" : "worker"),
+        .role = wire_bytes(role),
         .boot = wire_bytes(boot),
     };
     buf_t options;
@@ -110,6 +110,15 @@ static void put_hello(buf_t *out, bool is_gateway, const char *boot,
     hello.options = (wire_bytes_t){options.data, options.len};
     must(message_put_hello(out, &hello) == 0);
     buf_fini(&options);
+}
+
+/* One in eight is a manager. */
+static const char *role_of(bool is_gateway, uint8_t detail)
+{
+    if (detail % 8 == 7) {
+        return "manager";
+    }
+    return is_gateway ? "gateway" : "worker";
 }
 
 static void put_ready(buf_t *out, const char *const *routes, uint32_t count,
@@ -244,7 +253,7 @@ static void put_one(world_t *world, input_t *in, uint8_t peer, buf_t *out)
 
     switch (what % 8) {
     case 0:
-        put_hello(out, is_gateway, boot, peer);
+        put_hello(out, role_of(is_gateway, detail), boot, peer);
         break;
     case 1:
         put_ready(out, routes + detail % 3, 1 + detail / 3 % 3, 1 + detail / 9);
@@ -373,12 +382,12 @@ static void check_that_good_ones_are_served(world_t *world, buf_t *out)
     static const char *const routes[] = {ROUTE};
 
     out->len = 0;
-    put_hello(out, true, "good-gateway", LOOP);
+    put_hello(out, "gateway", "good-gateway", LOOP);
     put_sync(out, LOOP, 5, false, SYNC_LIST);
     say(world, 'g', true, out);
     must(world->was_welcomed);
     out->len = 0;
-    put_hello(out, false, "good-worker", 0);
+    put_hello(out, "worker", "good-worker", 0);
     put_ready(out, routes, 1, 4);
     say(world, 'w', false, out);
     out->len = 0;

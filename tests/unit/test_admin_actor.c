@@ -54,7 +54,7 @@ static int set_up(void **state)
     for (size_t i = 0; i < ACTORS; i++) {
         asking[i] = zsys_create_pipe(&asked[i]);
         zsock_set_rcvtimeo(asked[i], 30000);
-        options.sources[i] = (admin_source_t){names[i], asking[i]};
+        options.sources[i] = (admin_source_t){names[i], asking[i], false};
     }
     admin = zactor_new(admin_actor, &options);
     assert_int_equal(zstr_recvx(admin, &word, &address, NULL), 2);

@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: MIT */
+#include "manage/manager.h"
+
+#include "base/hash.h"
+#include "base/rand.h"
+#include "base/utf8.h"
+#include "base/xalloc.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DETAIL_MAX  65536 /* bytes; a head is not longer */
+#define MESSAGE_MAX 4096  /* bytes of a target or a question */
+
+typedef enum {
+    STEP_PUSH,   /* PUSHED is due */
+    STEP_LIVE,   /* the gateway's RESULT */
+    STEP_STORED, /* the store's, since there was no such gateway */
+} step_t;
+
+typedef struct {
+    list_t link; /* free, or under way: the oldest first */
+    uint64_t id; /* of its messages; its index is id % MANAGER_CALLS_MAX */
+    manager_caller_t caller;
+    uplink_t *uplink; /* borrowed */
+    step_t step;
+    int64_t deadline_ms;
+    order_t order;
+    char request[MANAGER_UUID];
+} call_t;
+
+struct manager {
+    manager_options_t options;
+    const char *boot;              /* borrowed */
+    uplink_t *uplinks[ROSTER_MAX]; /* owned; by slot */
+    call_t calls[MANAGER_CALLS_MAX];
+    list_t unused, under_way;
+    uint64_t node;     /* half of our request ids */
+    uint64_t requests; /* the other half */
+    int64_t now_ms, wall_ms;
+    manage_stats_t stats;
+    log_brake_t brake;
+};
+
+/* --- answers ---------------------------------------------------------------
+ */
+
+static uint64_t *counter_of(manage_stats_t *stats, unsigned status)
+{
+    switch (status) {
+    case 200:
+    case 204:
+        return &stats->done;
+    case 403:
+        return &stats->denied;
+    case 410:
+        return &stats->gone;
+    case 429:
+        return &stats->limited;
+    default:
+        return status < 500 ? &stats->bad : &stats->failed;
+    }
+}
+
+static void say(manager_t *self, manager_caller_t caller, const reply_t *answer)
+{
+    ++*counter_of(&self->stats, answer->status);
+    self->options.answer(self->options.user, caller, answer);
+}
+
+/* What is to be looked into: somebody knocks, or does not get through. */
+static void log_fault(manager_t *self, const fault_t *fault)
+{
+    if (fault->status == 403) {
+        log_braked(&self->brake, LEVEL_WARN, "MANAGE-DENIED", "reason=\"%s\"",
+                   fault->message);
+    } else if (fault->status >= 500) {
+        log_braked(&self->brake, LEVEL_WARN, "MANAGE-FAILED", "reason=\"%s\"",
+                   fault->message);
+    }
+}
+
+static void say_fault(manager_t *self, manager_caller_t caller,
+                      const fault_t *fault, wire_bytes_t detail,
+                      const char *request)
+{
+    reply_t answer;
+
+    log_fault(self, fault);
+    reply_init(&answer);
+    reply_fault(&answer, fault, detail, request);
+    say(self, caller, &answer);
+    reply_fini(&answer);
+}
+
+/* As AWS writes them; ours are a number of this process and one of the
+ * request. */
+static void next_request_id(manager_t *self, char text[MANAGER_UUID])
+{
+    uint64_t node = self->node, number = ++self->requests;
+
+    snprintf(text, MANAGER_UUID,
+             "%08" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%04" PRIx64
+             "-%012" PRIx64,
+             node >> 32, node >> 16 & 0xffff, node & 0xffff,
+             number >> 48 & 0xffff, number & UINT64_C(0xffffffffffff));
+}
+
+/* --- calls -----------------------------------------------------------------
+ */
+
+static call_t *call_new(manager_t *self, manager_caller_t caller,
+                        uplink_t *uplink)
+{
+    list_t *link = list_take(&self->unused);
+
+    if (link == NULL) {
+        return NULL;
+    }
+    call_t *call = list_entry(link, call_t, link);
+    call->id += MANAGER_CALLS_MAX; /* no answer of the last one fits */
+    call->caller = caller;
+    call->uplink = uplink;
+    call->deadline_ms = self->now_ms + MANAGER_ANSWER_MS;
+    list_append(&self->under_way, link);
+    self->stats.under_way++;
+    return call;
+}
+
+static void call_free(manager_t *self, call_t *call)
+{
+    list_remove(&call->link);
+    list_append(&self->unused, &call->link);
+    call->uplink = NULL;
+    self->stats.under_way--;
+}
+
+/* The call that waits for this, or NULL. */
+static call_t *call_find(manager_t *self, const uplink_t *uplink, uint64_t id)
+{
+    call_t *call = &self->calls[id % MANAGER_CALLS_MAX];
+
+    return call->id == id && call->uplink == uplink ? call : NULL;
+}
+
+static void finish(manager_t *self, call_t *call, const reply_t *answer)
+{
+    manager_caller_t caller = call->caller;
+
+    call_free(self, call);
+    say(self, caller, answer);
+}
+
+static void finish_status(manager_t *self, call_t *call, unsigned status)
+{
+    reply_t answer;
+
+    reply_init(&answer);
+    reply_status(&answer, status, call->request);
+    finish(self, call, &answer);
+    reply_fini(&answer);
+}
+
+static void fail(manager_t *self, call_t *call, const fault_t *fault)
+{
+    manager_caller_t caller = call->caller;
+
+    call_free(self, call);
+    say_fault(self, caller, fault, (wire_bytes_t){NULL, 0}, call->request);
+}
+
+/* --- orders become messages ------------------------------------------------
+ */
+
+static wire_bytes_t name_of(const order_t *order)
+{
+    return (wire_bytes_t){order->name, order->name_len};
+}
+
+/* ["connection", id], ["group", name], ["all"]: a target, and a question. */
+static int put_target(buf_t *out, const order_t *order)
+{
+    int rc = wire_put_array(out, order->name_len > 0 ? 2 : 1);
+
+    if (rc == 0 && (rc = wire_put_text(out, order->type)) == 0 &&
+        order->name_len > 0) {
+        rc = wire_put_str(out, name_of(order));
+    }
+    return rc;
+}
+
+static int put_ack(buf_t *out, uint64_t id)
+{
+    int rc = wire_put_map(out, 1);
+
+    if (rc == 0 && (rc = wire_put_text(out, "ack")) == 0) {
+        rc = wire_put_uint(out, id);
+    }
+    return rc;
+}
+
+static int put_live(buf_t *out, bool is_live)
+{
+    int rc = wire_put_map(out, is_live ? 1 : 0);
+
+    if (rc == 0 && is_live && (rc = wire_put_text(out, "live")) == 0) {
+        rc = wire_put_bool(out, true);
+    }
+    return rc;
+}
+
+/* What a client sent as bytes is text where it can be: a browser, and every
+ * client of API Gateway, expects text frames. */
+static body_t body_of(wire_bytes_t bytes)
+{
+    bool is_text = utf8_is_valid(bytes.data, bytes.len);
+
+    return (body_t){is_text ? BODY_TEXT : BODY_BINARY, bytes};
+}
+
+static int put_push(call_t *call, wire_bytes_t body, buf_t *scratch)
+{
+    int rc = put_target(scratch, &call->order);
+    size_t target_len = scratch->len;
+
+    if (rc < 0 || (rc = put_ack(scratch, call->id)) < 0) {
+        return rc;
+    }
+    message_push_t push = {
+        .target = {scratch->data, target_len},
+        .body = body_of(body),
+        .options = {scratch->data + target_len, scratch->len - target_len},
+    };
+    call->step = STEP_PUSH;
+    return uplink_push(call->uplink, &push);
+}
+
+static int put_query(call_t *call, step_t step, buf_t *scratch)
+{
+    int rc = put_target(scratch, &call->order);
+    size_t what_len = scratch->len;
+
+    if (rc < 0 || (rc = put_live(scratch, step == STEP_LIVE)) < 0) {
+        return rc;
+    }
+    message_query_t query = {
+        .id = call->id,
+        .what = {scratch->data, what_len},
+        .options = {scratch->data + what_len, scratch->len - what_len},
+    };
+    call->step = step;
+    return message_put_query(&call->uplink->out, &query);
+}
+
+static int start(call_t *call, wire_bytes_t body)
+{
+    bool is_push = call->order.verb <= ORDER_CAST;
+    buf_t scratch;
+
+    buf_init(&scratch, MESSAGE_MAX);
+    int rc = is_push ? put_push(call, body, &scratch)
+                     : put_query(call, STEP_LIVE, &scratch);
+    buf_fini(&scratch);
+    return rc;
+}
+
+/* --- requests --------------------------------------------------------------
+ */
+
+static size_t count_up(const manager_t *self)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ROSTER_MAX; i++) {
+        count +=
+            self->uplinks[i] != NULL && self->uplinks[i]->state == UPLINK_UP;
+    }
+    return count;
+}
+
+/* One that is up, and the same for the same name, so that what is said to it
+ * stays in order. */
+static uplink_t *choose(const manager_t *self, const order_t *order)
+{
+    size_t up = count_up(self);
+    size_t left = up == 0 ? 0 : hash_bytes(order->name, order->name_len) % up;
+
+    for (size_t i = 0; up > 0 && i < ROSTER_MAX; i++) {
+        uplink_t *uplink = self->uplinks[i];
+        if (uplink != NULL && uplink->state == UPLINK_UP && left-- == 0) {
+            return uplink;
+        }
+    }
+    return NULL;
+}
+
+/* NULL: it is under way. */
+static const fault_t *begin(manager_t *self, manager_caller_t caller,
+                            const order_t *order, wire_bytes_t body,
+                            const char *request)
+{
+    uplink_t *uplink = choose(self, order);
+
+    if (uplink == NULL) {
+        return &fault_down;
+    }
+    call_t *call = call_new(self, caller, uplink);
+    if (call == NULL) {
+        return &fault_busy;
+    }
+    call->order = *order;
+    memcpy(call->request, request, sizeof call->request);
+    int rc = start(call, body);
+    if (rc < 0) {
+        call_free(self, call);
+        return rc == -EAGAIN ? &fault_busy : &fault_memory;
+    }
+    return NULL;
+}
+
+/* The body first: one that was too large is not here to be verified. */
+static const fault_t *check(manager_t *self, bool is_trusted,
+                            const http_request_t *request, wire_bytes_t body)
+{
+    if (request->is_chunked) {
+        return &fault_length;
+    }
+    if (request->content_length > self->options.body_max ||
+        request->content_length != body.len) {
+        return &fault_too_large;
+    }
+    if (is_trusted) {
+        return NULL;
+    }
+    if (self->options.auth == NULL) {
+        return &fault_no_credentials;
+    }
+    const fault_t *fault =
+        auth_check(self->options.auth, request, body, self->wall_ms / 1000);
+    self->stats.replayed += fault == &fault_replayed;
+    return fault;
+}
+
+void manager_ask(manager_t *self, manager_caller_t caller, bool is_trusted,
+                 const http_request_t *request, wire_bytes_t body)
+{
+    char id[MANAGER_UUID];
+    order_t order;
+    buf_t detail;
+
+    self->stats.requests++;
+    next_request_id(self, id);
+    buf_init(&detail, DETAIL_MAX);
+    const fault_t *fault = check(self, is_trusted, request, body);
+    if (fault == NULL) {
+        fault = order_read(request, self->options.stage, &order, &detail);
+    }
+    if (fault == NULL) {
+        fault = begin(self, caller, &order, body, id);
+    }
+    if (fault != NULL) {
+        say_fault(self, caller, fault, (wire_bytes_t){detail.data, detail.len},
+                  id);
+    }
+    buf_fini(&detail);
+}
+
+/* --- answers of brokers ----------------------------------------------------
+ */
+
+static void on_pushed(manager_t *self, call_t *call,
+                      const message_pushed_t *pushed)
+{
+    reply_t answer;
+
+    if (call->order.verb == ORDER_CAST) {
+        reply_init(&answer);
+        reply_counts(&answer, pushed, call->request);
+        finish(self, call, &answer);
+        reply_fini(&answer);
+    } else if (pushed->delivered > 0) {
+        finish_status(self, call, 200);
+    } else {
+        fail(self, call, pushed->refused > 0 ? &fault_slow : &fault_gone);
+    }
+}
+
+/* The context of the only row; empty when there is none. */
+static wire_bytes_t context_of(const message_result_t *result)
+{
+    wire_cursor_t in = wire_cursor(result->rows);
+    wire_bytes_t id, context = {NULL, 0};
+    uint32_t count;
+
+    if (wire_get_array(&in, &count) == 0 && count > 0 &&
+        wire_get_array(&in, &count) == 0 && count >= 2 &&
+        wire_get_str(&in, &id) == 0) {
+        (void)wire_get_raw_map(&in, &context);
+    }
+    return context;
+}
+
+static void tell_connection(manager_t *self, call_t *call,
+                            const message_result_t *result)
+{
+    wire_bytes_t context = context_of(result);
+    reply_t answer;
+
+    if (context.len == 0) {
+        fail(self, call, &fault_down);
+        return;
+    }
+    reply_init(&answer);
+    reply_connection(&answer, context, call->request);
+    finish(self, call, &answer);
+    reply_fini(&answer);
+}
+
+static void close_connection(manager_t *self, call_t *call)
+{
+    const order_t *order = &call->order;
+    message_close_t message = {
+        .conn = name_of(order),
+        .code = order->code,
+        .reason = {order->reason, order->reason_len},
+    };
+
+    if (message_put_close(&call->uplink->out, &message) < 0) {
+        fail(self, call, &fault_memory);
+    } else {
+        finish_status(self, call, 204);
+    }
+}
+
+static void ask_store(manager_t *self, call_t *call)
+{
+    buf_t scratch;
+
+    buf_init(&scratch, MESSAGE_MAX);
+    if (put_query(call, STEP_STORED, &scratch) < 0) {
+        fail(self, call, &fault_memory);
+    }
+    buf_fini(&scratch);
+}
+
+static const fault_t *fault_of(uint64_t status)
+{
+    switch (status) {
+    case 404:
+        return &fault_gone;
+    case 429:
+        return &fault_busy;
+    case 504:
+        return &fault_late;
+    default: /* of the store's 200, too: nobody can reach it now */
+        return &fault_down;
+    }
+}
+
+static void on_result(manager_t *self, call_t *call,
+                      const message_result_t *result)
+{
+    bool is_live = call->step == STEP_LIVE;
+
+    if (is_live && result->status == 503) {
+        ask_store(self, call);
+    } else if (!is_live || result->status != 200) {
+        fail(self, call, fault_of(result->status));
+    } else if (call->order.verb == ORDER_GET) {
+        tell_connection(self, call, result);
+    } else {
+        close_connection(self, call);
+    }
+}
+
+static void on_news(manager_t *self, const uplink_t *uplink,
+                    const message_t *message)
+{
+    bool is_pushed = message->kind == KIND_PUSHED;
+    uint64_t id = is_pushed ? message->pushed.id : message->result.id;
+    call_t *call = call_find(self, uplink, id);
+
+    if (call == NULL || is_pushed != (call->step == STEP_PUSH)) {
+        return; /* too late */
+    }
+    if (is_pushed) {
+        on_pushed(self, call, &message->pushed);
+    } else {
+        on_result(self, call, &message->result);
+    }
+}
+
+static void lose(manager_t *self, const uplink_t *uplink)
+{
+    list_foreach_safe(link, &self->under_way) {
+        call_t *call = list_entry(link, call_t, link);
+        if (call->uplink == uplink) {
+            fail(self, call, &fault_down);
+        }
+    }
+}
+
+void manager_frame(manager_t *self, size_t slot, wire_bytes_t frame)
+{
+    uplink_t *uplink = self->uplinks[slot];
+    wire_cursor_t in = wire_cursor(frame);
+    message_t message;
+    int got;
+
+    uplink_heard(uplink, self->now_ms);
+    while ((got = message_decode(&in, &message)) != 0) {
+        if (got < 0 || message.kind == KIND_ERROR) {
+            log_braked(&self->brake, LEVEL_WARN, "MANAGE-BROKER-ERROR",
+                       "broker=%s error=\"%.*s\"", uplink->endpoint,
+                       got < 0 ? 9 : (int)message.error.text.len,
+                       got < 0 ? "malformed"
+                               : (const char *)message.error.text.data);
+            continue;
+        }
+        switch (uplink_take(uplink, &message, self->now_ms)) {
+        case UPLINK_NEWS:
+            on_news(self, uplink, &message);
+            break;
+        case UPLINK_LOST:
+            lose(self, uplink);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+/* --- turns -----------------------------------------------------------------
+ */
+
+void manager_begin(manager_t *self, int64_t now_ms, int64_t wall_ms)
+{
+    self->now_ms = now_ms;
+    self->wall_ms = wall_ms;
+}
+
+static void expire(manager_t *self)
+{
+    list_t *link;
+
+    while ((link = list_peek(&self->under_way)) != NULL) {
+        call_t *call = list_entry(link, call_t, link);
+        if (self->now_ms < call->deadline_ms) {
+            return;
+        }
+        fail(self, call, &fault_late);
+    }
+}
+
+void manager_end(manager_t *self)
+{
+    expire(self);
+    for (size_t i = 0; i < ROSTER_MAX; i++) {
+        uplink_t *uplink = self->uplinks[i];
+        if (uplink != NULL &&
+            uplink_tick(uplink, self->now_ms) == UPLINK_LOST) {
+            lose(self, uplink);
+        }
+    }
+    self->stats.brokers = count_up(self);
+}
+
+/* --- start and end ---------------------------------------------------------
+ */
+
+manager_t *manager_new(const manager_options_t *options, const char *boot)
+{
+    manager_t *self = xcalloc(1, sizeof *self);
+
+    self->options = *options;
+    self->boot = boot;
+    rand_bytes(&self->node, sizeof self->node);
+    list_init(&self->unused);
+    list_init(&self->under_way);
+    for (size_t i = 0; i < MANAGER_CALLS_MAX; i++) {
+        self->calls[i].id = i;
+        list_append(&self->unused, &self->calls[i].link);
+    }
+    return self;
+}
+
+void manager_destroy(manager_t **self_p)
+{
+    manager_t *self = *self_p;
+
+    if (self == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < ROSTER_MAX; i++) {
+        manager_remove_broker(self, i);
+    }
+    free(self);
+    *self_p = NULL;
+}
+
+uplink_t *manager_add_broker(manager_t *self, size_t slot, const char *endpoint)
+{
+    uplink_t *uplink = xcalloc(1, sizeof *uplink);
+
+    uplink_init(uplink, endpoint, self->boot, self->options.name, self->now_ms);
+    self->uplinks[slot] = uplink;
+    return uplink;
+}
+
+void manager_remove_broker(manager_t *self, size_t slot)
+{
+    uplink_t *uplink = self->uplinks[slot];
+
+    if (uplink != NULL) {
+        lose(self, uplink);
+        self->uplinks[slot] = NULL;
+        uplink_fini(uplink);
+        free(uplink);
+    }
+}
+
+void manager_bye(manager_t *self)
+{
+    for (size_t i = 0; i < ROSTER_MAX; i++) {
+        if (self->uplinks[i] != NULL) {
+            uplink_bye(self->uplinks[i]);
+        }
+    }
+}
+
+const manage_stats_t *manager_stats(manager_t *self)
+{
+    return &self->stats;
+}
