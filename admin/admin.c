@@ -330,26 +330,18 @@ static bool is_waiting(const call_t *call)
     return call->route != NULL || call->manager != NULL;
 }
 
-static int put_frame(buf_t *out, zframe_t *frame)
+static void take_answer(source_t *self, const actor_answer_t *told)
 {
-    return frame == NULL ? 0
-                         : buf_put(out, zframe_data(frame), zframe_size(frame));
-}
-
-static void take_answer(source_t *self, const char *number, const char *status,
-                        zmsg_t *parts)
-{
-    server_call_t id = strtoull(number, NULL, 10);
-    call_t *call = &self->admin->calls[id % SERVER_SLOTS];
+    call_t *call = &self->admin->calls[told->number % SERVER_SLOTS];
     answer_t *answer = &call->answers[index_of(self)];
 
-    if (!is_waiting(call) || call->id != id || !answer->is_due) {
+    if (!is_waiting(call) || call->id != told->number || !answer->is_due) {
         return; /* too late */
     }
     answer->is_due = false;
-    answer->status = (unsigned)strtoul(status, NULL, 10);
-    if (put_frame(&answer->text, zmsg_first(parts)) < 0 ||
-        put_frame(&answer->headers, zmsg_next(parts)) < 0) {
+    answer->status = told->status;
+    if (buf_put(&answer->text, told->text.data, told->text.len) < 0 ||
+        buf_put(&answer->headers, told->more.data, told->more.len) < 0) {
         answer->status = 500;
     }
     if (!is_due(call)) {
@@ -360,20 +352,17 @@ static void take_answer(source_t *self, const char *number, const char *status,
 static void on_answers(void *user)
 {
     source_t *self = user;
+    actor_answer_t told;
 
     for (int i = 0; i < ANSWERS_PER_TURN; i++) {
-        zmsg_t *message = zmsg_recv_nowait(self->questions);
-        if (message == NULL) {
+        if (!actor_next(self->questions, &told)) {
             return;
         }
-        char *number = zmsg_popstr(message), *status = zmsg_popstr(message);
         self->unanswered -= self->unanswered > 0;
-        if (number != NULL && status != NULL && zmsg_size(message) > 0) {
-            take_answer(self, number, status, message);
+        if (told.status != 0 && zmsg_size(told.message) > 0) {
+            take_answer(self, &told);
         }
-        zstr_free(&number);
-        zstr_free(&status);
-        zmsg_destroy(&message);
+        actor_drop(&told);
     }
 }
 

@@ -117,6 +117,42 @@ int actor_ask(zsock_t *questions, uint64_t number, const char *question,
     return send_message(message, questions) ? 0 : -EAGAIN;
 }
 
+static actor_part_t part_of(zframe_t *frame)
+{
+    return frame == NULL
+               ? (actor_part_t){NULL, 0}
+               : (actor_part_t){zframe_data(frame), zframe_size(frame)};
+}
+
+static uint64_t pop_number(zmsg_t *message)
+{
+    char *word = zmsg_popstr(message);
+    uint64_t number = word == NULL ? 0 : strtoull(word, NULL, 10);
+
+    zstr_free(&word);
+    return number;
+}
+
+bool actor_next(zsock_t *questions, actor_answer_t *answer)
+{
+    zmsg_t *message = zmsg_recv_nowait(questions);
+
+    if (message == NULL) {
+        return false;
+    }
+    answer->number = pop_number(message);
+    answer->status = (unsigned)pop_number(message);
+    answer->text = part_of(zmsg_first(message));
+    answer->more = part_of(zmsg_next(message));
+    answer->message = message;
+    return true;
+}
+
+void actor_drop(actor_answer_t *answer)
+{
+    zmsg_destroy(&answer->message);
+}
+
 static void answer_word(actor_t *self, actor_call_t call, const char *question)
 {
     unsigned status = 404;
@@ -140,7 +176,7 @@ static size_t read_parts(zmsg_t *message, actor_part_t parts[PARTS_MAX])
 
     for (zframe_t *frame = zmsg_first(message);
          frame != NULL && count < PARTS_MAX; frame = zmsg_next(message)) {
-        parts[count++] = (actor_part_t){zframe_data(frame), zframe_size(frame)};
+        parts[count++] = part_of(frame);
     }
     return count;
 }
@@ -168,13 +204,12 @@ static void on_questions(void *user)
         if (message == NULL) {
             return;
         }
-        char *number = zmsg_popstr(message), *question = zmsg_popstr(message);
-        if (number != NULL && question != NULL) {
-            actor_call_t call = {.asker = (uint32_t)(asker - self->askers),
-                                 .number = strtoull(number, NULL, 10)};
+        actor_call_t call = {.asker = (uint32_t)(asker - self->askers),
+                             .number = pop_number(message)};
+        char *question = zmsg_popstr(message);
+        if (question != NULL) {
             take_question(self, call, question, message);
         }
-        zstr_free(&number);
         zstr_free(&question);
         zmsg_destroy(&message);
     }

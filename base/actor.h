@@ -113,6 +113,18 @@ void actor_answer(actor_t *self, actor_call_t call, unsigned status,
 int actor_ask(zsock_t *questions, uint64_t number, const char *question,
               const actor_part_t *parts, size_t count);
 
+/* An answer, until actor_drop. */
+typedef struct {
+    uint64_t number;
+    unsigned status;
+    actor_part_t text, more;
+    zmsg_t *message; /* owned: what the parts are lent from */
+} actor_answer_t;
+
+/* The next that is there, without waiting; false: there is none. */
+bool actor_next(zsock_t *questions, actor_answer_t *answer);
+void actor_drop(actor_answer_t *answer);
+
 /* Take turns until actor_end. */
 void actor_run(actor_t *self);
 

@@ -18,6 +18,7 @@
 #include "gateway/busiest.h"
 #include "gateway/delivery.h"
 #include "gateway/hub.h"
+#include "gateway/managing.h"
 #include "gateway/report.h"
 #include "gateway/view.h"
 
@@ -54,6 +55,8 @@ typedef struct {
     dealer_t dealers[GATEWAY_BROKERS_MAX]; /* one for each of the hub's links,
                                               by its number, and of the roster's
                                               slots; without a link: free */
+    zsock_t *manage;        /* borrowed; NULL: no management API */
+    zwatch_t managed;       /* its answers */
     ev_idle busy;           /* while there is work for the next turn */
     int64_t drain_until_ms; /* 0: not draining */
 } gateway_t;
@@ -263,6 +266,47 @@ static void on_answers(struct ev_loop *loop, ev_io *io, int events)
     }
 }
 
+/* --- the management API -------------------------------------------------- */
+
+static int ask_manager(void *user, uint64_t number, wire_bytes_t head,
+                       wire_bytes_t body)
+{
+    gateway_t *self = user;
+    actor_part_t parts[] = {{head.data, head.len}, {body.data, body.len}};
+
+    return actor_ask(self->manage, number, "HTTP", parts, 2);
+}
+
+static wire_bytes_t bytes_of(actor_part_t part)
+{
+    return (wire_bytes_t){part.data, part.len};
+}
+
+static void on_managed(void *user)
+{
+    gateway_t *self = user;
+    actor_answer_t answer;
+
+    for (int i = 0; i < FRAMES_PER_TURN && actor_next(self->manage, &answer);
+         i++) {
+        managing_answer(self->hub, answer.number, answer.status,
+                        bytes_of(answer.more), bytes_of(answer.text));
+        actor_drop(&answer);
+    }
+}
+
+static void start_managing(gateway_t *self, void *manage)
+{
+    self->manage = manage;
+    if (manage != NULL) {
+        zsock_set_sndtimeo(self->manage, 0);
+        hub_manage(self->hub, ask_manager, self);
+        zwatch_start(&self->managed, self->actor.loop,
+                     zsock_resolve(self->manage), ZWATCH_READS_AND_SENDS,
+                     on_managed, self);
+    }
+}
+
 /* --- turns -------------------------------------------------------------- */
 
 static void on_begin(void *user)
@@ -407,6 +451,7 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
 static void stop(gateway_t *self)
 {
     ev_io_stop(self->actor.loop, &self->answers);
+    zwatch_stop(&self->managed);
     resolver_destroy(&self->resolver);
     transport_destroy(&self->transport); /* before the hub: closes sessions */
     hub_destroy(&self->hub);
@@ -439,6 +484,7 @@ void gateway_actor(zsock_t *pipe, void *options)
         return;
     }
     actor_take_questions(&self.actor, told->questions);
+    start_managing(&self, told->manage);
     zstr_sendx(pipe, "READY", transport_address(self.transport), NULL);
     actor_run(&self.actor);
     log_stats(&self);

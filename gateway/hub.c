@@ -665,6 +665,12 @@ static void flush(hub_t *self)
     }
 }
 
+void hub_manage(hub_t *self, hub_ask_fn *ask, void *user)
+{
+    self->ask = ask;
+    self->ask_user = user;
+}
+
 void hub_drain(hub_t *self)
 {
     self->is_draining = true;
@@ -753,6 +759,7 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     list_init(&self->dead);
     wheel_init(&self->wheel, now_ms);
     list_init(&self->unplaced);
+    list_init(&self->bodies);
     self->loop = rand_u32() & CONN_ID_LOOP_MAX;
     self->reserve = largest_request(options);
     rand_hex(self->boot);

@@ -44,6 +44,11 @@ typedef struct {
     bool is_walking;
 } busiest_t;
 
+/* Hand a request to who answers it: managing_answer, with its number.
+ * Returns 0, or -EAGAIN. */
+typedef int hub_ask_fn(void *user, uint64_t number, wire_bytes_t head,
+                       wire_bytes_t body);
+
 struct hub {
     gateway_options_t options; /* its texts are owned by the actor */
     route_expr_t *route_expr;  /* owned */
@@ -54,11 +59,15 @@ struct hub {
     size_t link_count;
     uint32_t link_serial;                     /* of the next */
     uint32_t beginnings[GATEWAY_BROKERS_MAX]; /* link_ending, by number */
-    uint64_t reserve; /* bytes: the largest REQUEST that we make */
-    list_t unplaced;  /* session.wait: while no broker is there */
-    uint32_t loop;    /* our number in connection ids */
-    uint32_t placed;  /* slots whose placement was looked at, while … */
-    bool is_placing;  /* … a broker has joined */
+    uint64_t reserve;  /* bytes: the largest REQUEST that we make */
+    list_t unplaced;   /* session.wait: while no broker is there */
+    list_t bodies;     /* session.wait: in SESSION_BODY, oldest first */
+    uint64_t managing; /* sessions in SESSION_BODY or SESSION_ASKED */
+    hub_ask_fn *ask;   /* the management API; NULL: there is none */
+    void *ask_user;
+    uint32_t loop;   /* our number in connection ids */
+    uint32_t placed; /* slots whose placement was looked at, while … */
+    bool is_placing; /* … a broker has joined */
     gateway_stats_t stats;
     log_brake_t brake;
 
@@ -113,6 +122,9 @@ bool hub_is_spent(const hub_t *self, const link_t *link);
 
 /* Remove a link that is spent. */
 void hub_remove_broker(hub_t *self, link_t *link);
+
+/* From now on requests to the management API are answered. */
+void hub_manage(hub_t *self, hub_ask_fn *ask, void *user);
 
 /* A turn begins. */
 void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms);

@@ -11,6 +11,7 @@
 #include "gateway/delivery.h"
 #include "gateway/handshake.h"
 #include "gateway/hub.h"
+#include "gateway/managing.h"
 #include "gateway/placement.h"
 #include "proto/context.h"
 
@@ -26,6 +27,21 @@ size_t opening_head_max(const gateway_options_t *options)
     return options->max_head > 0 && options->max_head < HEAD_MAX
                ? (size_t)options->max_head
                : HEAD_MAX;
+}
+
+size_t opening_in_max(const gateway_options_t *options)
+{
+    return opening_head_max(options) + (size_t)2 * TRANSPORT_READ_MAX;
+}
+
+void opening_await(session_t *self)
+{
+    const hub_t *hub = self->hub;
+
+    if (hub->options.handshake_ms > 0) {
+        wheel_arm(&self->hub->wheel, &self->timer,
+                  hub->now_ms + hub->options.handshake_ms);
+    }
 }
 
 /* The head that opening_received found to be whole. */
@@ -103,6 +119,7 @@ void opening_timeout(session_t *self)
     self->hub->stats.handshakes_late++;
     switch (self->state) {
     case SESSION_HEAD:
+    case SESSION_BODY:
         if (self->in.len == 0) {
             transport_kill(self->sock); /* nothing was asked */
         } else {
@@ -137,10 +154,7 @@ static void serve_file(session_t *self, const http_request_t *request)
     }
     buf_drop(&self->in, request->head_len);
     hub_touch(hub, self);
-    if (hub->options.handshake_ms > 0) {
-        wheel_arm(&hub->wheel, &self->timer,
-                  hub->now_ms + hub->options.handshake_ms);
-    }
+    opening_await(self);
 }
 
 /* --- CONNECT ----------------------------------------------------------- */
@@ -428,7 +442,9 @@ static void take_request(session_t *self, const http_request_t *request)
         self->hub->files == NULL ||
         (self->hub->options.stage[0] != '\0' && is_at_stage(self, request));
 
-    if (handshake_is_wanted(request)) {
+    if (managing_is_wanted(self, request)) {
+        managing_take(self, request);
+    } else if (handshake_is_wanted(request)) {
         take_upgrade(self, request);
     } else if (is_endpoint) {
         opening_refuse(self, 426, NULL);
@@ -437,15 +453,25 @@ static void take_request(session_t *self, const http_request_t *request)
     }
 }
 
+/* A head, or a body behind it. */
+static bool is_reading(const session_t *self)
+{
+    return self->state == SESSION_HEAD || self->state == SESSION_BODY;
+}
+
 void opening_received(session_t *self, const uint8_t *bytes, size_t len)
 {
     http_request_t request;
 
+    if (self->state == SESSION_ASKED) {
+        managing_ignore(self);
+        return;
+    }
     if (buf_put(&self->in, bytes, len) < 0) {
         opening_refuse(self, 431, NULL);
         return;
     }
-    while (self->state == SESSION_HEAD && self->in.len > 0) {
+    while (is_reading(self) && self->in.len > 0) {
         int rc = http_parse(self->in.data, self->in.len,
                             opening_head_max(&self->hub->options), &request);
         if (rc == -EAGAIN) {
@@ -456,9 +482,12 @@ void opening_received(session_t *self, const uint8_t *bytes, size_t len)
             return;
         }
         take_request(self, &request);
+        if (self->state == SESSION_BODY) {
+            return; /* more of it is to come */
+        }
     }
     /* Frames may come early; not more of them than a head is long. */
-    if (self->state < SESSION_OPEN && self->state != SESSION_HEAD &&
+    if (self->state < SESSION_OPEN && self->state > SESSION_ASKED &&
         self->in.len > opening_head_max(&self->hub->options)) {
         session_pause(self);
     }

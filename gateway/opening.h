@@ -12,7 +12,13 @@
 /* Bytes that a request head may have; never unbounded. */
 size_t opening_head_max(const gateway_options_t *options);
 
-/* Bytes for a session in HEAD, WAITING or GATED. */
+/* Bytes that a session keeps before its 101. */
+size_t opening_in_max(const gateway_options_t *options);
+
+/* A request head is due: in time, or the client goes. */
+void opening_await(session_t *self);
+
+/* Bytes for a session before OPEN. */
 void opening_received(session_t *self, const uint8_t *bytes, size_t len);
 
 /* Send the CONNECT of a session in WAITING, or leave it in the line. */

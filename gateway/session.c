@@ -44,6 +44,9 @@ static void count(const session_t *self, int by)
     if (self->state == SESSION_WAITING || self->state == SESSION_GATED) {
         hub->gated += one;
     }
+    if (self->state == SESSION_BODY || self->state == SESSION_ASKED) {
+        hub->managing += one;
+    }
     if (self->state == SESSION_OPEN) {
         hub->stats.connections += one;
     }
@@ -68,16 +71,12 @@ void session_init(session_t *self, const char *ip)
     list_init(&self->move);
     member_init(&self->member);
     wheel_node_init(&self->timer);
-    buf_init(&self->in,
-             opening_head_max(options) + (size_t)2 * TRANSPORT_READ_MAX);
+    buf_init(&self->in, opening_in_max(options));
     buf_init(&self->out, OUT_MAX);
     ws_reader_init(&self->reader, options->max_frame, options->max_message);
     self->opened_ms = self->heard_ms = self->message_ms = now_ms;
     snprintf(self->ip, sizeof self->ip, "%s", ip);
-    if (options->handshake_ms > 0) {
-        wheel_arm(&self->hub->wheel, &self->timer,
-                  now_ms + options->handshake_ms);
-    }
+    opening_await(self);
 }
 
 void session_retire(session_t *self)
@@ -247,6 +246,9 @@ void session_forget(session_t *self, uint16_t code, const char *reason)
 void session_close_when_answered(session_t *self, bool at_once)
 {
     self->is_draining = true;
+    if (self->state == SESSION_ASKED && !at_once) {
+        return; /* its answer is the last */
+    }
     if (at_once || self->state != SESSION_OPEN || self->in_flight == 0) {
         close_with(self, 1012, "service restart");
     } else {
@@ -747,6 +749,8 @@ void session_tick(session_t *self)
 {
     switch (self->state) {
     case SESSION_HEAD:
+    case SESSION_BODY:
+    case SESSION_ASKED:
     case SESSION_WAITING:
     case SESSION_GATED:
         opening_timeout(self);

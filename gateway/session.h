@@ -30,6 +30,8 @@ typedef struct hub hub_t;
 
 typedef enum {
     SESSION_HEAD,      /* collecting the request head */
+    SESSION_BODY,      /* … and the body of one to the management API */
+    SESSION_ASKED,     /* which is to answer it */
     SESSION_WAITING,   /* head is whole; CONNECT waits for room */
     SESSION_GATED,     /* CONNECT is with the broker */
     SESSION_OPEN,      /* WebSocket stands */
@@ -59,13 +61,16 @@ typedef struct {
     bool is_close_sent;    /* our close frame is out */
     bool is_draining;      /* closed as soon as its requests are answered */
     bool finishes;         /* shut down when drained */
+    bool closes;           /* behind the answer of the management API, … */
+    bool is_bodyless;      /* … which has no body: HEAD */
     uint16_t end_code;     /* of the DISCONNECT */
     uint8_t end_reason_len;
     uint8_t *end_reason; /* owned; UTF-8, which may hold a zero */
 
     list_t dirty; /* in hub->dirty while `out` waits for the end of turn; in
                      hub->dead when it is over */
-    list_t wait;  /* in the link's waiting list, or the hub's unplaced one */
+    list_t wait;  /* in the link's waiting list, or the hub's unplaced one, or
+                     its list of bodies */
     list_t move;  /* in the link's arriving or told list */
     wheel_node_t timer;
 

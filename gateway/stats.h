@@ -33,6 +33,8 @@
     X(queries, counter, messages, "QUERY messages taken from brokers")         \
     X(gone, counter, connections,                                              \
       "push or close to a connection that is gone")                            \
+    X(managed, counter, requests, "to the management API that were taken")     \
+    X(managed_refused, counter, requests, "429: too many of them under way")   \
     X(protocol_errors, counter, connections, "closed: client broke RFC 6455")  \
     X(too_big, counter, connections, "closed 1009: frame or message too big")  \
     X(slow_closed, counter, connections,                                       \

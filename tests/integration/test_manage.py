@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The management API, @connections: each status on the admin listener and, with
 credentials, on the public one."""
+import contextlib
 import http.client
 import json
+import os
 import re
+import select
+import subprocess
 import sys
+import tempfile
+import time
 
 import harness
+import sigv4
 from harness import Client, Hoist, Worker, until
 
 NOBODY = "AAAAAAAAAAAAAAAA"
@@ -46,6 +53,18 @@ def ask_until(status, *arguments):
         answer = ask(*arguments)
         return answer if answer.status == status else None
     return until(asked, f"status {status}")
+
+
+@contextlib.contextmanager
+def secret_file(text, mode=0o600):
+    with tempfile.NamedTemporaryFile("w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.chmod(file.name, mode)
+        yield file.name
+
+
+TOKEN = "a-token-that-is-long-enough"
 
 
 class Connection(Client):
@@ -283,6 +302,171 @@ def test_without_a_broker_it_is_unavailable():
         answer = ask(admin_of(gateway), "POST", "/@connections/" + NOBODY, "x")
         assert (answer.status, answer.error) == (503, "ServiceUnavailableException")
         assert answer.json() == {"message": "Service Unavailable"}
+
+
+class Guarded(Stage):
+    """One whose clients' listener takes requests of who has credentials."""
+
+    def __init__(self, *flags, keys=f"{sigv4.KEY} {sigv4.SECRET}\n"):
+        self.files = contextlib.ExitStack()
+        keys = self.files.enter_context(secret_file(keys))
+        tokens = self.files.enter_context(secret_file(f"# of ops\n\n{TOKEN}\n"))
+        super().__init__(f"--manage-keys={keys}", f"--manage-tokens={tokens}", *flags)
+        self.public = self.hoist.address
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        self.files.close()
+
+    def ask(self, method, path, body="", **how):
+        """Signed, and sent as it was signed."""
+        headers = sigv4.signed(method, path, body.encode(), self.public, **how)
+        return ask(self.public, method, path, body, headers)
+
+
+def test_who_signs_is_served_by_the_clients_listener():
+    with Guarded() as stage:
+        client = stage.client()
+        for path in ("/@connections/", "/%40connections/", "/prod/%40connections/"):
+            assert stage.ask("POST", path + client.id, path).status == 200
+            assert client.recv() == (1, path.encode())
+        assert stage.ask("GET", "/@connections/" + client.id).status == 200
+        answer = stage.ask("DELETE", f"/@connections/{client.id}?code=4000&reason=b+y%20e")
+        assert answer.status == 204
+        assert client.recv() == (8, b"\x0f\xa0b y e")
+        assert stage.ask("POST", "/@connections/" + NOBODY, "x").error == "GoneException"
+
+
+def test_so_is_a_bearer():
+    with Guarded() as stage:
+        client = stage.client()
+        for scheme in ("Bearer", "bearer"):
+            answer = ask(stage.public, "POST", "/@connections/" + client.id, scheme,
+                         {"Authorization": f"{scheme} {TOKEN}"})
+            assert answer.status == 200
+            assert client.recv() == (1, scheme.encode())
+        for token in ("x", TOKEN[:-1], TOKEN + "x", "# of ops"):
+            answer = ask(stage.public, "POST", "/@connections/" + client.id, "x",
+                         {"Authorization": f"Bearer {token}"})
+            assert (answer.status, answer.json()) == (403, {"message": "Forbidden"}), token
+
+
+def test_nobody_else_is():
+    with Guarded() as stage:
+        path = "/@connections/" + stage.client().id
+        denied = {
+            "MissingAuthenticationTokenException": [{}],
+            "IncompleteSignatureException": [
+                {"Authorization": "Basic YTpi"},
+                sigv4.signed("POST", path, b"x", stage.public, names=("host",)),
+                sigv4.signed("POST", path, b"x", stage.public, names=("x-amz-date",))],
+            "InvalidSignatureException": [
+                sigv4.signed("POST", path, b"x", stage.public, **wrong) for wrong in (
+                    {"secret": "x"}, {"key": "nobody"}, {"service": "s3"},
+                    {"at": time.time() - 310}, {"at": time.time() + 310})],
+        }
+        for error, requests in denied.items():
+            for headers in requests:
+                answer = ask(stage.public, "POST", path, "x", headers)
+                assert (answer.status, answer.error) == (403, error), headers
+                assert list(answer.json()) == ["message"]
+
+
+def test_what_was_altered_is_refused():
+    with Guarded() as stage:
+        client = stage.client()
+        path = "/@connections/" + client.id
+        headers = sigv4.signed("POST", path, b"one", stage.public)
+        for method, target, body, changed in (
+                ("POST", path, "two", {}), ("POST", "/@connections/" + NOBODY, "one", {}),
+                ("DELETE", path, "one", {}), ("POST", path + "?a=b", "one", {}),
+                ("POST", path, "one", {"Host": "other"}),
+                ("POST", path, "", {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"})):
+            answer = ask(stage.public, method, target, body, {**headers, **changed})
+            assert (answer.status, answer.error) == (403, "InvalidSignatureException")
+        assert ask(stage.public, "POST", path, "one", headers).status == 200
+        assert client.recv() == (1, b"one")
+
+
+def test_what_was_said_before_is_refused():
+    with Guarded() as stage:
+        client = stage.client()
+        path = "/@connections/" + client.id
+        headers = sigv4.signed("POST", path, b"one", stage.public)
+        assert ask(stage.public, "POST", path, "one", headers).status == 200
+        answer = ask(stage.public, "POST", path, "one", headers)
+        assert (answer.status, answer.error) == (403, "InvalidSignatureException")
+        assert client.recv() == (1, b"one")
+        assert stage.ask("POST", path, "two").status == 200
+        assert client.recv() == (1, b"two")
+
+
+def test_a_key_may_be_of_one_region():
+    with Guarded(keys=f"{sigv4.KEY} {sigv4.SECRET} eu-west-1\n") as stage:
+        path = "/@connections/" + NOBODY
+        assert stage.ask("POST", path, "x", region="eu-west-1").status == 410
+        assert stage.ask("POST", path, "x", region="us-east-1").status == 403
+
+
+def test_a_body_that_is_too_large_is_refused_to_anybody():
+    with Guarded() as stage:
+        answer = ask(stage.public, "POST", "/@connections/" + NOBODY, b"x" * 131073)
+        assert (answer.status, answer.error) == (413, "PayloadTooLargeException")
+        most = "x" * 131072
+        assert stage.ask("POST", "/@connections/" + NOBODY, most).status == 410
+
+
+def test_the_connection_is_kept():
+    with Guarded() as stage:
+        client = stage.client()
+        connection = http.client.HTTPConnection(stage.public, timeout=harness.WAIT_S)
+        for i in range(5):
+            path, body = "/@connections/" + client.id, f"{i}" * 5000
+            connection.request("POST", path, body,
+                               sigv4.signed("POST", path, body.encode(), stage.public))
+            sock = connection.sock
+            assert connection.getresponse().read() == b""
+            assert connection.sock is sock
+            assert client.recv() == (1, body.encode())
+        connection.close()
+
+
+def test_many_at_once_are_too_many():
+    with Guarded() as stage:
+        host, port = stage.public.split(":")
+        waiting = []
+        for _ in range(70):  # whose bodies do not come
+            waiting.append(Client.connect(None, host, int(port)))
+            waiting[-1].sendall(f"POST /@connections/{NOBODY} HTTP/1.1\r\nHost: x\r\n"
+                                "Content-Length: 5\r\n\r\n".encode())
+        until(lambda: stage.hoist.stats("GATEWAY")["managed_refused"] == 6, "six refusals")
+        told, _, _ = select.select(waiting, [], [], harness.WAIT_S)
+        answer = told[0].recv(1000)
+        assert answer.startswith(b"HTTP/1.1 429 ") and b"LimitExceededException" in answer
+        # Others do not wait for them.
+        assert stage.ask("POST", "/@connections/" + NOBODY, "x").status == 410
+        assert stage.client().status == 101
+        for sock in waiting:
+            sock.close()
+
+
+def test_without_credentials_the_clients_listener_has_no_api():
+    with Stage() as stage:
+        answer = ask(stage.hoist.address, "POST", "/@connections/" + NOBODY, "x")
+        assert answer.status == 426
+        assert answer.error is None
+
+
+def test_a_file_that_others_can_read_is_refused():
+    for text, mode, why in (("a b\n", 0o644, "others may read it"),
+                            ("one-word\n", 0o600, "line 1 is wrong")):
+        with secret_file(text, mode) as path:
+            hoist = subprocess.run(
+                [harness.BUILD + "/cli/hoist", "serve", "--manage-keys=" + path,
+                 "--listen=127.0.0.1:0", "--workers=tcp://127.0.0.1:*"],
+                capture_output=True, text=True, timeout=harness.WAIT_S, check=False)
+            assert hoist.returncode == 1
+            assert why in hoist.stderr, hoist.stderr
 
 
 if __name__ == "__main__":

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/managing.h"
+
+#include "gateway/handshake.h"
+#include "gateway/hub.h"
+#include "gateway/opening.h"
+#include "proto/api_path.h"
+
+#include <string.h>
+
+#define GENERATION_SHIFT 24 /* a slot has so many bits */
+
+/* What can be told without asking. */
+static const char busy_headers[] =
+    "x-amzn-ErrorType: LimitExceededException\r\n"
+    "Content-Type: application/json\r\n";
+static const char busy_body[] = "{\"message\":\"Too Many Requests\"}";
+
+bool managing_is_wanted(const session_t *self, const http_request_t *request)
+{
+    api_path_t path;
+
+    return self->hub->ask != NULL && !handshake_is_wanted(request) &&
+           api_path_parse(request->path, &path);
+}
+
+/* A body that we do not read; the answer says so. */
+static bool is_unread(const session_t *self, const http_request_t *request)
+{
+    return request->is_chunked ||
+           request->content_length > (uint64_t)self->hub->options.manage_body;
+}
+
+static uint64_t body_len(const session_t *self, const http_request_t *request)
+{
+    return is_unread(self, request) ? 0 : request->content_length;
+}
+
+/* --- the answer ------------------------------------------------------------
+ */
+
+static int put_answer(session_t *self, unsigned status, wire_bytes_t headers,
+                      wire_bytes_t body, bool with_body)
+{
+    buf_t *out = &self->out;
+    int rc = http_put_status(out, status);
+
+    if (rc == 0 && (rc = buf_put(out, headers.data, headers.len)) == 0 &&
+        self->closes) {
+        rc = http_put_text_header(out, "Connection", "close");
+    }
+    return rc < 0 ? rc : http_put_body(out, body.data, body.len, with_body);
+}
+
+/* The connection takes another request. */
+static void go_on(session_t *self)
+{
+    buf_reset(&self->in, 0);
+    self->in.limit = opening_in_max(&self->hub->options);
+    session_enter(self, SESSION_HEAD);
+    opening_await(self);
+    hub_touch(self->hub, self);
+}
+
+static void answer(session_t *self, unsigned status, wire_bytes_t headers,
+                   wire_bytes_t body)
+{
+    if (put_answer(self, status, headers, body, !self->is_bodyless) < 0) {
+        transport_kill(self->sock);
+    } else if (self->closes) {
+        session_linger(self);
+    } else {
+        go_on(self);
+    }
+}
+
+static void answer_busy(session_t *self)
+{
+    self->closes = true;
+    self->hub->stats.managed_refused++;
+    answer(self, 429, wire_bytes(busy_headers), wire_bytes(busy_body));
+}
+
+static session_t *find(const hub_t *hub, uint64_t number)
+{
+    uint64_t slot = number & CONN_ID_SLOT_MAX;
+    session_t *session = slot < hub->used ? hub->table[slot] : NULL;
+
+    return session != NULL && session->state == SESSION_ASKED &&
+                   session->id.generation == number >> GENERATION_SHIFT
+               ? session
+               : NULL;
+}
+
+void managing_answer(hub_t *hub, uint64_t number, unsigned status,
+                     wire_bytes_t headers, wire_bytes_t body)
+{
+    session_t *session = find(hub, number);
+
+    if (session != NULL) {
+        session->closes |= hub->is_draining;
+        answer(session, status, headers, body);
+    }
+}
+
+/* --- the request -----------------------------------------------------------
+ */
+
+static void ask_for_body(session_t *self, const http_request_t *request)
+{
+    static const char word[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+    if (http_has_token(request, "expect", "100-continue")) {
+        if (buf_put(&self->out, word, strlen(word)) == 0) {
+            hub_touch(self->hub, self);
+        }
+    }
+}
+
+/* Returns false when all are at work. */
+static bool make_room(hub_t *hub)
+{
+    if (hub->managing < MANAGING_MAX) {
+        return true;
+    }
+    list_t *link = list_peek(&hub->bodies);
+    if (link == NULL) {
+        return false;
+    }
+    answer_busy(list_entry(link, session_t, wait));
+    return true;
+}
+
+static void begin(session_t *self, const http_request_t *request)
+{
+    hub_t *hub = self->hub;
+
+    self->is_bodyless = wire_is(request->method, "HEAD");
+    self->closes = !request->keeps_alive || is_unread(self, request);
+    if (!make_room(hub)) {
+        answer_busy(self);
+        return;
+    }
+    hub->stats.managed++;
+    session_enter(self, SESSION_BODY);
+    list_append(&hub->bodies, &self->wait);
+    self->in.limit += (size_t)body_len(self, request);
+    if (self->in.len < request->head_len + body_len(self, request)) {
+        ask_for_body(self, request);
+    }
+}
+
+static void hand_on(session_t *self, const http_request_t *request)
+{
+    hub_t *hub = self->hub;
+    size_t len = (size_t)body_len(self, request);
+    uint64_t number =
+        (uint64_t)self->id.generation << GENERATION_SHIFT | self->id.slot;
+    wire_bytes_t head = {self->in.data, request->head_len};
+    wire_bytes_t body = {self->in.data + request->head_len, len};
+
+    self->closes |= self->in.len > request->head_len + len; /* as below */
+    list_remove(&self->wait);
+    session_enter(self, SESSION_ASKED);
+    wheel_arm(&hub->wheel, &self->timer, hub->now_ms + MANAGING_MS);
+    if (hub->ask(hub->ask_user, number, head, body) < 0) {
+        answer_busy(self);
+    }
+}
+
+/* Who sends requests ahead gets one answer and asks again; and of a body that
+ * is too large nobody wants the rest. */
+void managing_ignore(session_t *self)
+{
+    self->closes = true;
+}
+
+void managing_take(session_t *self, const http_request_t *request)
+{
+    if (self->state == SESSION_HEAD) {
+        begin(self, request);
+    }
+    if (self->state == SESSION_BODY &&
+        self->in.len >= request->head_len + body_len(self, request)) {
+        hand_on(self, request);
+    }
+}
