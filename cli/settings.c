@@ -69,6 +69,8 @@ static const setting_t table[] = {
      "of ACCESS_KEY_ID SECRET [REGION] lines: @connections on --listen"},
     {"manage-tokens", READABLE, FOR_GATEWAY, AT(manage.tokens), 0, 0, "FILE",
      "of bearers' tokens, one a line: the same"},
+    {"manage-allow-replays", FLAG, FOR_GATEWAY, AT(manage.allow_replays), 0, 0,
+     "", "a signature counts more than once, as at AWS: behind TLS only"},
     {"manage-body", NUMBER, FOR_ALL, AT(manage.body_max), 1, BYTES_MAX, "bytes",
      "of a request's body to @connections; a larger one: 413"},
     {"name", TEXT, FOR_ALL, AT(name), 0, PEER_NAME_MAX, "TEXT",

@@ -28,14 +28,14 @@ struct auth {
     word_t tokens[AUTH_KEYS_MAX];
     size_t pair_count, token_count;
     const pair_t *found; /* that the request at hand names */
-    seen_t *seen;        /* owned */
+    seen_t *seen;        /* owned; NULL: replays are taken */
 };
 
-auth_t *auth_new(void)
+auth_t *auth_new(bool takes_replays)
 {
     auth_t *self = xcalloc(1, sizeof *self);
 
-    self->seen = seen_new();
+    self->seen = takes_replays ? NULL : seen_new();
     return self;
 }
 
@@ -44,7 +44,7 @@ void auth_destroy(auth_t **self_p)
     auth_t *self = *self_p;
 
     if (self != NULL) {
-        seen_destroy(&self->seen);
+        seen_destroy(&self->seen); /* harmless for NULL */
         OPENSSL_cleanse(self, sizeof *self);
         free(self);
         *self_p = NULL;
@@ -262,7 +262,9 @@ static const fault_t *check_terms(auth_t *self, const http_request_t *request,
         !wire_equal(terms.region, bytes_of(&self->found->region))) {
         return &fault_signature;
     }
-    return take_signature(self, terms.signature, signed_s, now_s);
+    return self->seen == NULL
+               ? NULL
+               : take_signature(self, terms.signature, signed_s, now_s);
 }
 
 static const fault_t *check_signature(auth_t *self,

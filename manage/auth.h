@@ -20,7 +20,8 @@
 
 typedef struct auth auth_t;
 
-auth_t *auth_new(void);
+/* takes_replays: a signature counts as often as it comes, while it is fresh. */
+auth_t *auth_new(bool takes_replays);
 void auth_destroy(auth_t **self_p);
 
 /*
@@ -32,10 +33,7 @@ void auth_destroy(auth_t **self_p);
 int auth_add_keys(auth_t *self, wire_bytes_t text);
 int auth_add_tokens(auth_t *self, wire_bytes_t text);
 
-/*
- * May this request be done?  Each signature counts once.
- * Returns NULL, or what is wrong.
- */
+/* May this request be done?  Returns NULL, or what is wrong. */
 const fault_t *auth_check(auth_t *self, const http_request_t *request,
                           wire_bytes_t body, int64_t now_s);
 

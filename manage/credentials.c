@@ -90,7 +90,7 @@ int credentials_read(const manage_options_t *options, auth_t **out, char *error,
     if (!manage_is_public(options)) {
         return 0;
     }
-    auth_t *auth = auth_new();
+    auth_t *auth = auth_new(options->allow_replays);
     int rc = read_file(auth, options->keys, auth_add_keys, error, size);
     rc = rc < 0
              ? rc

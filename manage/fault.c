@@ -38,6 +38,6 @@ const fault_t fault_signature = {
     "The request signature we calculated does not match the signature you "
     "provided"};
 const fault_t fault_token = {403, FORBIDDEN, "Forbidden"};
-const fault_t fault_replayed = {403, SIGNATURE,
-                                "This signature was used before"};
+const fault_t fault_replayed = {
+    403, SIGNATURE, "This signature was used before: sign the request anew"};
 const fault_t fault_too_many_signed = {429, LIMIT, "Too Many Requests"};

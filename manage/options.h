@@ -17,6 +17,7 @@ typedef struct {
     const char *stage;  /* "" (any) or the one of these gateways */
     const char *keys;   /* "" or the file of those who sign */
     const char *tokens; /* "" or the file of bearers' tokens */
+    bool allow_replays; /* take a signature more than once */
     int64_t body_max;   /* bytes of a request's body */
 
     /* Where it is asked (base/actor.h): borrowed zsock_t, NULL for none. */

@@ -88,7 +88,8 @@ class Stage:
         self.hoist.__enter__()
         self.admin = admin_of(self.hoist)
         self.hoist.find(r"MANAGE-BROKER-UP broker=(\S+)")
-        self.worker = Worker(self.hoist.workers, "$connect", "$disconnect")
+        self.worker = Worker(self.hoist.workers, "$connect",
+                             options={"liveness": 120000})
         return self
 
     def __exit__(self, *error):
@@ -169,8 +170,7 @@ def test_one_that_is_not_there_is_gone():
     with Stage() as stage:
         client = stage.client()
         client.frame(8, b"\x03\xe8")
-        left = stage.worker.get(harness.REQUEST)
-        stage.worker.reply(left)
+        assert client.close_code() == 1000
         for id in (client.id, NOBODY):
             for method in ("POST", "GET", "DELETE"):
                 answer = ask(stage.admin, method, "/@connections/" + id,
