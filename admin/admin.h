@@ -24,9 +24,7 @@
 #include <czmq.h>
 
 #define ADMIN_ANSWER_MS 2000 /* for all actors to answer a request */
-#define ADMIN_MANAGE_MS                                                        \
-    8000 /* for the management API, which gives up before                      \
-          */
+#define ADMIN_MANAGE_MS 8000 /* for the management API */
 
 /*
  * The actor: zactor_new(admin_actor, &options), whose `listen` is not "".

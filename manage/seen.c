@@ -80,7 +80,7 @@ static void sweep(seen_t *self, int64_t now_s)
     int64_t from = self->swept_s;
 
     if (now_s - from > SECONDS) {
-        from = now_s - SECONDS;
+        from = now_s - SECONDS - 1;
     }
     for (int64_t second = from + 1; second < now_s; second++) {
         sweep_second(self, second);

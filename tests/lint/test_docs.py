@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.environ.get("HOIST_BUILD", "build/release")
 HOIST = BUILD + "/cli/hoist"
 WORKER = BUILD + "/workers/examples/echo"
-PROGRAMS = ("base", "proto", "store", "broker", "gateway", "admin", "cli", "workers")
+PROGRAMS = ("base", "proto", "store", "broker", "gateway", "admin", "manage", "cli", "workers")
 LEVELS = {"err": "error", "warn": "warn", "info": "info", "debug": "debug",
           "ERROR": "error", "WARN": "warn", "INFO": "info", "DEBUG": "debug"}
 
@@ -97,7 +97,7 @@ def counter_tables():
     """(folder, rows) of each part of counters.md."""
     parts = page("counters.md").split("\n## ")[1:]
     titles = [part.split("\n")[0] for part in parts]
-    assert titles == ["Broker", "Store", "Gateway", "Admin"], titles
+    assert titles == ["Broker", "Store", "Gateway", "Admin", "Manage"], titles
     return [(title.lower(), rows(part)) for title, part in zip(titles, parts)]
 
 
