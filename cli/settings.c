@@ -63,8 +63,7 @@ static const setting_t table[] = {
     {"gateways", ENDPOINT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
      "where gateways connect (not with serve)"},
     {"admin", ADMIN, FOR_ALL, AT(admin.listen), 0, 0, "ADDRESS:PORT",
-     "health, metrics, @connections; a port alone: of 127.0.0.1; empty: "
-     "nowhere"},
+     "health, metrics, @connections; a port alone: 127.0.0.1; empty: none"},
     {"manage-keys", READABLE, FOR_GATEWAY, AT(manage.keys), 0, 0, "FILE",
      "of ACCESS_KEY_ID SECRET [REGION] lines: @connections on --listen"},
     {"manage-tokens", READABLE, FOR_GATEWAY, AT(manage.tokens), 0, 0, "FILE",

@@ -257,7 +257,8 @@ static int put_query(call_t *call, step_t step, buf_t *scratch)
 
 static int start(call_t *call, wire_bytes_t body)
 {
-    bool is_push = call->order.verb <= ORDER_CAST;
+    order_verb_t verb = call->order.verb;
+    bool is_push = verb == ORDER_POST || verb == ORDER_CAST;
     buf_t scratch;
 
     buf_init(&scratch, MESSAGE_MAX);

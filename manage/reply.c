@@ -101,6 +101,12 @@ static void put_time(json_out_t *json, const char *key, uint64_t unix_ms)
     json_put_field(json, key, wire_bytes(text));
 }
 
+/* Both are there, if only as "": SDKs want them. */
+static void put_text(json_out_t *json, const char *key, wire_bytes_t text)
+{
+    json_put_field(json, key, text.len == 0 ? wire_bytes("") : text);
+}
+
 void reply_connection(reply_t *self, wire_bytes_t context, const char *request)
 {
     json_out_t json = json_out(&self->body);
@@ -112,10 +118,12 @@ void reply_connection(reply_t *self, wire_bytes_t context, const char *request)
     put_time(&json, "connectedAt", connected_ms);
     json_put_key(&json, "identity");
     json_put_open(&json, '{');
-    json_put_field(&json, "sourceIp", wire_map_str(context, "ip"));
-    json_put_field(&json, "userAgent", wire_map_str(context, "user_agent"));
+    put_text(&json, "sourceIp", wire_map_str(context, "ip"));
+    put_text(&json, "userAgent", wire_map_str(context, "user_agent"));
     json_put_close(&json, '}');
-    put_time(&json, "lastActiveAt", active_ms);
+    /* Its socket is older than its connection. */
+    put_time(&json, "lastActiveAt",
+             active_ms > connected_ms ? active_ms : connected_ms);
     json_put_close(&json, '}');
     say_json(self, &json);
 }
