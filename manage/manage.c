@@ -63,7 +63,7 @@ static actor_part_t part_of(const buf_t *bytes)
 }
 
 static void on_answer(void *user, manager_caller_t caller,
-                      const reply_t *answer)
+                      const api_reply_t *answer)
 {
     manage_t *self = user;
     actor_call_t call = {.asker = caller.asker, .number = caller.number};

@@ -65,7 +65,8 @@ static uint64_t *counter_of(manage_stats_t *stats, unsigned status)
     }
 }
 
-static void say(manager_t *self, manager_caller_t caller, const reply_t *answer)
+static void say(manager_t *self, manager_caller_t caller,
+                const api_reply_t *answer)
 {
     ++*counter_of(&self->stats, answer->status);
     self->options.answer(self->options.user, caller, answer);
@@ -87,13 +88,13 @@ static void say_fault(manager_t *self, manager_caller_t caller,
                       const fault_t *fault, wire_bytes_t detail,
                       const char *request)
 {
-    reply_t answer;
+    api_reply_t answer;
 
     log_fault(self, fault);
-    reply_init(&answer);
-    reply_fault(&answer, fault, detail, request);
+    api_reply_init(&answer);
+    api_reply_fault(&answer, fault, detail, request);
     say(self, caller, &answer);
-    reply_fini(&answer);
+    api_reply_fini(&answer);
 }
 
 /* As AWS writes them; ours are a number of this process and one of the
@@ -146,7 +147,7 @@ static call_t *call_find(manager_t *self, const uplink_t *uplink, uint64_t id)
     return call->id == id && call->uplink == uplink ? call : NULL;
 }
 
-static void finish(manager_t *self, call_t *call, const reply_t *answer)
+static void finish(manager_t *self, call_t *call, const api_reply_t *answer)
 {
     manager_caller_t caller = call->caller;
 
@@ -156,12 +157,12 @@ static void finish(manager_t *self, call_t *call, const reply_t *answer)
 
 static void finish_status(manager_t *self, call_t *call, unsigned status)
 {
-    reply_t answer;
+    api_reply_t answer;
 
-    reply_init(&answer);
-    reply_status(&answer, status, call->request);
+    api_reply_init(&answer);
+    api_reply_status(&answer, status, call->request);
     finish(self, call, &answer);
-    reply_fini(&answer);
+    api_reply_fini(&answer);
 }
 
 static void fail(manager_t *self, call_t *call, const fault_t *fault)
@@ -375,13 +376,13 @@ void manager_ask(manager_t *self, manager_caller_t caller, bool is_trusted,
 static void on_pushed(manager_t *self, call_t *call,
                       const message_pushed_t *pushed)
 {
-    reply_t answer;
+    api_reply_t answer;
 
     if (call->order.verb == ORDER_CAST) {
-        reply_init(&answer);
-        reply_counts(&answer, pushed, call->request);
+        api_reply_init(&answer);
+        api_reply_counts(&answer, pushed, call->request);
         finish(self, call, &answer);
-        reply_fini(&answer);
+        api_reply_fini(&answer);
     } else if (pushed->delivered > 0) {
         finish_status(self, call, 200);
     } else {
@@ -408,16 +409,16 @@ static void tell_connection(manager_t *self, call_t *call,
                             const message_result_t *result)
 {
     wire_bytes_t context = context_of(result);
-    reply_t answer;
+    api_reply_t answer;
 
     if (context.len == 0) {
         fail(self, call, &fault_down);
         return;
     }
-    reply_init(&answer);
-    reply_connection(&answer, context, call->request);
+    api_reply_init(&answer);
+    api_reply_connection(&answer, context, call->request);
     finish(self, call, &answer);
-    reply_fini(&answer);
+    api_reply_fini(&answer);
 }
 
 static void close_connection(manager_t *self, call_t *call)

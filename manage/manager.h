@@ -16,9 +16,9 @@
 
 #include "base/list.h"
 #include "base/roster.h"
+#include "manage/api_reply.h"
 #include "manage/auth.h"
 #include "manage/order.h"
-#include "manage/reply.h"
 #include "manage/stats.h"
 #include "manage/uplink.h"
 
@@ -33,7 +33,7 @@ typedef struct {
 } manager_caller_t;
 
 typedef void manager_answer_fn(void *user, manager_caller_t caller,
-                               const reply_t *answer);
+                               const api_reply_t *answer);
 
 typedef struct {
     const char *name;  /* of the process, for people */

@@ -28,7 +28,8 @@ static uplink_t *uplinks[BROKERS];
 static int64_t now_ms;
 static uint64_t sessions;
 
-static void on_answer(void *user, manager_caller_t caller, const reply_t *reply)
+static void on_answer(void *user, manager_caller_t caller,
+                      const api_reply_t *reply)
 {
     (void)user;
 

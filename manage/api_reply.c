@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "manage/reply.h"
+#include "manage/api_reply.h"
 
 #include "proto/http.h"
 #include "proto/json_out.h"
@@ -13,20 +13,20 @@
 #define DETAIL_MAX  128 /* bytes of what was wrong that are shown */
 #define TIME_TEXT   32
 
-void reply_init(reply_t *self)
+void api_reply_init(api_reply_t *self)
 {
     self->status = 0;
     buf_init(&self->headers, HEADERS_MAX);
     buf_init(&self->body, BODY_MAX);
 }
 
-void reply_fini(reply_t *self)
+void api_reply_fini(api_reply_t *self)
 {
     buf_fini(&self->headers);
     buf_fini(&self->body);
 }
 
-static void begin(reply_t *self, unsigned status, const char *request)
+static void begin(api_reply_t *self, unsigned status, const char *request)
 {
     self->status = status;
     self->headers.len = 0;
@@ -34,7 +34,7 @@ static void begin(reply_t *self, unsigned status, const char *request)
     (void)http_put_text_header(&self->headers, "x-amzn-RequestId", request);
 }
 
-static void say_json(reply_t *self, const json_out_t *json)
+static void say_json(api_reply_t *self, const json_out_t *json)
 {
     if (json->rc < 0) {
         self->body.len = 0;
@@ -43,13 +43,13 @@ static void say_json(reply_t *self, const json_out_t *json)
                                "application/json");
 }
 
-void reply_status(reply_t *self, unsigned status, const char *request)
+void api_reply_status(api_reply_t *self, unsigned status, const char *request)
 {
     begin(self, status, request);
 }
 
-void reply_fault(reply_t *self, const fault_t *fault, wire_bytes_t detail,
-                 const char *request)
+void api_reply_fault(api_reply_t *self, const fault_t *fault,
+                     wire_bytes_t detail, const char *request)
 {
     char text[256];
     json_out_t json = json_out(&self->body);
@@ -72,8 +72,8 @@ void reply_fault(reply_t *self, const fault_t *fault, wire_bytes_t detail,
     say_json(self, &json);
 }
 
-void reply_counts(reply_t *self, const message_pushed_t *pushed,
-                  const char *request)
+void api_reply_counts(api_reply_t *self, const message_pushed_t *pushed,
+                      const char *request)
 {
     json_out_t json = json_out(&self->body);
 
@@ -107,7 +107,8 @@ static void put_text(json_out_t *json, const char *key, wire_bytes_t text)
     json_put_field(json, key, text.len == 0 ? wire_bytes("") : text);
 }
 
-void reply_connection(reply_t *self, wire_bytes_t context, const char *request)
+void api_reply_connection(api_reply_t *self, wire_bytes_t context,
+                          const char *request)
 {
     json_out_t json = json_out(&self->body);
     uint64_t connected_ms = wire_map_uint(context, "connected_at", 0);
