@@ -108,7 +108,7 @@ static void put_workers(json_out_t *out, const core_t *core)
         if (told == VIEW_PEERS || seen++ == VIEW_SLOTS) {
             break;
         }
-        if (peer->worker != NULL) {
+        if (peer->worker != NULL && !peer->worker->is_manager) {
             put_worker(out, core, peer->worker);
             told++;
         }

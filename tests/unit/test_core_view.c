@@ -78,6 +78,15 @@ static void of_many_keys_the_rest_is_a_number(void **state)
     assert_non_null(strstr(text, "\"workers_untold\":0"));
 }
 
+static void a_manager_is_none_of_the_workers(void **state)
+{
+    (void)state;
+
+    a_manager(SIDE_GATEWAYS, "m");
+    const char *text = shows("STATUS", 200);
+    assert_non_null(strstr(text, "\"workers\":[],\"workers_untold\":0"));
+}
+
 /* A page is of one gateway, and the cursor goes through their tables. */
 static void pages_of_connections_go_from_gateway_to_gateway(void **state)
 {
@@ -114,6 +123,7 @@ int main(void)
         T(what_it_does_not_know_is_404),
         T(a_worker_has_its_window_and_what_it_holds),
         T(of_many_keys_the_rest_is_a_number),
+        T(a_manager_is_none_of_the_workers),
         T(pages_of_connections_go_from_gateway_to_gateway),
     };
 #undef T
