@@ -66,7 +66,8 @@ static int on_send(void *user, side_t side, const uint8_t *id, size_t id_len,
 static void turn(bench_t *self, side_t side, const char *id, buf_t *frame)
 {
     core_begin(self->core, self->now_ms * 1000);
-    core_frame(self->core, side, id, strlen(id), frame->data, frame->len);
+    core_frame(self->core, &(origin_t){side, id, strlen(id), 0}, frame->data,
+               frame->len);
     frame->len = 0;
     core_end(self->core);
 }

@@ -13,10 +13,12 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
+#include "base/zcurve.h"
 #include "base/zdial.h"
 #include "base/zparts.h"
 #include "broker/core.h"
 #include "broker/dead_letters.h"
+#include "broker/guard.h"
 #include "broker/report.h"
 #include "broker/view.h"
 #include "store/open.h"
@@ -45,6 +47,7 @@ typedef struct broker {
     char boot[RAND_HEX_LEN + 1];
     store_t *store;
     dead_letters_t *letters; /* NULL: they are not kept */
+    guard_t *guard;          /* NULL: without CURVE, whoever comes is welcome */
     void *socket[SIDES];     /* libzmq ROUTERs, by side_t */
     void *monitor[SIDES];
     zwatch_t watch[SIDES], monitor_watch[SIDES];
@@ -102,6 +105,19 @@ static bool has_more(zmq_msg_t *part)
     return zmq_msg_more(part) != 0;
 }
 
+/* The rest of a message of which the first two parts were read. */
+static void take_message(broker_t *self, const origin_t *origin,
+                         zmq_msg_t *frame)
+{
+    if (has_more(frame)) {
+        zparts_skip(self->socket[origin->side], frame);
+        core_malformed(self->core, origin);
+    } else {
+        core_frame(self->core, origin, zmq_msg_data(frame),
+                   zmq_msg_size(frame));
+    }
+}
+
 /* Returns the bytes of a frame that was read, or -1 when there is none. */
 static int64_t read_message(broker_t *self, side_t side)
 {
@@ -115,13 +131,12 @@ static int64_t read_message(broker_t *self, side_t side)
     if (got && has_more(&id) &&
         zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0) {
         bytes = (int64_t)zmq_msg_size(&frame);
-        if (has_more(&frame)) {
-            zparts_skip(socket, &frame);
-            core_malformed(self->core, side, zmq_msg_data(&id),
-                           zmq_msg_size(&id));
+        origin_t origin = {side, zmq_msg_data(&id), zmq_msg_size(&id), 0};
+        if (guard_knows(self->guard, side, &frame, &origin.principal)) {
+            take_message(self, &origin, &frame);
         } else {
-            core_frame(self->core, side, zmq_msg_data(&id), zmq_msg_size(&id),
-                       zmq_msg_data(&frame), zmq_msg_size(&frame));
+            zparts_skip(socket, &frame);
+            core_refused_frame(self->core);
         }
     }
     zmq_msg_close(&id);
@@ -145,18 +160,44 @@ static void on_frames(void *user)
     }
 }
 
-/* Some transport broke: which peer it was shows when we send to it. */
+/* Some transport broke: which peer it was shows when we send to it.  Or there
+ * was no handshake. */
 static void on_monitor(void *user)
 {
     struct side *side = user;
-    void *monitor = side->broker->monitor[side->side];
-    zmq_msg_t part;
+    broker_t *self = side->broker;
+    zcurve_event_t event;
 
-    zmq_msg_init(&part);
-    while (zmq_msg_recv(&part, monitor, ZMQ_DONTWAIT) >= 0) {
-        side->broker->probes_due = PROBES;
+    while (zcurve_next(self->monitor[side->side], &event)) {
+        if ((event.event & ZMQ_EVENT_DISCONNECTED) != 0) {
+            self->probes_due = PROBES;
+        } else {
+            guard_failure(self->guard, side->side, &event);
+        }
     }
-    zmq_msg_close(&part);
+}
+
+/* --- who may come --------------------------------------------------------- */
+
+static bool may_stay(void *user, side_t side, uint64_t principal)
+{
+    broker_t *self = user;
+
+    return guard_allows(self->guard, side, principal);
+}
+
+static void on_keys_changed(void *user, side_t side)
+{
+    broker_t *self = user;
+
+    core_revoke(self->core, side, may_stay, self);
+}
+
+static void on_handshake_refused(void *user)
+{
+    broker_t *self = user;
+
+    core_refused_handshake(self->core);
 }
 
 /* --- dead letters -------------------------------------------------------- */
@@ -235,6 +276,7 @@ static void on_end(void *user)
 {
     broker_t *self = user;
 
+    guard_turn(self->guard, clock_mono_ms());
     probe_when_due(self);
     if (self->letters != NULL && self->drain_until_ms == 0) {
         dead_letters_turn(self->letters, clock_mono_ms(), clock_wall_ms());
@@ -310,15 +352,28 @@ static void start_watchers(broker_t *self)
 
 static void watch_transport(broker_t *self, side_t side)
 {
+    const int failures = ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                         ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+    int events = ZMQ_EVENT_DISCONNECTED | (self->guard != NULL ? failures : 0);
     char endpoint[64];
 
     snprintf(endpoint, sizeof endpoint, "inproc://hoist-monitor-%p-%d",
              (void *)self, (int)side);
-    must(zmq_socket_monitor(self->socket[side], endpoint,
-                            ZMQ_EVENT_DISCONNECTED) == 0);
+    must(zmq_socket_monitor(self->socket[side], endpoint, events) == 0);
     self->monitor[side] = zmq_socket(zsys_init(), ZMQ_PAIR);
     must(self->monitor[side] != NULL);
     must(zmq_connect(self->monitor[side], endpoint) == 0);
+}
+
+/* With CURVE a name of the ROUTER belongs to who has it, until it is gone:
+ * another could else take over what is sent to it. */
+static int protect_side(broker_t *self, side_t side)
+{
+    if (!guard_has(self->guard, side)) {
+        return 0;
+    }
+    actor_socket_set(self->socket[side], ZMQ_ROUTER_HANDOVER, 0);
+    return guard_protect(self->guard, side, self->socket[side]);
 }
 
 /*
@@ -344,7 +399,8 @@ static int bind_side(broker_t *self, side_t side, const char *endpoint,
 {
     void *socket = self->socket[side];
 
-    if (zdial_prepare(socket, endpoint) < 0 || zmq_bind(socket, endpoint) < 0) {
+    if (protect_side(self, side) < 0 || zdial_prepare(socket, endpoint) < 0 ||
+        zmq_bind(socket, endpoint) < 0) {
         snprintf(error, error_size, "cannot bind %s: %s", endpoint,
                  zmq_strerror(zmq_errno()));
         return -EADDRINUSE;
@@ -364,6 +420,20 @@ static int open_store(broker_t *self, const broker_options_t *options,
     self->store =
         store_open(&self->store_options, self->actor.loop, error, error_size);
     return self->store == NULL ? -EINVAL : 0;
+}
+
+static int open_guard(broker_t *self, const broker_options_t *options,
+                      char *error, size_t error_size)
+{
+    static const guard_ops_t ops = {.changed = on_keys_changed,
+                                    .refused = on_handshake_refused};
+
+    if (options->curve_key[0] == '\0') {
+        return 0;
+    }
+    self->guard =
+        guard_new(options, self->actor.loop, &ops, self, error, error_size);
+    return self->guard == NULL ? -EACCES : 0;
 }
 
 static int start(broker_t *self, const broker_options_t *options, char *error,
@@ -389,6 +459,9 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
         if (self->letters == NULL) {
             return -EACCES;
         }
+    }
+    if (open_guard(self, options, error, error_size) < 0) {
+        return -EACCES;
     }
     open_side(self, SIDE_WORKERS);
     open_side(self, SIDE_GATEWAYS);
@@ -422,6 +495,7 @@ static void stop(broker_t *self)
             zmq_close(self->socket[i]);
         }
     }
+    guard_destroy(&self->guard);
     store_destroy(&self->store);
     actor_fini(&self->actor);
 }

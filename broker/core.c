@@ -238,6 +238,11 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
         return;
     }
     peer_t *former = peers_find_boot(core, peer, hello->boot);
+    if (former != NULL && former->principal != peer->principal) {
+        peer_fault(core, peer, "boot",
+                   "a peer with another key has that boot id");
+        return;
+    }
     if (former != NULL) { /* it has come back on another connection */
         end_role(core, former);
         peer_doom(core, former, "greeted anew");
@@ -328,18 +333,30 @@ static void reap_doomed(core_t *core)
     }
 }
 
-static peer_t *find_or_add(core_t *core, side_t side, const void *id,
-                           size_t id_len)
+/* The ROUTER has given the name of one that is gone to another, before we
+ * noticed: what was for the former is not for that one. */
+static void end_former(core_t *core, peer_t *former)
 {
-    peer_t *peer = peers_find(core, side, id, id_len);
-
-    return peer != NULL ? peer : peers_add(core, side, id, id_len);
+    former->is_mute = true;
+    peer_doom(core, former, "its transport is gone");
+    reap_doomed(core);
 }
 
-void core_frame(core_t *core, side_t side, const void *id, size_t id_len,
-                const void *frame, size_t len)
+static peer_t *find_or_add(core_t *core, const origin_t *origin)
 {
-    peer_t *peer = find_or_add(core, side, id, id_len);
+    peer_t *peer = peers_find(core, origin->side, origin->id, origin->id_len);
+
+    if (peer != NULL && peer->principal != origin->principal) {
+        end_former(core, peer);
+        peer = NULL;
+    }
+    return peer != NULL ? peer : peers_add(core, origin);
+}
+
+void core_frame(core_t *core, const origin_t *origin, const void *frame,
+                size_t len)
+{
+    peer_t *peer = find_or_add(core, origin);
 
     if (peer == NULL) {
         return;
@@ -355,14 +372,38 @@ void core_frame(core_t *core, side_t side, const void *id, size_t id_len,
     reap_doomed(core);
 }
 
-void core_malformed(core_t *core, side_t side, const void *id, size_t id_len)
+void core_malformed(core_t *core, const origin_t *origin)
 {
-    peer_t *peer = find_or_add(core, side, id, id_len);
+    peer_t *peer = find_or_add(core, origin);
 
     if (peer != NULL) {
         on_malformed(core, peer, "a message of this protocol has one part");
         reap_doomed(core);
     }
+}
+
+void core_revoke(core_t *core, side_t side, may_stay_fn *may_stay, void *user)
+{
+    list_foreach(link, &core->peers) {
+        peer_t *peer = list_entry(link, peer_t, linked);
+        if (peer->side == side && !peer_is_doomed(peer) &&
+            !may_stay(user, side, peer->principal)) {
+            peer_sent(core, peer,
+                      message_put_bare(peer_out(core, peer), KIND_BYE));
+            peer_doom(core, peer, "its key is not allowed any more");
+        }
+    }
+    reap_doomed(core);
+}
+
+void core_refused_handshake(core_t *core)
+{
+    core->stats.handshakes_refused++;
+}
+
+void core_refused_frame(core_t *core)
+{
+    core->stats.revoked++;
 }
 
 /* --- turns --------------------------------------------------------------- */

@@ -62,12 +62,31 @@ void core_destroy(core_t **core_p);
 /* now_us: of the clock of core_new's now_ms, in microseconds. */
 void core_begin(core_t *core, int64_t now_us);
 
-/* One frame of the peer that the ROUTER calls id; both lent. */
-void core_frame(core_t *core, side_t side, const void *id, size_t id_len,
-                const void *frame, size_t len);
+/* Whom a frame is from, as far as the transport knows. */
+typedef struct {
+    side_t side;
+    const void *id; /* lent: what the ROUTER calls it */
+    size_t id_len;
+    uint64_t principal; /* whose key it has, as a number; 0 without CURVE.  What
+                           one principal is, no other can become. */
+} origin_t;
+
+/* One frame, lent. */
+void core_frame(core_t *core, const origin_t *origin, const void *frame,
+                size_t len);
 
 /* As core_frame, for what is no frame: a message of several parts. */
-void core_malformed(core_t *core, side_t side, const void *id, size_t id_len);
+void core_malformed(core_t *core, const origin_t *origin);
+
+/* Give up, with BYE, the peers of a side whose principal may not be here any
+ * more. */
+typedef bool may_stay_fn(void *user, side_t side, uint64_t principal);
+void core_revoke(core_t *core, side_t side, may_stay_fn *may_stay, void *user);
+
+/* Count a handshake that was refused, and a frame that came from a peer whose
+ * key is not allowed any more. */
+void core_refused_handshake(core_t *core);
+void core_refused_frame(core_t *core);
 
 void core_end(core_t *core);
 

@@ -25,6 +25,10 @@ typedef struct {
     int64_t push_window;          /* pushes of one worker on their way */
     int64_t push_window_bytes;    /* their targets and bodies */
 
+    const char *curve_key;      /* file of its secret key, "": no CURVE */
+    const char *curve_workers;  /* files of the keys that may come, "": none; */
+    const char *curve_gateways; /* see broker/allow_list.h */
+
     const char *dead_letters; /* folder to keep them in, "": none */
     int64_t dead_letters_max; /* bytes of all together */
 

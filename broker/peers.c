@@ -59,8 +59,11 @@ static size_t limit_of(core_t *core, side_t side)
     return (size_t)(limit + managers_max(core)) * PEERS_DOUBLED;
 }
 
-peer_t *peers_add(core_t *core, side_t side, const void *id, size_t len)
+peer_t *peers_add(core_t *core, const origin_t *origin)
 {
+    side_t side = origin->side;
+    size_t len = origin->id_len;
+
     if (core->peer_count[side] >= limit_of(core, side)) {
         core->stats.refused++;
         return NULL;
@@ -72,7 +75,8 @@ peer_t *peers_add(core_t *core, side_t side, const void *id, size_t len)
         free(copy);
         return NULL;
     }
-    memcpy(copy, id, len);
+    memcpy(copy, origin->id, len);
+    peer->principal = origin->principal;
     peer->id = copy;
     peer->id_len = len;
     peer->side = side;
@@ -83,7 +87,7 @@ peer_t *peers_add(core_t *core, side_t side, const void *id, size_t len)
     list_init(&peer->dirty);
     list_init(&peer->doomed);
     list_append(&core->peers, &peer->linked);
-    list_append(bucket_of(core, side, id, len), &peer->hashed);
+    list_append(bucket_of(core, side, copy, len), &peer->hashed);
     core->peer_count[side]++;
     return peer;
 }
@@ -112,7 +116,7 @@ void peer_doom(core_t *core, peer_t *peer, const char *why)
 
 void peer_flush(core_t *core, peer_t *peer)
 {
-    if (peer->out.len == 0) {
+    if (peer->out.len == 0 || peer->is_mute) {
         list_remove(&peer->dirty);
         return;
     }

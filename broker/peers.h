@@ -16,7 +16,7 @@ peer_t *peers_find(core_t *core, side_t side, const void *id, size_t len);
 peer_t *peers_find_boot(core_t *core, const peer_t *but, wire_bytes_t boot);
 
 /* A stranger.  NULL past the side's limit or without memory. */
-peer_t *peers_add(core_t *core, side_t side, const void *id, size_t len);
+peer_t *peers_add(core_t *core, const origin_t *origin);
 
 /* Each gateway has one in its process at most, and so has the broker. */
 static inline int64_t managers_max(const core_t *core)

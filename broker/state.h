@@ -44,8 +44,10 @@ struct peer {
 
     side_t side;
     size_t id_len;
-    uint8_t *id; /* owned: the ROUTER's name for it */
-    buf_t out;   /* messages that leave at the end of the turn */
+    uint8_t *id;        /* owned: the ROUTER's name for it */
+    uint64_t principal; /* whose key it has; see origin_t */
+    bool is_mute;       /* that name is another's by now: nothing is sent */
+    buf_t out;          /* messages that leave at the end of the turn */
 
     char boot[BOOT_ID_MAX + 1];
     char name[PEER_NAME_MAX + 1];

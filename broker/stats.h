@@ -52,6 +52,8 @@
     X(unexpected, counter, messages, "messages of a wrong kind or time")       \
     X(strangers, counter, times, "asked WHO")                                  \
     X(refused, counter, peers, "frames of peers beyond the limit")             \
+    X(handshakes_refused, counter, handshakes, "without CURVE, or by its key") \
+    X(revoked, counter, frames, "of peers whose key is not allowed any more")  \
     X(peers_lost, counter, peers, "given up: silent, unreachable or banned")
 
 typedef struct {

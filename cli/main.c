@@ -15,6 +15,7 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "cli/dead.h"
+#include "cli/keygen.h"
 #include "cli/settings.h"
 #include "cli/store.h"
 #include "cli/verbs.h"
@@ -64,6 +65,7 @@ static void usage(FILE *out)
     verbs_usage(out);
     fputs("\nof its folders and stores, and of itself:\n\n"
           "  dead         look at requests that killed their workers\n"
+          "  keygen       make keys for CURVE between processes\n"
           "  store        look after the store of connections\n"
           "  version      print the version\n"
           "  settings     print the table of all settings\n"
@@ -473,6 +475,8 @@ static int run_help(char *word)
         return verbs_main(2, verb);
     } else if (word != NULL && streq(word, "dead")) {
         return dead_main(1, arguments);
+    } else if (word != NULL && streq(word, "keygen")) {
+        return keygen_main(1, arguments);
     } else if (word != NULL && streq(word, "store")) {
         return store_main(1, arguments);
     } else if (word != NULL) {
@@ -499,6 +503,9 @@ int main(int argc, char **argv)
     }
     if (streq(word, "dead")) {
         return dead_main(argc - 2, argv + 2);
+    }
+    if (streq(word, "keygen")) {
+        return keygen_main(argc - 2, argv + 2);
     }
     if (streq(word, "store")) {
         return store_main(argc - 2, argv + 2);

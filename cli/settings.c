@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/settings.h"
 
+#include "base/curve.h"
 #include "base/endpoint.h"
 #include "base/log.h"
 #include "base/names.h"
@@ -33,6 +34,8 @@ typedef enum {
     READABLE,  /* a file, or nothing */
     DIRECTORY, /* or nothing */
     WRITABLE,  /* a directory, or nothing */
+    SECRET,    /* a file with a secret key of CURVE, or nothing */
+    PUBLIC,    /* a public key of CURVE, a file with one, or nothing */
 } type_t;
 
 typedef struct {
@@ -58,6 +61,17 @@ static const setting_t table[] = {
      "each broker's socket for gateways (not with serve)"},
     {"resolve-interval", NUMBER, FOR_GATEWAY, AT(gateway.resolve_ms), 0, MS_MAX,
      "ms", "between look-ups of a name in --broker; 0: one (not with serve)"},
+    {"curve-broker", PUBLIC, FOR_GATEWAY, AT(gateway.curve_broker), 0, 0,
+     "KEY-OR-FILE",
+     "the brokers' public key; with --curve-key (not with serve)"},
+    {"curve-key", SECRET, FOR_ALL, AT(curve_key), 0, 0, "FILE",
+     "own secret key, see hoist keygen: CURVE between processes"},
+    {"curve-workers", READABLE, FOR_BROKER, AT(broker.curve_workers), 0, 0,
+     "FILE", "public keys of workers that may come; with --curve-key"},
+    {"curve-gateways", READABLE, FOR_BROKER, AT(broker.curve_gateways), 0, 0,
+     "FILE",
+     "public keys of gateways that may come; with --curve-key (not with "
+     "serve)"},
     {"workers", ENDPOINT, FOR_BROKER, AT(broker.workers), 0, 0, "ENDPOINT",
      "where workers connect"},
     {"gateways", ENDPOINT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
@@ -166,8 +180,10 @@ static const setting_t table[] = {
 
 static void defaults(settings_t *settings)
 {
-    *settings =
-        (settings_t){.name = "", .log_level = "info", .admin = {.listen = ""}};
+    *settings = (settings_t){.name = "",
+                             .curve_key = "",
+                             .log_level = "info",
+                             .admin = {.listen = ""}};
     gateway_options_init(&settings->gateway);
     manage_options_init(&settings->manage);
     broker_options_init(&settings->broker);
@@ -365,6 +381,21 @@ static bool is_writable(const char *path, char *right, size_t size)
     return is;
 }
 
+static bool is_key(type_t type, const char *value, char *right, size_t size)
+{
+    curve_key_t key;
+    bool is_secret = type == SECRET;
+    int rc = value[0] == '\0' ? 0
+             : is_secret      ? curve_read_secret(value, key)
+                              : curve_read_public(value, key);
+
+    explicit_bzero(key, sizeof key);
+    snprintf(right, size, "%s of hoist keygen (%s)",
+             is_secret ? "a _secret file" : "a public key or a file",
+             rc < 0 ? curve_failure(rc) : "");
+    return rc == 0;
+}
+
 /* Is a text what its type says?  If not, *right is what would be. */
 static bool is_right(type_t type, const char *value, char *right, size_t size)
 {
@@ -398,6 +429,9 @@ static bool is_right(type_t type, const char *value, char *right, size_t size)
     case WRITABLE:
         return is_openable(value, O_DIRECTORY, "a directory", right, size) &&
                is_writable(value, right, size);
+    case SECRET:
+    case PUBLIC:
+        return is_key(type, value, right, size);
     default:
         return true;
     }
@@ -464,7 +498,9 @@ static bool is_between(const setting_t *setting)
 {
     return streq(setting->name, "broker") ||
            streq(setting->name, "resolve-interval") ||
-           streq(setting->name, "gateways");
+           streq(setting->name, "gateways") ||
+           streq(setting->name, "curve-broker") ||
+           streq(setting->name, "curve-gateways");
 }
 
 /* Is it read by a command of this audience? */
@@ -702,8 +738,47 @@ static int read_flags(settings_t *settings, audience_t audience, int argc,
     return 0;
 }
 
+/* Both of two settings, or none. */
+static int check_pair(const char *name, const char *value, const char *other,
+                      const char *others, char *error)
+{
+    char flag[64], right[128];
+
+    if ((value[0] == '\0') == (others[0] == '\0')) {
+        return 0;
+    }
+    bool is_missing = value[0] == '\0';
+    snprintf(flag, sizeof flag, "--%s", is_missing ? name : other);
+    snprintf(right, sizeof right, "a file, since --%s is one",
+             is_missing ? other : name);
+    return fault(error, flag, "", right);
+}
+
+/* Who has a key needs to know whom to trust. */
+static int check_curve(const settings_t *settings, audience_t audience,
+                       char *error)
+{
+    const char *key = settings->curve_key;
+    const broker_options_t *broker = &settings->broker;
+    int rc = 0;
+
+    if ((audience & FOR_BROKER) != 0) {
+        rc = check_pair("curve-workers", broker->curve_workers, "curve-key",
+                        key, error);
+    }
+    if (rc == 0 && audience == FOR_BROKER) {
+        rc = check_pair("curve-gateways", broker->curve_gateways, "curve-key",
+                        key, error);
+    }
+    if (rc == 0 && audience == FOR_GATEWAY) {
+        rc = check_pair("curve-broker", settings->gateway.curve_broker,
+                        "curve-key", key, error);
+    }
+    return rc;
+}
+
 /* What no single value can say. */
-static int check(settings_t *settings, char *error)
+static int check(settings_t *settings, audience_t audience, char *error)
 {
     log_level_t level = LEVEL_INFO;
     char value[32], right[64];
@@ -722,7 +797,14 @@ static int check(settings_t *settings, char *error)
                  (long long)broker->heartbeat_ms);
         return fault(error, "--liveness", value, right);
     }
+    if (check_curve(settings, audience, error) < 0) {
+        return -EINVAL;
+    }
     (void)log_level_parse(settings->log_level, &level); /* it was checked */
+    settings->broker.curve_key = settings->curve_key;
+    /* Within a process there is nothing to protect. */
+    settings->gateway.curve_key =
+        audience == FOR_GATEWAY ? settings->curve_key : "";
     settings->gateway.name = settings->name;
     settings->broker.name = settings->name;
     settings->manage.name = settings->name;
@@ -751,7 +833,7 @@ int settings_read(settings_t *settings, audience_t audience, int argc,
     if (read == 0) {
         read = read_flags(settings, audience, argc, argv, error);
     }
-    return read == 0 ? check(settings, error) : read;
+    return read == 0 ? check(settings, audience, error) : read;
 }
 
 void settings_fini(settings_t *settings)

@@ -24,6 +24,7 @@ typedef struct {
     admin_options_t admin;
     manage_options_t manage;
     const char *name;      /* of this process, for people */
+    const char *curve_key; /* of both */
     int64_t drain_ms;      /* of both */
     const char *log_level; /* "error", "warn", "info" or "debug" */
     zconfig_t *file;       /* owned: texts that came from it; NULL: none */

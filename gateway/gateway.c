@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/resolver.h"
 #include "base/xalloc.h"
+#include "base/zcurve.h"
 #include "base/zdial.h"
 #include "base/zparts.h"
 #include "gateway/busiest.h"
@@ -31,7 +32,8 @@
 #include <zmq.h>
 
 #define FRAMES_PER_TURN 64
-#define LOOKS_TO_SETTLE 2 /* intervals, until workers know a new broker */
+#define REFUSED_MS      60000 /* between two lines that a broker refuses us */
+#define LOOKS_TO_SETTLE 2     /* intervals, until workers know a new broker */
 
 _Static_assert(GATEWAY_BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
 
@@ -43,6 +45,7 @@ typedef struct {
     uint32_t dials; /* a monitor's name is not free at once */
     zwatch_t watch, monitor_watch;
     int64_t unsent_since_ms; /* it takes nothing; 0: it does */
+    int64_t refused_ms;      /* when it was said last; 0: it never was */
 } dealer_t;
 
 typedef struct {
@@ -52,6 +55,7 @@ typedef struct {
     roster_t roster;
     resolver_t *resolver; /* owned; NULL: no broker is a name */
     ev_io answers;        /* of it */
+    curve_peer_t curve;
     dealer_t dealers[GATEWAY_BROKERS_MAX]; /* one for each of the hub's links,
                                               by its number, and of the roster's
                                               slots; without a link: free */
@@ -115,16 +119,30 @@ static void on_frames(void *user)
     }
 }
 
+/* It is tried again at short intervals, and said at long ones. */
+static void say_refused(dealer_t *self, const zcurve_event_t *event)
+{
+    int64_t now_ms = self->hub->now_ms;
+
+    if (self->refused_ms == 0 || now_ms - self->refused_ms >= REFUSED_MS) {
+        self->refused_ms = now_ms;
+        log_warn("GATEWAY-BROKER-REFUSED", "broker=%s reason=\"%s\"",
+                 self->link->endpoint, zcurve_reason(event));
+    }
+}
+
 static void on_monitor(void *user)
 {
     dealer_t *self = user;
-    zmq_msg_t part;
+    zcurve_event_t event;
 
-    zmq_msg_init(&part);
-    while (zmq_msg_recv(&part, self->monitor, ZMQ_DONTWAIT) >= 0) {
-        hub_broken(self->hub, self->link);
+    while (zcurve_next(self->monitor, &event)) {
+        if ((event.event & ZCURVE_FAILURES) != 0) {
+            say_refused(self, &event);
+        } else {
+            hub_broken(self->hub, self->link);
+        }
     }
-    zmq_msg_close(&part);
 }
 
 /* --- brokers -------------------------------------------------------------- */
@@ -135,8 +153,8 @@ static int watch_transport(dealer_t *self)
 
     snprintf(endpoint, sizeof endpoint, "inproc://hoist-monitor-%p-%u",
              (void *)self, ++self->dials);
-    if (zmq_socket_monitor(self->socket, endpoint, ZMQ_EVENT_DISCONNECTED) <
-            0 ||
+    if (zmq_socket_monitor(self->socket, endpoint,
+                           ZMQ_EVENT_DISCONNECTED | ZCURVE_FAILURES) < 0 ||
         (self->monitor = zmq_socket(zsys_init(), ZMQ_PAIR)) == NULL) {
         return -zmq_errno();
     }
@@ -144,7 +162,7 @@ static int watch_transport(dealer_t *self)
     return 0;
 }
 
-static int dial(dealer_t *self, const char *endpoint)
+static int dial(dealer_t *self, const char *endpoint, const curve_peer_t *curve)
 {
     int rc;
 
@@ -157,7 +175,10 @@ static int dial(dealer_t *self, const char *endpoint)
     actor_socket_set(self->socket, ZMQ_IMMEDIATE, 1);
     actor_socket_set(self->socket, ZMQ_RECONNECT_IVL, 100);
     actor_socket_set(self->socket, ZMQ_RECONNECT_IVL_MAX, 1000);
-    return zdial(self->socket, endpoint) < 0 ? -zmq_errno() : 0;
+    return zcurve_join(self->socket, curve) < 0 ||
+                   zdial(self->socket, endpoint) < 0
+               ? -zmq_errno()
+               : 0;
 }
 
 /* Its link, if it had one, is gone. */
@@ -188,7 +209,7 @@ static int add_broker(gateway_t *self, size_t slot)
     const char *endpoint = roster_endpoint(&self->roster, slot);
     dealer_t *dealer = &self->dealers[slot];
 
-    int rc = dial(dealer, endpoint);
+    int rc = dial(dealer, endpoint, &self->curve);
     if (rc < 0) {
         hang_up(dealer);
         return rc;
@@ -397,6 +418,26 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
 
 /* --- start and end ----------------------------------------------------- */
 
+static int read_keys(gateway_t *self, const gateway_options_t *options,
+                     char *error, size_t error_size)
+{
+    const char *file = options->curve_key;
+
+    if (file[0] == '\0') {
+        return 0;
+    }
+    int rc = curve_read_secret(file, self->curve.secret);
+    if (rc == 0) {
+        file = options->curve_broker;
+        rc = curve_read_public(file, self->curve.broker);
+    }
+    if (rc < 0) {
+        snprintf(error, error_size, "cannot read the key in %s: %s", file,
+                 curve_failure(rc));
+    }
+    return rc;
+}
+
 static int start_brokers(gateway_t *self, const gateway_options_t *options,
                          char *error, size_t error_size)
 {
@@ -434,7 +475,8 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
     if (self->hub == NULL) {
         return -EINVAL;
     }
-    if (start_brokers(self, options, error, error_size) < 0) {
+    if (read_keys(self, options, error, error_size) < 0 ||
+        start_brokers(self, options, error, error_size) < 0) {
         return -EINVAL;
     }
     transport_options_t listening = {
@@ -459,6 +501,7 @@ static void stop(gateway_t *self)
         hang_up(&self->dealers[i]);
     }
     roster_fini(&self->roster);
+    explicit_bzero(&self->curve, sizeof self->curve);
     actor_fini(&self->actor);
 }
 

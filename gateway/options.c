@@ -7,6 +7,8 @@ void gateway_options_init(gateway_options_t *options)
         .name = "",
         .listen = "127.0.0.1:8080",
         .broker = "tcp://127.0.0.1:5556",
+        .curve_key = "",
+        .curve_broker = "",
         .resolve_ms = 5000,
         .route_selection_expression = "$request.body.action",
         .stage = "",

@@ -14,7 +14,9 @@ typedef struct {
     const char *name;   /* for people; at most PEER_NAME_MAX bytes */
     const char *listen; /* ADDRESS:PORT, port 0 picks one; [::1]:8080 for v6 */
     const char *broker; /* ENDPOINT[,ENDPOINT…] of brokers' gateways sockets */
-    int64_t resolve_ms; /* between look-ups of the names in it; 0: one */
+    const char *curve_key;    /* file of its secret key, "": no CURVE */
+    const char *curve_broker; /* the brokers' public key, or a file with it */
+    int64_t resolve_ms;       /* between look-ups of the names in it; 0: one */
 
     const char *route_selection_expression;
     const char *stage;      /* "" or the first path segment of clients' URLs */

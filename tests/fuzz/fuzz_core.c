@@ -84,8 +84,8 @@ static int send_frame(void *user, side_t side, const uint8_t *id, size_t id_len,
 static void say(world_t *world, char id, bool is_gateway, const buf_t *out)
 {
     core_begin(world->core, world->now_ms * 1000);
-    core_frame(world->core, is_gateway ? SIDE_GATEWAYS : SIDE_WORKERS, &id, 1,
-               out->data, out->len);
+    origin_t origin = {is_gateway ? SIDE_GATEWAYS : SIDE_WORKERS, &id, 1, 0};
+    core_frame(world->core, &origin, out->data, out->len);
     core_end(world->core);
 }
 
@@ -359,7 +359,7 @@ static void act(world_t *world, input_t *in, buf_t *out)
         core_probe(world->core);
         return;
     case 4:
-        core_malformed(world->core, side, &peer, 1);
+        core_malformed(world->core, &(origin_t){side, &peer, 1, 0});
         return;
     case 5:
         put_one(world, in, peer, out);

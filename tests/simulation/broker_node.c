@@ -205,7 +205,9 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
         note_messages(bytes, len);
     }
     begin_turn(self);
-    core_frame(self->core, wire->side, wire->id, sizeof wire->id, bytes, len);
+    core_frame(self->core,
+               &(origin_t){wire->side, wire->id, sizeof wire->id, 0}, bytes,
+               len);
 }
 
 static void on_broken(void *owner, wire_t *wire)

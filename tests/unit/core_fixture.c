@@ -185,11 +185,16 @@ int broker_tear_down(void **state)
     return 0;
 }
 
+static origin_t origin_of(const node_t *node)
+{
+    return (origin_t){node->side, node->id, strlen(node->id), node->principal};
+}
+
 static void give_sign(const node_t *node)
 {
     if (!node->is_silent) {
-        core_frame(broker.core, node->side, node->id, strlen(node->id), NULL,
-                   0);
+        origin_t origin = origin_of(node);
+        core_frame(broker.core, &origin, NULL, 0);
     }
 }
 
@@ -330,8 +335,10 @@ void put_ready(node_t *worker, const char *routes, uint64_t window,
 
 void says_bytes(node_t *node, const void *bytes, size_t len)
 {
+    origin_t origin = origin_of(node);
+
     core_begin(broker.core, broker.now_ms * 1000);
-    core_frame(broker.core, node->side, node->id, strlen(node->id), bytes, len);
+    core_frame(broker.core, &origin, bytes, len);
     core_end(broker.core);
 }
 

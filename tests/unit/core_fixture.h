@@ -39,11 +39,12 @@
 /* A gateway or a worker, as the test plays it. */
 typedef struct node {
     side_t side;
-    char id[32];      /* what the ROUTER calls it */
-    char boot[32];    /* changes when it restarts */
-    char broker[32];  /* of a gateway: whom it remembers, */
-    uint64_t session; /* and what it was to it */
-    uint32_t loop;    /* of a gateway */
+    char id[32];        /* what the ROUTER calls it */
+    uint64_t principal; /* whose key it has; 0 without CURVE */
+    char boot[32];      /* changes when it restarts */
+    char broker[32];    /* of a gateway: whom it remembers, */
+    uint64_t session;   /* and what it was to it */
+    uint32_t loop;      /* of a gateway */
     bool requires_connect;
     bool is_manager;
     bool is_silent; /* sends nothing of its own accord */

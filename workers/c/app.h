@@ -7,6 +7,7 @@
 #ifndef WORKERS_C_APP_H
 #define WORKERS_C_APP_H
 
+#include "base/curve.h"
 #include "proto/message.h"
 #include "workers/c/posts.h"
 #include "workers/c/routes.h"
@@ -26,6 +27,7 @@ typedef struct {
 
 typedef struct {
     char *brokers;                /* owned: endpoints, with commas between */
+    curve_peer_t curve;           /* its keys; "": none */
     int64_t resolve_ms;           /* between look-ups of names; 0: one */
     char name[PEER_NAME_MAX + 1]; /* "": the program's */
     uint64_t window;              /* requests, of all brokers together */

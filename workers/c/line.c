@@ -2,11 +2,14 @@
 #include "workers/c/line.h"
 
 #include "base/clock.h"
+#include "base/rand.h"
 #include "base/xalloc.h"
+#include "base/zcurve.h"
 #include "base/zdial.h"
 #include "base/zparts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <zmq.h>
@@ -42,7 +45,11 @@ void line_destroy(line_t **self_p)
 {
     line_t *self = *self_p;
 
+    if (self->monitor != NULL) {
+        zmq_close(self->monitor);
+    }
     if (self->socket != NULL) {
+        zmq_socket_monitor(self->socket, NULL, 0);
         zmq_close(self->socket);
     }
     link_fini(&self->link);
@@ -91,6 +98,21 @@ static int configure(void *socket, const settings_t *settings)
     return rc;
 }
 
+/* A monitor's name is not free at once, and an address may be another's. */
+static int watch_handshakes(line_t *self, void *zmq)
+{
+    char boot[RAND_HEX_LEN + 1], name[64];
+
+    rand_hex(boot);
+    snprintf(name, sizeof name, "inproc://hoist-monitor-%s", boot);
+    if (zmq_socket_monitor(self->socket, name, ZCURVE_FAILURES) < 0 ||
+        (self->monitor = zmq_socket(zmq, ZMQ_PAIR)) == NULL ||
+        zmq_connect(self->monitor, name) < 0) {
+        return -zmq_errno();
+    }
+    return 0;
+}
+
 int line_connect(line_t *self, void *zmq, const settings_t *settings)
 {
     self->socket = zmq_socket(zmq, ZMQ_DEALER);
@@ -98,7 +120,11 @@ int line_connect(line_t *self, void *zmq, const settings_t *settings)
         return -zmq_errno();
     }
     int rc = configure(self->socket, settings);
-    if (rc == 0 && zdial(self->socket, self->endpoint) < 0) {
+    if (rc == 0) {
+        rc = watch_handshakes(self, zmq);
+    }
+    if (rc == 0 && (zcurve_join(self->socket, &settings->curve) < 0 ||
+                    zdial(self->socket, self->endpoint) < 0)) {
         rc = -zmq_errno();
     }
     return rc;
@@ -199,6 +225,16 @@ static int resume(line_t *self, int64_t *now_ms)
     return rc;
 }
 
+/* What kept the transport from standing; said when the broker is missed. */
+static void take_failures(line_t *self)
+{
+    zcurve_event_t event;
+
+    while (zcurve_next(self->monitor, &event)) {
+        link_refused(&self->link, zcurve_reason(&event));
+    }
+}
+
 int line_turn(line_t *self, short events, int64_t *now_ms)
 {
     /* An answer may have come while another line's handlers ran. */
@@ -213,6 +249,9 @@ int line_turn(line_t *self, short events, int64_t *now_ms)
     }
     if (rc < 0) {
         return rc;
+    }
+    if (self->link.state != LINK_UP) {
+        take_failures(self);
     }
     link_tick(&self->link, *now_ms);
     return line_flush(self, *now_ms);

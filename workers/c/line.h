@@ -12,6 +12,7 @@ typedef struct {
     size_t slot;        /* of the roster */
     char *endpoint;     /* owned */
     void *socket;       /* owned: DEALER, or NULL */
+    void *monitor;      /* owned: of it, or NULL */
     bool blocked;       /* the socket takes no more just now */
     int64_t blocked_ms; /* since when; 0: it is not */
 } line_t;

@@ -228,6 +228,9 @@ static void miss(link_t *self, int64_t now_ms)
  */
 static const char *why_missing(const missing_t *missing)
 {
+    if (missing->refusal != NULL) {
+        return missing->refusal;
+    }
     if (missing->has_heard) {
         return "it answers, but with no WELCOME";
     }
@@ -827,6 +830,11 @@ void link_sent(link_t *self, size_t len, int64_t now_ms)
     outbox_sent(&self->outbox, len);
     self->missing.has_sent = true;
     self->sent_ms = now_ms;
+}
+
+void link_refused(link_t *self, const char *reason)
+{
+    self->missing.refusal = reason;
 }
 
 /* --- leaving ----------------------------------------------------------- */

@@ -25,10 +25,11 @@ typedef enum { LINK_GREETING, LINK_UP, LINK_LOST } link_state_t;
 
 /* A WELCOME that does not come; it is said seldom, and ever less often. */
 typedef struct {
-    int64_t since_ms; /* it is missed */
-    int64_t due_ms;   /* to say so */
-    bool has_sent;    /* what we said has left: somebody listens there */
-    bool has_heard;   /* something was answered */
+    int64_t since_ms;    /* it is missed */
+    int64_t due_ms;      /* to say so */
+    bool has_sent;       /* what we said has left: somebody listens there */
+    bool has_heard;      /* something was answered */
+    const char *refusal; /* why there is no transport, a constant; or NULL */
 } missing_t;
 
 typedef struct {
@@ -130,6 +131,9 @@ int64_t link_due_ms(const link_t *self);
 
 /* A frame of len bytes, the front of outbox.ready, has been sent. */
 void link_sent(link_t *self, size_t len, int64_t now_ms);
+
+/* The broker does not let us in.  reason: a constant. */
+void link_refused(link_t *self, const char *reason);
 
 /* Another share of the windows, which the broker is told as soon as may be. */
 void link_set_window(link_t *self, uint64_t window, uint64_t window_bytes);

@@ -500,6 +500,12 @@ static int check(const hoist_app *app)
                 strerror(-app->first_error));
         return app->first_error;
     }
+    const curve_peer_t *curve = &app->settings.curve;
+    if ((curve->secret[0] == '\0') != (curve->broker[0] == '\0')) {
+        log_err("WORKER-REGISTRATION",
+                "error=\"curve-key and curve-broker need each other\"");
+        return -EINVAL;
+    }
     if (app->routes.count == 0) {
         log_err("WORKER-REGISTRATION", "error=\"no route is registered\"");
         return -EINVAL;

@@ -116,6 +116,18 @@ static int set_drain(settings_t *self, const char *value)
     return parse(value, 0, DRAIN_MAX, &self->drain_ms);
 }
 
+static int set_curve_key(settings_t *self, const char *value)
+{
+    self->curve.secret[0] = '\0';
+    return *value == '\0' ? 0 : curve_read_secret(value, self->curve.secret);
+}
+
+static int set_curve_broker(settings_t *self, const char *value)
+{
+    self->curve.broker[0] = '\0';
+    return *value == '\0' ? 0 : curve_read_public(value, self->curve.broker);
+}
+
 static int set_signals(settings_t *self, const char *value)
 {
     bool on = strcmp(value, "on") == 0;
@@ -133,6 +145,12 @@ static const option_t options[] = {
      "the brokers' endpoints for workers", set_broker},
     {"resolve-interval", "MS", "5000", "a number from 0 to 86400000",
      "between look-ups of a name in --broker; 0: one", set_resolve},
+    {"curve-key", "FILE", "",
+     "a file of hoist keygen that others may not read (chmod o=)",
+     "own secret key: CURVE between worker and brokers", set_curve_key},
+    {"curve-broker", "KEY-OR-FILE", "",
+     "a public key of 40 characters, or a file of hoist keygen",
+     "the brokers' public key; with --curve-key", set_curve_broker},
     {"name", "NAME", "", "at most 64 bytes",
      "how people will know this worker; empty: the program's name", set_name},
     {"window", "N", "256", "a number from 1 to 1000000",
@@ -161,6 +179,7 @@ void settings_fini(settings_t *self)
 {
     free(self->brokers);
     self->brokers = NULL;
+    explicit_bzero(&self->curve, sizeof self->curve);
 }
 
 static const option_t *find(const char *name, size_t len)
