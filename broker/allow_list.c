@@ -36,7 +36,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* A key may begin with '#', too: a comment is what begins so and is none. */
+/* No key begins with '#': that would be a number above 2^32. */
 static int parse_line(const char *at, const char *end, allowed_t *entry)
 {
     while (at < end && is_space(*at)) {
@@ -45,12 +45,15 @@ static int parse_line(const char *at, const char *end, allowed_t *entry)
     while (at < end && is_space(end[-1])) {
         end--;
     }
+    if (at == end || *at == '#') {
+        return 0;
+    }
     const char *word = at;
     while (at < end && !is_space(*at)) {
         at++;
     }
     if (!curve_is_key(word, (size_t)(at - word))) {
-        return word == end || *word == '#' ? 0 : -EINVAL;
+        return -EINVAL;
     }
     memcpy(entry->key, word, CURVE_KEY_TEXT);
     while (at < end && is_space(*at)) {

@@ -191,9 +191,14 @@ class Peer:
 
     context = zmq.Context.instance()
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, curve=None, routing_id=None):
         self.sock = self.context.socket(zmq.DEALER)
         self.sock.linger = 1000
+        if routing_id is not None:
+            self.sock.routing_id = routing_id
+        if curve is not None:  # own public key, own secret, the broker's
+            (self.sock.curve_publickey, self.sock.curve_secretkey,
+             self.sock.curve_serverkey) = curve
         self.sock.connect(endpoint)
         self.boot = os.urandom(8).hex()
         self.inbox = []
@@ -244,8 +249,8 @@ class Worker(Peer):
     """A worker that has greeted."""
 
     def __init__(self, endpoint, *routes, window=64, window_bytes=1 << 20,
-                 options=None):
-        super().__init__(endpoint)
+                 options=None, **transport):
+        super().__init__(endpoint, **transport)
         self.greeting = [[HELLO, 1, "worker", self.boot, "test", options or {}],
                          [READY, list(routes), window, window_bytes]]
         self.greet()

@@ -132,6 +132,121 @@ static void the_same_boot_id_on_a_new_connection_replaces_the_old(void **state)
     assert_int_equal(core_stats(broker.core)->workers, 1);
 }
 
+/* --- CURVE ---------------------------------------------------------------- */
+
+static node_t *a_worker_with_key(const char *name, uint64_t principal)
+{
+    node_t *worker = a_stranger(SIDE_WORKERS, name);
+
+    worker->principal = principal;
+    put_hello(worker);
+    announces(worker, "echo", 8);
+    gets(worker, KIND_WELCOME);
+    return worker;
+}
+
+static void a_boot_id_stays_with_its_key(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *owner = a_worker_with_key("owner", 1);
+    node_t *thief = a_stranger(SIDE_WORKERS, "thief");
+    (void)state;
+
+    uint64_t id = client_says(a_client(gateway), "echo", "x");
+    thief->principal = 2;
+    snprintf(thief->boot, sizeof thief->boot, "%s", owner->boot);
+    put_hello(thief);
+    announces(thief, "echo", 8);
+    gets_error(thief, "boot");
+    gets(thief, KIND_WHO); /* it is a stranger still */
+    answers(owner, takes_message(owner, "x"), 200, NULL);
+    gets_reply(gateway, id, 200);
+}
+
+static void a_worker_that_wants_anothers_boot_id_keeps_its_own(void **state)
+{
+    node_t *owner = a_worker_with_key("owner", 1);
+    node_t *thief = a_worker_with_key("thief", 2);
+    (void)state;
+
+    snprintf(thief->boot, sizeof thief->boot, "%s", owner->boot);
+    put_hello(thief);
+    speaks(thief);
+    gets_error(thief, "boot");
+    assert_int_equal(core_stats(broker.core)->workers, 2);
+}
+
+static void a_boot_id_moves_with_its_key(void **state)
+{
+    node_t *owner = a_worker_with_key("owner", 1);
+    node_t *again = a_stranger(SIDE_WORKERS, "again");
+    (void)state;
+
+    again->principal = 1;
+    snprintf(again->boot, sizeof again->boot, "%s", owner->boot);
+    put_hello(again);
+    speaks(again);
+    gets(again, KIND_WELCOME);
+    assert_int_equal(core_stats(broker.core)->workers, 1);
+}
+
+static void a_gateways_loop_and_boot_id_stay_with_its_key(void **state)
+{
+    node_t *owner = a_gateway(1);
+    node_t *thief = a_stranger(SIDE_GATEWAYS, "thief");
+    (void)state;
+
+    thief->principal = 2;
+    thief->loop = 1;
+    snprintf(thief->boot, sizeof thief->boot, "%s", owner->boot);
+    put_hello(thief);
+    speaks(thief);
+    gets_error(thief, "boot");
+    says_bare(owner, KIND_PING);
+    gets(owner, KIND_PONG);
+}
+
+/* The ROUTER gives a name away when its owner is gone, maybe before we know. */
+static void who_gets_the_routing_id_of_another_is_a_stranger(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker_with_key("w", 1);
+    (void)state;
+
+    uint64_t id = client_says(a_client(gateway), "echo", "x");
+    takes_message(worker, "x");
+    worker->principal = 2;
+    says_bare(worker, KIND_PING);
+    gets(worker, KIND_WHO);
+    gets_nothing(worker);
+    gets_reply(gateway, id, 500);
+    assert_int_equal(core_stats(broker.core)->workers, 0);
+}
+
+static bool is_one(void *user, side_t side, uint64_t principal)
+{
+    (void)user;
+    (void)side;
+    return principal == 1;
+}
+
+static void who_may_not_stay_is_told_and_given_up(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *stays = a_worker_with_key("stays", 1);
+    node_t *leaves = a_worker_with_key("leaves", 2);
+    (void)state;
+
+    core_revoke(broker.core, SIDE_WORKERS, is_one, NULL);
+    gets(leaves, KIND_BYE);
+    assert_int_equal(core_stats(broker.core)->workers, 1);
+    uint64_t id = client_says(a_client(gateway), "echo", "x");
+    answers(stays, takes_message(stays, "x"), 200, NULL);
+    gets_reply(gateway, id, 200);
+}
+
+/* --- what a HELLO must say ------------------------------------------------ */
+
 static void says_hello(node_t *node, uint64_t version, const char *role)
 {
     message_t hello = {.kind = KIND_HELLO};
@@ -481,6 +596,12 @@ int main(void)
         TEST(the_same_boot_id_is_a_greeting_again),
         TEST(a_worker_that_was_given_up_has_another_session),
         TEST(the_same_boot_id_on_a_new_connection_replaces_the_old),
+        TEST(a_boot_id_stays_with_its_key),
+        TEST(a_worker_that_wants_anothers_boot_id_keeps_its_own),
+        TEST(a_boot_id_moves_with_its_key),
+        TEST(a_gateways_loop_and_boot_id_stay_with_its_key),
+        TEST(who_gets_the_routing_id_of_another_is_a_stranger),
+        TEST(who_may_not_stay_is_told_and_given_up),
         TEST(a_version_that_is_too_old_is_refused),
         TEST(a_newer_version_is_welcomed_with_ours),
         TEST(a_role_is_bound_to_its_socket),

@@ -274,6 +274,10 @@ void *hoist_app_data(const hoist_app *app);
  *                   ms between two look-ups of such names, 0 to 86400000; 0:
  *                   until each was found once.  What is new is connected to;
  *                   what is gone is left when it is down.  Default 5000.
+ *     curve-key     a file with the worker's secret key (hoist keygen), which
+ *                   others may not read: CURVE between worker and brokers, see
+ *                   docs/curve.md.  Read at once.  Default "": in clear.
+ *     curve-broker  with it: the brokers' public key, or a file that has it.
  *     name          for people, in logs and status; at most 64 bytes.
  *                   Default: the program's name.
  *     window        requests that brokers may have outstanding here, together;
