@@ -67,10 +67,10 @@ static const setting_t table[] = {
     {"curve-key", SECRET, FOR_ALL, AT(curve_key), 0, 0, "FILE",
      "own secret key, see hoist keygen: CURVE between processes"},
     {"curve-workers", READABLE, FOR_BROKER, AT(broker.curve_workers), 0, 0,
-     "FILE", "public keys of workers that may come; with --curve-key"},
+     "FILE", "public keys of workers to let in; with --curve-key"},
     {"curve-gateways", READABLE, FOR_BROKER, AT(broker.curve_gateways), 0, 0,
      "FILE",
-     "public keys of gateways that may come; with --curve-key (not with "
+     "public keys of gateways to let in; with --curve-key (not with "
      "serve)"},
     {"workers", ENDPOINT, FOR_BROKER, AT(broker.workers), 0, 0, "ENDPOINT",
      "where workers connect"},
