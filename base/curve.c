@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <fcntl.h>
@@ -152,4 +153,25 @@ const char *curve_failure(int rc)
     default:
         return strerror(-rc);
     }
+}
+
+int curve_read_peer(curve_peer_t *self, const char *secret_file,
+                    const char *broker_key_or_file, char *error,
+                    size_t error_size)
+{
+    const char *from = secret_file;
+
+    if (from[0] == '\0') {
+        return 0;
+    }
+    int rc = curve_read_secret(from, self->secret);
+    if (rc == 0) {
+        from = broker_key_or_file;
+        rc = curve_read_public(from, self->broker);
+    }
+    if (rc < 0) {
+        (void)snprintf(error, error_size, "cannot read the key in %s: %s", from,
+                       curve_failure(rc));
+    }
+    return rc;
 }

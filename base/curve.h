@@ -39,6 +39,14 @@ int curve_find(const char *text, size_t len, const char *name, curve_key_t key);
 int curve_read_public(const char *key_or_file, curve_key_t key);
 int curve_read_secret(const char *file, curve_key_t key);
 
+/*
+ * Both keys of a peer; a file of "" means no CURVE.
+ * Returns 0, or a negative errno with one line in error.
+ */
+int curve_read_peer(curve_peer_t *self, const char *secret_file,
+                    const char *broker_key_or_file, char *error,
+                    size_t error_size);
+
 /* What such a failure means, for people. */
 const char *curve_failure(int rc);
 

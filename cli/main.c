@@ -212,9 +212,12 @@ static int start_manage(program_t *self, const command_t *command,
         return 0;
     }
     manage->broker = settings->gateway.broker;
+    manage->curve_key = settings->gateway.curve_key;
+    manage->curve_broker = settings->gateway.curve_broker;
     manage->resolve_ms = settings->gateway.resolve_ms;
-    if ((command->audience & FOR_BROKER) != 0) {
+    if ((command->audience & FOR_BROKER) != 0) { /* with no need for keys */
         manage->broker = INNER_ENDPOINT;
+        manage->curve_key = "";
     }
     if ((command->audience & FOR_GATEWAY) != 0 && manage_is_public(manage)) {
         open_public(self, settings);

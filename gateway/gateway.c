@@ -418,26 +418,6 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
 
 /* --- start and end ----------------------------------------------------- */
 
-static int read_keys(gateway_t *self, const gateway_options_t *options,
-                     char *error, size_t error_size)
-{
-    const char *file = options->curve_key;
-
-    if (file[0] == '\0') {
-        return 0;
-    }
-    int rc = curve_read_secret(file, self->curve.secret);
-    if (rc == 0) {
-        file = options->curve_broker;
-        rc = curve_read_public(file, self->curve.broker);
-    }
-    if (rc < 0) {
-        snprintf(error, error_size, "cannot read the key in %s: %s", file,
-                 curve_failure(rc));
-    }
-    return rc;
-}
-
 static int start_brokers(gateway_t *self, const gateway_options_t *options,
                          char *error, size_t error_size)
 {
@@ -475,7 +455,8 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
     if (self->hub == NULL) {
         return -EINVAL;
     }
-    if (read_keys(self, options, error, error_size) < 0 ||
+    if (curve_read_peer(&self->curve, options->curve_key, options->curve_broker,
+                        error, error_size) < 0 ||
         start_brokers(self, options, error, error_size) < 0) {
         return -EINVAL;
     }

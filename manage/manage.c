@@ -12,6 +12,7 @@
 #include "base/rand.h"
 #include "base/resolver.h"
 #include "base/xalloc.h"
+#include "base/zcurve.h"
 #include "base/zdial.h"
 #include "base/zparts.h"
 #include "manage/credentials.h"
@@ -43,6 +44,7 @@ typedef struct {
 typedef struct manage {
     actor_t actor;
     manager_t *manager;
+    curve_peer_t curve;
     auth_t *auth; /* owned; NULL: nobody has credentials */
     char boot[RAND_HEX_LEN + 1];
     uint32_t public; /* the asker whose clients are anybody; or UINT32_MAX */
@@ -167,7 +169,7 @@ static void hang_up(dealer_t *self)
     *self = (dealer_t){.manage = self->manage};
 }
 
-static int dial(dealer_t *self, const char *endpoint)
+static int dial(dealer_t *self, const char *endpoint, const curve_peer_t *curve)
 {
     if ((self->socket = actor_socket(ZMQ_DEALER)) == NULL) {
         return -zmq_errno();
@@ -175,7 +177,10 @@ static int dial(dealer_t *self, const char *endpoint)
     actor_socket_set(self->socket, ZMQ_IMMEDIATE, 1);
     actor_socket_set(self->socket, ZMQ_RECONNECT_IVL, 100);
     actor_socket_set(self->socket, ZMQ_RECONNECT_IVL_MAX, 1000);
-    return zdial(self->socket, endpoint) < 0 ? -zmq_errno() : 0;
+    return zcurve_join(self->socket, curve) < 0 ||
+                   zdial(self->socket, endpoint) < 0
+               ? -zmq_errno()
+               : 0;
 }
 
 static int add_broker(manage_t *self, size_t slot)
@@ -183,7 +188,7 @@ static int add_broker(manage_t *self, size_t slot)
     const char *endpoint = roster_endpoint(&self->roster, slot);
     dealer_t *dealer = &self->dealers[slot];
 
-    int rc = dial(dealer, endpoint);
+    int rc = dial(dealer, endpoint, &self->curve);
     if (rc < 0) {
         hang_up(dealer);
         return rc;
@@ -314,7 +319,9 @@ static int start_brokers(manage_t *self, const manage_options_t *options,
 static int start(manage_t *self, const manage_options_t *options, char *error,
                  size_t size)
 {
-    if (credentials_read(options, &self->auth, error, size) < 0) {
+    if (credentials_read(options, &self->auth, error, size) < 0 ||
+        curve_read_peer(&self->curve, options->curve_key, options->curve_broker,
+                        error, size) < 0) {
         return -EINVAL;
     }
     manager_options_t managing = {
@@ -350,6 +357,7 @@ static void stop(manage_t *self)
     auth_destroy(&self->auth);
     roster_fini(&self->roster);
     actor_fini(&self->actor);
+    explicit_bzero(&self->curve, sizeof self->curve);
     free(self);
 }
 

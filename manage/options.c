@@ -6,6 +6,8 @@ void manage_options_init(manage_options_t *options)
     *options = (manage_options_t){
         .name = "",
         .broker = "",
+        .curve_key = "",
+        .curve_broker = "",
         .resolve_ms = 5000,
         .stage = "",
         .keys = "",

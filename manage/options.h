@@ -13,12 +13,14 @@
 typedef struct {
     const char *name;   /* for people; at most PEER_NAME_MAX bytes */
     const char *broker; /* ENDPOINT[,ENDPOINT…] of brokers, on either socket */
-    int64_t resolve_ms; /* between look-ups of the names in it; 0: one */
-    const char *stage;  /* "" (any) or the one of these gateways */
-    const char *keys;   /* "" or the file of those who sign */
-    const char *tokens; /* "" or the file of bearers' tokens */
-    bool allow_replays; /* take a signature more than once */
-    int64_t body_max;   /* bytes of a request's body */
+    const char *curve_key;    /* file of its secret key, "": no CURVE */
+    const char *curve_broker; /* the brokers' public key, or a file with it */
+    int64_t resolve_ms;       /* between look-ups of the names in it; 0: one */
+    const char *stage;        /* "" (any) or the one of these gateways */
+    const char *keys;         /* "" or the file of those who sign */
+    const char *tokens;       /* "" or the file of bearers' tokens */
+    bool allow_replays;       /* take a signature more than once */
+    int64_t body_max;         /* bytes of a request's body */
 
     /* Where it is asked (base/actor.h): borrowed zsock_t, NULL for none. */
     void *admin;  /* by whoever reaches the admin listener */
