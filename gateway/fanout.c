@@ -17,6 +17,7 @@ void fanout_init(fanout_t *self, groups_t *groups, const fanout_ops_t *ops,
                        .first = 1,
                        .at_once = FANOUT_AT_ONCE,
                        .per_turn = FANOUT_PER_TURN,
+                       .per_member = FANOUT_PER_MEMBER,
                        .turn_bytes = FANOUT_TURN_BYTES};
 }
 
@@ -126,26 +127,30 @@ static bool is_for(const job_t *job, const member_t *member)
     return job->left > 0 && groups_has(job->group, member);
 }
 
-/* The next job that it may not have had; false when there is none. */
-static bool next_for(const fanout_t *self, member_t *member)
+/* Number of the next job that it may not have had, if there is one already. */
+static uint64_t next_for(const fanout_t *self, const member_t *member)
 {
-    if (self->len == 0 || member->served >= last(self)) {
-        return false;
+    return member->served < self->first ? self->first : member->served + 1;
+}
+
+/* Its next job, if that is for it.  By what it is given it may end: then there
+ * is no next for it.  Returns the bytes that it was given. */
+static size_t give_next(fanout_t *self, member_t *member)
+{
+    job_t *job = job_at(self, member->served = next_for(self, member));
+
+    if (!is_for(job, member)) {
+        return 0;
     }
-    member->served =
-        member->served < self->first ? self->first : member->served + 1;
-    return true;
+    job->left--;
+    serve(self, member, job);
+    return job->len;
 }
 
 void fanout_catch_up(fanout_t *self, member_t *member)
 {
-    /* By what it is given it may end: then there is no next for it. */
-    while (next_for(self, member)) {
-        job_t *job = job_at(self, member->served);
-        if (is_for(job, member)) {
-            job->left--;
-            serve(self, member, job);
-        }
+    while (next_for(self, member) <= last(self)) {
+        (void)give_next(self, member);
     }
     if (member->served < last(self)) {
         member->served = last(self); /* it is new: all others came before */
@@ -154,8 +159,9 @@ void fanout_catch_up(fanout_t *self, member_t *member)
 
 void fanout_abandon(fanout_t *self, member_t *member)
 {
-    while (next_for(self, member)) {
-        job_t *job = job_at(self, member->served);
+    for (uint64_t at; (at = next_for(self, member)) <= last(self);) {
+        job_t *job = job_at(self, at);
+        member->served = at;
         if (is_for(job, member)) {
             job->left--;
             job->gone++;
@@ -241,17 +247,23 @@ void fanout_put(fanout_t *self, const job_t *job, member_t *const *except,
 
 /* --- turns --------------------------------------------------------------- */
 
-/* The next member of the oldest job has its turn. */
-static void step_one(fanout_t *self, job_t *job, size_t *bytes)
+/* The next member of the oldest job has its turn: it gets that one and, since
+ * one write carries them all, what some of those behind have for it. */
+static void step_one(fanout_t *self, size_t *bytes)
 {
     member_t *member = groups_walk_next(self->groups);
 
     must(member != NULL); /* as long as some are left */
-    if (member->served < self->first) {
-        member->served = self->first;
-        job->left--;
-        serve(self, member, job);
-        *bytes += job->len;
+    if (member->served >= self->first) {
+        return;
+    }
+    for (uint32_t i = 0; i < self->per_member; i++) {
+        *bytes += give_next(self, member);
+        uint64_t next = next_for(self, member);
+        if (next > last(self) ||
+            *bytes + job_at(self, next)->len > self->turn_bytes) {
+            return;
+        }
     }
 }
 
@@ -274,7 +286,7 @@ void fanout_step(fanout_t *self)
             self->is_walking = true;
         }
         if (job->left > 0) {
-            step_one(self, job, &bytes);
+            step_one(self, &bytes);
         }
         if (job->left == 0) {
             dequeue(self);

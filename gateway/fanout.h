@@ -2,9 +2,10 @@
  *
  * Pushes to many, a few at a time.  What is for a large group becomes a job;
  * the jobs are done in the order they came, so many members in each turn of
- * the loop.  Order does not suffer: whoever is to hear something else, or
- * joins or leaves, first gets what the jobs that wait have for it
- * (fanout_catch_up); each member remembers the last job that it has had.
+ * the loop.  Where several wait, a member whose turn it is gets them together,
+ * so that one write carries them.  Order does not suffer: whoever is to hear
+ * something else, or joins or leaves, first gets what the jobs that wait have
+ * for it (fanout_catch_up); each member remembers the last job that it has had.
  *
  *   fanout_put -> job -> fanout_step, a few members a turn -> ops.done
  *                   \--> fanout_catch_up, one member
@@ -52,17 +53,19 @@ typedef struct {
     void *user;
     job_t **jobs; /* owned: a ring, oldest first */
     size_t head, len, cap;
-    uint64_t first;    /* number of the oldest, 1, 2, … */
-    bool is_walking;   /* the oldest has been begun */
-    uint32_t at_once;  /* members that need no job */
-    uint32_t per_turn; /* members, … */
-    size_t turn_bytes; /* … and bytes, but for one member, of one turn */
+    uint64_t first;      /* number of the oldest, 1, 2, … */
+    bool is_walking;     /* the oldest has been begun */
+    uint32_t at_once;    /* members that need no job */
+    uint32_t per_turn;   /* members, … */
+    size_t turn_bytes;   /* … and bytes, but for one frame, of one turn */
+    uint32_t per_member; /* jobs that it gets while it has its turn */
     int64_t now_ms;
 } fanout_t;
 
 #define FANOUT_AT_ONCE    16
-#define FANOUT_PER_TURN   256
+#define FANOUT_PER_TURN   64
 #define FANOUT_TURN_BYTES (1u << 20)
+#define FANOUT_PER_MEMBER 32
 
 void fanout_init(fanout_t *self, groups_t *groups, const fanout_ops_t *ops,
                  void *user);

@@ -524,6 +524,7 @@ void gateway_node_start(gateway_node_t *self)
     /* So that even few are many. */
     self->hub->fanout.at_once = (uint32_t)world_between(0, 3);
     self->hub->fanout.per_turn = (uint32_t)world_between(1, 3);
+    self->hub->fanout.per_member = (uint32_t)world_between(1, 3);
     self->loop = self->hub->loop;
     world_trace("gateway starts, loop %06x", self->loop);
     for (size_t i = 0; i < self->wire_count; i++) {

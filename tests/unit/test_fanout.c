@@ -256,6 +256,7 @@ static void members_hear_what_was_pushed_in_order_and_no_more(void **state)
         world.random += seed * UINT64_C(0x9e3779b97f4a7c15);
         world.fanout.at_once = below(4) * 3;
         world.fanout.per_turn = 1 + below(5);
+        world.fanout.per_member = 1 + below(4);
         world.fanout.turn_bytes = below(2) == 0 ? 1 : 1000;
         for (size_t i = 0; i < MEMBERS; i++) {
             world.listeners[i].words = below(SLOW) == 0 ? 1 + below(50) : 0;
@@ -311,6 +312,59 @@ static void many_are_served_some_in_each_turn(void **state)
     assert_int_equal(served(), MEMBERS - 1);
     assert_int_equal(world.done, 1);
     assert_int_equal(world.delivered, MEMBERS - 1);
+}
+
+static size_t heard(size_t index)
+{
+    return world.listeners[index].heard_count;
+}
+
+static void who_has_its_turn_gets_what_waits_for_it_together(void **state)
+{
+    (void)state;
+    everyone_is(MEMBERS, 0);
+    joins(&world.listeners[0], 1);
+    world.fanout.per_turn = 1;
+    world.fanout.at_once = 0;
+    pushes(0, 0, MEMBERS - 1, MEMBERS - 1);
+    pushes(1, 0, MEMBERS - 1, MEMBERS - 1);
+    pushes(0, 0, MEMBERS - 1, MEMBERS - 1);
+    fanout_step(&world.fanout);
+    assert_int_equal(heard(0), 3);
+    assert_int_equal(served(), 1);
+    fanout_step(&world.fanout);
+    assert_int_equal(heard(1), 2); /* what is not for it is left out */
+    finishes();
+    all_have_heard_what_they_were_owed();
+}
+
+static void one_turn_of_a_member_is_for_so_many_jobs_and_no_more(void **state)
+{
+    (void)state;
+    everyone_is(MEMBERS, 0);
+    world.fanout.per_turn = 1;
+    for (int i = 0; i < FANOUT_PER_MEMBER + 5; i++) {
+        pushes(0, 0, MEMBERS - 1, MEMBERS - 1);
+    }
+    fanout_step(&world.fanout);
+    assert_int_equal(heard(0), FANOUT_PER_MEMBER);
+    finishes();
+    all_have_heard_what_they_were_owed();
+}
+
+static void the_bytes_of_a_turn_hold_for_one_member_too(void **state)
+{
+    (void)state;
+    everyone_is(MEMBERS, 0);
+    world.fanout.turn_bytes = 20; /* three frames of six bytes */
+    for (int i = 0; i < 5; i++) {
+        pushes(0, 0, MEMBERS - 1, MEMBERS - 1);
+    }
+    fanout_step(&world.fanout);
+    assert_int_equal(heard(0), 3);
+    assert_int_equal(served(), 1);
+    finishes();
+    all_have_heard_what_they_were_owed();
 }
 
 static void who_is_told_something_is_not_kept_waiting(void **state)
@@ -499,6 +553,9 @@ int main(void)
         cmocka_unit_test(members_hear_what_was_pushed_in_order_and_no_more),
         TEST(few_are_served_at_once),
         TEST(many_are_served_some_in_each_turn),
+        TEST(who_has_its_turn_gets_what_waits_for_it_together),
+        TEST(one_turn_of_a_member_is_for_so_many_jobs_and_no_more),
+        TEST(the_bytes_of_a_turn_hold_for_one_member_too),
         TEST(who_is_told_something_is_not_kept_waiting),
         TEST(what_is_late_is_not_given),
         TEST(who_ends_is_counted_as_gone),
