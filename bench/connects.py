@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What a connection costs with each store: how much longer a handshake takes than
 without one, CPU for an opening and a close, and whether the rows are right when
-many come and go.
+many come and go (but for those in memory, which nobody else can see).
 
     bench/connects.py BUILD [--rounds N] [--churn CONNECTIONS]
 
@@ -15,7 +15,6 @@ import base64
 import json
 import os
 import pathlib
-import re
 import selectors
 import socket
 import statistics
@@ -26,9 +25,11 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/integration"))
 
+import servers  # noqa: E402
 from dynamodb_servers import KEY, SECRET, dynalite  # noqa: E402
 from redis_server import Server as Redis  # noqa: E402
 
+WAIT_S = 15
 LATENCY = 300  # handshakes, one after the other
 AT_ONCE = 500  # of a churn, on their way
 STANDING = 10000  # of a churn; descriptors are few
@@ -37,40 +38,23 @@ HEAD = (b"GET / HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n"
         + base64.b64encode(b"0123456789abcdef") + b"\r\n\r\n")
 
 
-class Hoist:
-    def __init__(self, build, url):
-        self.process = subprocess.Popen(
-            [f"{build}/cli/hoist", "serve", "--listen=127.0.0.1:0",
-             "--workers=tcp://127.0.0.1:*", f"--store={url}"],
-            stderr=subprocess.PIPE, text=True)
-        self.port = None
-        for line in self.process.stderr:
-            found = re.search(r"GATEWAY-LISTENING address=.*:(\d+)", line)
-            self.port = int(found[1]) if found else self.port
-            if "GATEWAY-BROKER-FOUND" in line:
-                break
-        os.set_blocking(self.process.stderr.fileno(), False)
-
-    def cpu_us(self):
-        total = 0
-        for task in os.listdir(f"/proc/{self.process.pid}/task"):
-            path = f"/proc/{self.process.pid}/task/{task}/schedstat"
-            total += int(open(path).read().split()[0]) / 1000
-        return total
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
+def answer(sock):
+    """The head that a handshake is answered with, or what came of it by its end."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        data = sock.recv(4096)
+        if not data:
+            break
+        head += data
+    return head
 
 
 def opened(port):
-    sock = socket.create_connection(("127.0.0.1", port))
+    sock = socket.create_connection(("127.0.0.1", port), WAIT_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.sendall(HEAD)
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += sock.recv(4096)
-    assert data.startswith(b"HTTP/1.1 101"), data
+    head = answer(sock)
+    assert head.startswith(b"HTTP/1.1 101"), head
     return sock
 
 
@@ -91,39 +75,40 @@ def open_many(port, count):
     started = 0
     while len(standing) < count:
         while started < count and started - len(standing) < AT_ONCE:
-            sock = socket.create_connection(("127.0.0.1", port))
+            sock = socket.create_connection(("127.0.0.1", port), WAIT_S)
             sock.sendall(HEAD)
             waiting.register(sock, selectors.EVENT_READ)
             started += 1
-        for key, _ in waiting.select(10):
-            assert key.fileobj.recv(4096).startswith(b"HTTP/1.1 101")
+        for key, _ in servers.until(lambda: waiting.select(0.1), "the answers to handshakes"):
+            head = answer(key.fileobj)
+            assert head.startswith(b"HTTP/1.1 101"), head
             waiting.unregister(key.fileobj)
             standing.append(key.fileobj)
     return standing
 
 
-def until(rows, wanted):
-    end = time.monotonic() + 60
-    while rows() != wanted:
-        if time.monotonic() > end:
-            sys.exit(f"{rows()} rows, not {wanted}")
-        time.sleep(0.05)
+def cpu_us(hoist):
+    return sum(hoist.cpu_us().values())
+
+
+def until_rows(rows, wanted):
+    """There are as many; where nobody can look into the store, not checked."""
+    if rows:
+        servers.until(lambda: rows() == wanted, f"{wanted} rows", 60)
 
 
 def churn(hoist, rows, total):
     """CPU of an opening and a close; the rows are right after each portion."""
-    cpu, begin = hoist.cpu_us(), time.monotonic()
+    cpu, begin = cpu_us(hoist), time.monotonic()
     for done in range(0, total, STANDING):
         portion = min(STANDING, total - done)
         standing = open_many(hoist.port, portion)
-        if rows:
-            until(rows, portion)
+        until_rows(rows, portion)
         for sock in standing:
             sock.close()
-        if rows:
-            until(rows, 0)
+        until_rows(rows, 0)
     seconds = time.monotonic() - begin
-    return {"cpu_us": (hoist.cpu_us() - cpu) / total, "per_s": total / seconds}
+    return {"cpu_us": (cpu_us(hoist) - cpu) / total, "per_s": total / seconds}
 
 
 def rows_of_redis(server):
@@ -146,11 +131,10 @@ def rows_of_dynamodb(service):
 
 
 def measure(build, name, url, rows, total):
-    hoist = Hoist(build, url)
+    hoist = servers.start_hoist(build, None, f"--store={url}")
     try:
         result = {"handshake_us": latency_us(hoist.port)}
-        if rows:
-            until(rows, 0)
+        until_rows(rows, 0)
         result |= churn(hoist, rows, total)
     finally:
         hoist.stop()
@@ -168,8 +152,8 @@ def one_round(build, total, has_dynalite):
     if has_dynalite:
         with dynalite() as service:
             url = f"dynamodb://bench?endpoint=http://127.0.0.1:{service.port}"
-            subprocess.run([f"{build}/cli/hoist", "store", "init", url], check=False,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run([f"{build}/cli/hoist", "store", "init", url], check=True,
+                           stdout=subprocess.DEVNULL)
             found["dynamodb"] = measure(build, "dynamodb", url,
                                         rows_of_dynamodb(service), min(total, 2000))
     return found
@@ -181,14 +165,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--churn", type=int, default=20000)
     options = parser.parse_args()
+    servers.raise_file_limit()
     os.environ.update(AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET)
     has_dynalite = (ROOT / "tests/aws/node_modules").is_dir()
     rounds = []
     for i in range(options.rounds):
         print(f"round {i + 1}")
         rounds.append(one_round(options.build, options.churn, has_dynalite))
-    medians = {store: {what: statistics.median(r[store][what] for r in rounds)
-                       for what in rounds[0][store]} for store in rounds[0]}
+    medians = servers.median(rounds)
     base = medians["memory"]
     print("medians, and by those of memory")
     for store, found in medians.items():

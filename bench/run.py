@@ -9,12 +9,10 @@ Tables on standard output and JSON beside the build.
 import argparse
 import json
 import os
-import re
-import resource
-import statistics
 import subprocess
 import sys
 
+import servers
 import stores
 
 PORT = 18900
@@ -28,56 +26,9 @@ IDLE = 5000
 WAYS = ("usual", "direct", "coalesced")
 
 
-class Server:
-    """Processes that serve one port; each has a name in the table."""
-
-    def __init__(self, name, port, processes):
-        self.name, self.port, self.processes = name, port, processes
-
-    def cpu_us(self):
-        """CPU so far of each thread, by name of process and thread."""
-        used = {}
-        for name, process in self.processes.items():
-            tasks = f"/proc/{process.pid}/task"
-            for task in os.listdir(tasks):
-                thread = open(f"{tasks}/{task}/comm").read().strip()
-                spent = int(open(f"{tasks}/{task}/schedstat").read().split()[0])
-                key = f"{name}/{thread}"
-                used[key] = used.get(key, 0) + spent / 1000
-        return used
-
-    def rss_kb(self, name):
-        status = open(f"/proc/{self.processes[name].pid}/status").read()
-        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
-
-    def stop(self):
-        for process in reversed(self.processes.values()):
-            process.terminate()
-            process.wait(30)
-
-
-def start(command, ready):
-    """A process, once it printed a line with `ready` on stderr or stdout."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
-                               stderr=subprocess.STDOUT)
-    for line in process.stdout:
-        if ready in line:
-            return process, line
-    sys.exit(f"{command[0]} did not start")
-
-
-def start_bare(build, way, port):
-    process, _ = start([f"{build}/bench/bare_lws", way, str(port)], "listening")
-    return Server("bare " + way, port, {"bare": process})
-
-
-def start_hoist(build, port):
-    hoist, line = start([f"{build}/cli/hoist", "serve", f"--listen=127.0.0.1:{port}",
-                         "--workers=tcp://127.0.0.1:*"], "BROKER-LISTENING")
-    workers = re.search(r"workers=(\S+)", line).group(1)
-    worker, _ = start([f"{build}/workers/examples/echo", "--broker", workers],
-                      "WORKER-BROKER-UP")
-    return Server("hoist", port, {"hoist": hoist, "worker": worker})
+def start_hoist(build):
+    return servers.start_hoist(build, lambda workers: servers.Process(
+        [f"{build}/workers/examples/echo", "--broker", workers], "WORKER-BROKER-UP"))
 
 
 def measure(build, server, options, seconds):
@@ -109,13 +60,6 @@ def idle_kb(build, server, count):
     after = server.rss_kb(name)
     load.communicate()
     return (after - before) / count
-
-
-def median(rounds):
-    """Of each figure, the median over the rounds."""
-    first = rounds[0]
-    return {name: median([r[name] for r in rounds]) if isinstance(first[name], dict)
-            else statistics.median(r.get(name, 0) for r in rounds) for name in first}
 
 
 def show(scenario, results):
@@ -157,32 +101,27 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
     options = parser.parse_args()
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    servers.raise_file_limit()
 
-    servers, report = [], {}
+    started, report = [], {"machine": servers.machine()}
     try:
         for way in WAYS:
-            servers.append(start_bare(options.build, way, PORT + len(servers)))
-        servers.append(start_hoist(options.build, PORT + len(servers)))
-        report["idle_kb"] = {s.name: idle_kb(options.build, s, IDLE) for s in servers}
+            started.append(servers.start_bare(options.build, way, PORT + len(started)))
+        started.append(start_hoist(options.build))
+        report["idle_kb"] = {s.name: idle_kb(options.build, s, IDLE) for s in started}
         print(f"memory of an idle connection, KB ({IDLE} of them): " + ", ".join(
             f"{name} {kb:.1f}" for name, kb in report["idle_kb"].items()))
         for scenario, flags in SCENARIOS.items():
-            rounds = {server.name: [] for server in servers}
-            for _ in range(options.rounds):
-                for server in servers:
-                    rounds[server.name].append(
-                        measure(options.build, server, flags, options.seconds))
-            report[scenario] = {name: median(r) for name, r in rounds.items()}
+            report[scenario] = servers.in_turns(
+                started, options.rounds,
+                lambda s, f=flags: measure(options.build, s, f, options.seconds))
             show(scenario, report[scenario])
     finally:
-        for server in servers:
+        for server in started:
             server.stop()
     report["in_process"] = in_process(options.build)
     report["stores"] = stores.measure(options.build, options.rounds, options.seconds)
     stores.show(report["stores"])
-    os.makedirs(f"{options.build}/bench", exist_ok=True)
     path = f"{options.build}/bench/results.json"
     with open(path, "w", encoding="utf-8") as out:
         json.dump(report, out, indent=1)

@@ -4,7 +4,7 @@
  * any time (of as many connections at least), first saves of all rows, then
  * removes of all, until the time is over.  One line of JSON.
  *
- *   usage: store URL UNDER-WAY SECONDS
+ *   usage: bench_store URL UNDER-WAY SECONDS
  */
 #include "base/clock.h"
 #include "base/xalloc.h"
@@ -130,7 +130,7 @@ int main(int argc, char **argv)
     char error[256];
 
     if (argc != 4) {
-        fprintf(stderr, "usage: store URL UNDER-WAY SECONDS\n");
+        fprintf(stderr, "usage: bench_store URL UNDER-WAY SECONDS\n");
         return 2;
     }
     size_t count = strtoul(argv[2], NULL, 10);

@@ -8,55 +8,25 @@ in turns.
 """
 import argparse
 import json
+import pathlib
 import re
 import resource
-import shutil
-import socket
 import statistics
 import subprocess
-import tempfile
-import time
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/integration"))
+
+from redis_server import Server as Redis  # noqa: E402
 
 UNDER_WAY = (1, 100, 10000)
 PHASES = ("save", "remove")
 COMMANDS = {"hset": ["hset", "bench", "AAAB__rand_int__"], "set": ["set", "AAAB__rand_int__"]}
 
 
-class Redis:
-    """A server of our own, on a port of its own."""
-
-    def __init__(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.folder = tempfile.mkdtemp(prefix="hoist-bench-")
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save",
-             "", "--dir", self.folder], stdout=subprocess.DEVNULL)
-        end = time.monotonic() + 10
-        while not self.answers():
-            if time.monotonic() > end:
-                raise TimeoutError("redis-server")
-            time.sleep(0.05)
-
-    def answers(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def flush(self):
-        subprocess.run(["redis-cli", "-p", str(self.port), "flushall"], check=True,
-                       stdout=subprocess.DEVNULL)
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.folder)
-
-
 def ours(build, server, under_way, seconds):
     done = subprocess.run([f"{build}/bench/bench_store",
-                           f"redis://127.0.0.1:{server.port}", str(under_way),
-                           str(seconds)], check=True, text=True,
+                           server.url(), str(under_way), str(seconds)], check=True, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return json.loads(done.stdout)
 
@@ -76,10 +46,10 @@ def theirs(server, command, under_way, row_bytes, seconds):
 
 
 def one_round(build, server, under_way, seconds):
-    server.flush()
+    server.ask("FLUSHALL")
     row = ours(build, server, under_way, seconds)
     for command in COMMANDS:
-        server.flush()
+        server.ask("FLUSHALL")
         row[command] = theirs(server, command, under_way, row["row_bytes"], seconds / 2)
     best = max(row[command]["per_s"] for command in COMMANDS)
     for phase in PHASES:
@@ -89,16 +59,14 @@ def one_round(build, server, under_way, seconds):
 
 def measure(build, rounds, seconds):
     """Of each number under way the medians; the ratio is that of each round."""
-    report, server = {}, Redis()
-    try:
+    report = {}
+    with Redis() as server:
         for under_way in UNDER_WAY:
             rows = [one_round(build, server, under_way, seconds) for _ in range(rounds)]
             report[str(under_way)] = {
                 name: {key: statistics.median(row[name][key] for row in rows)
                        for key in rows[0][name]}
                 for name in (*PHASES, *COMMANDS)}
-    finally:
-        server.stop()
     return report
 
 
