@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
  * What libwebsockets costs without a broker: an echo server, single-threaded,
- * in three ways.
+ * in three ways, and one that pushes, in two.
  *
  *   usual      a message is queued and written in the writeable callback, one
  *              a callback, as the library's own examples do
  *   direct     a message is written where it was received
  *   coalesced  the frames of a turn of the loop are gathered and leave in one
  *              send(2) a connection, past the library
+ *   fanout     as direct, but what has the action "push" goes to everybody who
+ *              connected at /member: framed once, and written to each in place
+ *   gathered   the same, but the frames of a turn are written to each together
+ *
+ * Those that push have thousands of connections, so they run on libev, as the
+ * gateway does: to poll(2) them all took longer than to serve them.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -19,13 +25,14 @@
 #include <sys/socket.h>
 
 #include <err.h>
+#include <ev.h>
 #include <libwebsockets.h>
 
 #define MESSAGE_MAX 4096
-#define QUEUE_MAX   1024 /* messages; the load generator's flight */
 #define HEADER_MAX  4
+#define PUSHES_MAX  (1 << 20) /* bytes of frames in a turn */
 
-typedef enum { USUAL, DIRECT, COALESCED } way_t;
+typedef enum { USUAL, DIRECT, COALESCED, FANOUT, GATHERED } way_t;
 
 typedef struct session {
     struct lws *wsi;
@@ -35,10 +42,13 @@ typedef struct session {
     size_t queue_len, queue_at, queue_size;
     bool is_dirty;
     struct session *next_dirty;
+    struct session *next, **link; /* of those that push: among the members */
 } session_t;
 
 static way_t way;
-static session_t *dirty;
+static session_t *dirty, *members;
+static uint8_t pushes[PUSHES_MAX]; /* GATHERED: frames */
+static size_t pushes_len;
 static volatile sig_atomic_t has_ended;
 
 static void put(session_t *self, const void *bytes, size_t len)
@@ -54,18 +64,25 @@ static void put(session_t *self, const void *bytes, size_t len)
     self->queue_len += len;
 }
 
+/* Returns its length. */
+static size_t put_head(uint8_t head[HEADER_MAX], size_t len)
+{
+    head[0] = 0x81;
+    if (len < 126) {
+        head[1] = (uint8_t)len;
+        return 2;
+    }
+    head[1] = 126;
+    head[2] = (uint8_t)(len >> 8);
+    head[3] = (uint8_t)len;
+    return 4;
+}
+
 static void gather(session_t *self, const uint8_t *body, size_t len)
 {
-    uint8_t head[HEADER_MAX] = {0x81, (uint8_t)len};
-    size_t head_len = 2;
+    uint8_t head[HEADER_MAX];
 
-    if (len >= 126) {
-        head[1] = 126;
-        head[2] = (uint8_t)(len >> 8);
-        head[3] = (uint8_t)len;
-        head_len = 4;
-    }
-    put(self, head, head_len);
+    put(self, head, put_head(head, len));
     put(self, body, len);
     if (!self->is_dirty) {
         self->is_dirty = true;
@@ -88,11 +105,57 @@ static void send_gathered(void)
     dirty = NULL;
 }
 
-static void echo(session_t *self)
+static bool does_push(void)
+{
+    return way == FANOUT || way == GATHERED;
+}
+
+/* A member that does not read misses what comes meanwhile. */
+static void write_to_members(uint8_t *frames, size_t len)
+{
+    for (session_t *to = members; to != NULL; to = to->next) {
+        if (!lws_partial_buffered(to->wsi)) {
+            lws_write(to->wsi, frames, len, LWS_WRITE_RAW);
+        }
+    }
+}
+
+static void send_pushes(void)
+{
+    if (pushes_len > 0) {
+        write_to_members(pushes, pushes_len);
+        pushes_len = 0;
+    }
+}
+
+static void push(const uint8_t *body, size_t len)
+{
+    if (pushes_len + HEADER_MAX + len > sizeof pushes) {
+        send_pushes();
+    }
+    pushes_len += put_head(pushes + pushes_len, len);
+    memcpy(pushes + pushes_len, body, len);
+    pushes_len += len;
+    if (way == FANOUT) {
+        send_pushes();
+    }
+}
+
+static bool is_push(const session_t *self)
+{
+    static const char start[] = "{\"action\":\"push\"";
+
+    return does_push() && self->len >= sizeof start - 1 &&
+           memcmp(self->message + LWS_PRE, start, sizeof start - 1) == 0;
+}
+
+static void answer(session_t *self)
 {
     uint8_t *body = self->message + LWS_PRE;
 
-    if (way == DIRECT) {
+    if (is_push(self)) {
+        push(body, self->len);
+    } else if (way == DIRECT || does_push()) {
         lws_write(self->wsi, body, self->len, LWS_WRITE_TEXT);
     } else if (way == COALESCED) {
         gather(self, body, self->len);
@@ -112,7 +175,7 @@ static int receive(session_t *self, const void *bytes, size_t len)
     self->len += len;
     if (lws_is_final_fragment(self->wsi) &&
         lws_remaining_packet_payload(self->wsi) == 0) {
-        echo(self);
+        answer(self);
         self->len = 0;
     }
     return 0;
@@ -137,6 +200,33 @@ static void write_one(session_t *self)
     }
 }
 
+static void enter(session_t *self, struct lws *wsi)
+{
+    char path[16] = "";
+
+    memset(self, 0, sizeof *self);
+    self->wsi = wsi;
+    lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI);
+    if (strcmp(path, "/member") == 0) {
+        self->next = members;
+        self->link = &members;
+        if (members != NULL) {
+            members->link = &self->next;
+        }
+        members = self;
+    }
+}
+
+static void leave_members(session_t *self)
+{
+    if (self->link != NULL) {
+        *self->link = self->next;
+        if (self->next != NULL) {
+            self->next->link = self->link;
+        }
+    }
+}
+
 static void forget(session_t *self)
 {
     session_t **link = &dirty;
@@ -147,6 +237,7 @@ static void forget(session_t *self)
     if (*link != NULL) {
         *link = self->next_dirty;
     }
+    leave_members(self);
     free(self->queue);
 }
 
@@ -156,8 +247,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason,
     session_t *self = user;
 
     if (reason == LWS_CALLBACK_ESTABLISHED) {
-        memset(self, 0, sizeof *self);
-        self->wsi = wsi;
+        enter(self, wsi);
     } else if (reason == LWS_CALLBACK_RECEIVE) {
         return receive(self, in, len);
     } else if (reason == LWS_CALLBACK_SERVER_WRITEABLE) {
@@ -168,17 +258,12 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason,
     return 0;
 }
 
-static void on_signal(int number)
-{
-    (void)number;
-    has_ended = 1;
-}
-
 static bool read_way(const char *text)
 {
-    static const char *names[] = {"usual", "direct", "coalesced"};
+    static const char *names[] = {"usual", "direct", "coalesced", "fanout",
+                                  "gathered"};
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         if (strcmp(text, names[i]) == 0) {
             way = (way_t)i;
             return true;
@@ -187,7 +272,9 @@ static bool read_way(const char *text)
     return false;
 }
 
-int main(int argc, char **argv)
+/* --- the two loops ------------------------------------------------------- */
+
+static struct lws_context *make_context(int port, struct ev_loop *loop)
 {
     static const struct lws_protocols protocols[] = {
         {.name = "echo",
@@ -196,25 +283,85 @@ int main(int argc, char **argv)
          .rx_buffer_size = MESSAGE_MAX},
         {.name = NULL},
     };
-
-    if (argc != 3 || !read_way(argv[1])) {
-        fputs("usage: bare_lws usual|direct|coalesced PORT\n", stderr);
-        return 2;
-    }
-    lws_set_log_level(LLL_ERR, NULL);
-    struct lws_context_creation_info info = {.port = atoi(argv[2]),
+    void *loops[1] = {loop};
+    struct lws_context_creation_info info = {.port = port,
                                              .iface = "127.0.0.1",
                                              .protocols = protocols,
                                              .pt_serv_buf_size = 16384};
-    struct lws_context *context = lws_create_context(&info);
+
+    if (loop != NULL) {
+        info.options = LWS_SERVER_OPTION_LIBEV;
+        info.foreign_loops = loops;
+    }
+    return lws_create_context(&info);
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    has_ended = 1;
+}
+
+static void run_echo(struct lws_context *context)
+{
+    signal(SIGTERM, on_signal);
+    while (!has_ended && lws_service(context, 0) >= 0) {
+        send_gathered();
+    }
+}
+
+static void on_turn_end(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+    send_pushes();
+}
+
+static void on_term(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)watcher;
+    (void)events;
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static void run_pushes(struct ev_loop *loop)
+{
+    ev_prepare turn_end;
+    ev_signal term;
+
+    ev_prepare_init(&turn_end, on_turn_end);
+    ev_signal_init(&term, on_term, SIGTERM);
+    ev_prepare_start(loop, &turn_end);
+    ev_signal_start(loop, &term);
+    ev_run(loop, 0);
+    ev_prepare_stop(loop, &turn_end);
+    ev_signal_stop(loop, &term);
+}
+
+int main(int argc, char **argv)
+{
+    struct ev_loop *loop = NULL;
+
+    if (argc != 3 || !read_way(argv[1])) {
+        fputs("usage: bare_lws usual|direct|coalesced|fanout|gathered PORT\n",
+              stderr);
+        return 2;
+    }
+    lws_set_log_level(LLL_ERR, NULL);
+    if (does_push()) {
+        loop = ev_default_loop(EVFLAG_AUTO);
+    }
+    struct lws_context *context = make_context(atoi(argv[2]), loop);
     if (context == NULL) {
         return 1;
     }
-    signal(SIGTERM, on_signal);
     puts("listening");
     fflush(stdout);
-    while (!has_ended && lws_service(context, 0) >= 0) {
-        send_gathered();
+    if (loop != NULL) {
+        run_pushes(loop);
+    } else {
+        run_echo(context);
     }
     lws_context_destroy(context);
     return 0;

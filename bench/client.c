@@ -20,6 +20,9 @@
 #define TEXT_FRAME   0x81
 #define MASKED       0x80
 #define TWO_BYTE_LEN 126
+#define PING_FRAME   0x89
+#define PONG_FRAME   0x8a
+#define PING_MAX     125 /* bytes of its payload */
 
 static const uint8_t mask[MASK_LEN] = {0x37, 0xfa, 0x21, 0x3d};
 
@@ -44,22 +47,23 @@ static size_t put_head(uint8_t *at, size_t body, uint8_t masked)
     return 4;
 }
 
-void client_set_body(size_t len)
+void client_set_message(const char *action, size_t body)
 {
-    static const char start[] =
-        "{\"action\":\"echo\",\"n\":\"00000000\",\"pad\":\"";
     char text[CLIENT_BODY_MAX];
 
     memset(text, 'x', sizeof text);
-    memcpy(text, start, sizeof start - 1);
-    memcpy(text + len - 2, "\"}", 2);
-    form.body = len;
-    form.in_head = put_head(form.in, len, 0);
-    memcpy(form.in + form.in_head, text, len);
-    form.out_head = put_head(form.out, len, MASKED);
+    int start =
+        snprintf(text, sizeof text,
+                 "{\"action\":\"%.4s\",\"n\":\"00000000\",\"pad\":\"", action);
+    text[start] = 'x';
+    memcpy(text + body - 2, "\"}", 2);
+    form.body = body;
+    form.in_head = put_head(form.in, body, 0);
+    memcpy(form.in + form.in_head, text, body);
+    form.out_head = put_head(form.out, body, MASKED);
     memcpy(form.out + form.out_head, mask, MASK_LEN);
     form.out_head += MASK_LEN;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < body; i++) {
         form.out[form.out_head + i] = (uint8_t)text[i] ^ mask[i % MASK_LEN];
     }
 }
@@ -113,14 +117,18 @@ static void shake_hands(int fd, const char *path)
 }
 
 void client_open(client_t *self, const struct sockaddr_in *address,
-                 const char *path)
+                 const char *path, const client_t *source)
 {
     int one = 1;
 
-    *self = (client_t){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    *self = (client_t){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                       .source = source};
     self->in = malloc(READ_MAX);
-    self->sent_ns = calloc(CLIENT_FLIGHT_MAX, sizeof *self->sent_ns);
-    if (self->fd < 0 || self->in == NULL || self->sent_ns == NULL) {
+    if (source == NULL) {
+        self->source = self;
+        self->sent_ns = calloc(CLIENT_FLIGHT_MAX, sizeof *self->sent_ns);
+    }
+    if (self->fd < 0 || self->in == NULL || self->source->sent_ns == NULL) {
         err(1, "cannot make another connection");
     }
     if (connect(self->fd, (const struct sockaddr *)address, sizeof *address) <
@@ -163,15 +171,66 @@ static void check(const client_t *self, const uint8_t *frame)
 {
     put_number(form.in + form.in_head + NUMBER_AT, self->answered);
     if (memcmp(frame, form.in, form.in_head + form.body) != 0) {
-        errx(1, "reply %u is another one: %.*s", self->answered, (int)form.body,
-             (const char *)frame + form.in_head);
+        errx(1, "message %u is another one: %.*s", self->answered,
+             (int)form.body, (const char *)frame + form.in_head);
     }
+}
+
+/* Answer the ping at the beginning of `len` bytes, as a client must; returns
+ * its length, 0 when it is not whole. */
+static size_t take_ping(const client_t *self, const uint8_t *frame, size_t len)
+{
+    uint8_t pong[2 + MASK_LEN + PING_MAX] = {PONG_FRAME};
+    size_t payload = len < 2 ? 0 : frame[1];
+
+    if (len < 2 || len < 2 + payload) {
+        return 0;
+    }
+    if (payload > PING_MAX) {
+        errx(1, "a ping of %zu bytes", payload);
+    }
+    pong[1] = (uint8_t)(MASKED | payload);
+    memcpy(pong + 2, mask, MASK_LEN);
+    for (size_t i = 0; i < payload; i++) {
+        pong[2 + MASK_LEN + i] = frame[2 + i] ^ mask[i % MASK_LEN];
+    }
+    if (write(self->fd, pong, 2 + MASK_LEN + payload) < 0) {
+        err(1, "cannot answer a ping");
+    }
+    return 2 + payload;
+}
+
+static void take_message(client_t *self, const uint8_t *frame, uint64_t now_ns,
+                         hdr_t *hdr)
+{
+    const uint64_t *sent_ns = self->source->sent_ns;
+
+    check(self, frame);
+    hdr_add(hdr, now_ns - sent_ns[self->answered % CLIENT_FLIGHT_MAX]);
+    self->answered++;
+}
+
+/* Take the frame at the beginning; returns its length, 0 when it is not whole.
+ */
+static size_t take_frame(client_t *self, const uint8_t *frame, size_t len,
+                         uint64_t now_ns, hdr_t *hdr)
+{
+    size_t message = form.in_head + form.body;
+
+    if (len > 0 && frame[0] == PING_FRAME) {
+        return take_ping(self, frame, len);
+    }
+    if (len < message) {
+        return 0;
+    }
+    take_message(self, frame, now_ns, hdr);
+    return message;
 }
 
 uint32_t client_receive(client_t *self, uint64_t now_ns, hdr_t *hdr)
 {
-    size_t frame = form.in_head + form.body, at = 0;
-    uint32_t replies = 0;
+    size_t at = 0, taken;
+    uint32_t before = self->answered;
     ssize_t got =
         read(self->fd, self->in + self->in_len, READ_MAX - self->in_len);
 
@@ -182,14 +241,11 @@ uint32_t client_receive(client_t *self, uint64_t now_ns, hdr_t *hdr)
         errx(1, "the server closed a connection");
     }
     self->in_len += (size_t)got;
-    for (; self->in_len - at >= frame; at += frame) {
-        check(self, self->in + at);
-        hdr_add(hdr,
-                now_ns - self->sent_ns[self->answered % CLIENT_FLIGHT_MAX]);
-        self->answered++;
-        replies++;
+    while ((taken = take_frame(self, self->in + at, self->in_len - at, now_ns,
+                               hdr)) > 0) {
+        at += taken;
     }
     self->in_len -= at;
     memmove(self->in, self->in + at, self->in_len);
-    return replies;
+    return self->answered - before;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * One WebSocket of the load generator: as little work a message as possible,
+ * One WebSocket of a load generator: as little work a message as possible,
  * so that the server is measured and not this.  Messages are
  *
  *   {"action":"echo","n":"0000002a","pad":"xxx…"}
  *
- * with the connection's own running number; each reply must be the message
- * itself, in order.  Single thread.
+ * with the sender's own running number; what comes must be the very messages of
+ * one sender, in order: of the connection itself, or of another one that it
+ * listens to.  Single thread.
  */
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
@@ -22,29 +23,33 @@
 #define CLIENT_BODY_MAX   4096 /* bytes */
 #define CLIENT_FLIGHT_MAX 1024 /* messages without a reply; a power of two */
 
-typedef struct {
+typedef struct client {
     int fd;
     uint32_t sent, answered; /* messages; never more than FLIGHT_MAX apart */
     size_t in_len;
     uint8_t *in;       /* the beginning of a frame; owned */
-    uint64_t *sent_ns; /* ring: when number n was (or should have been) sent */
+    uint64_t *sent_ns; /* owned ring: when number n was (or should have been)
+                          sent; NULL of one that only listens */
+    const struct client *source; /* borrowed: whose messages come */
 } client_t;
 
-/* Set the size of all messages' bodies, in bytes from BODY_MIN to BODY_MAX. */
-void client_set_body(size_t len);
+/* Set the action of all messages, of four letters, and the size of their
+ * bodies, in bytes from BODY_MIN to BODY_MAX. */
+void client_set_message(const char *action, size_t body);
 
-/* Open the WebSocket, waiting for the 101.  Exits with a line if refused. */
+/* Open the WebSocket, waiting for the 101.  source: whom it listens to, which
+ * outlives it; NULL for itself.  Exits with a line if refused. */
 void client_open(client_t *self, const struct sockaddr_in *address,
-                 const char *path);
+                 const char *path, const client_t *source);
 
 /* Send `count` messages in one write, each as of `due_ns`.  Exits when the
  * socket does not take them. */
 void client_send(client_t *self, uint32_t count, uint64_t due_ns);
 
 /*
- * Read what is there and add each reply's latency to `hdr`.  Returns the
- * number of replies, 0 when there was nothing.  Exits with a line on a wrong
- * reply or a closed connection.
+ * Read what is there, answer pings, and add each message's latency to `hdr`.
+ * Returns the number of messages, 0 when there was nothing.  Exits with a line
+ * on a wrong one or a closed connection.
  */
 uint32_t client_receive(client_t *self, uint64_t now_ns, hdr_t *hdr);
 

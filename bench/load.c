@@ -152,7 +152,7 @@ static void open_clients(load_t *self)
     }
     for (uint32_t i = 0; i < self->options.connections; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-        client_open(&self->clients[i], &address, self->options.path);
+        client_open(&self->clients[i], &address, self->options.path, NULL);
         epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->clients[i].fd, &event);
     }
 }
@@ -266,7 +266,7 @@ int main(int argc, char **argv)
 
     self.options = read_options(argc, argv);
     self.epoll = epoll_create1(EPOLL_CLOEXEC);
-    client_set_body(self.options.body);
+    client_set_message("echo", self.options.body);
     open_clients(&self);
     if (self.options.holds) {
         hold();

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Echo through hoist and through bare libwebsockets servers, in turns, with
-the same load generator; what an event costs inside a process; rows in Redis.
-Tables on standard output and JSON beside the build.
+the same load generator; pushes to many, likewise; what an event costs inside a
+process; rows in Redis. Tables on standard output and JSON beside the build.
 
     bench/run.py BUILD [--rounds N] [--seconds S]
 """
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 
+import fanout
 import servers
 import stores
 
@@ -24,6 +25,7 @@ SCENARIOS = {
 }
 IDLE = 5000
 WAYS = ("usual", "direct", "coalesced")
+SHORT_FANOUTS = (100, 1000)  # members; 10,000 take long to open
 
 
 def start_hoist(build):
@@ -119,6 +121,8 @@ def main():
     finally:
         for server in started:
             server.stop()
+    report["fanout"] = fanout.measure(options.build, options.rounds, options.seconds / 4,
+                                      SHORT_FANOUTS)
     report["in_process"] = in_process(options.build)
     report["stores"] = stores.measure(options.build, options.rounds, options.seconds)
     stores.show(report["stores"])

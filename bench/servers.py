@@ -82,15 +82,16 @@ class Server:
             process.stop()
 
 
-def start_bare(build, way, port):
-    process = Process([f"{build}/bench/bare_lws", way, str(port)], "listening")
+def start_bare(build, way, port, under=()):
+    """`under`: a command that runs it, for instance env(1)."""
+    process = Process([*under, f"{build}/bench/bare_lws", way, str(port)], "listening")
     return Server("bare " + way, port, {"bare": process})
 
 
-def start_hoist(build, worker, *flags):
+def start_hoist(build, worker, *flags, under=()):
     """`hoist serve`, and a worker: a function of the workers' endpoint that
     starts it, or None."""
-    hoist = Process([f"{build}/cli/hoist", "serve", "--listen=127.0.0.1:0",
+    hoist = Process([*under, f"{build}/cli/hoist", "serve", "--listen=127.0.0.1:0",
                      "--workers=tcp://127.0.0.1:*", "--drain-time=500", *flags],
                     r"GATEWAY-LISTENING address=\S*:(\d+)",
                     r"BROKER-LISTENING workers=(\S+)", "GATEWAY-BROKER-FOUND")
