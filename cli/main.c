@@ -15,6 +15,7 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "cli/dead.h"
+#include "cli/health.h"
 #include "cli/keygen.h"
 #include "cli/settings.h"
 #include "cli/store.h"
@@ -67,6 +68,7 @@ static void usage(FILE *out)
           "  dead         look at requests that killed their workers\n"
           "  keygen       make keys for CURVE between processes\n"
           "  store        look after the store of connections\n"
+          "  health       ask one process whether it is well, for scripts\n"
           "  version      print the version\n"
           "  settings     print the table of all settings\n"
           "  help         print this, or the help of a COMMAND\n\n"
@@ -458,6 +460,29 @@ static const command_t *find(const char *word)
     return NULL;
 }
 
+/* What has a program of its own: its arguments are those behind its word. */
+typedef struct {
+    const char *word;
+    int (*main)(int argc, char **argv);
+} tool_t;
+
+static const tool_t tools[] = {
+    {"dead", dead_main},
+    {"health", health_main},
+    {"keygen", keygen_main},
+    {"store", store_main},
+};
+
+static const tool_t *find_tool(const char *word)
+{
+    for (size_t i = 0; i < sizeof tools / sizeof *tools; i++) {
+        if (streq(word, tools[i].word)) {
+            return &tools[i];
+        }
+    }
+    return NULL;
+}
+
 static int complain(const char *word)
 {
     fprintf(stderr, "hoist: '%s' is no command\n", word);
@@ -476,12 +501,8 @@ static int run_help(char *word)
     } else if (word != NULL && verbs_has(word)) {
         char *verb[] = {word, flag, NULL};
         return verbs_main(2, verb);
-    } else if (word != NULL && streq(word, "dead")) {
-        return dead_main(1, arguments);
-    } else if (word != NULL && streq(word, "keygen")) {
-        return keygen_main(1, arguments);
-    } else if (word != NULL && streq(word, "store")) {
-        return store_main(1, arguments);
+    } else if (word != NULL && find_tool(word) != NULL) {
+        return find_tool(word)->main(1, arguments);
     } else if (word != NULL) {
         return complain(word);
     } else {
@@ -498,20 +519,15 @@ int main(int argc, char **argv)
     }
     const char *word = argv[1];
     const command_t *command = find(word);
+    const tool_t *tool;
     if (command != NULL) {
         return run_command(command, argc - 2, argv + 2);
     }
     if (verbs_has(word)) {
         return verbs_main(argc - 1, argv + 1);
     }
-    if (streq(word, "dead")) {
-        return dead_main(argc - 2, argv + 2);
-    }
-    if (streq(word, "keygen")) {
-        return keygen_main(argc - 2, argv + 2);
-    }
-    if (streq(word, "store")) {
-        return store_main(argc - 2, argv + 2);
+    if ((tool = find_tool(word)) != NULL) {
+        return tool->main(argc - 2, argv + 2);
     }
     if (streq(word, "version") || streq(word, "--version")) {
         puts("hoist " HOIST_VERSION);
