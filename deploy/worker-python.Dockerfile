@@ -1,0 +1,9 @@
+# The worker of workers/examples/echo.py.
+FROM python:3-slim
+WORKDIR /app
+COPY deploy/requirements.txt .
+RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+COPY workers/examples/echo.py .
+USER 10001:10001
+ENTRYPOINT ["python3", "echo.py"]
+CMD ["tcp://broker:5555"]

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""A Docker Engine to test with: the one that runs here, or one of our own that
+ends with the test."""
+import ctypes
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+START_S = 60
+
+
+class CannotStart(Exception):
+    """There is no engine to be had here."""
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+class Engine:
+    """is_ours: we started it, so its images are ours to make."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder).resolve()
+        self.process = None
+        self.environment = {**os.environ, "DOCKER_CONFIG": str(self.folder / "config")}
+        (self.folder / "config/cli-plugins").mkdir(parents=True, exist_ok=True)
+        if not self.answers():
+            self.start()
+
+    @property
+    def is_ours(self):
+        return self.process is not None
+
+    def answers(self):
+        try:
+            return subprocess.run(["docker", "version"], env=self.environment, timeout=START_S,
+                                  capture_output=True, check=False).returncode == 0
+        except FileNotFoundError:
+            raise CannotStart("no program docker: scripts/install-deps.sh compose") from None
+
+    def start(self):
+        if os.geteuid() != 0:
+            raise CannotStart("none runs, and to start one takes root")
+        if shutil.which("dockerd") is None:
+            raise CannotStart("no program dockerd: scripts/install-deps.sh compose")
+        socket = self.folder / "docker.sock"
+        self.environment["DOCKER_HOST"] = f"unix://{socket}"
+        command = ["dockerd", "--host", f"unix://{socket}",
+                   "--data-root", str(self.folder / "data"),
+                   "--exec-root", str(self.folder / "exec"),
+                   "--pidfile", str(self.folder / "docker.pid")]
+        with open(self.folder / "dockerd.log", "wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log,
+                                            preexec_fn=die_with_parent)
+        end = time.monotonic() + START_S
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.stop()
+                lines = (self.folder / "dockerd.log").read_text(errors="replace").splitlines()
+                raise CannotStart("dockerd does not start here: " + "\n".join(lines[-3:]))
+            time.sleep(0.1)
+
+    def stop(self):
+        """It ends its containers first."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(120)
+
+    def run(self, *command, **options):
+        """A program that speaks to the engine; what it prints, when it succeeds."""
+        done = subprocess.run(command, env={**self.environment, **options.pop("env", {})},
+                              stdin=options.pop("stdin", subprocess.DEVNULL),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False, **options)
+        assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-4000:]}"
+        return done.stdout
+
+    def docker(self, *words, **options):
+        return self.run("docker", *words, **options)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        if self.is_ours:
+            shutil.rmtree(self.folder, ignore_errors=True)

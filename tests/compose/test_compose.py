@@ -1,0 +1,405 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`docker compose up` for real: images are built, containers scaled and killed
+while clients talk, and nothing may be lost.
+
+    test_compose.py [--all]
+
+Without --all what every change is tested with: the image on Debian 13, and the
+story of `up` with one version of compose.  With it also Debian 12, the profiles,
+and the other version.  Where no Docker Engine runs, or can be started, it says so
+and ends with 77.
+
+An engine that runs here already is used as it is, with the images that it pulls.
+One that was started for the test has none, and gets stand-ins made of Debian
+packages (images.py).
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+import images
+from engine import CannotStart, Engine
+from talkers import PATIENCE_S, Crowd
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROJECT = "hoist-test"
+IMAGE_MAX = 120_000_000  # bytes
+CLIENTS = 16
+V2, V1 = ["docker", "compose"], ["docker-compose"]
+OURS = ("gateway", "broker", "worker")
+SKIPPED = 77
+
+
+def until(condition, what, patience=PATIENCE_S):
+    end = time.monotonic() + patience
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.2)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Stack:
+    """docker-compose.yml of this folder, by one version of compose."""
+
+    def __init__(self, engine, compose, *flags):
+        self.engine = engine
+        self.compose_words = [*compose, "--project-name", PROJECT, *flags]
+        self.address = f"127.0.0.1:{free_port()}"
+        self.environment = {"HOIST_HTTP": self.address}
+        self.scale = {"gateway": 1, "broker": 1, "worker": 2}
+
+    def compose(self, *words):
+        return self.engine.run(*self.compose_words, *words, cwd=ROOT, env=self.environment)
+
+    def up(self, *services, **scale):
+        """As many as these of each, others as they are."""
+        self.scale.update(scale)
+        counts = [f"--scale={name}={count}" for name, count in self.scale.items()]
+        self.compose("up", "--detach", "--no-build", *counts, *services)
+
+    def containers(self, service):
+        """docker inspect of each that runs."""
+        names = self.engine.docker(
+            "ps", "--quiet", "--filter", f"label=com.docker.compose.project={PROJECT}",
+            "--filter", f"label=com.docker.compose.service={service}").split()
+        return json.loads(self.engine.docker("inspect", *names)) if names else []
+
+    def page(self):
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/", timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""
+
+    def metrics(self, service):
+        """{name: value} of each container of a service."""
+        ask = ("exec 3<>/dev/tcp/127.0.0.1/9100 && "
+               "printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3")
+        texts = [self.engine.docker("exec", one["Id"], "bash", "-c", ask)
+                 for one in self.containers(service)]
+        return [{name: float(value) for name, value in re.findall(r"^(\w+) (\S+)$", text, re.M)}
+                for text in texts]
+
+    def have(self, service, count, **values):
+        """Are there so many containers, of whose metrics each has at least that?"""
+        all_of = self.metrics(service)
+        return len(all_of) == count and all(
+            one[name] >= value for one in all_of for name, value in values.items())
+
+    def logs(self):
+        return self.compose("logs", "--no-color")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if kind is not None:
+            print(self.logs()[-20000:])
+        self.compose("down", "--volumes", "--timeout", "1")
+
+
+# --- what is checked ----------------------------------------------------------
+
+def check_image(engine, release):
+    """Small, of nobody's, and with its health check."""
+    [image] = json.loads(engine.docker("image", "inspect", "hoist"))
+    config = image["Config"]
+    assert image["Size"] < IMAGE_MAX, image["Size"]
+    assert config["User"] == "10001:10001" and config["Healthcheck"], config
+    assert config["Labels"]["org.opencontainers.image.title"] == "hoist"
+    inside = engine.docker("run", "--rm", "--entrypoint", "cat", "hoist", "/etc/debian_version")
+    assert inside.startswith(f"{release}."), inside
+    assert "hoist 0." in engine.docker("run", "--rm", "hoist", "version")
+    print(f"  on Debian {release}: {image['Size'] / 1e6:.1f} MB")
+
+
+def check_containers(stack):
+    """None can write, has a right of root's, or is reached from outside but the
+    front, on loopback."""
+    for service in (*OURS, "front", "redis"):
+        [one, *_] = stack.containers(service)
+        host = one["HostConfig"]
+        assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"], service
+        assert "no-new-privileges:true" in host["SecurityOpt"], service
+        process = pathlib.Path(f"/proc/{one['State']['Pid']}/status").read_text("ascii")
+        assert re.search(r"^Uid:\t[1-9]", process, re.M), f"{service} is root"
+        assert re.search(r"^CapEff:\t0+$", process, re.M), service
+        published = {to["HostIp"] for ports in (host["PortBindings"] or {}).values()
+                     for to in ports}
+        assert published == ({"127.0.0.1"} if service == "front" else set()), service
+
+
+def check_ends(stack):
+    """Told to stop, all of ours end in order within their time."""
+    ours = [one["Id"] for service in OURS for one in stack.containers(service)]
+    stack.compose("stop")
+    for one in json.loads(stack.engine.docker("inspect", *ours)):
+        assert one["State"]["ExitCode"] == 0, (one["Name"], one["State"])
+
+
+def kill_process(stack, service):
+    """kill -9, as a crash is; Docker starts it anew."""
+    [one, *_] = stack.containers(service)
+    os.kill(one["State"]["Pid"], signal.SIGKILL)
+
+    def is_back():
+        [now] = json.loads(stack.engine.docker("inspect", one["Id"]))
+        return now["RestartCount"] == one["RestartCount"] + 1 and now["State"]["Running"]
+    until(is_back, f"the {service} to be started anew")
+
+
+# --- the stories --------------------------------------------------------------
+
+def grow(stack, crowd):
+    """Nothing may fail: an error frame or a cut ends the test."""
+    stack.up(worker=8)
+    until(lambda: stack.have("broker", 1, hoist_broker_workers=8), "8 workers")
+    crowd.go_on()
+    stack.up(gateway=2)
+    until(lambda: stack.have("broker", 1, hoist_broker_gateways=2), "2 gateways")
+    crowd.grow(CLIENTS)
+    until(lambda: stack.have("gateway", 2, hoist_gateway_connections=CLIENTS // 2),
+          "clients at both gateways")
+    crowd.go_on()
+    stack.up(broker=2)
+    until(lambda: stack.have("broker", 2, hoist_broker_workers=8, hoist_broker_gateways=2,
+                             hoist_broker_connections=1), "connections at both brokers")
+    crowd.go_on()
+    assert crowd.total("moved") == 0
+    print(f"  scaled up: {crowd.total('heard')} messages, none lost, nobody moved")
+
+
+def shrink(stack, crowd):
+    crowd.grow(CLIENTS)  # some of them at the gateway that has just been killed
+    until(lambda: stack.have("gateway", 2, hoist_gateway_connections=CLIENTS // 2),
+          "clients at both gateways")
+    stack.up(gateway=1, broker=1, worker=2)
+    crowd.go_on()
+    until(lambda: stack.have("broker", 1, hoist_broker_workers=2,
+                             hoist_broker_connections=len(crowd.talkers)),
+          "one broker to have them all")
+    crowd.go_on()
+    assert crowd.total("moved") >= CLIENTS // 2
+    print(f"  scaled down: {crowd.total('heard')} messages, none lost, "
+          f"{crowd.total('moved')} moved to another gateway by 1012")
+
+
+def crash(stack, crowd):
+    """What a killed process had in hand may fail; all else goes on."""
+    before = crowd.total("failed") + crowd.total("cut")
+    crowd.is_rough = True
+    for service in ("worker", "broker", "gateway"):
+        kill_process(stack, service)
+        crowd.go_on()
+    until(lambda: stack.have("broker", 2, hoist_broker_workers=8, hoist_broker_gateways=2),
+          "all to have found each other again")
+    crowd.go_on()
+    crowd.is_rough = False
+    crowd.go_on()
+    print(f"  killed a worker, a broker, a gateway: "
+          f"{crowd.total('failed') + crowd.total('cut') - before} messages failed")
+
+
+def rows(stack):
+    """Of connections, in Redis."""
+    [redis] = stack.containers("redis")
+    script = ("local n = 0 for _, owner in ipairs(redis.call('zrange', 'hoist:owners', 0, -1)) "
+              "do n = n + redis.call('hlen', 'hoist:{o:' .. owner .. '}') end return n")
+    return int(stack.engine.docker("exec", redis["Id"], "redis-cli", "eval", script, "0"))
+
+
+def story(stack):
+    print("up: the page answers")
+    stack.up()
+    assert "<title>" in until(stack.page, "the page")
+    check_containers(stack)
+    crowd = Crowd(stack.address)
+    crowd.grow(CLIENTS)
+    crowd.go_on()
+    print("scaled up and down while clients talk")
+    grow(stack, crowd)
+    crash(stack, crowd)
+    shrink(stack, crowd)
+    until(lambda: rows(stack) == len(crowd.talkers), "a row for each client")
+    crowd.stop()
+    crowd.check()
+    until(lambda: rows(stack) == 0, "their rows to go")
+    print("stopped: each process ends in order")
+    check_ends(stack)
+
+
+def short_story(stack):
+    stack.up()
+    until(stack.page, "the page")
+    crowd = Crowd(stack.address)
+    crowd.grow(CLIENTS)
+    crowd.go_on()
+    stack.up(gateway=2, broker=2, worker=3)
+    until(lambda: stack.have("broker", 2, hoist_broker_workers=3, hoist_broker_gateways=2,
+                             hoist_broker_connections=1), "connections at both brokers")
+    stack.up(gateway=1, broker=1, worker=2)
+    crowd.go_on()
+    crowd.stop()
+    crowd.check()
+    print(f"  {crowd.total('heard')} messages, none lost")
+    check_ends(stack)
+
+
+def polyglot(stack):
+    """Workers in Python and Node.js answer echoes."""
+    stack.up()
+    for language in ("python", "node"):
+        stack.compose("stop", "worker-python", "worker-node")
+        stack.compose("start", f"worker-{language}")
+        until(lambda: stack.have("broker", 1, hoist_broker_workers=3), language)
+        client = until(lambda: enter(stack), "the chat")
+        client.send('{"action":"echo","n":1}')
+        assert client.recv() == (1, b'{"action":"echo","n":1}')
+        client.sock.close()
+
+
+def enter(stack):
+    from talkers import Socket
+    try:
+        client = Socket(stack.address, "/?name=Ada")
+        return client if client.opened().status == 101 else None
+    except (OSError, EOFError):
+        return None
+
+
+def dynamodb(stack):
+    """The broker records connections in the table that was made."""
+    stack.up()
+    until(lambda: stack.have("broker", 1, hoist_store_up=1), "the table")
+    client = until(lambda: enter(stack), "the chat")
+    until(lambda: stack.have("broker", 1, hoist_store_done_total=1), "a row")
+    client.send('{"action":"who"}')
+    assert json.loads(client.recv()[1])["names"] == ["Ada"]
+    client.sock.close()
+
+
+def expressions():
+    """Of the dashboard."""
+    text = (ROOT / "deploy/grafana/hoist.json").read_text("utf-8")
+    panels = json.loads(text)["panels"]
+    return [(panel["title"], target["expr"])
+            for panel in panels for target in panel.get("targets", [])]
+
+
+def ask_prometheus(stack, path, **query):
+    [one] = stack.containers("prometheus")
+    script = ("exec 3<>/dev/tcp/127.0.0.1/9090 && "
+              f"printf 'GET /api/v1/{path}?%s HTTP/1.0\\r\\n\\r\\n' "
+              f"'{urllib.parse.urlencode(query)}' >&3 && cat <&3")
+    text = stack.engine.docker("exec", one["Id"], "bash", "-c", script)
+    return json.loads(text.split("\r\n\r\n", 1)[1])["data"]
+
+
+def observe(stack):
+    """Prometheus finds every process, and each panel has something to show."""
+    stack.up("front", "worker", "prometheus", gateway=2, broker=2)
+    until(lambda: sorted(target["labels"]["job"] + " " + target["health"] for target in
+                         ask_prometheus(stack, "targets")["activeTargets"]) ==
+          2 * ["broker up"] + 2 * ["gateway up"], "2 gateways and 2 brokers")
+    for title, expression in expressions():
+        expression = expression.replace("$__rate_interval", "30s")
+        until(lambda: ask_prometheus(stack, "query", query=expression)["result"],
+              f"data of {title!r}: {expression}")
+    print(f"  {len(expressions())} expressions of the dashboard have values; "
+          "Grafana itself was not run")
+
+
+# --- what runs when -----------------------------------------------------------
+
+def build(engine, release):
+    engine.docker("build", "--quiet", "--build-arg", f"DEBIAN={release}", "--tag", "hoist",
+                  str(ROOT))
+    check_image(engine, release)
+
+
+def prepare(engine):
+    """All that is fetched, beside each other: it is the network that is slow."""
+    if not engine.is_ours:
+        build(engine, 13)
+        return
+    images.make_debian(engine, 13)
+    images.fetch_plugins(engine)
+    engine.environment["DOCKER_BUILDKIT"] = "1"
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for done in [pool.submit(build, engine, 13),
+                     pool.submit(images.make_stand_in, engine, "redis", "redis:7"),
+                     pool.submit(images.make_stand_in, engine, "haproxy", "haproxy:3.0")]:
+            done.result()
+
+
+def prepare_profiles(engine):
+    names = {"prometheus": "prom/prometheus:v2.53.3", "python": "python:3-slim",
+             "node": "node:22-slim", "dynamodb": "amazon/dynamodb-local:2.5.2"}
+    if engine.is_ours:
+        for target, name in names.items():
+            images.make_stand_in(engine, target, name)
+    with Stack(engine, V2, "--profile", "polyglot") as stack:
+        stack.compose("build", "--quiet", "worker-python", "worker-node")
+
+
+def run_all(engine):
+    print("the profiles, with stand-ins" if engine.is_ours else "the profiles")
+    prepare_profiles(engine)
+    for profile, check in (("observe", observe), ("polyglot", polyglot)):
+        print(f"profile {profile}")
+        with Stack(engine, V2, "--profile", profile) as stack:
+            check(stack)
+    print("DynamoDB in place of Redis")
+    with Stack(engine, V2, "--env-file", "deploy/dynamodb.env") as stack:
+        dynamodb(stack)
+    if shutil.which(V1[0]):
+        print("the same file with " + engine.run(*V1, "version", "--short").strip())
+        with Stack(engine, V1) as stack:
+            short_story(stack)
+    if engine.is_ours:
+        images.make_debian(engine, 12)
+    build(engine, 12)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--all", action="store_true")
+    options = parser.parse_args()
+    folder = ROOT / "build/compose"
+    sys.stdout.reconfigure(line_buffering=True)
+    began = time.monotonic()
+    try:
+        with Engine(folder) as engine:
+            prepare(engine)
+            with Stack(engine, V2) as stack:
+                story(stack)
+            if options.all:
+                run_all(engine)
+    except CannotStart as why:
+        print(f"NOT RUN: no Docker Engine: {why}")
+        return SKIPPED
+    print(f"passed in {time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
