@@ -4,6 +4,7 @@
 #   make            build the release                 (build/release)
 #   make run        start hoist, the chat page and workers (Ctrl-C stops them)
 #   make test       all tests, as continuous integration runs them
+#   make test-compose  docker-compose.yml in all its forms, with a Docker Engine
 #   make bench      the benchmarks, with bare servers beside hoist
 #   make soak       MINUTES of real processes under random faults; a report
 #   make simulate   SEEDS (FIRST:LAST, or one with its trace) of the simulation
@@ -19,7 +20,7 @@ FUZZ_SECONDS ?= $(or $(SECONDS),60)
 MINUTES ?= 20
 SEEDS ?= 1:20000
 
-.PHONY: all run test bench soak simulate fuzz install format clean
+.PHONY: all run test test-compose bench soak simulate fuzz install format clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/release/build.ninja
@@ -39,6 +40,10 @@ test:
 	@scripts/npm-ci.sh
 	@scripts/pip-venv.sh
 	@scripts/test.sh $(JOBS)
+
+test-compose:
+	@scripts/install-deps.sh compose
+	@/usr/bin/python3 tests/compose/test_compose.py --all
 
 bench: all
 	@scripts/install-deps.sh bench

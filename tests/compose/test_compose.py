@@ -42,6 +42,13 @@ OURS = ("gateway", "broker", "worker")
 SKIPPED = 77
 
 
+BEGAN = time.monotonic()
+
+
+def say(text):
+    print(f"{time.monotonic() - BEGAN:6.0f} s  {text}", flush=True)
+
+
 def until(condition, what, patience=PATIENCE_S):
     end = time.monotonic() + patience
     while True:
@@ -129,7 +136,7 @@ def check_image(engine, release):
     inside = engine.docker("run", "--rm", "--entrypoint", "cat", "hoist", "/etc/debian_version")
     assert inside.startswith(f"{release}."), inside
     assert "hoist 0." in engine.docker("run", "--rm", "hoist", "version")
-    print(f"  on Debian {release}: {image['Size'] / 1e6:.1f} MB")
+    say(f"an image on Debian {release}: {image['Size'] / 1e6:.1f} MB")
 
 
 def check_containers(stack):
@@ -185,7 +192,7 @@ def grow(stack, crowd):
                              hoist_broker_connections=1), "connections at both brokers")
     crowd.go_on()
     assert crowd.total("moved") == 0
-    print(f"  scaled up: {crowd.total('heard')} messages, none lost, nobody moved")
+    say(f"  scaled up: {crowd.total('heard')} messages, none lost, nobody moved")
 
 
 def shrink(stack, crowd):
@@ -199,8 +206,8 @@ def shrink(stack, crowd):
           "one broker to have them all")
     crowd.go_on()
     assert crowd.total("moved") >= CLIENTS // 2
-    print(f"  scaled down: {crowd.total('heard')} messages, none lost, "
-          f"{crowd.total('moved')} moved to another gateway by 1012")
+    say(f"  scaled down: {crowd.total('heard')} messages, none lost, "
+        f"{crowd.total('moved')} moved to another gateway by 1012")
 
 
 def crash(stack, crowd):
@@ -215,8 +222,8 @@ def crash(stack, crowd):
     crowd.go_on()
     crowd.is_rough = False
     crowd.go_on()
-    print(f"  killed a worker, a broker, a gateway: "
-          f"{crowd.total('failed') + crowd.total('cut') - before} messages failed")
+    say(f"  killed a worker, a broker, a gateway: "
+        f"{crowd.total('failed') + crowd.total('cut') - before} messages failed")
 
 
 def rows(stack):
@@ -228,14 +235,14 @@ def rows(stack):
 
 
 def story(stack):
-    print("up: the page answers")
+    say("up: the page answers")
     stack.up()
     assert "<title>" in until(stack.page, "the page")
     check_containers(stack)
     crowd = Crowd(stack.address)
     crowd.grow(CLIENTS)
     crowd.go_on()
-    print("scaled up and down while clients talk")
+    say("scaled up and down while clients talk")
     grow(stack, crowd)
     crash(stack, crowd)
     shrink(stack, crowd)
@@ -243,7 +250,7 @@ def story(stack):
     crowd.stop()
     crowd.check()
     until(lambda: rows(stack) == 0, "their rows to go")
-    print("stopped: each process ends in order")
+    say("stopped: each process ends in order")
     check_ends(stack)
 
 
@@ -260,7 +267,7 @@ def short_story(stack):
     crowd.go_on()
     crowd.stop()
     crowd.check()
-    print(f"  {crowd.total('heard')} messages, none lost")
+    say(f"  {crowd.total('heard')} messages, none lost")
     check_ends(stack)
 
 
@@ -324,8 +331,8 @@ def observe(stack):
         expression = expression.replace("$__rate_interval", "30s")
         until(lambda: ask_prometheus(stack, "query", query=expression)["result"],
               f"data of {title!r}: {expression}")
-    print(f"  {len(expressions())} expressions of the dashboard have values; "
-          "Grafana itself was not run")
+    say(f"  {len(expressions())} expressions of the dashboard have values; "
+        "Grafana itself was not run")
 
 
 # --- what runs when -----------------------------------------------------------
@@ -337,10 +344,12 @@ def build(engine, release):
 
 
 def prepare(engine):
-    """All that is fetched, beside each other: it is the network that is slow."""
+    """What is fetched, beside each other: it is the network that is slow."""
     if not engine.is_ours:
+        say("with the engine that runs here")
         build(engine, 13)
         return
+    say("with an engine of our own, and images made of Debian packages")
     images.make_debian(engine, 13)
     images.fetch_plugins(engine)
     engine.environment["DOCKER_BUILDKIT"] = "1"
@@ -362,17 +371,17 @@ def prepare_profiles(engine):
 
 
 def run_all(engine):
-    print("the profiles, with stand-ins" if engine.is_ours else "the profiles")
+    say("the profiles, with stand-ins" if engine.is_ours else "the profiles")
     prepare_profiles(engine)
     for profile, check in (("observe", observe), ("polyglot", polyglot)):
-        print(f"profile {profile}")
+        say(f"profile {profile}")
         with Stack(engine, V2, "--profile", profile) as stack:
             check(stack)
-    print("DynamoDB in place of Redis")
+    say("DynamoDB in place of Redis")
     with Stack(engine, V2, "--env-file", "deploy/dynamodb.env") as stack:
         dynamodb(stack)
     if shutil.which(V1[0]):
-        print("the same file with " + engine.run(*V1, "version", "--short").strip())
+        say("the same file with " + engine.run(*V1, "version", "--short").strip())
         with Stack(engine, V1) as stack:
             short_story(stack)
     if engine.is_ours:
@@ -385,8 +394,6 @@ def main():
     parser.add_argument("--all", action="store_true")
     options = parser.parse_args()
     folder = ROOT / "build/compose"
-    sys.stdout.reconfigure(line_buffering=True)
-    began = time.monotonic()
     try:
         with Engine(folder) as engine:
             prepare(engine)
@@ -397,7 +404,7 @@ def main():
     except CannotStart as why:
         print(f"NOT RUN: no Docker Engine: {why}")
         return SKIPPED
-    print(f"passed in {time.monotonic() - began:.0f} s")
+    say("passed")
     return 0
 
 

@@ -5,9 +5,12 @@ import contextlib
 import ctypes
 import http.client
 import json
+import os
 import pathlib
 import re
 import resource
+import socket
+import subprocess
 import sys
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -535,6 +538,43 @@ def test_without_descriptors_admin_clients_wait():
             resource.prlimit(hoist.process.pid, resource.RLIMIT_NOFILE, limits)
             with sock.makefile("rb") as file:
                 assert read_answer(file) == (200, b"ok\n")
+
+
+# --- hoist health -------------------------------------------------------------
+
+def health(*arguments, admin=""):
+    """(status, what it prints, complaints)."""
+    ended = subprocess.run([BUILD + "/cli/hoist", "health", *arguments], text=True,
+                           capture_output=True, timeout=WAIT_S, check=False,
+                           env={**os.environ, "HOIST_ADMIN": admin})
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_hoist_health_asks_by_argument_or_variable():
+    with Watched() as hoist:
+        port = hoist.admin.rsplit(":", 1)[1]
+        assert health(hoist.admin) == (0, "ok\n", "")
+        assert health(port, admin="127.0.0.1:1") == (0, "ok\n", "")
+        assert health(admin=hoist.admin) == (0, "ok\n", "")
+        assert health(admin="0.0.0.0:" + port) == (0, "ok\n", "")
+        assert health("--ready", port) == (0, "ready\n", "")
+
+
+def test_hoist_health_tells_the_well_from_the_ready():
+    with Watched("--broker=tcp://127.0.0.1:1", command="gateway", finds_broker=False) as hoist:
+        assert health(hoist.admin)[0] == 0
+        assert health("--ready", admin=hoist.admin) == (1, "gateway: no broker is up\n", "")
+
+
+def test_hoist_health_of_nobody_is_1_and_of_a_wrong_address_2():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    status, said, complaint = health(port)
+    assert (status, said, complaint.count("\n")) == (1, "", 1), complaint
+    for wrong in ((), ("--ready",), (port, port), ("9" * 300,)):
+        status, said, complaint = health(*wrong)
+        assert (status, said, complaint.count("\n")) == (2, "", 1), (wrong, complaint)
+    assert "usage" in health("--help")[1]
 
 
 run(sys.modules[__name__])
