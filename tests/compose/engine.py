@@ -20,6 +20,13 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
+def forward_policy():
+    """What becomes of packets that are passed on: dockerd changes it for all."""
+    done = subprocess.run(["iptables", "-S", "FORWARD"], capture_output=True, text=True,
+                          check=False)
+    return (done.stdout.split() + ["-P", "FORWARD", "ACCEPT"])[2]
+
+
 class Engine:
     """is_ours: we started it, so its images are ours to make."""
 
@@ -49,6 +56,7 @@ class Engine:
             raise CannotStart("no program dockerd: scripts/install-deps.sh compose")
         socket = self.folder / "docker.sock"
         self.environment["DOCKER_HOST"] = f"unix://{socket}"
+        self.policy = forward_policy()
         command = ["dockerd", "--host", f"unix://{socket}",
                    "--data-root", str(self.folder / "data"),
                    "--exec-root", str(self.folder / "exec"),
@@ -65,10 +73,14 @@ class Engine:
             time.sleep(0.1)
 
     def stop(self):
-        """It ends its containers first."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(120)
+        """It ends its containers first; what it leaves of the network we take away."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        self.process.wait(120)
+        for command in (["ip", "link", "delete", "docker0"],
+                        ["iptables", "-P", "FORWARD", self.policy]):
+            subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
 
     def run(self, *command, **options):
         """A program that speaks to the engine; what it prints, when it succeeds."""
