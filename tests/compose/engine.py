@@ -33,8 +33,7 @@ class Engine:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder).resolve()
         self.process = None
-        self.environment = {**os.environ, "DOCKER_CONFIG": str(self.folder / "config")}
-        (self.folder / "config/cli-plugins").mkdir(parents=True, exist_ok=True)
+        self.environment = dict(os.environ)
         if not self.answers():
             self.start()
 
@@ -54,8 +53,11 @@ class Engine:
             raise CannotStart("none runs, and to start one takes root")
         if shutil.which("dockerd") is None:
             raise CannotStart("no program dockerd: scripts/install-deps.sh compose")
+        shutil.rmtree(self.folder, ignore_errors=True)  # of one that was killed
+        (self.folder / "config/cli-plugins").mkdir(parents=True)
         socket = self.folder / "docker.sock"
         self.environment["DOCKER_HOST"] = f"unix://{socket}"
+        self.environment["DOCKER_CONFIG"] = str(self.folder / "config")
         self.policy = forward_policy()
         command = ["dockerd", "--host", f"unix://{socket}",
                    "--data-root", str(self.folder / "data"),

@@ -3,11 +3,13 @@
 for machines that reach Debian's mirror, but no registry of images."""
 import os
 import pathlib
+import shutil
 import subprocess
 
 MIRROR = os.environ.get("MIRROR", "http://deb.debian.org/debian")
 NAMES = {12: "bookworm", 13: "trixie"}
 HERE = pathlib.Path(__file__).resolve().parent
+AWS = HERE.parent / "aws"
 TRUSTED = "/etc/ssl/certs/ca-certificates.crt"  # by whoever runs this
 
 # As in Debian's own images: no manuals, and no waiting for the disk.
@@ -25,15 +27,20 @@ def make_debian(engine, release):
     assert made.wait() == 0, "mmdebstrap failed"
 
 
-def make_stand_in(engine, target, name):
-    """One of the stages of stand-ins.Dockerfile, under that name."""
-    with open(TRUSTED, encoding="utf-8") as file:
-        trusted = file.read()
+def make_context(engine, has_node):
+    """What stand-ins.Dockerfile copies, in a folder."""
     context = engine.folder / "stand-ins"
-    context.mkdir(exist_ok=True)
-    (context / "trusted.crt").write_text(trusted)
-    for file in ("package.json", "package-lock.json", "dynalite.mjs"):
-        (context / file).write_bytes((HERE.parent / "aws" / file).read_bytes())
+    context.mkdir()
+    shutil.copy(TRUSTED, context / "trusted.crt")
+    if has_node:
+        engine.run("npm", "install", "--silent", "--no-save", "--prefix", str(context), "npm@10")
+    for name in ("package.json", "package-lock.json", "dynalite.mjs"):
+        shutil.copy(AWS / name, context)
+    return context
+
+
+def make_stand_in(engine, target, name, context):
+    """One of the stages of stand-ins.Dockerfile, under that name."""
     engine.docker("build", "--quiet", "--target", target, "--tag", name,
                   "--file", str(HERE / "stand-ins.Dockerfile"), str(context))
 

@@ -15,7 +15,7 @@ STOPSIGNAL SIGUSR1
 CMD ["haproxy", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]
 
 FROM debian AS prometheus
-RUN apt-get install -y -qq --no-install-recommends prometheus \
+RUN apt-get install -y -qq --no-install-recommends prometheus wget \
     && install -d -o nobody -g nogroup /prometheus
 USER nobody
 WORKDIR /prometheus
@@ -23,6 +23,7 @@ ENTRYPOINT ["prometheus"]
 CMD ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
 
 # Programs that fetch packages trust whom the machine trusts that runs the test.
+# Debian's npm is of hundreds of packages, so its own one is used.
 FROM debian AS python
 RUN apt-get install -y -qq --no-install-recommends python3-pip
 COPY trusted.crt /etc/ssl/certs/ca-certificates.crt
@@ -30,8 +31,10 @@ ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_BREAK_SYSTEM_PACKAGES=1 \
     PIP_ROOT_USER_ACTION=ignore
 
 FROM debian AS node
-RUN apt-get install -y -qq --no-install-recommends nodejs npm
+RUN apt-get install -y -qq --no-install-recommends nodejs
 COPY trusted.crt /etc/ssl/certs/ca-certificates.crt
+COPY node_modules/npm /usr/local/lib/npm
+RUN ln -s ../lib/npm/bin/npm-cli.js /usr/local/bin/npm
 ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 
 # It is told to run Java, and runs dynalite.

@@ -277,7 +277,7 @@ def short_story(stack):
 
 def polyglot(stack):
     """Workers in Python and Node.js answer echoes."""
-    stack.up()
+    stack.up(build="--build")
     for language in ("python", "node"):
         stack.compose("stop", "worker-python", "worker-node")
         stack.compose("start", f"worker-{language}")
@@ -318,11 +318,8 @@ def expressions():
 
 def ask_prometheus(stack, path, **query):
     [one] = stack.containers("prometheus")
-    script = ("exec 3<>/dev/tcp/127.0.0.1/9090 && "
-              f"printf 'GET /api/v1/{path}?%s HTTP/1.0\\r\\n\\r\\n' "
-              f"'{urllib.parse.urlencode(query)}' >&3 && cat <&3")
-    text = stack.engine.docker("exec", one["Id"], "bash", "-c", script)
-    return json.loads(text.split("\r\n\r\n", 1)[1])["data"]
+    url = f"http://127.0.0.1:9090/api/v1/{path}?{urllib.parse.urlencode(query)}"
+    return json.loads(stack.engine.docker("exec", one["Id"], "wget", "-qO-", url))["data"]
 
 
 def observe(stack):
@@ -347,8 +344,13 @@ def build(engine, release):
     check_image(engine, release)
 
 
-def prepare(engine):
-    """What is fetched, beside each other: it is the network that is slow."""
+STAND_INS = {"redis": "redis:7", "haproxy": "haproxy:3.0"}
+STAND_INS_OF_PROFILES = {"prometheus": "prom/prometheus:v2.53.3", "python": "python:3-slim",
+                         "node": "node:22-slim", "dynamodb": "amazon/dynamodb-local:2.5.2"}
+
+
+def prepare(engine, stand_ins):
+    """Two things beside each other: it is the network that is slow."""
     if not engine.is_ours:
         say("with the engine that runs here")
         build(engine, 13)
@@ -357,26 +359,15 @@ def prepare(engine):
     images.make_debian(engine, 13)
     images.fetch_plugins(engine)
     engine.environment["DOCKER_BUILDKIT"] = "1"
-    with concurrent.futures.ThreadPoolExecutor() as pool:
+    context = images.make_context(engine, "node" in stand_ins)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(build, engine, 13),
-                     pool.submit(images.make_stand_in, engine, "redis", "redis:7"),
-                     pool.submit(images.make_stand_in, engine, "haproxy", "haproxy:3.0")]:
+                     *(pool.submit(images.make_stand_in, engine, target, name, context)
+                       for target, name in stand_ins.items())]:
             done.result()
 
 
-def prepare_profiles(engine):
-    names = {"prometheus": "prom/prometheus:v2.53.3", "python": "python:3-slim",
-             "node": "node:22-slim", "dynamodb": "amazon/dynamodb-local:2.5.2"}
-    if engine.is_ours:
-        for target, name in names.items():
-            images.make_stand_in(engine, target, name)
-    with Stack(engine, V2, "--profile", "polyglot") as stack:
-        stack.compose("build", "--quiet", "worker-python", "worker-node")
-
-
 def run_all(engine):
-    say("the profiles, with stand-ins" if engine.is_ours else "the profiles")
-    prepare_profiles(engine)
     for profile, check in (("observe", observe), ("polyglot", polyglot)):
         say(f"profile {profile}")
         with Stack(engine, V2, "--profile", profile) as stack:
@@ -400,7 +391,7 @@ def main():
     folder = ROOT / "build/compose"
     try:
         with Engine(folder) as engine:
-            prepare(engine)
+            prepare(engine, {**STAND_INS, **(STAND_INS_OF_PROFILES if options.all else {})})
             with Stack(engine, V2) as stack:
                 story(stack)
             if options.all:
