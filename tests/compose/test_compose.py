@@ -20,10 +20,8 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.parse
@@ -367,17 +365,29 @@ def prepare(engine, stand_ins):
             done.result()
 
 
-def run_all(engine):
+def versions(engine):
+    """Of compose, those that are here."""
+    def is_here(words):
+        try:
+            return engine.run(*words, "version", "--short")
+        except (AssertionError, FileNotFoundError):
+            return ""
+    found = [words for words in (V2, V1) if is_here(words)]
+    assert found, "neither `docker compose` nor `docker-compose`"
+    return found
+
+
+def run_all(engine, compose, *others):
     for profile, check in (("observe", observe), ("polyglot", polyglot)):
         say(f"profile {profile}")
-        with Stack(engine, V2, "--profile", profile) as stack:
+        with Stack(engine, compose, "--profile", profile) as stack:
             check(stack)
     say("DynamoDB in place of Redis")
-    with Stack(engine, V2, "--env-file", "deploy/dynamodb.env") as stack:
+    with Stack(engine, compose, "--env-file", "deploy/dynamodb.env") as stack:
         dynamodb(stack)
-    if shutil.which(V1[0]):
-        say("the same file with " + engine.run(*V1, "version", "--short").strip())
-        with Stack(engine, V1) as stack:
+    for other in others:
+        say("the same file with " + engine.run(*other, "version", "--short").strip())
+        with Stack(engine, other) as stack:
             short_story(stack)
     if engine.is_ours:
         images.make_debian(engine, 12)
@@ -392,10 +402,11 @@ def main():
     try:
         with Engine(folder) as engine:
             prepare(engine, {**STAND_INS, **(STAND_INS_OF_PROFILES if options.all else {})})
-            with Stack(engine, V2) as stack:
+            found = versions(engine)
+            with Stack(engine, found[0]) as stack:
                 story(stack)
             if options.all:
-                run_all(engine)
+                run_all(engine, *found)
     except CannotStart as why:
         print(f"NOT RUN: no Docker Engine: {why}")
         return SKIPPED
