@@ -41,12 +41,18 @@ class Engine:
     def is_ours(self):
         return self.process is not None
 
+    def succeeds(self, *words):
+        return subprocess.run(["docker", *words], env=self.environment, timeout=START_S,
+                              capture_output=True, check=False).returncode == 0
+
     def answers(self):
         try:
-            return subprocess.run(["docker", "version"], env=self.environment, timeout=START_S,
-                                  capture_output=True, check=False).returncode == 0
+            return self.succeeds("version")
         except FileNotFoundError:
             raise CannotStart("no program docker: scripts/install-deps.sh compose") from None
+
+    def can_pull(self, image):
+        return self.succeeds("pull", "--quiet", image)
 
     def start(self):
         if os.geteuid() != 0:

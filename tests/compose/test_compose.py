@@ -138,7 +138,22 @@ def check_image(engine, release):
     inside = engine.docker("run", "--rm", "--entrypoint", "cat", "hoist", "/etc/debian_version")
     assert inside.startswith(f"{release}."), inside
     assert "hoist 0." in engine.docker("run", "--rm", "hoist", "version")
+    check_alone(engine)
     say(f"an image on Debian {release}: {image['Size'] / 1e6:.1f} MB")
+
+
+def check_alone(engine):
+    """Without a word it is `hoist serve`, well, and ends in order."""
+    name = engine.docker("run", "--detach", "--read-only", "--cap-drop", "ALL", "hoist").strip()
+
+    def state():
+        return json.loads(engine.docker("inspect", name))[0]["State"]
+    try:
+        until(lambda: state()["Health"]["Status"] == "healthy", "the health of hoist serve")
+        engine.docker("stop", name)
+        assert state()["ExitCode"] == 0, state()
+    finally:
+        engine.docker("rm", "--force", name)
 
 
 def check_containers(stack):
@@ -351,6 +366,8 @@ def prepare(engine, stand_ins):
     """Two things beside each other: it is the network that is slow."""
     if not engine.is_ours:
         say("with the engine that runs here")
+        if not engine.can_pull("debian:13-slim"):
+            raise CannotStart("the one that runs here cannot pull images")
         build(engine, 13)
         return
     say("with an engine of our own, and images made of Debian packages")
