@@ -20,7 +20,7 @@ PUBLISHED = {"front": "${HOIST_HTTP:-127.0.0.1:8080}:8080",
 WORKER_DRAIN_MS = 30000  # of an option of the SDK, workers/c/settings.c
 # What the builder of Docker 20.10, or docker-compose 1.29, does not know.
 TOO_NEW = {"# syntax=": "a frontend that is pulled", "<<": "a heredoc",
-           "@sha256:": "a digest", "--mount": "a mount", "pull_policy": "a forced pull"}
+           "@sha256:": "a digest", "--mount": "a mount", "pull_policy: always": "a forced pull"}
 
 
 def read(name):
