@@ -8,6 +8,9 @@ import subprocess
 
 MIRROR = os.environ.get("MIRROR", "http://deb.debian.org/debian")
 NAMES = {12: "bookworm", 13: "trixie"}
+# Else a package that merges /usr comes with all of Perl.
+MERGED = {12: ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", "--include=usr-is-merged"],
+          13: []}
 HERE = pathlib.Path(__file__).resolve().parent
 AWS = HERE.parent / "aws"
 TRUSTED = "/etc/ssl/certs/ca-certificates.crt"  # by whoever runs this
@@ -20,7 +23,7 @@ DPKG = ["path-exclude=/usr/share/doc/*", "path-exclude=/usr/share/man/*",
 def make_debian(engine, release):
     """debian:N-slim."""
     made = subprocess.Popen(
-        ["mmdebstrap", "--quiet", "--variant=minbase",
+        ["mmdebstrap", "--quiet", "--variant=minbase", *MERGED[release],
          *(f"--dpkgopt={option}" for option in DPKG), NAMES[release], "-", MIRROR],
         stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     engine.docker("import", "-", f"debian:{release}-slim", stdin=made.stdout)
