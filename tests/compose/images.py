@@ -22,12 +22,14 @@ DPKG = ["path-exclude=/usr/share/doc/*", "path-exclude=/usr/share/man/*",
 
 def make_debian(engine, release):
     """debian:N-slim."""
-    made = subprocess.Popen(
-        ["mmdebstrap", "--quiet", "--variant=minbase", *MERGED[release],
-         *(f"--dpkgopt={option}" for option in DPKG), NAMES[release], "-", MIRROR],
-        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", *MERGED[release],
+               *(f"--dpkgopt={option}" for option in DPKG), NAMES[release], "-", MIRROR]
+    log = engine.folder / f"debian-{release}.log"
+    with open(log, "wb") as told:
+        made = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                stderr=told)
     engine.docker("import", "-", f"debian:{release}-slim", stdin=made.stdout)
-    assert made.wait() == 0, "mmdebstrap failed"
+    assert made.wait() == 0, log.read_text(errors="replace")[-2000:]
 
 
 def make_context(engine, has_node):
