@@ -171,6 +171,8 @@ static bool has_same_keys(const allow_list_t *self, const allowed_t *keys,
 {
     bool is_same = self->count == count;
 
+    must(count == 0 || keys != NULL);
+    must(self->count == 0 || self->keys != NULL);
     for (size_t i = 0; is_same && i < count; i++) {
         is_same = compare(&self->keys[i], &keys[i]) == 0;
     }
@@ -292,7 +294,7 @@ const allowed_t *allow_list_find(const allow_list_t *self, const char *key)
 {
     allowed_t wanted = {.number = 0};
 
-    if (self->count == 0) {
+    if (self->count == 0 || self->keys == NULL) {
         return NULL;
     }
     memcpy(wanted.key, key, strnlen(key, CURVE_KEY_TEXT));

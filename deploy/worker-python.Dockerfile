@@ -1,8 +1,8 @@
 # The worker of workers/examples/echo.py.
 FROM python:3-slim
 WORKDIR /app
-COPY deploy/requirements.txt .
-RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+COPY deploy/worker-python.txt .
+RUN pip install --no-cache-dir --disable-pip-version-check -r worker-python.txt
 COPY workers/examples/echo.py .
 USER 10001:10001
 ENTRYPOINT ["python3", "echo.py"]

@@ -282,10 +282,9 @@ static void answer_page(const hub_t *hub, link_t *link,
     buf_init(&page.rows, PAGE_BYTES + ROW_MAX);
     buf_init(&rows, PAGE_BYTES + ROW_MAX + 8);
     buf_init(&options, 256);
-    int rc = parse_place(wire_map_str(query->options, "cursor"), &page.place);
-    if (rc < 0) {
+    if (parse_place(wire_map_str(query->options, "cursor"), &page.place) < 0) {
         result.status = 400;
-    } else if ((rc = put_page(hub, group, &page, &rows, &options)) < 0) {
+    } else if (put_page(hub, group, &page, &rows, &options) < 0) {
         result.status = 503;
     } else {
         result.rows = (wire_bytes_t){rows.data, rows.len};

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    wire_bytes_t parts[PARTS_MAX], answer[ZAP_ANSWER];
+    wire_bytes_t parts[PARTS_MAX] = {{NULL, 0}}, answer[ZAP_ANSWER];
     zap_question_t question;
     size_t count = 0, at = 0;
 

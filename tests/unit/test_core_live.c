@@ -194,7 +194,7 @@ static void a_gateway_that_says_nothing_in_time_is_504(void **state)
     while (takes(worker, &message)) {
         assert_int_not_equal(message.kind, KIND_RESULT);
     }
-    time_passes(2 * SWEEP_MS);
+    time_passes((int64_t)2 * SWEEP_MS);
     gets_result(worker, 1, 504);
     tells_status(gateway, late, 200);
     tells_status(gateway, is_asked(gateway, client->id), 404);
@@ -517,7 +517,7 @@ static void gateways_that_take_too_long_together_are_504(void **state)
     forgets(worker);
     tells_count(one, id, 40);
     forgets(two);
-    time_passes(3 * SWEEP_MS);
+    time_passes((int64_t)3 * SWEEP_MS);
     gets_result(worker, 1, 504);
 }
 
