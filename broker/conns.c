@@ -4,6 +4,7 @@
 #include "base/xalloc.h"
 #include "broker/keeper.h"
 #include "broker/sweep.h"
+#include "broker/watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -164,6 +165,7 @@ void conns_reap(core_t *core, conn_t *conn)
     gateway_t *gateway = conn->gateway;
     must(list_is_empty(&conn->queued));
     keeper_forget(core, conn);
+    watch_forget(conn);
     record_drop(conn->record);
     free(conn);
     gateway->conns--;

@@ -12,6 +12,7 @@
 #include "broker/queries.h"
 #include "broker/requests.h"
 #include "broker/sweep.h"
+#include "broker/watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,13 +81,14 @@ static int put_gateway_options(const core_t *core, const gateway_t *gateway,
     const broker_options_t *options = &core->options;
     bool was_ended = gateway_was_ended(core, hello);
     int64_t settles_ms = core->born_ms + options->settle_ms - core->now_ms;
-    int rc = wire_put_map(out, 5);
+    int rc = wire_put_map(out, 6);
 
     if (rc == 0 &&
         (rc = put_option(out, "settles_ms",
                          settles_ms > 0 ? (uint64_t)settles_ms : 0)) == 0 &&
         (rc = put_option(out, "session", gateway->session)) == 0 &&
         (rc = put_flag(out, "ended", was_ended)) == 0 &&
+        (rc = put_flag(out, "presence", core->is_watched)) == 0 &&
         (rc = put_option(out, "window", (uint64_t)options->gateway_window)) ==
             0) {
         rc = put_option(out, "window_bytes",
@@ -253,6 +255,10 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
     }
     copy_text(peer->name, hello->name);
     peer->liveness_ms = liveness_of(core, hello);
+    if (wire_is(hello->role, "gateway") &&
+        wire_map_bool(hello->options, "presence", false)) {
+        watch_expect(core);
+    }
     if (!has_role(peer) && start_role(core, peer, hello) < 0) {
         return;
     }
@@ -471,6 +477,7 @@ void core_end(core_t *core)
     expire_requests(core);
     tick(core);
     sweep_step(core);
+    watch_step(core);
     pushes_settle(core);
     flush_all(core);
     /* What the end of an unreachable peer makes leaves in the same turn. */
@@ -518,8 +525,8 @@ void core_drain(core_t *core)
     flush_all(core);
 }
 
-/* DISCONNECTs of gateways that nobody serves now: they are said again to our
- * successor. */
+/* DISCONNECTs and PRESENCEs of gateways that nobody serves now: they are said
+ * again to our successor. */
 static uint64_t count_stranded(const core_t *core)
 {
     uint64_t count = 0;
@@ -528,7 +535,7 @@ static uint64_t count_stranded(const core_t *core)
         const conn_t *conn = list_entry(link, conn_t, queued);
         const request_t *first =
             list_entry(list_peek(&conn->waiting), request_t, link);
-        count += first->event == EVENT_DISCONNECT && !first->is_answered;
+        count += !event_is_counted(first->event) && !first->is_answered;
     }
     return count;
 }

@@ -11,6 +11,7 @@
 #include "broker/pushes.h"
 #include "broker/requests.h"
 #include "broker/sweep.h"
+#include "broker/watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -159,15 +160,54 @@ static uint64_t find_conn(core_t *core, gateway_t *gateway,
 }
 
 /*
- * A DISCONNECT said again after a broken link, while the first is under way.
- * A gateway forgets a connection when it is answered, which must not be before
- * a handler knows: the later question gets the handler's answer.
+ * A DISCONNECT or PRESENCE said again after a broken link, while the first is
+ * under way.  A gateway forgets a connection, or a change, when it is answered,
+ * which must not be before a handler knows: the later question gets the
+ * handler's answer.
  */
-static void repeat_farewell(core_t *core, request_t *farewell,
-                            const message_request_t *again)
+static void repeat(core_t *core, request_t *first,
+                   const message_request_t *again)
 {
-    refuse(core, farewell->conn->gateway, farewell->gateway_id, 200);
-    farewell->gateway_id = again->id;
+    refuse(core, first->conn->gateway, first->gateway_id, 200);
+    first->gateway_id = again->id;
+}
+
+/* What the event is, if it is said again; or NULL. */
+static request_t *first_of(const conn_t *conn, uint64_t event)
+{
+    return event == EVENT_PRESENCE ? conn->telling : conn->farewell;
+}
+
+/* What follows for the connection from the request that it now has. */
+static void note_event(core_t *core, request_t *request,
+                       const message_request_t *given)
+{
+    conn_t *conn = request->conn;
+
+    if (given->event == EVENT_DISCONNECT) {
+        conn->state = CONN_CLOSING;
+        conn->farewell = request;
+    } else if (given->event == EVENT_PRESENCE) {
+        core->stats.presences++;
+        conn->telling = request;
+        watch_told(conn, given->details);
+    }
+    if (event_is_counted(given->event)) {
+        conn->gateway->held++;
+        conn->gateway->held_bytes += request->size;
+    }
+}
+
+/* There is no memory for it. */
+static void drop_event(core_t *core, conn_t *conn, uint64_t event)
+{
+    if (event == EVENT_DISCONNECT) {
+        log_err("BROKER-MEMORY", "a DISCONNECT was lost");
+    }
+    if (event_is_edge(event)) {
+        conns_unlist(core, conn); /* its slot is free for the next */
+        conns_reap(core, conn);
+    }
 }
 
 static int64_t due_of(const core_t *core, const message_request_t *request)
@@ -194,25 +234,17 @@ static void on_request(core_t *core, gateway_t *gateway,
         return;
     }
     uint64_t status = find_conn(core, gateway, given, &conn);
-    if (status == 0 && conn->farewell != NULL) {
-        repeat_farewell(core, conn->farewell, given);
+    if (status == 0 && first_of(conn, given->event) != NULL) {
+        repeat(core, first_of(conn, given->event), given);
         return;
     }
     request_t *request = status == 0 ? requests_take(&core->requests) : NULL;
     if (request == NULL) {
         refuse(core, gateway, given->id, status == 0 ? 500 : status);
-        if (status == 0 && given->event == EVENT_DISCONNECT) {
-            log_err("BROKER-MEMORY", "a DISCONNECT was lost");
-        }
-        if (status == 0 && given->event != EVENT_MESSAGE) {
-            conns_unlist(core, conn); /* its slot is free for the next */
-            conns_reap(core, conn);
+        if (status == 0) {
+            drop_event(core, conn, given->event);
         }
         return;
-    }
-    if (given->event == EVENT_DISCONNECT) {
-        conn->state = CONN_CLOSING;
-        conn->farewell = request;
     }
     request->conn = conn;
     request->event = (uint8_t)given->event;
@@ -220,31 +252,38 @@ static void on_request(core_t *core, gateway_t *gateway,
     request->number = given->number;
     request->size = (uint32_t)message->size;
     request->due_ms = due_of(core, given);
-    if (event_is_counted(given->event)) {
-        gateway->held++;
-        gateway->held_bytes += message->size;
-    }
+    note_event(core, request, given);
     dispatch_request(core, request,
                      &(parts_t){given->route, given->body, given->details});
 }
 
 /* --- SYNC ---------------------------------------------------------------- */
 
-/* [connection, context] */
-static int get_line(const gateway_t *gateway, wire_cursor_t *in, conn_id_t *id,
-                    wire_bytes_t *context)
+/* A line of a SYNC; lent. */
+typedef struct {
+    conn_id_t id;
+    wire_bytes_t context;
+    wire_bytes_t groups; /* array; empty when it is left out */
+} line_t;
+
+/* [connection, context, groups?] */
+static int get_line(const gateway_t *gateway, wire_cursor_t *in, line_t *line)
 {
     uint32_t count;
     wire_bytes_t text;
 
+    *line = (line_t){.groups = {NULL, 0}};
+
     if (wire_get_array(in, &count) < 0 || count < 2 ||
-        wire_get_str(in, &text) < 0 || wire_get_raw_map(in, context) < 0 ||
-        context->len > CONTEXT_MAX ||
-        conn_id_parse(text.data, text.len, id) < 0 ||
-        id->loop != gateway->loop) {
+        wire_get_str(in, &text) < 0 ||
+        wire_get_raw_map(in, &line->context) < 0 ||
+        line->context.len > CONTEXT_MAX ||
+        conn_id_parse(text.data, text.len, &line->id) < 0 ||
+        line->id.loop != gateway->loop ||
+        (count > 2 && wire_get_raw_array(in, &line->groups) < 0)) {
         return -EPROTO;
     }
-    for (uint32_t i = 2; i < count; i++) {
+    for (uint32_t i = 3; i < count; i++) {
         if (wire_get_raw(in, &text) < 0) {
             return -EPROTO;
         }
@@ -253,18 +292,18 @@ static int get_line(const gateway_t *gateway, wire_cursor_t *in, conn_id_t *id,
 }
 
 /* It opened at a time, or at a broker, that we know nothing of. */
-static int add_open(core_t *core, gateway_t *gateway, const conn_id_t *id,
-                    wire_bytes_t context)
+static int add_open(core_t *core, gateway_t *gateway, const line_t *line)
 {
     conn_t *conn;
 
-    int rc = conns_add(core, gateway, id, context, &conn);
+    int rc = conns_add(core, gateway, &line->id, line->context, &conn);
     if (rc < 0) {
         return rc; /* -EEXIST: two connections in one slot */
     }
     conn->state = CONN_OPEN;
     conn->round = gateway->round;
     conn->is_stored = true; /* by the broker that had it before */
+    watch_listed(conn, line->groups);
     keeper_save(core, conn);
     return 0;
 }
@@ -272,13 +311,12 @@ static int add_open(core_t *core, gateway_t *gateway, const conn_id_t *id,
 static int sync_one(core_t *core, gateway_t *gateway,
                     const message_sync_t *sync, wire_cursor_t *in)
 {
-    wire_bytes_t context;
-    conn_id_t id;
+    line_t line;
 
-    if (get_line(gateway, in, &id, &context) < 0) {
+    if (get_line(gateway, in, &line) < 0) {
         return -EPROTO;
     }
-    conn_t *conn = conns_find_in(gateway, &id);
+    conn_t *conn = conns_find_in(gateway, &line.id);
     if (sync->change == SYNC_DROP) {
         if (conn != NULL) {
             core->stats.moved_out++;
@@ -296,7 +334,7 @@ static int sync_one(core_t *core, gateway_t *gateway,
         if (core->disconnect_gone_ms < core->born_ms) {
             core->disconnect_gone_ms = core->born_ms;
         }
-        return add_open(core, gateway, &id, context);
+        return add_open(core, gateway, &line);
     }
     /* Named by a later list, its end was on its way when that was made. */
     if (gateway->was_synced) {
@@ -304,7 +342,7 @@ static int sync_one(core_t *core, gateway_t *gateway,
     }
     /* Older than we are: so may be those who serve its end. */
     core->disconnect_gone_ms = core->now_ms;
-    return add_open(core, gateway, &id, context);
+    return add_open(core, gateway, &line);
 }
 
 /* What the list does not name is over, whatever we were told before: the

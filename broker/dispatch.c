@@ -7,6 +7,7 @@
 #include "broker/peers.h"
 #include "broker/requests.h"
 #include "broker/routing.h"
+#include "broker/watch.h"
 
 #include <errno.h>
 
@@ -186,6 +187,7 @@ static void keep_parts(request_t *request, const serves_t *terms,
                        const parts_t *parts)
 {
     request->is_again = request->event == EVENT_DISCONNECT ||
+                        request->event == EVENT_PRESENCE ||
                         request->attempt <= terms->redeliver;
     if (!request->is_again && request->attempt == 1 && request->letter == 0) {
         request_release_parts(request);
@@ -386,6 +388,9 @@ void dispatch_request(core_t *core, request_t *request, const parts_t *parts)
     if (request_has_deadline(request)) {
         wheel_arm(&core->wheel, &request->deadline, request->due_ms);
     }
+    if (request->event == EVENT_PRESENCE) {
+        (void)request_hold(request, parts); /* for outcome.c */
+    }
     conn->is_busy = true;
     admit(core, request, parts);
     conn->is_busy = was_busy;
@@ -439,27 +444,51 @@ static int put_end(buf_t *out, uint64_t code, const char *reason)
                : 0;
 }
 
-static void queue_disconnect(core_t *core, conn_t *conn, uint64_t code,
-                             const char *reason)
+/* An event of our own making, its details in core->scratch.  -ENOMEM. */
+static int queue_own(core_t *core, conn_t *conn, event_t event,
+                     const char *route)
 {
     request_t *request = requests_take(&core->requests);
-
-    buf_reset(&core->scratch, CONTEXT_MAX);
-    if (request == NULL || put_end(&core->scratch, code, reason) < 0) {
-        log_err("BROKER-MEMORY", "a DISCONNECT was lost");
-        return;
-    }
     parts_t parts = {
-        .route = wire_bytes("$disconnect"),
+        .route = wire_bytes(route),
         .details = {core->scratch.data, core->scratch.len},
     };
+
+    if (request == NULL) {
+        return -ENOMEM;
+    }
     request->conn = conn;
-    request->event = EVENT_DISCONNECT;
+    request->event = (uint8_t)event;
     request->is_answered = true;
     request->number = 0;
     request->due_ms = core->now_ms + DISCONNECT_MS;
-    core->stats.disconnects_made++;
     dispatch_request(core, request, &parts);
+    return 0;
+}
+
+/* It is in no group any more: nobody else is left to say so. */
+static void queue_presence(core_t *core, conn_t *conn)
+{
+    buf_reset(&core->scratch, CONTEXT_MAX);
+    int rc = watch_put_end(core, conn);
+    if (rc == 0) {
+        core->stats.presences_made++;
+        rc = queue_own(core, conn, EVENT_PRESENCE, "$presence");
+    }
+    if (rc == -ENOMEM) {
+        log_err("BROKER-MEMORY", "a PRESENCE was lost");
+    }
+}
+
+static void queue_disconnect(core_t *core, conn_t *conn, uint64_t code,
+                             const char *reason)
+{
+    buf_reset(&core->scratch, CONTEXT_MAX);
+    core->stats.disconnects_made++;
+    if (put_end(&core->scratch, code, reason) < 0 ||
+        queue_own(core, conn, EVENT_DISCONNECT, "$disconnect") < 0) {
+        log_err("BROKER-MEMORY", "a DISCONNECT was lost");
+    }
 }
 
 /* A CONNECT that no worker has seen need not be. */
@@ -486,6 +515,7 @@ void dispatch_end(core_t *core, conn_t *conn, uint64_t code, const char *reason)
         forget_connect(core, conn);
     } else if (conn->state == CONN_OPEN) {
         conn->state = CONN_CLOSING;
+        queue_presence(core, conn);
         queue_disconnect(core, conn, code, reason);
     }
     conn->is_busy = was_busy;

@@ -6,6 +6,7 @@
 #include "broker/keeper.h"
 #include "broker/peers.h"
 #include "broker/requests.h"
+#include "broker/watch.h"
 #include "proto/context.h"
 
 #include <errno.h>
@@ -49,7 +50,7 @@ void outcome_status(core_t *core, request_t *request, uint64_t status)
 void outcome_fail(core_t *core, request_t *request, uint64_t status)
 {
     outcome_status(core, request, status);
-    if (request->event != EVENT_MESSAGE) {
+    if (event_is_edge(request->event)) {
         request->conn->state = CONN_CLOSING;
         conns_unlist(core, request->conn);
     }
@@ -65,6 +66,9 @@ void outcome_finish(core_t *core, request_t *request)
     wheel_cancel(&core->wheel, &request->deadline);
     if (conn->farewell == request) {
         conn->farewell = NULL;
+    }
+    if (conn->telling == request) {
+        conn->telling = NULL;
     }
     requests_give(&core->requests, request);
     core->stats.requests--;
@@ -255,6 +259,21 @@ void outcome_left(core_t *core, request_t *request)
     conns_reap(core, conn);
 }
 
+/* --- PRESENCE ------------------------------------------------------------ */
+
+/* 200, whatever the handler said of it: it was told; or 503: it was not. */
+static void present(core_t *core, request_t *request, uint64_t status)
+{
+    bool is_lost = status == 503 && !request->conn->is_listed;
+
+    core->stats.presences_lost += is_lost; /* no gateway says it again */
+    if (status == 503 && !is_lost && request->held != NULL) {
+        watch_untold(request->conn, request_parts(request).details);
+    }
+    outcome_status(core, request, status);
+    outcome_finish(core, request);
+}
+
 /* --- without a worker ---------------------------------------------------- */
 
 /* No worker serves its route. */
@@ -269,6 +288,10 @@ static void end_unserved(core_t *core, request_t *request)
     }
     if (request->event == EVENT_DISCONNECT) {
         disconnect(core, request);
+        return;
+    }
+    if (request->event == EVENT_PRESENCE) {
+        present(core, request, 503);
         return;
     }
     core->stats.no_worker++;
@@ -297,6 +320,7 @@ static message_reply_t readable(core_t *core, const request_t *request,
 {
     bool goes_nowhere =
         request->event == EVENT_DISCONNECT ||
+        request->event == EVENT_PRESENCE ||
         (request->event == EVENT_CONNECT && is_success(reply->status));
 
     if (goes_nowhere || message_body_is_valid(&reply->body)) {
@@ -322,6 +346,10 @@ void outcome_reply(core_t *core, request_t *request, worker_t *worker,
     }
     if (request->event == EVENT_DISCONNECT) {
         disconnect(core, request);
+        return;
+    }
+    if (request->event == EVENT_PRESENCE) {
+        present(core, request, 200);
         return;
     }
     outcome_answer(core, request, &reply);

@@ -40,10 +40,11 @@ parts_t request_parts(const request_t *self);
 
 void request_release_parts(request_t *self);
 
-/* Nobody waits for a DISCONNECT or a letter: they have all the time. */
+/* Nobody waits for a DISCONNECT, a PRESENCE or a letter: they have all the
+ * time. */
 static inline bool request_has_deadline(const request_t *self)
 {
-    return self->event != EVENT_DISCONNECT && self->letter == 0;
+    return event_is_counted(self->event) && self->letter == 0;
 }
 
 #endif

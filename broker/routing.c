@@ -55,7 +55,8 @@ static int next_offer(wire_cursor_t *in, offer_t *offer)
 static bool is_reserved(wire_bytes_t key)
 {
     return key.data[0] == '$' && !wire_is(key, "$connect") &&
-           !wire_is(key, "$disconnect") && !wire_is(key, "$default");
+           !wire_is(key, "$disconnect") && !wire_is(key, "$default") &&
+           !wire_is(key, "$presence");
 }
 
 const char *routing_check(wire_bytes_t routes)
@@ -79,7 +80,7 @@ const char *routing_check(wire_bytes_t routes)
         }
         if (is_reserved(offer.key)) {
             return "a route key begins with $ and is none of $connect, "
-                   "$disconnect, $default";
+                   "$disconnect, $default, $presence";
         }
     }
     return NULL;
@@ -175,6 +176,15 @@ static void desert(core_t *core, route_t *route)
     }
 }
 
+void routing_expect(core_t *core, wire_bytes_t key)
+{
+    route_t *route = find_or_add(core, key);
+
+    if (route != NULL) {
+        desert(core, route);
+    }
+}
+
 /* Free a route that no crew serves; who waited for it is an orphan now. */
 static void close_route(core_t *core, route_t *route, list_t *orphans)
 {
@@ -188,6 +198,9 @@ static void close_route(core_t *core, route_t *route, list_t *orphans)
     }
     if (wire_is((wire_bytes_t){route->key, route->key_len}, "$disconnect")) {
         core->disconnect_gone_ms = route->deserted_ms;
+    }
+    if (wire_is((wire_bytes_t){route->key, route->key_len}, "$presence")) {
+        core->watch_era++;
     }
     list_remove(&route->hashed);
     list_remove(&route->deserted);

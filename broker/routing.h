@@ -43,6 +43,9 @@ void routing_close_deserted(core_t *core, list_t *orphans);
 /* The route of this key, or NULL: some crew serves it, or it is deserted. */
 route_t *routing_find(core_t *core, wire_bytes_t key);
 
+/* Nobody serves it, but it is waited for as if somebody just had. */
+void routing_expect(core_t *core, wire_bytes_t key);
+
 /* May its messages overtake others of their connection?  If all who serve it
  * say so. */
 bool routing_is_unordered(const route_t *route);

@@ -30,6 +30,7 @@ typedef struct conn conn_t;
 typedef struct request request_t;
 typedef struct crew crew_t;
 typedef struct route route_t;
+typedef struct known known_t;       /* groups of a connection: watch.c */
 typedef struct interest interest_t; /* of a gateway in a name: interests.c */
 
 /* --- peers -------------------------------------------------------------- */
@@ -176,6 +177,8 @@ struct conn {
     worker_t *worker;    /* that holds its requests in flight */
     route_t *route;      /* that it waits for, when QUEUE_ROUTE */
     request_t *farewell; /* its gateway's DISCONNECT, until it is done */
+    request_t *telling;  /* its gateway's PRESENCE, likewise */
+    known_t *groups;     /* owned; NULL: none that a handler was told of */
     request_t *held;     /* CONNECT or DISCONNECT that waits for the store */
     list_t waiting;      /* requests: the mailbox */
     list_t queued;
@@ -360,6 +363,10 @@ struct core {
     sweep_t sweep;
     list_t queries;         /* of workers, under way at the store */
     uint64_t next_question; /* id of a QUERY to a gateway */
+
+    bool is_watched;     /* gateways were told that $presence is served */
+    uint32_t watch_era;  /* grows when it is not any more, … */
+    uint32_t watch_told; /* … and this is what they were told of */
 
     list_t crews;
     list_t deserted; /* routes without a crew, oldest first */

@@ -2,6 +2,7 @@
 #include "gateway/delivery.h"
 
 #include "base/hash.h"
+#include "gateway/presence.h"
 #include "proto/context.h"
 
 #include <errno.h>
@@ -261,8 +262,10 @@ void delivery_join(hub_t *hub, link_t *link, message_kind_t kind,
         hub_put_gone_to(hub, link, join->conn, join->from);
     } else if (kind == KIND_JOIN) {
         enter(hub, link, session, join);
+        presence_touch(session);
     } else {
         quit(hub, session, join->group);
+        presence_touch(session);
     }
     give_credit(link, 0);
 }

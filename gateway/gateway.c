@@ -20,6 +20,7 @@
 #include "gateway/delivery.h"
 #include "gateway/hub.h"
 #include "gateway/managing.h"
+#include "gateway/presence.h"
 #include "gateway/report.h"
 #include "gateway/view.h"
 
@@ -366,7 +367,8 @@ static void on_idle(struct ev_loop *loop, ev_idle *watcher, int events)
 
 static void hurry_when_busy(gateway_t *self)
 {
-    if (delivery_is_busy(self->hub) || busiest_is_walking(self->hub)) {
+    if (delivery_is_busy(self->hub) || busiest_is_walking(self->hub) ||
+        presence_is_busy(self->hub)) {
         ev_idle_start(self->actor.loop, &self->busy);
     } else {
         ev_idle_stop(self->actor.loop, &self->busy);

@@ -9,6 +9,7 @@
 #include "gateway/delivery.h"
 #include "gateway/listing.h"
 #include "gateway/placement.h"
+#include "gateway/presence.h"
 #include "gateway/telling.h"
 
 #include <errno.h>
@@ -216,6 +217,9 @@ static void take_reply(hub_t *self, link_t *link, const message_reply_t *reply)
     case EVENT_MESSAGE:
         session_message_reply(session, reply, reply->id, request.size);
         return;
+    case EVENT_PRESENCE:
+        presence_reply(session, reply->status);
+        return;
     default:
         session_disconnect_reply(session);
         return;
@@ -294,8 +298,10 @@ static void take_close(hub_t *self, link_t *link, const message_close_t *close)
 
 static void greet(hub_t *self, link_t *link)
 {
-    link_greet(link, self->now_ms, self->boot, self->options.name,
-               self->options.require_connect);
+    link_greeting_t greeting = {self->options.require_connect,
+                                presence_is_watched(self)};
+
+    link_greet(link, self->now_ms, self->boot, self->options.name, greeting);
 }
 
 /*
@@ -321,6 +327,8 @@ static void abandon_requests(hub_t *self, link_t *link)
         } else if (request.event == EVENT_MESSAGE) {
             session->is_bound = true; /* its handler may run all the same */
             session_message_reply(session, &failed, id, request.size);
+        } else if (request.event == EVENT_PRESENCE) {
+            presence_abandoned(session);
         } else {
             session->is_disconnecting = false;
         }
@@ -362,6 +370,8 @@ static void take_welcome(hub_t *self, link_t *link,
     if (meaning == LINK_UNCHANGED) {
         return;
     }
+    presence_watch(self, link,
+                   wire_map_bool(welcome->options, "presence", false));
     log_info("GATEWAY-BROKER-FOUND", "broker=%s boot=%s", link->endpoint,
              link->boot);
     abandon_requests(self, link);
@@ -453,6 +463,9 @@ static void take_message(hub_t *self, link_t *link, const message_t *message)
         return;
     case KIND_CLOSE:
         take_close(self, link, &message->close);
+        return;
+    case KIND_WATCH:
+        presence_watch(self, link, message->watch.presence);
         return;
     case KIND_QUERY:
         answering_query(self, link, &message->query);
@@ -567,6 +580,7 @@ void hub_remove_broker(hub_t *self, link_t *link)
         at++;
     }
     must(list_is_empty(&link->waiting) && list_is_empty(&link->arriving));
+    presence_watch(self, link, false);
     self->links[at] = self->links[--self->link_count];
     self->beginnings[link->number] = link_ending(link);
     forget_former(self, link);
@@ -725,6 +739,7 @@ void hub_end(hub_t *self)
     flush(self);
     reap(self);
     telling_flush(self);
+    presence_step(self);
     for (size_t i = 0; i < self->link_count; i++) {
         telling_step(self, self->links[i]);
         link_settle(self->links[i], self->now_ms);
@@ -764,6 +779,7 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     self->reserve = largest_request(options);
     rand_hex(self->boot);
     delivery_init(self);
+    presence_init(self);
     if (route_expr_compile(options->route_selection_expression,
                            &self->route_expr, error, error_size) < 0) {
         goto fail;

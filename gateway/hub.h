@@ -44,6 +44,14 @@ typedef struct {
     bool is_walking;
 } busiest_t;
 
+/* Who is to be told of its groups: presence.c. */
+typedef struct {
+    list_t changed;  /* session.touched */
+    uint32_t era;    /* grows when nobody watches any more */
+    uint32_t looked; /* slots that were looked at, … */
+    bool is_looking; /* … since somebody began to watch */
+} presences_t;
+
 /* Hand a request to who answers it: managing_answer, with its number.
  * Returns 0, or -EAGAIN. */
 typedef int hub_ask_fn(void *user, uint64_t number, wire_bytes_t head,
@@ -82,6 +90,7 @@ struct hub {
     groups_t groups;
     fanout_t fanout;
     busiest_t busiest;
+    presences_t presences;
 
     list_t dirty; /* sessions with bytes for the end of turn */
     list_t dead;  /* sessions out of the table, freed at the end of turn */

@@ -76,26 +76,29 @@ static int put_session(buf_t *options, const link_t *self)
     return rc;
 }
 
-static int put_options(buf_t *options, const link_t *self, bool require_connect)
+static int put_options(buf_t *options, const link_t *self,
+                       link_greeting_t greeting)
 {
-    int rc = wire_put_map(options, 4);
+    int rc = wire_put_map(options, 5);
 
     if (rc == 0 && (rc = wire_put_text(options, "loop")) == 0 &&
         (rc = wire_put_uint(options, self->loop)) == 0 &&
         (rc = wire_put_text(options, "require_connect")) == 0 &&
-        (rc = wire_put_bool(options, require_connect)) == 0) {
+        (rc = wire_put_bool(options, greeting.require_connect)) == 0 &&
+        (rc = wire_put_text(options, "presence")) == 0 &&
+        (rc = wire_put_bool(options, greeting.presence)) == 0) {
         rc = put_session(options, self);
     }
     return rc;
 }
 
 void link_greet(link_t *self, int64_t now_ms, const char *boot,
-                const char *name, bool require_connect)
+                const char *name, link_greeting_t greeting)
 {
     buf_t options;
 
     buf_init(&options, 256);
-    int rc = put_options(&options, self, require_connect);
+    int rc = put_options(&options, self, greeting);
     message_hello_t hello = {
         .version = PROTOCOL_VERSION,
         .role = wire_bytes("gateway"),

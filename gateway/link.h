@@ -78,6 +78,7 @@ typedef struct {
     uint32_t named;   /* groups that the list of names has passed, … */
     bool is_naming;   /* … while that goes out */
     bool hears_names; /* it has begun, so changes are told */
+    bool is_watching; /* it says that somebody serves $presence */
 
     char boot[BOOT_ID_MAX + 1]; /* of the broker, "" before the first WELCOME */
     uint64_t session; /* that it gave us: another one means it gave us up */
@@ -114,9 +115,15 @@ void link_fini(link_t *self);
  * request again. */
 uint32_t link_ending(const link_t *self);
 
+/* What a HELLO says beside who we are. */
+typedef struct {
+    bool require_connect;
+    bool presence; /* somebody serves $presence, at this broker or another */
+} link_greeting_t;
+
 /* Say HELLO (again).  name and boot are ours. */
 void link_greet(link_t *self, int64_t now_ms, const char *boot,
-                const char *name, bool require_connect);
+                const char *name, link_greeting_t greeting);
 
 /*
  * Take a WELCOME over.  Unless it is LINK_UNCHANGED the caller abandons what

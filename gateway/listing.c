@@ -2,27 +2,36 @@
 #include "gateway/listing.h"
 
 #include "gateway/placement.h"
+#include "gateway/presence.h"
 #include "gateway/telling.h"
 
 #include <string.h>
 
-#define SYNC_BYTES (1u << 20) /* of the list in one SYNC */
+#define SYNC_BYTES (1u << 20) /* of the list in one SYNC, … */
+#define LINE_BYTES                                                             \
+    (CONTEXT_MAX + PRESENCE_GROUPS_BYTES + 64) /* … and a line               \
+                                                */
 
 /* --- parts --------------------------------------------------------------- */
 
-/* [connection, context] */
-static int put_line(buf_t *list, const conn_id_t *id, wire_bytes_t context)
+/* [connection, context], or with groups behind them. */
+static int put_line(buf_t *list, const conn_id_t *id, wire_bytes_t context,
+                    const buf_t *groups)
 {
     char conn[CONN_ID_TEXT];
     size_t start = list->len;
+    bool has_groups = groups != NULL && groups->len > 0;
 
     conn_id_format(id, conn);
-    int rc = wire_put_array(list, 2);
+    int rc = wire_put_array(list, has_groups ? 3 : 2);
     if (rc == 0 &&
         (rc = wire_put_str(
              list, (wire_bytes_t){(uint8_t *)conn, sizeof conn})) == 0) {
         rc = context.data == NULL ? wire_put_map(list, 0)
                                   : wire_put_raw(list, context);
+    }
+    if (rc == 0 && has_groups) {
+        rc = wire_put_raw(list, (wire_bytes_t){groups->data, groups->len});
     }
     if (rc < 0) {
         list->len = start;
@@ -32,8 +41,14 @@ static int put_line(buf_t *list, const conn_id_t *id, wire_bytes_t context)
 
 static int put_known(buf_t *list, const session_t *session)
 {
-    return put_line(list, &session->id,
-                    (wire_bytes_t){session->context, session->context_len});
+    wire_bytes_t context = {session->context, session->context_len};
+    buf_t groups;
+
+    buf_init(&groups, PRESENCE_GROUPS_BYTES);
+    int rc = presence_put_groups(&groups, session);
+    rc = rc < 0 ? rc : put_line(list, &session->id, context, &groups);
+    buf_fini(&groups);
+    return rc;
 }
 
 static int put_part(link_t *link, const buf_t *entries, uint32_t count,
@@ -97,7 +112,7 @@ static void put_list(hub_t *hub, link_t *link)
     buf_t list;
     uint32_t count = 0;
 
-    buf_init(&list, SYNC_BYTES + CONTEXT_MAX + 64);
+    buf_init(&list, SYNC_BYTES + LINE_BYTES);
     uint32_t slot = gather_known(hub, link, &list, &count);
     bool more = slot < hub->used;
     int rc = put_part(link, &list, count, more, SYNC_LIST);
@@ -138,7 +153,7 @@ static size_t gather_departed(const hub_t *hub, link_t *link, buf_t *list,
         }
         bool is_later = session != NULL && is_on_its_way(link, session);
         if (is_later ? link_depart(link, &id) < 0
-                     : put_line(list, &id, (wire_bytes_t){NULL, 0}) < 0) {
+                     : put_line(list, &id, (wire_bytes_t){NULL, 0}, NULL) < 0) {
             break;
         }
         *count += !is_later;
@@ -156,7 +171,7 @@ static bool put_departed(const hub_t *hub, link_t *link)
     if (link->departed.len == 0) {
         return false;
     }
-    buf_init(&list, SYNC_BYTES + CONTEXT_MAX + 64);
+    buf_init(&list, SYNC_BYTES + LINE_BYTES);
     size_t size = gather_departed(hub, link, &list, &count);
     if (count > 0) {
         rc = put_part(link, &list, count, false, SYNC_DROP);
@@ -209,7 +224,7 @@ static void put_arriving(link_t *link)
     if (list_is_empty(&link->arriving)) {
         return;
     }
-    buf_init(&list, SYNC_BYTES + CONTEXT_MAX + 64);
+    buf_init(&list, SYNC_BYTES + LINE_BYTES);
     uint32_t count = gather_arriving(link, &list);
     int rc = put_part(link, &list, count, false, SYNC_ADD);
     buf_fini(&list);

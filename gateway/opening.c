@@ -13,6 +13,7 @@
 #include "gateway/hub.h"
 #include "gateway/managing.h"
 #include "gateway/placement.h"
+#include "gateway/presence.h"
 #include "proto/context.h"
 
 #include <errno.h>
@@ -585,6 +586,7 @@ static void accept_client(session_t *self, const message_reply_t *reply)
     bool is_kicked = early != NULL && early->kick_code != 0;
     self->early = NULL; /* delivered: nobody is told GONE */
     hub_touch(self->hub, self);
+    presence_touch(self);
     /* Whom the handler closes is not listened to: what came with the head
      * must not reach another handler. */
     buf_drop(&self->in, is_kicked ? self->in.len : request.head_len);

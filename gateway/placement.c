@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/placement.h"
 
+#include "gateway/presence.h"
+
 #define LOOKS_PER_TURN 512 /* sessions, when a broker has joined */
 
 /* --- where --------------------------------------------------------------- */
@@ -166,11 +168,13 @@ void placement_settled(hub_t *hub)
     hub->placed = 0;
 }
 
-static void look_at(session_t *session)
+/* Not while a PRESENCE is under way, which may take as long as it likes: what
+ * is to leave is not read. */
+void placement_look(session_t *session)
 {
-    if (session == NULL || session->link == NULL ||
-        session->link->state != LINK_UP || session->is_ending ||
-        session->is_arriving || session->is_leaving || session->is_bound ||
+    if (session->link == NULL || session->link->state != LINK_UP ||
+        session->is_ending || session->is_arriving || session->is_leaving ||
+        session->is_bound || presence_is_under_way(session) ||
         !(session->is_known || session->is_connecting)) {
         return;
     }
@@ -202,7 +206,10 @@ void placement_step(hub_t *hub)
         return;
     }
     for (int i = 0; i < LOOKS_PER_TURN && hub->placed < hub->used; i++) {
-        look_at(hub->table[hub->placed++]);
+        session_t *session = hub->table[hub->placed++];
+        if (session != NULL) {
+            placement_look(session);
+        }
     }
     hub->is_placing = hub->placed < hub->used;
 }

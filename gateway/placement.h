@@ -33,6 +33,9 @@ void placement_settled(hub_t *hub);
 /* Once a turn: the next of those that are to move. */
 void placement_step(hub_t *hub);
 
+/* Does the session belong to another broker?  Then it begins to leave. */
+void placement_look(session_t *session);
+
 /* The session is to leave its broker: do so, if it is idle, or stay. */
 void placement_leave(session_t *session);
 

@@ -15,6 +15,7 @@
 #include "gateway/hub.h"
 #include "gateway/opening.h"
 #include "gateway/placement.h"
+#include "gateway/presence.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -69,6 +70,7 @@ void session_init(session_t *self, const char *ip)
     list_init(&self->dirty);
     list_init(&self->wait);
     list_init(&self->move);
+    list_init(&self->touched);
     member_init(&self->member);
     wheel_node_init(&self->timer);
     buf_init(&self->in, opening_in_max(options));
@@ -84,6 +86,7 @@ void session_retire(session_t *self)
     list_remove(&self->dirty);
     list_remove(&self->wait);
     list_remove(&self->move);
+    list_remove(&self->touched);
     delivery_end(self);
     wheel_cancel(&self->hub->wheel, &self->timer);
 }
@@ -94,6 +97,7 @@ void session_fini(session_t *self)
     buf_fini(&self->in);
     buf_fini(&self->out);
     early_destroy(&self->early);
+    presence_fini(self);
     free(self->end_reason);
     free(self->context);
 }
@@ -630,9 +634,12 @@ void session_resume(session_t *self)
         return; /* its broker would not know whose it is */
     }
     if (self->is_known && self->is_ending && !self->is_disconnecting) {
-        put_disconnect(self);
+        if (!presence_holds(self)) {
+            put_disconnect(self);
+        }
         return;
     }
+    presence_touch(self);
     if (self->state == SESSION_WAITING) {
         opening_connect(self);
     }

@@ -27,6 +27,7 @@
 #include "proto/message.h"
 
 typedef struct hub hub_t;
+typedef struct presence presence_t; /* what was told of groups: presence.c */
 
 typedef enum {
     SESSION_HEAD,      /* collecting the request head */
@@ -67,11 +68,12 @@ typedef struct {
     uint8_t end_reason_len;
     uint8_t *end_reason; /* owned; UTF-8, which may hold a zero */
 
-    list_t dirty; /* in hub->dirty while `out` waits for the end of turn; in
-                     hub->dead when it is over */
-    list_t wait;  /* in the link's waiting list, or the hub's unplaced one, or
-                     its list of bodies */
-    list_t move;  /* in the link's arriving or told list */
+    list_t dirty;   /* in hub->dirty while `out` waits for the end of turn; in
+                       hub->dead when it is over */
+    list_t wait;    /* in the link's waiting list, or the hub's unplaced one, or
+                       its list of bodies */
+    list_t move;    /* in the link's arriving or told list */
+    list_t touched; /* in hub->presences.changed, or alone */
     wheel_node_t timer;
 
     ws_reader_t reader;
@@ -90,9 +92,10 @@ typedef struct {
     int64_t message_ms;       /* last message in either direction */
     int64_t stuck_ms;         /* since when more than out_soft waits; 0: not */
 
-    member_t member;  /* of the groups that it is in */
-    early_t *early;   /* owned; what workers said before 101, or NULL */
-    uint8_t *context; /* owned; the map for SYNC, NULL before OPEN */
+    member_t member;      /* of the groups that it is in */
+    presence_t *presence; /* owned; NULL: nothing was told of them */
+    early_t *early;       /* owned; what workers said before 101, or NULL */
+    uint8_t *context;     /* owned; the map for SYNC, NULL before OPEN */
     uint32_t context_len;
     char ip[46];
 } session_t;

@@ -102,7 +102,7 @@ static int get_request(wire_cursor_t *in, uint32_t *fields,
                        message_request_t *request)
 {
     if (!take_fields(fields, 8) || wire_get_uint(in, &request->id) < 0 ||
-        wire_get_uint_max(in, EVENT_DISCONNECT, &request->event) < 0 ||
+        wire_get_uint_max(in, EVENT_PRESENCE, &request->event) < 0 ||
         request->event < EVENT_CONNECT || get_conn(in, &request->conn) < 0 ||
         wire_get_str_max(in, ROUTE_KEY_MAX, &request->route) < 0 ||
         request->route.len == 0 || wire_get_body(in, &request->body) < 0 ||
@@ -258,6 +258,15 @@ static int get_interest(wire_cursor_t *in, uint32_t *fields,
     return get_last_uint(in, fields, &interest->session);
 }
 
+static int get_watch(wire_cursor_t *in, uint32_t *fields,
+                     message_watch_t *watch)
+{
+    if (!take_fields(fields, 1) || wire_get_bool(in, &watch->presence) < 0) {
+        return -EPROTO;
+    }
+    return 0;
+}
+
 static int get_fields(wire_cursor_t *in, uint32_t *fields, message_t *message)
 {
     switch (message->kind) {
@@ -296,6 +305,8 @@ static int get_fields(wire_cursor_t *in, uint32_t *fields, message_t *message)
         return get_error(in, fields, &message->error);
     case KIND_INTEREST:
         return get_interest(in, fields, &message->interest);
+    case KIND_WATCH:
+        return get_watch(in, fields, &message->watch);
     case KIND_PONG:
     case KIND_DRAIN:
     case KIND_BYE:
@@ -411,6 +422,8 @@ const char *message_kind_name(message_kind_t kind)
         return "ERROR";
     case KIND_INTEREST:
         return "INTEREST";
+    case KIND_WATCH:
+        return "WATCH";
     }
     return "?";
 }
@@ -654,6 +667,14 @@ int message_put_interest(buf_t *out, const message_interest_t *interest)
     return finish(&put);
 }
 
+int message_put_watch(buf_t *out, const message_watch_t *watch)
+{
+    put_t put = begin(out, KIND_WATCH, 1);
+
+    PUT(&put, wire_put_bool(out, watch->presence));
+    return finish(&put);
+}
+
 static int put_error(buf_t *out, const message_error_t *error)
 {
     put_t put = begin(out, KIND_ERROR, error->from != 0 ? 3 : 2);
@@ -722,6 +743,8 @@ int message_put(buf_t *out, const message_t *message)
         return put_error(out, &message->error);
     case KIND_INTEREST:
         return message_put_interest(out, &message->interest);
+    case KIND_WATCH:
+        return message_put_watch(out, &message->watch);
     case KIND_PONG:
     case KIND_DRAIN:
     case KIND_BYE:

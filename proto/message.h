@@ -72,22 +72,31 @@ typedef enum {
     KIND_WHO = 21,
     KIND_ERROR = 22,
     KIND_INTEREST = 23,
+    KIND_WATCH = 24,
 } message_kind_t;
 
 typedef enum {
     EVENT_CONNECT = 1,
     EVENT_MESSAGE = 2,
-    EVENT_DISCONNECT = 3
+    EVENT_DISCONNECT = 3,
+    EVENT_PRESENCE = 4,
 } event_t;
 
 /*
  * Does the window of a gateway count requests of this event?  Not DISCONNECT:
  * it frees what the broker holds, and one that waits for its worker must not
- * stand in the way of the living (PROTOCOL.md, section 11).
+ * stand in the way of the living (PROTOCOL.md, section 11).  Nor PRESENCE, of
+ * which a connection has one at a time.
  */
 static inline bool event_is_counted(uint64_t event)
 {
-    return event != EVENT_DISCONNECT;
+    return event == EVENT_CONNECT || event == EVENT_MESSAGE;
+}
+
+/* Is a connection there because of it, or no longer? */
+static inline bool event_is_edge(uint64_t event)
+{
+    return event == EVENT_CONNECT || event == EVENT_DISCONNECT;
 }
 
 /* May a CLOSE carry this code (PROTOCOL.md, section 8)? */
@@ -235,6 +244,10 @@ typedef struct {
 } message_interest_t;
 
 typedef struct {
+    bool presence; /* does somebody serve $presence? */
+} message_watch_t;
+
+typedef struct {
     message_kind_t kind;
     size_t size; /* bytes of the whole encoded message; what windows count */
     union {
@@ -255,6 +268,7 @@ typedef struct {
         message_sync_t sync;
         message_error_t error;
         message_interest_t interest;
+        message_watch_t watch;
     };
 } message_t;
 
@@ -295,6 +309,7 @@ int message_put_credit(buf_t *out, const message_credit_t *credit);
 int message_put_ping(buf_t *out, const message_ping_t *ping);
 int message_put_sync(buf_t *out, const message_sync_t *sync);
 int message_put_interest(buf_t *out, const message_interest_t *interest);
+int message_put_watch(buf_t *out, const message_watch_t *watch);
 int message_put_error(buf_t *out, const char *code, const char *text);
 
 /* The ERROR of a gateway, for the sender of a JOIN. */

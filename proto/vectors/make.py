@@ -118,6 +118,12 @@ def requests():
            message("REQUEST", id=8, event=3, connection=CONN, route="$disconnect",
                    body=None, deadline_ms=29000, context={},
                    details={"code": 1006, "reason": "gateway lost"}, number=0, attempt=0))
+    accept("a PRESENCE", pack([4, 9, 4, CONN, "$presence", None, 29000, {},
+                               {"joined": ["den"], "left": ["attic", "hall"]}, 5]),
+           message("REQUEST", id=9, event=4, connection=CONN, route="$presence",
+                   body=None, deadline_ms=29000, context={},
+                   details={"joined": ["den"], "left": ["attic", "hall"]}, number=5,
+                   attempt=0))
     accept("a REPLY without options", pack([5, 1, 200, "hi"]), reply(body="hi"))
     accept("a REPLY that refuses", pack([5, 1, 599, None, None]), reply(status=599))
     options = {"subprotocol": "chat", "headers": [["x-a", "b"]], "user": "ada",
@@ -154,6 +160,8 @@ def the_rest():
            message("INTEREST", change=0, names=[], more=False, session=7),
            message("INTEREST", change=1, names=[["tenant", "t"]], more=False, session=0),
            message("INTEREST", change=2, names=[["tenant", "t"]], more=False, session=0))
+    accept("WATCH", pack([24, True], [24, False]), message("WATCH", presence=True),
+           message("WATCH", presence=False))
     accept("a CLOSE without from", pack([10, CONN, 1000, "bye"]),
            message("CLOSE", connection=CONN, code=1000, reason="bye", **{"from": 0}))
     accept("a CLOSE at its limits", pack([10, CONN, 4999, "r" * 123, 5]),
@@ -216,7 +224,7 @@ def newer_versions():
            array(6, b"\x05", b"\x01", b"\xcc\xc8", b"\xc0", b"\x80", b"\xd4\x01\x00"),
            reply())
     accept("an unknown kind is skipped",
-           pack([24, {"deep": [[["er"]]]}], [17]), {"unknown": 24}, message("PONG"))
+           pack([25, {"deep": [[["er"]]]}], [17]), {"unknown": 25}, message("PONG"))
     accept("the largest kind", pack([255]), {"unknown": 255})
     accept("numbers wider than they need be",
            array(3, b"\xce\x00\x00\x00\x0f", b"\xcf" + bytes(7) + b"\x02", b"\xcd\x00\x03"),
@@ -261,8 +269,8 @@ def malformed_fields():
 
     def request(event=2, conn=CONN, route="echo", body="x", deadline=1, context=None, details=None):
         return pack([4, 1, event, conn, route, body, deadline, context, details, 1])
-    reject("REQUEST with event 0", "an event is 1, 2 or 3", request(event=0))
-    reject("REQUEST with event 4", "an event is 1, 2 or 3", request(event=4))
+    reject("REQUEST with event 0", "an event is 1 to 4", request(event=0))
+    reject("REQUEST with event 5", "an event is 1 to 4", request(event=5))
     reject("REQUEST with a connection of 15 characters", "a connection id has 16 characters",
            request(conn=CONN[:-1]))
     reject("REQUEST with an empty route", "a route key has 1 to 128 bytes", request(route=""))
@@ -285,6 +293,8 @@ def malformed_fields():
     reject("LEAVE of a group of 129 bytes", "a group has 1 to 128 bytes",
            pack([9, "g" * 129, CONN]))
     reject("INTEREST whose names are a map", "names are an array", pack([23, 0, {}]))
+    reject("WATCH without a word", "presence is a bool", pack([24]))
+    reject("WATCH that counts", "presence is a bool", pack([24, 1]))
     reject("INTEREST whose more is a number", "more is a bool", pack([23, 0, [], 1]))
     reject("CLOSE with code 999", "a code is 1000 to 4999", pack([10, CONN, 999, ""]))
     reject("CLOSE with code 5000", "a code is 1000 to 4999", pack([10, CONN, 5000, ""]))

@@ -144,6 +144,10 @@ static void conn_text(char *text, uint32_t loop, uint32_t slot)
 static void put_request(buf_t *out, uint32_t loop, uint32_t slot, event_t event,
                         const char *route)
 {
+    /* {"joined": ["g"], "left": ["h"]} */
+    static const uint8_t news[] = {0x82, 0xa6, 'j',  'o',  'i',  'n', 'e',
+                                   'd',  0x91, 0xa1, 'g',  0xa4, 'l', 'e',
+                                   'f',  't',  0x91, 0xa1, 'h'};
     char conn[CONN_ID_TEXT];
     message_request_t request = {
         .id = slot + 1,
@@ -154,6 +158,9 @@ static void put_request(buf_t *out, uint32_t loop, uint32_t slot, event_t event,
     };
 
     conn_text(conn, loop, slot);
+    if (event == EVENT_PRESENCE) {
+        request.details = (wire_bytes_t){news, sizeof news};
+    }
     if (event == EVENT_MESSAGE) {
         request.body = (body_t){BODY_TEXT, wire_bytes("hello")};
     }
@@ -245,8 +252,8 @@ static void put_result(buf_t *out, uint64_t id, uint8_t detail)
 
 static void put_one(world_t *world, input_t *in, uint8_t peer, buf_t *out)
 {
-    static const char *const routes[] = {"a", "$default", "$connect",
-                                         "$disconnect", "b"};
+    static const char *const routes[] = {"a",           "$default",  "$connect",
+                                         "$disconnect", "$presence", "b"};
     bool is_gateway = peer >= PEERS / 2;
     uint8_t what = next(in), detail = next(in);
     char boot[] = {'b', (char)('a' + peer), (char)('a' + detail % 3), '\0'};
@@ -256,11 +263,12 @@ static void put_one(world_t *world, input_t *in, uint8_t peer, buf_t *out)
         put_hello(out, role_of(is_gateway, detail), boot, peer);
         break;
     case 1:
-        put_ready(out, routes + detail % 3, 1 + detail / 3 % 3, 1 + detail / 9);
+        put_ready(out, routes + detail % 4, 1 + detail / 4 % 3,
+                  1 + detail / 12);
         break;
     case 2:
-        put_request(out, peer, detail / 4, 1 + detail % 3,
-                    routes[next(in) % 5]);
+        put_request(out, peer, detail / 4, 1 + detail % 4,
+                    routes[next(in) % 6]);
         break;
     case 3: {
         message_reply_t reply = {.id = world->last_request[detail % PEERS],

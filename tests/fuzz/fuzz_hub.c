@@ -601,8 +601,11 @@ static void put_group(world_t *world, input_t *in)
     message_join_t join = {.group = wire_bytes("g"),
                            .conn = {(const uint8_t *)client->id, CONN_ID_TEXT}};
 
-    if (detail < 128) {
+    if (detail < 112) {
         put_query(world, detail, next_bytes(in, 31));
+    } else if (detail < 128) {
+        message_watch_t watch = {detail % 4 > 0};
+        must(message_put_watch(&world->out, &watch) == 0);
     } else {
         must(message_put_join(&world->out,
                               detail < 208 ? KIND_JOIN : KIND_LEAVE,

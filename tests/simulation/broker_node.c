@@ -34,6 +34,17 @@ static void probe_when_due(broker_node_t *self)
     }
 }
 
+/* What it had nobody to tell of. */
+static void note_presence(broker_node_t *self)
+{
+    uint64_t lost = core_stats(self->core)->presences_lost;
+
+    if (lost != self->presences_lost) {
+        self->presences_lost = lost;
+        truth_presence_lost();
+    }
+}
+
 /* Its peers keep the rules: it must not count them at fault. */
 static void check_stats(const broker_node_t *self)
 {
@@ -154,6 +165,7 @@ static void end_turn(void *subject, uint32_t life)
         await_answers(self);
     }
     check_stats(self);
+    note_presence(self);
     if (self->drain_until_ms > 0 && may_leave(self)) {
         leave(self);
         return;
@@ -277,6 +289,7 @@ void broker_node_start(broker_node_t *self)
     store_begin(self->store, world_wall_ms() + self->clock_off_ms);
     self->core =
         core_new(&self->options, boot, &ops, self, self->store, world_now_ms());
+    self->presences_lost = 0;
     self->router.is_alive = true;
     tick(self, self->life);
 }

@@ -26,7 +26,8 @@ typedef struct {
     unsigned number; /* among the brokers */
     uint32_t boots;  /* how often it was started */
     bool in_turn;
-    bool is_probed; /* tells truth.h which message comes when */
+    bool is_probed;          /* tells truth.h which message comes when */
+    uint64_t presences_lost; /* as it counts them */
     int64_t stopped_until_ms;
     int64_t probed_ms;
     int probes_due;

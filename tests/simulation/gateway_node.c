@@ -3,6 +3,7 @@
 
 #include "base/xalloc.h"
 #include "gateway/delivery.h"
+#include "gateway/presence.h"
 #include "tests/simulation/truth.h"
 #include "tests/simulation/world.h"
 
@@ -62,6 +63,29 @@ static void send_frames(gateway_node_t *self)
     }
 }
 
+/* A broker at which nobody is told any more forgets what was to be. */
+static void note_presence(const gateway_node_t *self, const link_t *link,
+                          wire_bytes_t frame)
+{
+    wire_cursor_t in = wire_cursor(frame);
+    bool is_watching = link->is_watching;
+    message_t message;
+
+    while (message_decode(&in, &message) == 1) {
+        bool is_welcome = message.kind == KIND_WELCOME;
+        if (!is_welcome && message.kind != KIND_WATCH) {
+            continue;
+        }
+        bool was_watching = is_watching;
+        is_watching = is_welcome ? wire_map_bool(message.welcome.options,
+                                                 "presence", false)
+                                 : message.watch.presence;
+        if (was_watching && !is_watching) {
+            truth_presence_gap(self->hub->loop);
+        }
+    }
+}
+
 /* What a broker that was counted lost still does is beyond knowing. */
 static void watch(gateway_node_t *self, const gateway_stats_t *before)
 {
@@ -88,7 +112,7 @@ static void end_turn(void *subject, uint32_t life)
         hub_end(self->hub);
         watch(self, &before);
         send_frames(self);
-        if (delivery_is_busy(self->hub)) {
+        if (delivery_is_busy(self->hub) || presence_is_busy(self->hub)) {
             world_after(0, hurry, self, life);
         }
     }
@@ -126,6 +150,9 @@ static void look_up(gateway_node_t *self, wire_t *wire)
                world_chance(self->forgets)) {
         world_trace("a broker has no address any more");
         wire_close(wire);
+        if (link->is_watching) {
+            truth_presence_gap(self->hub->loop);
+        }
         hub_remove_broker(self->hub, link);
     }
 }
@@ -216,6 +243,7 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
     begin_turn(self);
     gateway_stats_t before = self->hub->stats;
     note_farewells(self);
+    note_presence(self, link, (wire_bytes_t){bytes, len});
     uint64_t session = link->session;
     uint64_t on_their_way = link_stands(link) ? link->in_flight : 0;
     hub_frame(self->hub, link, bytes, len);

@@ -51,6 +51,9 @@ PROMISES = {
     "nobody else hears": r"is not in it|never was in it|is for user",
     "pushes are counted": r"PUSHED",
     "the store has what is there": r"the store keeps",
+    "presence is told":
+        r"nobody was told that it left|handlers believe it in|, and was in|"
+        r"PRESENCE (after|before)|that it is watched",
 }
 
 
@@ -326,12 +329,13 @@ PLANTS = [
           "a DISCONNECT is not said again when the broker was lost",
           "nothing is left over"),
     Plant("farewell-doubled", "broker/core_gateway.c",
-          "conn->farewell != NULL", "0",
+          "first_of(conn, given->event) != NULL",
+          "first_of(conn, given->event) != NULL && keeper_makes_wait(core)",
           "a DISCONNECT said again comes to a second handler",
           "one DISCONNECT, last"),
     Plant("farewell-early", "broker/core_gateway.c",
-          "farewell->gateway_id = again->id;",
-          "refuse(core, farewell->conn->gateway, again->id, 200);",
+          "first->gateway_id = again->id;",
+          "refuse(core, first->conn->gateway, again->id, 200);",
           "a DISCONNECT said again is answered before a handler has had it",
           "one DISCONNECT, last"),
     Plant("let-in-nobody", "broker/outcome.c",
@@ -343,6 +347,28 @@ PLANTS = [
           "self->is_known = is_accepted && self->state == SESSION_GATED;",
           "the same, of who left while the handler decided",
           "one DISCONNECT, last"),
+
+    # Who is in which group.
+    Plant("presence-without-end", "gateway/session.c",
+          "if (!presence_holds(self)) {", "if (1) {",
+          "a connection ends, and its groups were never left",
+          "presence is told"),
+    Plant("presence-lost", "broker/dispatch.c",
+          "queue_presence(core, conn);\n        queue_disconnect",
+          "queue_disconnect",
+          "whom a lost gateway had never leaves its groups",
+          "presence is told"),
+    Plant("presence-not-again", "gateway/presence.c",
+          "session->presence->is_under_way = false;",
+          "session->presence->is_under_way = false;\n"
+          "        buf_fini(&session->presence->details);",
+          "what was told to a broker that was lost is not told again",
+          "presence is told"),
+    Plant("presence-once", "broker/dispatch.c",
+          "request->event == EVENT_PRESENCE ||\n                        request->attempt",
+          "request->attempt",
+          "what a dead worker was told is not told another",
+          "presence is told"),
 
     # Restarts and broken links.
     Plant("no-greeting", "gateway/link.c",

@@ -98,7 +98,8 @@ static const char *const fault_names[FAULTS] = {
 static struct {
     bool may[FAULTS];
     bool is_chaos;
-    bool has_store; /* that the brokers share */
+    bool has_store;    /* that the brokers share */
+    bool has_presence; /* some worker serves $presence */
     model_table_t table;
     int64_t pause_ms; /* between faults, at most */
     broker_node_t brokers[BROKERS_MAX];
@@ -160,6 +161,18 @@ static const char *const all_routes[] = {
     "$connect", "$disconnect", "one", "two", ROUTE_AGAIN, ROUTE_LOOSE, NULL};
 static const char *const some_routes[] = {
     "$connect", "$disconnect", "one", "lone", ROUTE_AGAIN, ROUTE_LOOSE, NULL};
+static const char *const routes_and_presence[] = {
+    "$connect", "$disconnect", "$presence", "one",
+    "two",      ROUTE_AGAIN,   ROUTE_LOOSE, NULL};
+
+/* The first worker serves all that any does. */
+static const char *const *choose_routes(size_t worker)
+{
+    if (run.has_presence && (worker == 0 || world_chance(2))) {
+        return routes_and_presence;
+    }
+    return worker == 0 || world_chance(2) ? all_routes : some_routes;
+}
 
 static void choose_faults(void)
 {
@@ -180,6 +193,7 @@ static void set_up(void)
     run.broker_count =
         world_chance(2) ? 1 : (size_t)world_between(2, BROKERS_MAX);
     run.has_store = world_chance(2);
+    run.has_presence = world_chance(2);
     if (run.has_store) {
         model_table_init(&run.table);
     }
@@ -199,7 +213,7 @@ static void set_up(void)
     }
     for (size_t i = 0; i < run.worker_count; i++) {
         worker_options_t options = {
-            .routes = i == 0 || world_chance(2) ? all_routes : some_routes,
+            .routes = choose_routes(i),
             .is_stubborn = world_chance(3),
             .window = (uint32_t)world_between(1, 12),
             .window_bytes =
@@ -231,8 +245,10 @@ static void set_broker_chances(broker_node_t *broker, act_t act)
 {
     bool is_chaos = act == CHAOS;
 
-    /* Of two brokers, who knows whose first message comes first? */
-    broker->is_probed = act == PROBE && run.broker_count == 1;
+    /* Of two brokers, who knows whose first message comes first?  And it may
+     * wait behind a PRESENCE. */
+    broker->is_probed =
+        act == PROBE && run.broker_count == 1 && !run.has_presence;
     broker->router.flap = is_chaos && run.may[LINKS_FLAP] ? 3 : 0;
     broker->router.late = act == PROBE ? 0 : 40;
     broker->store_ms = is_chaos && run.may[STORE_SLOW] ? 400 : 5;
@@ -665,9 +681,48 @@ static void stay_away(void)
     }
 }
 
+/* In bits. */
+static uint32_t groups_of(const session_t *session)
+{
+    uint32_t groups = 0;
+
+    list_foreach(node, &session->member.memberships) {
+        const group_t *group = list_entry(node, membership_t, of_member)->group;
+        if (group->type == GROUP_NAMED) {
+            groups |= 1u << (group->bytes[1] - '0');
+        }
+    }
+    return groups;
+}
+
+static void check_session_presence(const session_t *session)
+{
+    char conn[CONN_ID_TEXT];
+
+    conn_id_format(&session->id, conn);
+    if (!session->link->is_watching) {
+        world_broken("%.16s: its broker does not say that it is watched", conn);
+    }
+    truth_present(conn, groups_of(session));
+}
+
+/* What handlers were told is what is. */
+static void check_presence(void)
+{
+    for (size_t i = 0; i < run.gateway_count; i++) {
+        const hub_t *hub = run.gateways[i].hub;
+        for (uint32_t slot = 0; slot < hub->used; slot++) {
+            const session_t *session = hub->table[slot];
+            if (session != NULL && session->state == SESSION_OPEN) {
+                check_session_presence(session);
+            }
+        }
+    }
+}
+
 static void check_probe(void)
 {
-    bool is_burst = !is_window_small();
+    bool is_burst = !is_window_small() && !run.has_presence;
 
     for (size_t i = 0; i < run.client_count; i++) {
         const client_t *client = &run.clients[i];
@@ -858,6 +913,9 @@ static void play(uint64_t seed)
         check_outcomes();
         check_probe();
         check_rows();
+        if (run.has_presence) {
+            check_presence();
+        }
         leave();
     }
     world_run_until(end_ms + LEAVING_MS);
@@ -896,6 +954,8 @@ static void add(truth_counts_t *total)
     total->cries += counts.cries;
     total->cries_heard += counts.cries_heard;
     total->owed += counts.owed;
+    total->presences += counts.presences;
+    total->present += counts.present;
 }
 
 static void print_counts(const truth_counts_t *total)
@@ -903,15 +963,16 @@ static void print_counts(const truth_counts_t *total)
     printf(
         "attempts=%llu opened=%llu sent=%llu answered=%llu failed=%llu "
         "connects=%llu disconnects=%llu redelivered=%llu loose=%llu "
-        "cries=%llu cries_heard=%llu owed=%llu\n",
+        "cries=%llu cries_heard=%llu owed=%llu presences=%llu present=%llu\n",
         (unsigned long long)total->attempts, (unsigned long long)total->opened,
         (unsigned long long)total->sent, (unsigned long long)total->answered,
         (unsigned long long)total->failed, (unsigned long long)total->connects,
         (unsigned long long)total->disconnects,
         (unsigned long long)total->redelivered,
         (unsigned long long)total->loose, (unsigned long long)total->cries,
-        (unsigned long long)total->cries_heard,
-        (unsigned long long)total->owed);
+        (unsigned long long)total->cries_heard, (unsigned long long)total->owed,
+        (unsigned long long)total->presences,
+        (unsigned long long)total->present);
 }
 
 int main(int argc, char **argv)

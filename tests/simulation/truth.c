@@ -65,6 +65,9 @@ typedef struct {
     bool was_forgotten;   /* and that broker died */
     uint32_t broker_crashes; /* when it was first seen */
     uint32_t end_crashes;    /* when its last DISCONNECT began */
+    uint32_t in, maybe_in;   /* groups that handlers of $presence believe it in,
+                                in bits: surely, or perhaps */
+    uint32_t joined, left;   /* of the last PRESENCE */
 } actor_t;
 
 #define TORN_MAX 256 /* loops */
@@ -394,7 +397,8 @@ static void check_cries(uint32_t attempt)
 static void trace(const char conn[CONN_ID_TEXT], event_t event,
                   const char *what, uint64_t number, place_t place)
 {
-    static const char *const names[] = {"", "CONNECT", "MESSAGE", "DISCONNECT"};
+    static const char *const names[] = {"", "CONNECT", "MESSAGE", "DISCONNECT",
+                                        "PRESENCE"};
 
     world_trace("%.16s: worker %u%s %s %s %llu", conn, place.worker,
                 place.is_doubtful ? " (in doubt)" : "", what, names[event],
@@ -497,6 +501,16 @@ static uint32_t count_loose(const actor_t *actor)
     return running;
 }
 
+/* What is given again was at a worker whose word of the end was lost, too: that
+ * must come again, behind this. */
+static void forget_end(actor_t *actor, const place_t *place)
+{
+    if (place->delivery > 1 && actor->place.is_doubtful && !actor->is_torn) {
+        actor->disconnects = 0;
+        actor->was_told = false;
+    }
+}
+
 static void begin_message(actor_t *actor, uint32_t n, const place_t *place)
 {
     uint64_t delivery = place->delivery;
@@ -512,10 +526,7 @@ static void begin_message(actor_t *actor, uint32_t n, const place_t *place)
     if (actor->attempt > 0) {
         note_begun(attempt_of(actor->attempt), n, place->worker);
     }
-    if (delivery > 1 && actor->place.is_doubtful && !actor->is_torn) {
-        actor->disconnects = 0;  /* that worker's word of it was lost, too: */
-        actor->was_told = false; /* it must come again, behind this */
-    }
+    forget_end(actor, place);
     if (actor->disconnects > 0 && !actor->is_torn &&
         actor->end_crashes == truth.broker_crashes) {
         world_broken("%.16s: a message after DISCONNECT", actor->id);
@@ -525,6 +536,29 @@ static void begin_message(actor_t *actor, uint32_t n, const place_t *place)
     }
     if (actor->attempt > 0 && n >= attempt_of(actor->attempt)->sent) {
         world_broken("%.16s: message %u was never sent", actor->id, n);
+    }
+}
+
+/*
+ * May handlers believe it in a group that it has left?  Where its broker lost
+ * its memory, and its gateway did, too, or was missing for so long that its end
+ * was found in the store: that knows no groups.  Or where it may have been at
+ * two brokers.
+ */
+static bool may_miss_left(const actor_t *actor)
+{
+    return actor->is_torn || actor->was_forgotten ||
+           (truth.store != STORE_NONE && actor->is_owed) ||
+           (actor->broker_crashes != truth.broker_crashes &&
+            (truth.gateway_crashes > 0 || truth.store != STORE_NONE));
+}
+
+/* It ends: the last PRESENCE has come. */
+static void check_left(const actor_t *actor)
+{
+    if (actor->in != 0 && !may_miss_left(actor)) {
+        world_broken("%.16s: it ends, and nobody was told that it left (%#x)",
+                     actor->id, actor->in);
     }
 }
 
@@ -544,7 +578,21 @@ static void begin_disconnect(actor_t *actor)
         world_broken("%.16s: DISCONNECT while %u messages are handled",
                      actor->id, count_loose(actor));
     }
+    check_left(actor);
     actor->end_crashes = truth.broker_crashes;
+}
+
+static void begin_presence(actor_t *actor, const place_t *place)
+{
+    forget_end(actor, place);
+    if (actor->disconnects > 0 && !actor->is_torn &&
+        !actor->place.is_doubtful &&
+        actor->end_crashes == truth.broker_crashes) {
+        world_broken("%.16s: PRESENCE after DISCONNECT", actor->id);
+    }
+    if (!is_accepted(actor) && !actor->is_unsure) {
+        world_broken("%.16s: PRESENCE before it was accepted", actor->id);
+    }
 }
 
 static void begin_loose(actor_t *actor, uint32_t n, const place_t *place)
@@ -582,6 +630,8 @@ void truth_handler_begins(const char conn[CONN_ID_TEXT], event_t event,
         begin_connect(actor);
     } else if (event == EVENT_MESSAGE) {
         begin_message(actor, n, &place);
+    } else if (event == EVENT_PRESENCE) {
+        begin_presence(actor, &place);
     } else {
         begin_disconnect(actor);
     }
@@ -614,6 +664,71 @@ void truth_handler_ends(const char conn[CONN_ID_TEXT], event_t event,
     } else if (event == EVENT_DISCONNECT && status != 0) {
         actor->disconnects++;
         truth.counts.disconnects++;
+    }
+}
+
+/* --- presence ------------------------------------------------------------ */
+
+/* Joined and left take turns, but for what is told again as it was. */
+static void check_turns(const actor_t *actor, uint32_t joined, uint32_t left)
+{
+    bool is_again = joined == actor->joined && left == actor->left;
+    bool is_odd = (joined & actor->in) != 0 || (left & ~actor->maybe_in) != 0;
+
+    if (is_odd && !is_again && !actor->is_torn &&
+        actor->broker_crashes == truth.broker_crashes) {
+        world_broken("%.16s: joined %#x and left %#x, and was in %#x",
+                     actor->id, joined, left, actor->in);
+    }
+}
+
+/* What a worker was told in doubt may be told again by another, or not. */
+void truth_presence(const char conn[CONN_ID_TEXT], uint32_t joined,
+                    uint32_t left, place_t place)
+{
+    actor_t *actor = actor_of(conn);
+
+    world_trace("%.16s: joined %#x, left %#x", conn, joined, left);
+    truth.counts.presences++;
+    if (place.is_doubtful) {
+        actor->in &= ~left;
+        actor->maybe_in |= joined;
+        return;
+    }
+    check_turns(actor, joined, left);
+    actor->in = (actor->in | joined) & ~left;
+    actor->maybe_in = (actor->maybe_in | joined) & ~left;
+    actor->joined = joined;
+    actor->left = left;
+}
+
+void truth_presence_gap(uint32_t loop)
+{
+    for (uint32_t i = 0; i < truth.actor_count; i++) {
+        if (loop_of(truth.actors[i].id) == loop) {
+            truth.actors[i].in = 0;
+        }
+    }
+}
+
+void truth_presence_lost(void)
+{
+    for (uint32_t i = 0; i < truth.actor_count; i++) {
+        truth.actors[i].in = 0;
+    }
+}
+
+void truth_present(const char conn[CONN_ID_TEXT], uint32_t groups)
+{
+    const actor_t *actor = actor_of(conn);
+
+    truth.counts.present += groups != 0;
+    if (actor->was_told) {
+        return; /* its broker took it for dead, and forgot that it had */
+    }
+    if ((actor->in & ~groups) != 0 || (groups & ~actor->maybe_in) != 0) {
+        world_broken("%.16s is in %#x, and handlers believe it in %#x (%#x)",
+                     actor->id, groups, actor->in, actor->maybe_in);
     }
 }
 
@@ -775,6 +890,7 @@ static void check_actor(const actor_t *actor)
     if (actor->is_running && !actor->place.is_doubtful && !actor->is_torn) {
         world_broken("%.16s: its handler never ended", actor->id);
     }
+    check_left(actor);
 }
 
 void truth_final(void)

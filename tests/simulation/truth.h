@@ -80,6 +80,21 @@ void truth_heard_own(uint32_t attempt);
 /* Worker `worker` is heard by the client, its `sequence`-th word to it. */
 void truth_heard(uint32_t attempt, uint32_t worker, uint32_t sequence);
 
+/* --- presence --------------------------------------------------------------
+ */
+
+/* A handler of $presence is told, in bits: groups that were joined and left. */
+void truth_presence(const char conn[CONN_ID_TEXT], uint32_t joined,
+                    uint32_t left, place_t place);
+
+/* For a while nobody was told of the connections of this loop; or a broker had
+ * nobody to tell of some. */
+void truth_presence_gap(uint32_t loop);
+void truth_presence_lost(void);
+
+/* All is quiet, and the connection is in these groups, in bits. */
+void truth_present(const char conn[CONN_ID_TEXT], uint32_t groups);
+
 /* --- handlers ----------------------------------------------------------- */
 
 /* attempt: 0 when the event does not say. */
@@ -145,6 +160,7 @@ typedef struct {
     uint64_t redelivered, loose; /* handlers that began again, or unordered */
     uint64_t cries, cries_heard; /* pushes to names, and who heard them … */
     uint64_t owed;               /* … of whom so many had to, in probes */
+    uint64_t presences, present; /* events; connections in groups, in the end */
 } truth_counts_t;
 
 truth_counts_t truth_counts(void);

@@ -33,8 +33,9 @@ typedef struct {
     uint64_t size;   /* its share of the window, bytes */
     uint64_t status; /* that it replied */
     bool is_begun;
-    bool has_user; /* its context says so */
-    bool is_old;   /* the broker has ended it, and knows nothing of it */
+    bool has_user;         /* its context says so */
+    bool is_old;           /* the broker has ended it, and knows nothing of it */
+    uint32_t joined, left; /* of a PRESENCE: groups, in bits */
     place_t place;
 } work_t;
 
@@ -183,6 +184,9 @@ static void begin_work(work_t *work)
     work->is_begun = true;
     truth_handler_begins(work->conn, work->event, work->attempt, work->n,
                          work->place);
+    if (work->event == EVENT_PRESENCE) {
+        truth_presence(work->conn, work->joined, work->left, work->place);
+    }
     if (!hangs) {
         world_after(duration_ms(&self->options), end_work, work, self->life);
     } else {
@@ -331,7 +335,9 @@ static uint64_t choose_status(const work_t *work)
         world_chance(work->worker->options.refuses)) {
         return 403;
     }
-    return work->event == EVENT_MESSAGE && world_chance(FAIL) ? 500 : 200;
+    bool may_fail =
+        work->event == EVENT_MESSAGE || work->event == EVENT_PRESENCE;
+    return may_fail && world_chance(FAIL) ? 500 : 200;
 }
 
 static void put_reply(worker_node_t *self, const work_t *work, buf_t *out)
@@ -423,10 +429,12 @@ static void end_work(void *subject, uint32_t life)
         return;
     }
     buf_init(&out, FRAME_MAX_);
-    if (work->event != EVENT_DISCONNECT) {
+    bool has_client =
+        work->event == EVENT_CONNECT || work->event == EVENT_MESSAGE;
+    if (has_client) {
         say_more(self, work, &out);
     }
-    if (work->event != EVENT_DISCONNECT && world_chance(self->options.kicks)) {
+    if (has_client && world_chance(self->options.kicks)) {
         put_kick(work, &out);
     }
     work->status = choose_status(work);
@@ -496,6 +504,21 @@ static void read_message(work_t *work, const message_request_t *request)
                      work->conn, work->n, action,
                      (unsigned long long)request->attempt);
     }
+}
+
+/* The groups of a PRESENCE under this key, in bits. */
+static uint32_t groups_in(wire_bytes_t details, const char *key)
+{
+    uint32_t groups = 0, count;
+    wire_cursor_t at;
+    wire_bytes_t name;
+
+    must(wire_map_find(details, key, &at) && wire_get_array(&at, &count) == 0);
+    for (; count > 0; count--) {
+        must(wire_get_str(&at, &name) == 0 && name.len == 2);
+        groups |= 1u << (name.data[1] - '0');
+    }
+    return groups;
 }
 
 static bool serves(const worker_node_t *self, wire_bytes_t route)
@@ -576,6 +599,9 @@ static void take_request(worker_node_t *self, const message_request_t *request,
         work->attempt = attempt_in(request->details);
     } else if (request->event == EVENT_MESSAGE) {
         read_message(work, request);
+    } else if (request->event == EVENT_PRESENCE) {
+        work->joined = groups_in(request->details, "joined");
+        work->left = groups_in(request->details, "left");
     }
     list_append(&self->held, &work->link);
     self->held_count++;

@@ -255,7 +255,9 @@ void put_hello(node_t *node)
 
     buf_init(&options, OPTIONS_MAX);
     if (strcmp(role_of(node), "gateway") == 0) {
-        must(wire_put_map(&options, 4) == 0);
+        must(wire_put_map(&options, 5) == 0);
+        must(wire_put_text(&options, "presence") == 0);
+        must(wire_put_bool(&options, node->knows_watchers) == 0);
         must(wire_put_text(&options, "broker") == 0);
         must(wire_put_text(&options, node->broker) == 0);
         must(wire_put_text(&options, "session") == 0);

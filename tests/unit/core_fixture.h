@@ -47,9 +47,10 @@ typedef struct node {
     uint32_t loop;      /* of a gateway */
     bool requires_connect;
     bool is_manager;
-    bool is_silent; /* sends nothing of its own accord */
-    bool is_stuck;  /* its socket takes nothing now */
-    bool is_broken; /* its transport is gone */
+    bool knows_watchers; /* of a gateway: who serve $presence */
+    bool is_silent;      /* sends nothing of its own accord */
+    bool is_stuck;       /* its socket takes nothing now */
+    bool is_broken;      /* its transport is gone */
     uint64_t last_id;
     uint32_t last_slot;
     buf_t out; /* what it will say next */

@@ -440,7 +440,9 @@ void broker_welcomes(void)
     buf_t options;
 
     buf_init(&options, 256);
-    must(wire_put_map(&options, 5) == 0);
+    must(wire_put_map(&options, 6) == 0);
+    must(wire_put_text(&options, "presence") == 0);
+    must(wire_put_bool(&options, gateway.is_watching) == 0);
     must(wire_put_text(&options, "settles_ms") == 0);
     must(wire_put_uint(&options, gateway.settles_ms) == 0);
     must(wire_put_text(&options, "ended") == 0);

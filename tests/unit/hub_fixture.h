@@ -72,6 +72,7 @@ typedef struct {
     uint64_t settles_ms;           /* of its next WELCOME */
     uint64_t window, window_bytes; /* that it grants in a WELCOME */
     bool broker_ended; /* what its next WELCOME says about the former session */
+    bool is_watching;  /* the broker's WELCOME says that $presence is served */
     bool broker_is_silent; /* sends nothing of its own accord */
     bool broker_is_stuck;  /* its socket takes nothing now */
     bool is_in_hub;        /* what is allocated now is the hub's */

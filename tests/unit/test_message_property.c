@@ -23,11 +23,11 @@
 #define FRAME_CAP 65536
 
 static const message_kind_t kinds[] = {
-    KIND_HELLO,  KIND_WELCOME, KIND_READY,  KIND_REQUEST, KIND_REPLY,
-    KIND_PUSH,   KIND_QUERY,   KIND_RESULT, KIND_CLOSE,   KIND_GONE,
-    KIND_CREDIT, KIND_PING,    KIND_PONG,   KIND_SYNC,    KIND_DRAIN,
-    KIND_BYE,    KIND_WHO,     KIND_ERROR,  KIND_PUSHED,  KIND_JOIN,
-    KIND_LEAVE,  KIND_INTEREST};
+    KIND_HELLO,  KIND_WELCOME,  KIND_READY,  KIND_REQUEST, KIND_REPLY,
+    KIND_PUSH,   KIND_QUERY,    KIND_RESULT, KIND_CLOSE,   KIND_GONE,
+    KIND_CREDIT, KIND_PING,     KIND_PONG,   KIND_SYNC,    KIND_DRAIN,
+    KIND_BYE,    KIND_WHO,      KIND_ERROR,  KIND_PUSHED,  KIND_JOIN,
+    KIND_LEAVE,  KIND_INTEREST, KIND_WATCH};
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
@@ -49,7 +49,7 @@ static message_request_t some_request(random_t *random)
 {
     return (message_request_t){
         .id = random_uint(random),
-        .event = EVENT_CONNECT + random_below(random, 3),
+        .event = EVENT_CONNECT + random_below(random, 4),
         .conn = some_conn(random),
         .route = random_text(random, 1, ROUTE_KEY_MAX),
         .body = random_body(random),
@@ -174,6 +174,9 @@ static void fill(random_t *random, message_t *message)
             random_below(random, 3),
             random_array(random, (uint32_t)random_below(random, 20)),
             random_below(random, 2) == 0, random_uint(random)};
+        return;
+    case KIND_WATCH:
+        message->watch.presence = random_below(random, 2) == 0;
         return;
     default:
         return; /* no fields */
@@ -367,7 +370,7 @@ static void check_unknown_kind(random_t *random, const message_t *message,
 
     buf_init(&two, FRAME_CAP);
     must(wire_put_array(&two, 3) == 0);
-    must(wire_put_uint(&two, 24 + random_below(random, 200)) == 0);
+    must(wire_put_uint(&two, 25 + random_below(random, 200)) == 0);
     random_element(random, &two, 4);
     random_element(random, &two, 4);
     size_t first = two.len;

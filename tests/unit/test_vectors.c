@@ -384,6 +384,10 @@ static void put_fields(buf_t *out, const message_t *message)
     case KIND_INTEREST:
         put_groups(out, message);
         return;
+    case KIND_WATCH:
+        name_field(out, "presence");
+        put_text(out, message->watch.presence ? "true" : "false");
+        return;
     default:
         return;
     }
