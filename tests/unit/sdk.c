@@ -53,7 +53,9 @@ message_request_t sdk_message(const char *route)
 message_request_t sdk_event(event_t event)
 {
     message_request_t request =
-        sdk_message(event == EVENT_CONNECT ? "$connect" : "$disconnect");
+        sdk_message(event == EVENT_CONNECT      ? "$connect"
+                    : event == EVENT_DISCONNECT ? "$disconnect"
+                                                : "$presence");
 
     request.event = event;
     return request;

@@ -587,6 +587,32 @@ static void a_connect_shows_path_headers_query_and_subprotocols(void **state)
     assert_text(lend(wire_map_str(reply.options, "subprotocol")), "v1");
 }
 
+static int read_presence(hoist_ctx *ctx)
+{
+    assert_int_equal(hoist_event_of(ctx), HOIST_PRESENCE);
+    assert_text(hoist_joined(ctx, 0), "den");
+    assert_null(hoist_joined(ctx, 1).data);
+    assert_text(hoist_left(ctx, 0), "attic");
+    assert_text(hoist_left(ctx, 1), "hall");
+    assert_null(hoist_left(ctx, 2).data);
+    return 0;
+}
+
+static void a_presence_shows_who_joined_and_left(void **state)
+{
+    buf_t *map = &fixture->map;
+    (void)state;
+
+    must(wire_put_map(map, 2) == 0 && wire_put_text(map, "joined") == 0 &&
+         wire_put_array(map, 1) == 0 && wire_put_text(map, "den") == 0 &&
+         wire_put_text(map, "left") == 0 && wire_put_array(map, 2) == 0 &&
+         wire_put_text(map, "attic") == 0 && wire_put_text(map, "hall") == 0);
+    message_request_t request = sdk_event(EVENT_PRESENCE);
+    request.details = (wire_bytes_t){map->data, map->len};
+    assert_int_equal(hoist_on(fixture->app, "$presence", read_presence), 0);
+    assert_int_equal(run(request).status, 200);
+}
+
 static int read_message(hoist_ctx *ctx)
 {
     hoist_websocket *ws = hoist_ws(ctx);
@@ -724,6 +750,7 @@ int main(void)
         TEST(what_was_accepted_stands_when_a_later_value_is_refused),
         TEST(a_message_accepts_nothing_and_nothing_is_left_of_a_connect),
         TEST(a_connect_shows_path_headers_query_and_subprotocols),
+        TEST(a_presence_shows_who_joined_and_left),
         TEST(a_message_shows_what_its_connection_was_accepted_with),
         TEST(pushes_and_reply_leave_in_the_order_made),
         TEST(a_failure_takes_back_the_reply_between_pushes),

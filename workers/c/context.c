@@ -143,22 +143,38 @@ hoist_text hoist_query(const hoist_ctx *ctx, const char *name)
     return find_pair(ctx, "query", name, wire_is);
 }
 
-hoist_text hoist_subprotocol(const hoist_ctx *ctx, size_t index)
+/* The index-th text of the array under key of the details. */
+static hoist_text find_text(const hoist_ctx *ctx, const char *key, size_t index)
 {
     wire_cursor_t at;
-    wire_bytes_t name = {NULL, 0};
+    wire_bytes_t text = {NULL, 0};
     uint32_t count;
 
-    if (!wire_map_find(ctx->request->details, "subprotocols", &at) ||
+    if (!wire_map_find(ctx->request->details, key, &at) ||
         wire_get_array(&at, &count) < 0 || index >= count) {
         return hoist_str(NULL);
     }
     for (size_t i = 0; i <= index; i++) {
-        if (wire_get_str(&at, &name) < 0) {
+        if (wire_get_str(&at, &text) < 0) {
             return hoist_str(NULL);
         }
     }
-    return lend(name);
+    return lend(text);
+}
+
+hoist_text hoist_subprotocol(const hoist_ctx *ctx, size_t index)
+{
+    return find_text(ctx, "subprotocols", index);
+}
+
+hoist_text hoist_joined(const hoist_ctx *ctx, size_t index)
+{
+    return find_text(ctx, "joined", index);
+}
+
+hoist_text hoist_left(const hoist_ctx *ctx, size_t index)
+{
+    return find_text(ctx, "left", index);
 }
 
 unsigned hoist_close_code(const hoist_ctx *ctx)

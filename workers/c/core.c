@@ -136,7 +136,7 @@ query_t *core_handle(core_t *self, const message_request_t *request,
     if (route != NULL) {
         ctx->handler = route->handler;
         rc = hoist_next(ctx);
-    } else if (request->event != EVENT_DISCONNECT) {
+    } else if (event_is_counted(request->event)) {
         /* A broker sends only what was announced; refuse the rest. */
         rc = -EACCES;
     }

@@ -102,6 +102,7 @@ typedef enum {
     HOIST_CONNECT = 1,    /* a client wants to connect; the reply decides */
     HOIST_MESSAGE = 2,    /* a client sent a message */
     HOIST_DISCONNECT = 3, /* a connection has ended; always the last event */
+    HOIST_PRESENCE = 4,   /* it has joined groups, or left some */
 } hoist_event;
 
 /*
@@ -150,9 +151,9 @@ void hoist_app_destroy(hoist_app **app_p);
 
 /*
  * Run handler for events of this route key: "$connect", "$disconnect",
- * "$default", or 1 to 128 bytes that do not begin with '$'.  What has no
- * handler of its own goes to that of "$default", except CONNECT and
- * DISCONNECT.  The broker sends only what is registered here.
+ * "$default", "$presence", or 1 to 128 bytes that do not begin with '$'.  Of
+ * messages, what has no handler of its own goes to that of "$default".  The
+ * broker sends only what is registered here.
  *
  * route is copied.  At most 1024 routes.
  * Returns 0; -EINVAL for a bad key or no handler; -EEXIST when the key has a
@@ -390,6 +391,15 @@ hoist_text hoist_query(const hoist_ctx *ctx, const char *name);
 /* The index-th subprotocol that the client offers on CONNECT, counted from
  * 0, in its order of preference; absent behind the last. */
 hoist_text hoist_subprotocol(const hoist_ctx *ctx, size_t index);
+
+/*
+ * On PRESENCE: the index-th group, counted from 0, that the connection has
+ * joined (left) since it was told of last; absent behind the last, and
+ * otherwise.  What was told before may be told again, as it was, when a process
+ * died.
+ */
+hoist_text hoist_joined(const hoist_ctx *ctx, size_t index);
+hoist_text hoist_left(const hoist_ctx *ctx, size_t index);
 
 /* On DISCONNECT: WebSocket close code and reason; 0 and absent otherwise. */
 unsigned hoist_close_code(const hoist_ctx *ctx);

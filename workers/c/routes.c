@@ -38,7 +38,8 @@ static bool key_is_allowed(const char *key, size_t len)
         return false;
     }
     return key[0] != '$' || strcmp(key, "$connect") == 0 ||
-           strcmp(key, "$disconnect") == 0 || strcmp(key, "$default") == 0;
+           strcmp(key, "$disconnect") == 0 || strcmp(key, "$default") == 0 ||
+           strcmp(key, "$presence") == 0;
 }
 
 route_t *routes_named(routes_t *self, const char *key)
