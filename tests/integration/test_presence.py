@@ -6,18 +6,20 @@ import sys
 from harness import *
 
 JOIN, LEAVE, QUERY, RESULT = 8, 9, 12, 13
+PRESENCE = 4  # an event
 CROWD = 60  # members at each gateway
 
 
 class System:
-    def __init__(self):
+    def __init__(self, *routes):
         self.brokers = [Hoist(command="broker") for _ in range(2)]
         gateways = ",".join(broker.gateways for broker in self.brokers)
         self.gateways = [Hoist(f"--broker={gateways}", command="gateway")
                          for _ in range(2)]
         self.assert_soon(gateways=2)
-        self.workers = [Worker(broker.workers, "$connect", "$disconnect", window=1000,
-                               options={"liveness": 120000}) for broker in self.brokers]
+        self.workers = [Worker(broker.workers, "$connect", "$disconnect", *routes,
+                               window=1000, options={"liveness": 120000})
+                        for broker in self.brokers]
         self.asked = 0
 
     def __enter__(self):
@@ -29,25 +31,28 @@ class System:
             hoist.__exit__(kind, error, trace)
 
     def assert_soon(self, **gauges):
-        for broker in self.brokers:
-            until(lambda: gauges.items() <= broker.stats("BROKER").items(),
-                  f"the brokers to have {gauges}")
+        for number in range(len(self.brokers)):
+            self.assert_soon_at(number, **gauges)
 
-    def next_request(self):
-        """At whichever broker it comes."""
+    def assert_soon_at(self, number, **gauges):
+        broker = self.brokers[number]
+        until(lambda: gauges.items() <= broker.stats("BROKER").items(),
+              f"broker {number} to have {gauges}")
+
+    def next_request(self, event):
+        """The next event of this kind, at whichever broker it comes."""
         def look():
             for worker in self.workers:
                 worker.pump(10)
                 for i, message in enumerate(worker.inbox):
-                    if message[0] == REQUEST:
+                    if message[0] == REQUEST and message[2] == event:
                         return worker, worker.inbox.pop(i)
             return None
-        return until(look, "a request")
+        return until(look, f"an event {event}")
 
     def enter(self, gateway, **options):
         client = Client(self.gateways[gateway].address)
-        worker, request = self.next_request()
-        assert request[2] == CONNECT, request
+        worker, request = self.next_request(CONNECT)
         worker.reply(request, 200, None, options)
         client.opened()
         client.conn = request[3]
@@ -156,7 +161,7 @@ def test_a_live_connection_is_asked_of_its_gateway_by_any_broker():
             assert conn == ada.conn and context["user"] == "ada"
             assert context["last_active_at"] >= context["connected_at"] > 0
         ada.sock.close()
-        worker, request = system.next_request()
+        worker, request = system.next_request(DISCONNECT)
         for each in system.workers:  # its end is not handled yet
             assert system.ask(each, ["connection", ada.conn], live=True)[0] == 404
         worker.reply(request)
@@ -164,6 +169,98 @@ def test_a_live_connection_is_asked_of_its_gateway_by_any_broker():
         system.assert_soon(gateways=1)
         for each in system.workers:
             assert system.ask(each, ["connection", ada.conn], live=True)[0] == 503
+
+
+# --- events of $presence -----------------------------------------------------
+
+class Watcher:
+    """What the handlers of $presence believe, from all that they are told."""
+
+    def __init__(self, system):
+        self.system, self.groups, self.last, self.ended = system, {}, {}, []
+
+    def hear(self, wait_ms=20):
+        """All that is there; each is answered."""
+        for worker in self.system.workers:
+            worker.pump(wait_ms)
+            for message in [m for m in worker.inbox if m[0] == REQUEST]:
+                worker.inbox.remove(message)
+                self.take(message[2], message[3], message[8])
+                worker.reply(message)
+
+    def take(self, event, conn, details):
+        groups = self.groups.setdefault(conn, set())
+        if event == PRESENCE and details == self.last.get(conn):
+            return  # our reply was lost: it comes again as it was
+        if event == PRESENCE:
+            self.last[conn] = details
+            assert not groups & set(details["joined"]), (conn, groups, details)
+            assert groups >= set(details["left"]), (conn, groups, details)
+            groups |= set(details["joined"])
+            groups -= set(details["left"])
+        else:
+            assert event == DISCONNECT and not groups, (event, conn, groups)
+            assert conn not in self.ended
+            self.ended.append(conn)
+
+    def until(self, condition, what):
+        def look():
+            self.hear()
+            return condition()
+        until(look, what)
+
+
+def test_watchers_hear_who_joins_and_leaves():
+    with System("$presence") as system:
+        watcher = Watcher(system)
+        ada = system.enter(0, groups=["den"])
+        watcher.until(lambda: watcher.groups.get(ada.conn) == {"den"}, "the first group")
+        system.workers[0].send([JOIN, "attic", ada.conn], [LEAVE, "den", ada.conn])
+        watcher.until(lambda: watcher.groups[ada.conn] == {"attic"}, "the change")
+        ada.sock.close()
+        watcher.until(lambda: watcher.ended == [ada.conn], "the end")
+
+
+def test_a_killed_gateway_leaves_nobody_in_a_group():
+    with System("$presence") as system:
+        watcher = Watcher(system)
+        clients = [system.enter(i % 2) for i in range(20)]
+        for client in clients:
+            system.workers[0].send([JOIN, "den", client.conn])
+        watcher.until(lambda: sum(g == {"den"} for g in watcher.groups.values()) == 20,
+                      "all to be told of")
+        system.gateways[0].kill()
+        watcher.until(lambda: len(watcher.ended) == 10, "half of them to end")
+        assert set(watcher.ended) == {client.conn for client in clients[::2]}
+        assert all(watcher.groups[client.conn] == {"den"} for client in clients[1::2])
+
+
+def test_a_killed_broker_changes_nothing_for_watchers():
+    with System("$presence") as system:
+        watcher = Watcher(system)
+        clients = [system.enter(i % 2, groups=["den"]) for i in range(20)]
+        watcher.until(lambda: sum(g == {"den"} for g in watcher.groups.values()) == 20,
+                      "all to be told of")
+        system.brokers[0].kill()
+        system.workers.pop(0)
+        system.assert_soon_at(1, connections=20)
+        for client in clients:
+            system.workers[0].send([LEAVE, "den", client.conn])
+        watcher.until(lambda: not any(watcher.groups.values()), "all to have left")
+        system.gateways[1].kill()
+        watcher.until(lambda: len(watcher.ended) == 10, "half of them to end")
+
+
+def test_who_begins_to_watch_hears_who_is_there():
+    with System() as system:
+        clients = [system.enter(i % 2, groups=["den"]) for i in range(20)]
+        for broker in system.brokers:
+            system.workers.append(Worker(broker.workers, "$presence",
+                                         options={"liveness": 120000}))
+        watcher = Watcher(system)
+        watcher.until(lambda: len(watcher.groups) == 20, "all to be told of")
+        assert set(watcher.groups) == {client.conn for client in clients}
+        assert all(groups == {"den"} for groups in watcher.groups.values())
 
 
 if __name__ == "__main__":
