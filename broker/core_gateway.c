@@ -175,7 +175,7 @@ static void repeat(core_t *core, request_t *first,
 /* What the event is, if it is said again; or NULL. */
 static request_t *first_of(const conn_t *conn, uint64_t event)
 {
-    return event == EVENT_PRESENCE ? conn->telling : conn->farewell;
+    return event == EVENT_PRESENCE ? conn->presence : conn->farewell;
 }
 
 /* What follows for the connection from the request that it now has. */
@@ -189,7 +189,7 @@ static void note_event(core_t *core, request_t *request,
         conn->farewell = request;
     } else if (given->event == EVENT_PRESENCE) {
         core->stats.presences++;
-        conn->telling = request;
+        conn->presence = request;
         watch_told(conn, given->details);
     }
     if (event_is_counted(given->event)) {

@@ -825,8 +825,8 @@ static bool is_to_be_had_again(const request_t *request)
     if (!request->is_again || request->conn->is_moved) {
         return false;
     }
-    if (request->event == EVENT_DISCONNECT) {
-        return request->attempt < DISCONNECT_DEATHS;
+    if (!event_is_counted(request->event)) {
+        return request->attempt < DEATHS_MAX;
     }
     if (!request_has_deadline(request)) {
         return true;
@@ -867,6 +867,7 @@ static void bury(core_t *core, worker_t *worker, list_t *homeless)
         request->flow->died++;
         core->stats.worker_died++;
         core->stats.disconnects_lost += request->event == EVENT_DISCONNECT;
+        core->stats.presences_lost += request->event == EVENT_PRESENCE;
         if (request->attempt > 1 || request->letter != 0) {
             outcome_bury(core, request);
         }

@@ -11,8 +11,8 @@
 
 #include "broker/state.h"
 
-#define DISCONNECT_MS     29000 /* time for a DISCONNECT that nobody waits for */
-#define DISCONNECT_DEATHS 100   /* of workers that had it, and no more */
+#define DISCONNECT_MS 29000 /* time for a DISCONNECT that nobody waits for */
+#define DEATHS_MAX    100   /* of workers that had a DISCONNECT or PRESENCE */
 
 /*
  * Take a request (conn, event, gateway_id, number, size and due_ms set) into

@@ -67,8 +67,8 @@ void outcome_finish(core_t *core, request_t *request)
     if (conn->farewell == request) {
         conn->farewell = NULL;
     }
-    if (conn->telling == request) {
-        conn->telling = NULL;
+    if (conn->presence == request) {
+        conn->presence = NULL;
     }
     requests_give(&core->requests, request);
     core->stats.requests--;
@@ -268,7 +268,8 @@ static void present(core_t *core, request_t *request, uint64_t status)
 
     core->stats.presences_lost += is_lost; /* no gateway says it again */
     if (status == 503 && !is_lost && request->held != NULL) {
-        watch_untold(request->conn, request_parts(request).details);
+        watch_untold(request->conn, request_parts(request).details,
+                     request->attempt == 0);
     }
     outcome_status(core, request, status);
     outcome_finish(core, request);

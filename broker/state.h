@@ -177,7 +177,7 @@ struct conn {
     worker_t *worker;    /* that holds its requests in flight */
     route_t *route;      /* that it waits for, when QUEUE_ROUTE */
     request_t *farewell; /* its gateway's DISCONNECT, until it is done */
-    request_t *telling;  /* its gateway's PRESENCE, likewise */
+    request_t *presence; /* its gateway's PRESENCE, likewise */
     known_t *groups;     /* owned; NULL: none that a handler was told of */
     request_t *held;     /* CONNECT or DISCONNECT that waits for the store */
     list_t waiting;      /* requests: the mailbox */

@@ -30,7 +30,8 @@
     X(disconnects_made, counter, events, "DISCONNECTs made by the broker")     \
     X(presences, counter, events, "PRESENCEs taken from gateways")             \
     X(presences_made, counter, events, "PRESENCEs made by the broker")         \
-    X(presences_lost, counter, events, "that nobody was there to be told of")  \
+    X(presences_lost, counter, events,                                         \
+      "that nobody was there to be told of, or each that was died")            \
     X(unstored, counter, connections, "refused: their row was not written")    \
     X(unsaved, counter, rows, "that could not be written, for the time being") \
     X(repaired, counter, rows, "written or removed later than they should")    \

@@ -70,6 +70,14 @@ void watch_forget(conn_t *conn)
     }
 }
 
+/* Who is in no group costs nothing. */
+static void forget_if_none(conn_t *conn)
+{
+    if (conn->groups != NULL && conn->groups->count == 0) {
+        watch_forget(conn);
+    }
+}
+
 /* NULL without memory: then its last PRESENCE will not name them all. */
 static known_t *known_of(conn_t *conn)
 {
@@ -80,11 +88,15 @@ static known_t *known_of(conn_t *conn)
     return conn->groups;
 }
 
+static wire_cursor_t names_of(const known_t *known)
+{
+    return wire_cursor((wire_bytes_t){known->names.data, known->names.len});
+}
+
 /* Where the name lies among the others; *len is 0 when it does not. */
 static size_t find(const known_t *known, wire_bytes_t name, size_t *len)
 {
-    wire_cursor_t in =
-        wire_cursor((wire_bytes_t){known->names.data, known->names.len});
+    wire_cursor_t in = names_of(known);
     wire_bytes_t other;
 
     *len = 0;
@@ -97,17 +109,6 @@ static size_t find(const known_t *known, wire_bytes_t name, size_t *len)
         }
     }
     return 0;
-}
-
-static void add(known_t *known, wire_bytes_t name)
-{
-    size_t len;
-
-    (void)find(known, name, &len);
-    if (len == 0 && known->count < KNOWN_MAX &&
-        wire_put_str(&known->names, name) == 0) {
-        known->count++;
-    }
 }
 
 static void drop(known_t *known, wire_bytes_t name)
@@ -123,6 +124,26 @@ static void drop(known_t *known, wire_bytes_t name)
     }
 }
 
+static void drop_oldest(known_t *known)
+{
+    wire_cursor_t in = names_of(known);
+    wire_bytes_t name;
+
+    must(wire_get_str(&in, &name) == 0);
+    drop(known, name);
+}
+
+/* Behind the others, although it may be among them: what was told before nobody
+ * listened any more is the first to be forgotten. */
+static void add(known_t *known, wire_bytes_t name)
+{
+    drop(known, name);
+    if (known->count == KNOWN_MAX) {
+        drop_oldest(known);
+    }
+    known->count += wire_put_str(&known->names, name) == 0;
+}
+
 static void each(known_t *known, wire_bytes_t array,
                  void (*fn)(known_t *known, wire_bytes_t name))
 {
@@ -131,7 +152,10 @@ static void each(known_t *known, wire_bytes_t array,
     uint32_t count = 0;
 
     (void)wire_get_array(&in, &count);
-    for (; count > 0 && wire_get_str_max(&in, GROUP_MAX, &name) == 0; count--) {
+    for (uint32_t i = 0; i < count && i < KNOWN_MAX; i++) {
+        if (wire_get_str_max(&in, GROUP_MAX, &name) < 0) {
+            return;
+        }
         fn(known, name);
     }
 }
@@ -155,16 +179,20 @@ void watch_told(conn_t *conn, wire_bytes_t details)
         each(known, array_of(details, "left"), drop);
         each(known, array_of(details, "joined"), add);
     }
+    forget_if_none(conn);
 }
 
-void watch_untold(conn_t *conn, wire_bytes_t details)
+void watch_untold(conn_t *conn, wire_bytes_t details, bool is_sure)
 {
     known_t *known = known_of(conn);
 
     if (known != NULL) {
-        each(known, array_of(details, "joined"), drop);
+        if (is_sure) {
+            each(known, array_of(details, "joined"), drop);
+        }
         each(known, array_of(details, "left"), add);
     }
+    forget_if_none(conn);
 }
 
 void watch_listed(conn_t *conn, wire_bytes_t groups)
@@ -174,6 +202,7 @@ void watch_listed(conn_t *conn, wire_bytes_t groups)
     if (known != NULL) {
         each(known, groups, add);
     }
+    forget_if_none(conn);
 }
 
 int watch_put_end(core_t *core, const conn_t *conn)

@@ -20,10 +20,11 @@ void watch_expect(core_t *core);
 /* End of turn: tell the gateways, if something has changed. */
 void watch_step(core_t *core);
 
-/* The connection's PRESENCE has come with these details; and nobody was there
- * to be told of it, after all. */
+/* The connection's PRESENCE has come with these details; and nobody has said
+ * that he was told of it, after all.  Surely nobody was, if no worker had it.
+ */
 void watch_told(conn_t *conn, wire_bytes_t details);
-void watch_untold(conn_t *conn, wire_bytes_t details);
+void watch_untold(conn_t *conn, wire_bytes_t details, bool is_sure);
 
 /* It comes from another broker, and handlers know it to be in these groups; an
  * array of str. */

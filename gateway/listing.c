@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-#define SYNC_BYTES (1u << 20) /* of the list in one SYNC, … */
-#define LINE_BYTES                                                             \
-    (CONTEXT_MAX + PRESENCE_GROUPS_BYTES + 64) /* … and a line               \
-                                                */
+#define SYNC_BYTES (1u << 20) /* of the list in one SYNC */
+
+/* Of one line of it, at most. */
+#define LINE_BYTES (CONTEXT_MAX + PRESENCE_GROUPS_BYTES + 64)
 
 /* --- parts --------------------------------------------------------------- */
 

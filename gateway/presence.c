@@ -297,18 +297,32 @@ static void renew(presence_t *self, uint32_t era)
     }
 }
 
-void presence_reply(session_t *session, uint64_t status)
+void presence_abandoned(session_t *session)
+{
+    if (session->presence != NULL) {
+        session->presence->is_under_way = false;
+    }
+}
+
+/* It was told what is under way; who was told of no group costs nothing. */
+static void settle(session_t *session)
 {
     presence_t *self = session->presence;
 
-    if (self != NULL) {
-        self->is_under_way = false;
-        if (status != 503 && self->era != session->hub->presences.era) {
-            renew(self, session->hub->presences.era);
-        }
-        if (status != 503) {
-            buf_fini(&self->details);
-        }
+    if (self->era != session->hub->presences.era) {
+        renew(self, session->hub->presences.era);
+    }
+    buf_fini(&self->details);
+    if (self->told.len == 0) {
+        presence_fini(session);
+    }
+}
+
+void presence_reply(session_t *session, uint64_t status)
+{
+    presence_abandoned(session);
+    if (status != 503 && session->presence != NULL) {
+        settle(session);
     }
     if (session->hub->link_count > 1) {
         placement_look(session); /* it was passed over meanwhile */
@@ -317,13 +331,6 @@ void presence_reply(session_t *session, uint64_t status)
         session_resume(session);
     } else {
         presence_touch(session);
-    }
-}
-
-void presence_abandoned(session_t *session)
-{
-    if (session->presence != NULL) {
-        session->presence->is_under_way = false;
     }
 }
 

@@ -200,6 +200,29 @@ static void what_a_dead_worker_was_told_is_told_another(void **state)
     gets_reply(gateway, id, 200);
 }
 
+static void a_change_that_kills_a_hundred_workers_is_given_up(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *worker = a_worker("w", "$presence", 8);
+    (void)state;
+
+    forgets(gateway);
+    uint64_t id = client_changes(client, "den", "");
+    for (int i = 1; i <= 100; i++) {
+        is_told(worker, "den", "");
+        gets_nothing(gateway);
+        snprintf(worker->boot, sizeof worker->boot, "life %d", i);
+        put_hello(worker);
+        announces(worker, "$presence", 8);
+        gets(worker, KIND_WELCOME);
+    }
+    gets_nothing(worker);
+    gets_reply(gateway, id, 500); /* no 503: it is not said again */
+    assert_int_equal(core_stats(broker.core)->presences_lost, 1);
+    assert_int_equal(core_stats(broker.core)->requests, 0);
+}
+
 static void a_change_waits_longer_than_a_request(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -362,6 +385,42 @@ static void groups_without_end_are_not_kept(void **state)
     assert_true(wire_map_find(last.details, "left", &at));
     assert_int_equal(wire_get_array(&at, &count), 0);
     assert_int_equal(count, 2 * GROUPS_MAX);
+    wire_bytes_t first;
+    assert_int_equal(wire_get_str(&at, &first), 0);
+    assert_true(wire_is(first, "g10"));
+}
+
+/* One that died may have handled it: its reply was lost with it. */
+static void
+what_a_dead_worker_may_know_is_left_although_nobody_came(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *worker = a_worker("w", "$presence $disconnect", 8);
+    (void)state;
+
+    client_changes(client, "den", "");
+    is_told(worker, "den", "");
+    dies(worker);
+    time_passes(2 * ROUTE_GRACE_MS);
+    worker = a_worker("o", "$presence $disconnect", 8);
+    dies(gateway);
+    answers(worker, is_told(worker, "", "den"), 200, NULL);
+    answers(worker, takes_event(worker, EVENT_DISCONNECT), 200, NULL);
+}
+
+static void what_no_worker_had_is_not_left(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    dies(a_worker("w", "$presence $disconnect", 8));
+    client_changes(client, "den", "");
+    time_passes(2 * ROUTE_GRACE_MS);
+    node_t *worker = a_worker("o", "$presence $disconnect", 8);
+    dies(gateway);
+    answers(worker, takes_event(worker, EVENT_DISCONNECT), 200, NULL);
 }
 
 /* What the broker's WELCOME says of it. */
@@ -415,6 +474,7 @@ int main(void)
         TEST(a_welcome_says_it_too),
         TEST(a_change_is_an_event_in_order),
         TEST(what_a_dead_worker_was_told_is_told_another),
+        TEST(a_change_that_kills_a_hundred_workers_is_given_up),
         TEST(a_change_waits_longer_than_a_request),
         TEST(what_nobody_is_told_gets_503),
         TEST(a_repetition_gets_the_answer),
@@ -423,6 +483,8 @@ int main(void)
         TEST(who_was_in_no_group_has_left_none),
         TEST(who_comes_from_another_broker_brings_its_groups),
         TEST(groups_without_end_are_not_kept),
+        TEST(what_a_dead_worker_may_know_is_left_although_nobody_came),
+        TEST(what_no_worker_had_is_not_left),
         TEST(a_broker_that_has_just_started_waits_for_watchers),
         TEST(one_that_has_been_there_for_long_does_not),
         TEST(watchers_that_do_not_come_are_missed),
