@@ -193,7 +193,7 @@ static void set_up(void)
     run.broker_count =
         world_chance(2) ? 1 : (size_t)world_between(2, BROKERS_MAX);
     run.has_store = world_chance(2);
-    run.has_presence = world_chance(2);
+    run.has_presence = world_chance(4); /* probes see less then */
     if (run.has_store) {
         model_table_init(&run.table);
     }
@@ -393,8 +393,8 @@ static void hurt_gateway(fault_t fault, gateway_node_t *gateway)
              * each make its DISCONNECTs. */
             truth_torn(gateway->hub->loop);
         }
+        truth_gateway_crashed(gateway->hub->loop);
         gateway_node_crash(gateway);
-        truth_gateway_crashed();
         world_after(world_between(0, 2000), restart_gateway, gateway, 0);
         return;
     case GATEWAY_STOPS:

@@ -63,6 +63,7 @@ typedef struct {
     bool is_torn;         /* it may be at two brokers */
     bool is_owed;         /* only its broker's memory knows of its end */
     bool was_forgotten;   /* and that broker died */
+    bool is_orphan;       /* its gateway has died */
     uint32_t broker_crashes; /* when it was first seen */
     uint32_t end_crashes;    /* when its last DISCONNECT began */
     uint32_t in, maybe_in;   /* groups that handlers of $presence believe it in,
@@ -550,7 +551,7 @@ static bool may_miss_left(const actor_t *actor)
     return actor->is_torn || actor->was_forgotten ||
            (truth.store != STORE_NONE && actor->is_owed) ||
            (actor->broker_crashes != truth.broker_crashes &&
-            (truth.gateway_crashes > 0 || truth.store != STORE_NONE));
+            (actor->is_orphan || truth.store != STORE_NONE));
 }
 
 /* It ends: the last PRESENCE has come. */
@@ -669,11 +670,15 @@ void truth_handler_ends(const char conn[CONN_ID_TEXT], event_t event,
 
 /* --- presence ------------------------------------------------------------ */
 
-/* Joined and left take turns, but for what is told again as it was. */
-static void check_turns(const actor_t *actor, uint32_t joined, uint32_t left)
+/* Joined and left take turns, but for what is told again as it was; and a
+ * broker's own word names what a worker died with, whether it had read that or
+ * not. */
+static void check_turns(const actor_t *actor, uint32_t joined, uint32_t left,
+                        bool is_made)
 {
     bool is_again = joined == actor->joined && left == actor->left;
-    bool is_odd = (joined & actor->in) != 0 || (left & ~actor->maybe_in) != 0;
+    bool is_odd = (joined & actor->in) != 0 ||
+                  ((left & ~actor->maybe_in) != 0 && !is_made);
 
     if (is_odd && !is_again && !actor->is_torn &&
         actor->broker_crashes == truth.broker_crashes) {
@@ -684,7 +689,7 @@ static void check_turns(const actor_t *actor, uint32_t joined, uint32_t left)
 
 /* What a worker was told in doubt may be told again by another, or not. */
 void truth_presence(const char conn[CONN_ID_TEXT], uint32_t joined,
-                    uint32_t left, place_t place)
+                    uint32_t left, bool is_made, place_t place)
 {
     actor_t *actor = actor_of(conn);
 
@@ -695,7 +700,7 @@ void truth_presence(const char conn[CONN_ID_TEXT], uint32_t joined,
         actor->maybe_in |= joined;
         return;
     }
-    check_turns(actor, joined, left);
+    check_turns(actor, joined, left, is_made);
     actor->in = (actor->in | joined) & ~left;
     actor->maybe_in = (actor->maybe_in | joined) & ~left;
     actor->joined = joined;
@@ -793,9 +798,12 @@ void truth_broker_crashed(void)
     }
 }
 
-void truth_gateway_crashed(void)
+void truth_gateway_crashed(uint32_t loop)
 {
     truth.gateway_crashes++;
+    for (uint32_t i = 0; i < truth.actor_count; i++) {
+        truth.actors[i].is_orphan |= loop_of(truth.actors[i].id) == loop;
+    }
 }
 
 /* --- the end ------------------------------------------------------------- */

@@ -83,9 +83,10 @@ void truth_heard(uint32_t attempt, uint32_t worker, uint32_t sequence);
 /* --- presence --------------------------------------------------------------
  */
 
-/* A handler of $presence is told, in bits: groups that were joined and left. */
+/* A handler of $presence is told, in bits: groups that were joined and left;
+ * by its broker, if is_made. */
 void truth_presence(const char conn[CONN_ID_TEXT], uint32_t joined,
-                    uint32_t left, place_t place);
+                    uint32_t left, bool is_made, place_t place);
 
 /* For a while nobody was told of the connections of this loop; or a broker had
  * nobody to tell of some. */
@@ -134,7 +135,7 @@ typedef enum { STORE_NONE, STORE_UNSURE, STORE_SURE } store_trust_t;
 void truth_store(store_trust_t trust);
 
 void truth_broker_crashed(void);
-void truth_gateway_crashed(void);
+void truth_gateway_crashed(uint32_t loop);
 
 /* --- the end ------------------------------------------------------------ */
 

@@ -33,8 +33,9 @@ typedef struct {
     uint64_t size;   /* its share of the window, bytes */
     uint64_t status; /* that it replied */
     bool is_begun;
-    bool has_user;         /* its context says so */
-    bool is_old;           /* the broker has ended it, and knows nothing of it */
+    bool has_user; /* its context says so */
+    bool is_old;   /* the broker has ended it, and knows nothing of it */
+    bool is_made;  /* by the broker: its gateway is lost */
     uint32_t joined, left; /* of a PRESENCE: groups, in bits */
     place_t place;
 } work_t;
@@ -185,7 +186,8 @@ static void begin_work(work_t *work)
     truth_handler_begins(work->conn, work->event, work->attempt, work->n,
                          work->place);
     if (work->event == EVENT_PRESENCE) {
-        truth_presence(work->conn, work->joined, work->left, work->place);
+        truth_presence(work->conn, work->joined, work->left, work->is_made,
+                       work->place);
     }
     if (!hangs) {
         world_after(duration_ms(&self->options), end_work, work, self->life);
@@ -600,6 +602,7 @@ static void take_request(worker_node_t *self, const message_request_t *request,
     } else if (request->event == EVENT_MESSAGE) {
         read_message(work, request);
     } else if (request->event == EVENT_PRESENCE) {
+        work->is_made = request->number == 0;
         work->joined = groups_in(request->details, "joined");
         work->left = groups_in(request->details, "left");
     }
