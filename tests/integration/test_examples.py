@@ -369,5 +369,43 @@ def test_the_dashboard_tells_everyone_once_a_second():
         assert hears(bob)["number"] >= second["number"]
 
 
+# --- presence ----------------------------------------------------------------
+
+def moves(client, action, room):
+    client.send(json.dumps({"action": action, "room": room}))
+
+
+def news(what, room, name):
+    return {"type": what, "room": room, "name": name}
+
+
+def test_rooms_hear_who_comes_and_goes():
+    with Hoist() as hoist, \
+            Example(hoist, BUILD + "/workers/examples/presence", "--broker", hoist.workers):
+        ada, bob = [Client(hoist.address, f"/?name={name}").opened()
+                    for name in ("Ada", "Bob")]
+        moves(ada, "enter", "den")
+        assert hears(ada) == news("joined", "den", "Ada")
+        moves(bob, "enter", "den")
+        assert hears(ada) == hears(bob) == news("joined", "den", "Bob")
+        moves(ada, "enter", "attic")
+        assert hears(ada) == news("joined", "attic", "Ada")
+        moves(ada, "leave", "den")
+        assert hears(bob) == news("left", "den", "Ada")
+        moves(ada, "enter", "den")
+        assert hears(ada) == hears(bob) == news("joined", "den", "Ada")
+        bob.sock.close()
+        assert hears(ada) == news("left", "den", "Bob")
+
+
+def test_presence_refuses_who_has_no_name_and_what_names_no_room():
+    with Hoist() as hoist, \
+            Example(hoist, BUILD + "/workers/examples/presence", "--broker", hoist.workers):
+        assert Client(hoist.address, "/").opened().status == 400
+        ada = Client(hoist.address, "/?name=Ada").opened()
+        ada.send('{"action":"enter"}')
+        assert hears(ada)["message"] == "Bad Request"
+
+
 if __name__ == "__main__":
     run(sys.modules[__name__])
