@@ -266,13 +266,17 @@ bool presence_is_under_way(const session_t *session)
     return session->presence != NULL && session->presence->is_under_way;
 }
 
+/* Of what is under way only its REPLY says whether there is more to tell,
+ * although nobody may have watched for a while. */
 bool presence_holds(session_t *session)
 {
     const presence_t *self = told_of(session);
-    bool is_owed =
-        self != NULL && session->link->is_watching &&
-        (self->is_under_way || self->details.len > 0 || self->told.len > 0);
 
+    if (presence_is_under_way(session)) {
+        return true;
+    }
+    bool is_owed = self != NULL && session->link->is_watching &&
+                   (self->details.len > 0 || self->told.len > 0);
     if (is_owed) {
         tell(session);
     }

@@ -289,6 +289,37 @@ static void what_was_told_is_void_when_nobody_watches_any_more(void **state)
     answers_ok(is_told_of_end(other));
 }
 
+/* It waits at the broker, and somebody may come who is told of it after all. */
+static void the_end_waits_for_what_is_on_its_way(void **state)
+{
+    client_t *client = a_client();
+    (void)state;
+
+    joins("den", client);
+    uint64_t id = is_told(client, "den", "");
+    watches(false);
+    client_vanishes(client);
+    gets_no_news();
+    watches(true);
+    answers_ok(id);
+    answers_ok(is_told(client, "", "den"));
+    answers_ok(is_told_of_end(client));
+}
+
+static void
+what_was_on_its_way_in_vain_is_over_with_its_connection(void **state)
+{
+    client_t *client = a_client();
+    (void)state;
+
+    joins("den", client);
+    uint64_t id = is_told(client, "den", "");
+    watches(false);
+    client_vanishes(client);
+    answers(id, 503, NULL);
+    answers_ok(is_told_of_end(client));
+}
+
 static void what_nobody_heard_is_said_again_as_it_was(void **state)
 {
     client_t *client = a_known_client();
@@ -407,6 +438,8 @@ int main(void)
         TEST(who_is_in_none_ends_without_a_word),
         TEST(who_begins_to_watch_is_told_of_all_in_portions),
         TEST(what_was_told_is_void_when_nobody_watches_any_more),
+        TEST(the_end_waits_for_what_is_on_its_way),
+        TEST(what_was_on_its_way_in_vain_is_over_with_its_connection),
         TEST(what_nobody_heard_is_said_again_as_it_was),
         TEST(what_was_lost_with_a_link_is_said_again_as_it_was),
         TEST(another_broker_is_told_what_handlers_may_know),
