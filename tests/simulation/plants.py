@@ -24,8 +24,8 @@ import tempfile
 import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SEEDS = 4000     # that a plant may take to be found
-TIMEOUT_S = 120  # for one run of them
+SEEDS = 8000     # that a plant may take to be found
+TIMEOUT_S = 300  # for one run of them
 OTHERS = 12      # violations of other promises that may come before
 
 # How the lines that say BROKEN name each promise.
