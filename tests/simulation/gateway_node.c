@@ -569,7 +569,7 @@ void gateway_node_crash(gateway_node_t *self)
             truth_torn(self->hub->loop); /* two brokers make its DISCONNECT */
         }
     }
-    self->life++;
+    self->dead[self->life++ % LIVES_KEPT] = self->loop;
     for (size_t i = 0; i < self->wire_count; i++) {
         wire_close(&self->wires[i]);
     }

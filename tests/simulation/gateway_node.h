@@ -13,14 +13,16 @@
 #define FAREWELLS_MAX 64 /* more than there are clients */
 
 #define BROKERS_MAX   3
+#define LIVES_KEPT    8
 
 typedef struct {
     gateway_options_t options;
     hub_t *hub; /* owned; NULL while it is down */
     wire_t wires[BROKERS_MAX];
-    size_t wire_count; /* one to each broker */
-    uint32_t life;     /* grows with each start and end */
-    uint32_t loop;     /* of the hub, or of the last one */
+    size_t wire_count;         /* one to each broker */
+    uint32_t life;             /* grows with each start and end */
+    uint32_t loop;             /* of the hub */
+    uint32_t dead[LIVES_KEPT]; /* loops of those that crashed last */
     bool in_turn;
     unsigned holds;    /* one write in so many finds a full socket; 0: none */
     unsigned forgets;  /* one look in so many finds that a broker which is down

@@ -369,11 +369,16 @@ static void hurt_some_worker(fault_t fault)
  * gateway it is the other brokers that may, when they see no lease kept. */
 static void tear(const gateway_node_t *gateway, int64_t ms)
 {
-    int64_t least_ms = gateway->hub != NULL ? LIVENESS_MS : LEASE_MS / 2;
-
-    if (run.broker_count > 1 && gateway->loop != 0 &&
-        ms + SILENCE_MARGIN_MS >= least_ms) {
+    if (run.broker_count == 1) {
+        return;
+    }
+    if (gateway->hub != NULL && ms + SILENCE_MARGIN_MS >= LIVENESS_MS) {
         truth_torn(gateway->loop);
+    }
+    for (size_t i = 0; i < LIVES_KEPT; i++) {
+        if (gateway->dead[i] != 0 && ms + SILENCE_MARGIN_MS >= LEASE_MS / 2) {
+            truth_torn(gateway->dead[i]);
+        }
     }
 }
 
