@@ -81,8 +81,10 @@ static inline bool zcurve_next(void *monitor, zcurve_event_t *event)
     return got;
 }
 
-/* What a peer may have to mend when its handshake failed so, for people. */
-static inline const char *zcurve_reason(const zcurve_event_t *event)
+/* What a peer may have to mend when its handshake failed so, for people; NULL:
+ * without a key of ours it may be with anything, and tells nothing of keys. */
+static inline const char *zcurve_reason(const zcurve_event_t *event,
+                                        bool has_key)
 {
     if (event->event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
         return "it does not allow our key";
@@ -91,7 +93,8 @@ static inline const char *zcurve_reason(const zcurve_event_t *event)
         event->value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
         return "one of us uses CURVE and the other does not";
     }
-    return "the handshake failed: another key than the brokers'?";
+    return has_key ? "the handshake failed: another key than the brokers'?"
+                   : NULL;
 }
 
 #endif

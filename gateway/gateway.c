@@ -47,6 +47,7 @@ typedef struct {
     zwatch_t watch, monitor_watch;
     int64_t unsent_since_ms; /* it takes nothing; 0: it does */
     int64_t refused_ms;      /* when it was said last; 0: it never was */
+    bool has_key;            /* it speaks CURVE */
 } dealer_t;
 
 typedef struct {
@@ -124,11 +125,15 @@ static void on_frames(void *user)
 static void say_refused(dealer_t *self, const zcurve_event_t *event)
 {
     int64_t now_ms = self->hub->now_ms;
+    const char *reason = zcurve_reason(event, self->has_key);
 
+    if (reason == NULL) {
+        return;
+    }
     if (self->refused_ms == 0 || now_ms - self->refused_ms >= REFUSED_MS) {
         self->refused_ms = now_ms;
         log_warn("GATEWAY-BROKER-REFUSED", "broker=%s reason=\"%s\"",
-                 self->link->endpoint, zcurve_reason(event));
+                 self->link->endpoint, reason);
     }
 }
 
@@ -210,6 +215,7 @@ static int add_broker(gateway_t *self, size_t slot)
     const char *endpoint = roster_endpoint(&self->roster, slot);
     dealer_t *dealer = &self->dealers[slot];
 
+    dealer->has_key = self->curve.secret[0] != '\0';
     int rc = dial(dealer, endpoint, &self->curve);
     if (rc < 0) {
         hang_up(dealer);

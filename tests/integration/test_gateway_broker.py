@@ -192,7 +192,7 @@ def test_what_a_gateway_may_not_say_is_unexpected():
         fake = at.fake()
         for message in ([READY, ["echo"], 1, 1024], [REPLY, 1, 200, "body"],
                         [PUSH, ["connection", at.conn], "body"],
-                        [CLOSE, at.conn, 4000, "why"], [DRAIN], [PONG], [WHO],
+                        [CLOSE, at.conn, 4000, "why"], [PONG], [WHO],
                         [WELCOME, 1, "b", "", 1000, 3500, {}]):
             fake.send(message)
             assert fake.error() == "unexpected", message

@@ -82,6 +82,13 @@ def old_versions_can_read_them():
                 yield f"{name}: {what} ({word})"
 
 
+def the_builder_gets_all_libraries():
+    [folders] = re.findall(r"foreach\(folder ([a-z ]+)\)", read("CMakeLists.txt"))
+    for folder in set(folders.split()) - {"bench"}:
+        if f"!{folder}\n" not in read(".dockerignore"):
+            yield f".dockerignore leaves out {folder}"
+
+
 def each_file_is_explained():
     page = read("docs/deploying.md")
     for path in (ROOT / "deploy").rglob("*"):
@@ -132,7 +139,8 @@ def panels_lie_side_by_side():
 def main():
     wrong = [line for check in (
         variables_are_settings, processes_may_end_in_order, containers_are_locked,
-        nothing_else_is_published, old_versions_can_read_them, each_file_is_explained,
+        nothing_else_is_published, old_versions_can_read_them,
+        the_builder_gets_all_libraries, each_file_is_explained,
         the_dashboard_asks_for_metrics_that_are_there, the_dashboard_finds_its_source,
         panels_lie_side_by_side) for line in check()]
     print("\n".join(wrong) or f"{len(SERVICES)} services, {len(BOARD['panels'])} panels: "

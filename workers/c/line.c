@@ -119,6 +119,7 @@ int line_connect(line_t *self, void *zmq, const settings_t *settings)
     if (self->socket == NULL) {
         return -zmq_errno();
     }
+    self->has_key = settings->curve.secret[0] != '\0';
     int rc = configure(self->socket, settings);
     if (rc == 0) {
         rc = watch_handshakes(self, zmq);
@@ -231,7 +232,10 @@ static void take_failures(line_t *self)
     zcurve_event_t event;
 
     while (zcurve_next(self->monitor, &event)) {
-        link_refused(&self->link, zcurve_reason(&event));
+        const char *reason = zcurve_reason(&event, self->has_key);
+        if (reason != NULL) {
+            link_refused(&self->link, reason);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ typedef struct {
     char *endpoint;     /* owned */
     void *socket;       /* owned: DEALER, or NULL */
     void *monitor;      /* owned: of it, or NULL */
+    bool has_key;       /* it speaks CURVE */
     bool blocked;       /* the socket takes no more just now */
     int64_t blocked_ms; /* since when; 0: it is not */
 } line_t;
