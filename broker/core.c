@@ -329,8 +329,8 @@ static void reap_doomed(core_t *core)
         peer_t *peer = list_entry(link, peer_t, doomed);
         bool had_role = has_role(peer);
         if (had_role) {
-            log_info("PEER-LOST", "role=%s name=%s reason=%s", role_of(peer),
-                     peer->name, peer->doom);
+            log_info("PEER-LOST", "role=%s name=%s reason=\"%s\"",
+                     role_of(peer), peer->name, peer->doom);
             core->stats.peers_lost += strcmp(peer->doom, "bye") != 0;
         }
         end_role(core, peer);

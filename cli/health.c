@@ -10,15 +10,17 @@
 
 #include <curl/curl.h>
 
-#define WAIT_MS     3000L /* the admin listener itself gives up after 2000 */
-#define ADDRESS_MAX 256   /* bytes of an address with its port, 0 */
+#define WAIT_MS         3000L /* the admin listener itself gives up after 2000 */
+#define DEFAULT_ADDRESS "127.0.0.1:9100"
+#define ADDRESS_MAX     256 /* bytes of an address with its port, 0 */
 
 static const char usage_text[] =
     "usage: hoist health [--ready] [ADDRESS:PORT]\n\n"
     "Asks a running hoist for /healthz, or /readyz with --ready, prints what "
     "it says and\nends with 0 when that is good, 1 when it is not or nobody "
-    "answers within 3 s.\nThe address is that of --admin, of HOIST_ADMIN when "
-    "it is left out; a port alone:\nof 127.0.0.1.\n";
+    "answers within 3 s.\nThe address is that of --admin: when it is left out "
+    "HOIST_ADMIN, else\n" DEFAULT_ADDRESS
+    ".  A port alone is one of 127.0.0.1.\n";
 
 static int usage(const char *why)
 {
@@ -60,16 +62,18 @@ int health_main(int argc, char **argv)
     char address[ADDRESS_MAX], url[ADDRESS_MAX + 16];
     bool is_ready = argc > 0 && strcmp(argv[0], "--ready") == 0;
     int rest = argc - (is_ready ? 1 : 0);
-    const char *listen =
-        rest > 0 ? argv[argc - 1] : getenv("HOIST_ADMIN"); /* or NULL */
+    const char *listen = rest > 0 ? argv[argc - 1] : getenv("HOIST_ADMIN");
 
     if (argc > 0 &&
         (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         fputs(usage_text, stdout);
         return 0;
     }
-    if (rest > 1 || listen == NULL || listen[0] == '\0') {
-        return usage("give the address of --admin, and nothing else");
+    if (rest > 1) {
+        return usage("it asks one address");
+    }
+    if (listen == NULL || listen[0] == '\0') {
+        listen = DEFAULT_ADDRESS;
     }
     if (!admin_address(listen, address, sizeof address)) {
         return usage("this address is too long");

@@ -503,7 +503,8 @@ static int run_help(char *word)
         return verbs_main(2, verb);
     } else if (word != NULL && find_tool(word) != NULL) {
         return find_tool(word)->main(1, arguments);
-    } else if (word != NULL) {
+    } else if (word != NULL && !streq(word, "settings") &&
+               !streq(word, "version") && !streq(word, "help")) {
         return complain(word);
     } else {
         usage(stdout);

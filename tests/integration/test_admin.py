@@ -571,7 +571,7 @@ def test_hoist_health_of_nobody_is_1_and_of_a_wrong_address_2():
         port = str(server.getsockname()[1])
     status, said, complaint = health(port)
     assert (status, said, complaint.count("\n")) == (1, "", 1), complaint
-    for wrong in ((), ("--ready",), (port, port), ("9" * 300,)):
+    for wrong in ((port, port), ("--ready", port, port), ("9" * 300,)):
         status, said, complaint = health(*wrong)
         assert (status, said, complaint.count("\n")) == (2, "", 1), (wrong, complaint)
     assert "usage" in health("--help")[1]

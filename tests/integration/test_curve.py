@@ -250,7 +250,7 @@ def test_a_key_that_is_taken_off_the_list_is_cut_off_at_once_and_no_other():
         client = Client(hoist.address).opened()
         keys.allow("workers", "one")
         leaves.get(BYE)
-        hoist.find("(PEER-LOST .*reason=its key is not allowed any more)")
+        hoist.find("(PEER-LOST .*reason=\"its key is not allowed any more\")")
         leaves.send(*leaves.greeting)
         until(lambda: hoist.stats("BROKER")["revoked"] > 0, "a frame that is ignored")
         assert not leaves.sock.poll(200)

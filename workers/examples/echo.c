@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A worker that serves the route "echo": the client gets back what it sent,
- * text as text and binary as binary.  See workers/README.md.
+ * text as text and binary as binary.
  */
 #include <hoist.h>
 
