@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define ANSWERS_PER_TURN 64
+#define MANAGED_MAX      48      /* of SERVER_SLOTS, so that probes find one */
 #define TEXT_MAX         1048576 /* bytes of an actor's answer */
 #define GONE             "GONE "
 #define QUESTION_MAX     (SERVER_HEAD_MAX + 32) /* bytes: a word and a query */
@@ -259,6 +260,28 @@ static bool hand_on(source_t *self, server_call_t call,
     return true;
 }
 
+static bool refuse_browser(admin_t *self, server_call_t id,
+                           const http_request_t *request)
+{
+    if (!browser_may_have_sent(request, self->listen)) {
+        return false;
+    }
+    log_braked(&self->brake, LEVEL_WARN, "ADMIN-BROWSER", "path=%.*s",
+               (int)request->path.len, (const char *)request->path.data);
+    say(self, id, 403, NULL);
+    return true;
+}
+
+static size_t count_managed(const admin_t *self)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < SERVER_SLOTS; i++) {
+        count += self->calls[i].manager != NULL;
+    }
+    return count;
+}
+
 static void manage(admin_t *self, server_call_t id,
                    const http_request_t *request, wire_bytes_t body)
 {
@@ -266,10 +289,11 @@ static void manage(admin_t *self, server_call_t id,
     source_t *manager = find_manager(self);
 
     forget(call); /* its client is gone */
-    if (browser_may_have_sent(request, self->listen)) {
-        log_braked(&self->brake, LEVEL_WARN, "ADMIN-BROWSER", "path=%.*s",
-                   (int)request->path.len, (const char *)request->path.data);
-        say(self, id, 403, NULL);
+    if (refuse_browser(self, id, request)) {
+        return;
+    }
+    if (count_managed(self) >= MANAGED_MAX) {
+        say(self, id, 429, NULL);
     } else if (manager == NULL || !hand_on(manager, id, request, body)) {
         say(self, id, 503, NULL);
     } else {
@@ -296,6 +320,9 @@ static void ask_all(admin_t *self, server_call_t id,
         return;
     }
     forget(call); /* its client is gone */
+    if (route->is_guarded && refuse_browser(self, id, request)) {
+        return;
+    }
     call->id = id;
     call->route = route;
     call->deadline_ms = clock_mono_ms() + ADMIN_ANSWER_MS;

@@ -13,7 +13,8 @@ static wire_bytes_t host_of(wire_bytes_t text)
     if (text.len > 0 && text.data[0] == '[') {
         const uint8_t *end = memchr(text.data, ']', text.len);
         size_t len = end == NULL ? 0 : (size_t)(end - text.data);
-        return (wire_bytes_t){text.data + 1, len == 0 ? 0 : len - 1};
+        bool is_whole = len > 0 && (len + 1 == text.len || end[1] == ':');
+        return (wire_bytes_t){text.data + 1, is_whole ? len - 1 : 0};
     }
     const uint8_t *colon =
         text.len == 0 ? NULL : memchr(text.data, ':', text.len);

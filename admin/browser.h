@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Is a request a browser's?  What the admin listener lets everybody do who
- * reaches it, a page from anywhere must not do through somebody's browser: not
+ * Is a request a browser's?  What the admin listener lets everybody do, or see
+ * of clients, who reaches it, a page must not through somebody's browser: not
  * by a request across origins, nor by a name of its own that stands for our
  * address (DNS rebinding).  Pure.
  */

@@ -136,15 +136,17 @@ static unsigned render_json(const routes_view_t *view, buf_t *body)
 
 static const route_t table[] = {
     {"GET, HEAD", "/healthz", "HEALTH", ROUTES_TEXT, render_health, false,
+     false, false},
+    {"GET, HEAD", "/readyz", "READY", ROUTES_TEXT, render_ready, false, false,
      false},
-    {"GET, HEAD", "/readyz", "READY", ROUTES_TEXT, render_ready, false, false},
     {"GET, HEAD", "/metrics", "METRICS",
-     "text/plain; version=0.0.4; charset=utf-8", render_metrics, false, false},
-    {"GET, HEAD", "/status", "STATUS", JSON, render_json, false, false},
-    {"GET, HEAD", "/routes", "ROUTES", JSON, render_json, false, true},
-    {"GET, HEAD", "/connections", "CONNECTIONS", JSON, render_json, false,
+     "text/plain; version=0.0.4; charset=utf-8", render_metrics, false, false,
+     false},
+    {"GET, HEAD", "/status", "STATUS", JSON, render_json, false, false, true},
+    {"GET, HEAD", "/routes", "ROUTES", JSON, render_json, false, true, true},
+    {"GET, HEAD", "/connections", "CONNECTIONS", JSON, render_json, false, true,
      true},
-    {"GET, HEAD", "/groups", "GROUPS", JSON, render_json, false, true},
+    {"GET, HEAD", "/groups", "GROUPS", JSON, render_json, false, true, true},
 };
 
 static bool is_path(const route_t *route, wire_bytes_t path)

@@ -38,6 +38,7 @@ typedef struct {
 
     bool is_prefix;   /* of paths, else the whole path */
     bool takes_query; /* the question has it behind it */
+    bool is_guarded;  /* it tells of clients: not for a page in a browser */
 } route_t;
 
 #define ROUTES_TEXT "text/plain; charset=utf-8"

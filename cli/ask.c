@@ -82,6 +82,8 @@ static void put_body(call_t *call, const ask_t *what)
     snprintf(type, sizeof type, "Content-Type: %s", what->type);
     call->headers = curl_slist_append(NULL, type);
     call->headers = curl_slist_append(call->headers, "Expect:");
+    /* It refuses names that may stand for somebody's browser; this is none. */
+    call->headers = curl_slist_append(call->headers, "Host: localhost");
     curl_easy_setopt(call->curl, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(call->curl, CURLOPT_POST, 1L);
     curl_easy_setopt(call->curl, CURLOPT_POSTFIELDSIZE_LARGE,

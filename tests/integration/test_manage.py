@@ -244,8 +244,10 @@ def test_a_browser_is_not_served():
         path = "/@connections/" + NOBODY
         for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"},
                         {"Sec-Fetch-Site": "cross-site"},
-                        {"Host": "evil.example:80"}):
+                        {"Host": "evil.example:80"}, {"Host": "[::1].evil.example"}):
             assert ask(stage.admin, "POST", path, "x", headers).status == 403
+            assert ask(stage.admin, "GET", "/connections", "", headers).status == 403
+            assert ask(stage.admin, "GET", "/healthz", "", headers).status == 200
         for headers in ({"Sec-Fetch-Site": "none"}, {"Host": "localhost:1"},
                         {"Host": "[::1]:9"}):
             assert ask(stage.admin, "POST", path, "x", headers).status == 410

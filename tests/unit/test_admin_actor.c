@@ -82,8 +82,8 @@ static int tear_down(void **state)
 static void client_asks(const char *path)
 {
     char head[128];
-    int len =
-        snprintf(head, sizeof head, "GET %s HTTP/1.1\r\nHost: t\r\n\r\n", path);
+    int len = snprintf(head, sizeof head,
+                       "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
 
     assert_int_equal(send(client, head, (size_t)len, 0), len);
 }

@@ -91,7 +91,7 @@ static void grace_passes(node_t *gateway)
     while (takes(gateway, &message)) {
         assert_int_not_equal(message.kind, KIND_WATCH);
     }
-    time_passes(3 * SWEEP_MS);
+    time_passes((int64_t)3 * SWEEP_MS);
 }
 
 /* Handlers know that the client is in "den" and "attic". */
@@ -138,7 +138,7 @@ static void a_watcher_that_comes_back_in_time_is_no_news(void **state)
     dies(worker);
     time_passes(ROUTE_GRACE_MS / 2);
     a_worker("n", "$presence", 8);
-    time_passes(2 * ROUTE_GRACE_MS);
+    time_passes((int64_t)2 * ROUTE_GRACE_MS);
     while (takes(gateway, &message)) {
         assert_int_not_equal(message.kind, KIND_WATCH);
     }
@@ -232,7 +232,7 @@ static void a_change_waits_longer_than_a_request(void **state)
 
     uint64_t id = client_changes(client, "den", "");
     uint64_t told = is_told(worker, "den", "");
-    time_passes(2 * DEADLINE_MS);
+    time_passes((int64_t)2 * DEADLINE_MS);
     forgets(gateway);
     answers(worker, told, 200, NULL);
     gets_reply(gateway, id, 200);
@@ -402,7 +402,7 @@ what_a_dead_worker_may_know_is_left_although_nobody_came(void **state)
     client_changes(client, "den", "");
     is_told(worker, "den", "");
     dies(worker);
-    time_passes(2 * ROUTE_GRACE_MS);
+    time_passes((int64_t)2 * ROUTE_GRACE_MS);
     worker = a_worker("o", "$presence $disconnect", 8);
     dies(gateway);
     answers(worker, is_told(worker, "", "den"), 200, NULL);
@@ -417,7 +417,7 @@ static void what_no_worker_had_is_not_left(void **state)
 
     dies(a_worker("w", "$presence $disconnect", 8));
     client_changes(client, "den", "");
-    time_passes(2 * ROUTE_GRACE_MS);
+    time_passes((int64_t)2 * ROUTE_GRACE_MS);
     node_t *worker = a_worker("o", "$presence $disconnect", 8);
     dies(gateway);
     answers(worker, takes_event(worker, EVENT_DISCONNECT), 200, NULL);
@@ -448,7 +448,7 @@ static void one_that_has_been_there_for_long_does_not(void **state)
 {
     (void)state;
 
-    time_passes(2 * ROUTE_GRACE_MS);
+    time_passes((int64_t)2 * ROUTE_GRACE_MS);
     assert_false(is_welcomed(1, true));
 }
 

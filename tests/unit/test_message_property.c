@@ -97,23 +97,10 @@ static void fill_greeting(random_t *random, message_t *message)
     }
 }
 
-static void fill(random_t *random, message_t *message)
+/* What pushes are made of, and what is said of them. */
+static void fill_push(random_t *random, message_t *message)
 {
     switch (message->kind) {
-    case KIND_HELLO:
-    case KIND_WELCOME:
-    case KIND_READY:
-        fill_greeting(random, message);
-        return;
-    case KIND_REQUEST:
-        message->request = some_request(random);
-        return;
-    case KIND_REPLY:
-        message->reply = (message_reply_t){
-            random_uint(random),
-            STATUS_MIN + random_below(random, STATUS_MAX - STATUS_MIN + 1),
-            random_body(random), some_map(random)};
-        return;
     case KIND_PUSH:
         message->push = some_push(random);
         return;
@@ -128,35 +115,9 @@ static void fill(random_t *random, message_t *message)
         message->gone =
             (message_gone_t){some_conn(random), random_uint(random)};
         return;
-    case KIND_QUERY:
-        message->query = (message_query_t){
-            random_uint(random), random_array(random, 2), some_map(random)};
-        return;
-    case KIND_RESULT:
-        message->result = (message_result_t){
-            random_uint(random),
-            STATUS_MIN + random_below(random, STATUS_MAX - STATUS_MIN + 1),
-            random_array(random, (uint32_t)random_below(random, 20)),
-            some_map(random)};
-        return;
     case KIND_CREDIT:
         message->credit =
             (message_credit_t){random_uint(random), random_uint(random)};
-        return;
-    case KIND_PING:
-        message->ping =
-            (message_ping_t){random_uint(random), random_uint(random)};
-        return;
-    case KIND_SYNC:
-        message->sync = (message_sync_t){
-            random_array(random, (uint32_t)random_below(random, 20)),
-            random_below(random, 2) == 0, random_uint(random),
-            random_below(random, 3)};
-        return;
-    case KIND_ERROR:
-        message->error = (message_error_t){
-            random_text(random, 0, ERROR_CODE_MAX),
-            random_text(random, 0, ERROR_TEXT_MAX), random_below(random, 3)};
         return;
     case KIND_PUSHED:
         message->pushed =
@@ -175,10 +136,59 @@ static void fill(random_t *random, message_t *message)
             random_array(random, (uint32_t)random_below(random, 20)),
             random_below(random, 2) == 0, random_uint(random)};
         return;
+    default:
+        return;
+    }
+}
+
+static void fill(random_t *random, message_t *message)
+{
+    switch (message->kind) {
+    case KIND_HELLO:
+    case KIND_WELCOME:
+    case KIND_READY:
+        fill_greeting(random, message);
+        return;
+    case KIND_REQUEST:
+        message->request = some_request(random);
+        return;
+    case KIND_REPLY:
+        message->reply = (message_reply_t){
+            random_uint(random),
+            STATUS_MIN + random_below(random, STATUS_MAX - STATUS_MIN + 1),
+            random_body(random), some_map(random)};
+        return;
+    case KIND_QUERY:
+        message->query = (message_query_t){
+            random_uint(random), random_array(random, 2), some_map(random)};
+        return;
+    case KIND_RESULT:
+        message->result = (message_result_t){
+            random_uint(random),
+            STATUS_MIN + random_below(random, STATUS_MAX - STATUS_MIN + 1),
+            random_array(random, (uint32_t)random_below(random, 20)),
+            some_map(random)};
+        return;
+    case KIND_PING:
+        message->ping =
+            (message_ping_t){random_uint(random), random_uint(random)};
+        return;
+    case KIND_SYNC:
+        message->sync = (message_sync_t){
+            random_array(random, (uint32_t)random_below(random, 20)),
+            random_below(random, 2) == 0, random_uint(random),
+            random_below(random, 3)};
+        return;
+    case KIND_ERROR:
+        message->error = (message_error_t){
+            random_text(random, 0, ERROR_CODE_MAX),
+            random_text(random, 0, ERROR_TEXT_MAX), random_below(random, 3)};
+        return;
     case KIND_WATCH:
         message->watch.presence = random_below(random, 2) == 0;
         return;
     default:
+        fill_push(random, message);
         return; /* no fields */
     }
 }
