@@ -233,9 +233,10 @@ def test_names_are_counted():
 
 
 def test_a_client_that_does_not_read_is_a_limit():
-    with Stage("--out-hard=65536", "--manage-body=10000000") as stage:
+    with Stage("--out-hard=65536", "--manage-body=20000000") as stage:
         client = stage.client()
-        answer = ask(stage.admin, "POST", "/@connections/" + client.id, b"x" * 9000000)
+        # More than the kernel takes for a client that does not read.
+        answer = ask(stage.admin, "POST", "/@connections/" + client.id, b"x" * 19000000)
         assert (answer.status, answer.error) == (429, "LimitExceededException")
 
 
