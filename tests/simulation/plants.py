@@ -380,7 +380,8 @@ PLANTS = [
           "what comes to an empty mailbox is not dispatched",
           "who stands is served or one outcome each"),
     Plant("boot-keeps", "broker/core.c",
-          "has_role(peer) && !wire_is(hello->boot, peer->boot)", "0",
+          "has_role(peer) && (!wire_is(hello->boot, peer->boot) ||\n"
+          "                           !wire_is(hello->role, role_of(peer)))", "0",
           "a HELLO of a new boot keeps the requests of the old one",
           "nothing is left over"),
     Plant("sync-ends-none", "broker/core_gateway.c",
