@@ -341,6 +341,8 @@ void broker_node_fail_store(broker_node_t *self, int failure)
         }
         self->model.does_all_the_same = failure != 0 && world_chance(3);
         model_store_fail(&self->model, failure);
-        self->answers_due = self->model.held_count;
+        if (failure != 0) { /* it has answered all; what is due is for others */
+            self->answers_due = 0;
+        }
     }
 }
