@@ -644,7 +644,7 @@ def test_a_worker_that_talks_and_never_reads_is_lost():
             sent += 4
             until(is_answered, "the greetings to be answered")
         deaf.close()
-        assert "name=talker reason=does not read" in hoist.log()
+        assert 'name=talker reason="does not read"' in hoist.log()
         assert_works(client, worker)
 
 
