@@ -261,6 +261,19 @@ def test_a_key_that_is_taken_off_the_list_is_cut_off_at_once_and_no_other():
         echoes(client, stays)
 
 
+def test_who_is_in_the_brokers_own_process_needs_no_key_and_stays():
+    with Keys(gateways=["one", "two"]) as keys, \
+            Hoist(*keys.of_broker(), "--admin=127.0.0.1:0", command="broker") as broker:
+        broker.find("(PEER-UP role=manager)")
+        leaves = Peer(broker.gateways, curve=keys.of("two"))
+        leaves.send([HELLO, 1, "manager", leaves.boot, "leaves", {}])
+        leaves.get(WELCOME)
+        keys.allow("gateways", "one")
+        leaves.get(BYE)
+        assert broker.stats("BROKER")["managers"] == 1
+        assert len(re.findall("PEER-UP role=manager", broker.log())) == 2
+
+
 def test_a_list_that_cannot_be_read_changes_nothing():
     with Keys(workers=["one"]) as keys, Hoist(*keys.of_serve()) as hoist:
         worker = Worker(hoist.workers, "echo", curve=keys.of("one"))
