@@ -14,9 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SETTLED_S                                                              \
-    2 /* a file written later may change within its time stamp                 \
-       */
+#define SETTLED_S 2  /* a younger file may change within its time stamp */
+#define AGAIN_MS  50 /* between two reads of a file that seems unchanged */
 
 struct allow_list {
     const char *path;  /* borrowed */
@@ -25,8 +24,9 @@ struct allow_list {
     size_t count;
     uint64_t last_number;
     struct stat seen; /* of the file when it was read last */
+    int64_t read_ms;  /* when that was */
     int failed;       /* to look at it, which was said: errno; 0: not */
-    bool is_fresh;    /* it may change without a sign */
+    bool is_in_doubt; /* it may be another without a sign */
 };
 
 /* --- text ----------------------------------------------------------------- */
@@ -216,8 +216,10 @@ static void say_kept(allow_list_t *self, int failed, const char *why)
     self->failed = failed;
 }
 
-/* Has the file changed since it was read, as far as can be seen? */
-static bool is_to_be_read(allow_list_t *self)
+/* Has the file changed since it was read, as far as can be seen?  Where that is
+ * in doubt, which is for long when the clock was set back, it is read now and
+ * then, and not at each of many handshakes. */
+static bool is_to_be_read(allow_list_t *self, int64_t now_ms)
 {
     struct stat now;
 
@@ -228,23 +230,32 @@ static bool is_to_be_read(allow_list_t *self)
     bool is_other = !is_same_file(&now, &self->seen);
     if (is_other) {
         self->failed = 0; /* what is wrong with this one is news */
+    } else if (!self->is_in_doubt || now_ms - self->read_ms < AGAIN_MS) {
+        return false;
     }
-    bool was_fresh = self->is_fresh;
-    self->is_fresh = is_fresh(&now);
+    self->is_in_doubt = is_fresh(&now);
+    self->read_ms = now_ms;
     self->seen = now;
-    return is_other || was_fresh;
+    return true;
 }
 
-bool allow_list_refresh(allow_list_t *self)
+/* What is wrong is in the file, and not that we cannot read it now. */
+static bool is_its_fault(int rc)
+{
+    return rc == -EINVAL || rc == -EFBIG;
+}
+
+bool allow_list_refresh(allow_list_t *self, int64_t now_ms)
 {
     char error[128] = "";
     allowed_t *keys = NULL;
 
-    if (!is_to_be_read(self)) {
+    if (!is_to_be_read(self, now_ms)) {
         return false;
     }
     int count = read_keys(self->path, &keys, error, sizeof error);
     if (count < 0) {
+        self->is_in_doubt |= !is_its_fault(count);
         say_kept(self, -count, error);
         return false;
     }
@@ -263,7 +274,8 @@ allow_list_t *allow_list_open(const char *path, char *error, size_t error_size)
     allow_list_t *self = xcalloc(1, sizeof *self);
 
     self->path = path;
-    self->is_fresh = true; /* it may have changed since it was read */
+    self->is_in_doubt = true; /* it may have changed since it was read */
+    self->read_ms = INT64_MIN / 2;
     int count = read_keys(path, &self->keys, why, sizeof why);
     if (count < 0) {
         snprintf(error, error_size, "cannot read the keys in %s: %s", path,

@@ -42,8 +42,9 @@ int allow_list_parse(const char *text, size_t len, allowed_t **keys,
 allow_list_t *allow_list_open(const char *path, char *error, size_t error_size);
 void allow_list_destroy(allow_list_t **self_p);
 
-/* Look whether the file has changed.  Returns whether the keys have. */
-bool allow_list_refresh(allow_list_t *self);
+/* Look whether the file has changed; now_ms: of any one clock that never goes
+ * back.  Returns whether the keys have. */
+bool allow_list_refresh(allow_list_t *self, int64_t now_ms);
 
 /* The entry of a key, lent until the next refresh, or NULL. */
 const allowed_t *allow_list_find(const allow_list_t *self, const char *key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "broker/guard.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "base/zparts.h"
@@ -16,7 +17,7 @@
 #include <czmq.h>
 
 #define SIDES              2
-#define OURSELVES          0 /* the principal of who needs no key here */
+#define OURSELVES          0    /* the principal of who needs no key here */
 #define LOOK_MS            1000 /* between two looks at the lists, at most */
 #define QUESTIONS_PER_TURN 64
 #define ADDRESS_SHOWN      64
@@ -34,9 +35,10 @@ struct guard {
 
 /* --- the lists ------------------------------------------------------------ */
 
-static void look_at(guard_t *self, side_t side)
+static void look_at(guard_t *self, side_t side, int64_t now_ms)
 {
-    if (self->lists[side] != NULL && allow_list_refresh(self->lists[side])) {
+    if (self->lists[side] != NULL &&
+        allow_list_refresh(self->lists[side], now_ms)) {
         self->ops.changed(self->user, side);
     }
 }
@@ -47,8 +49,8 @@ void guard_turn(guard_t *self, int64_t now_ms)
         return;
     }
     self->looked_ms = now_ms;
-    look_at(self, SIDE_WORKERS);
-    look_at(self, SIDE_GATEWAYS);
+    look_at(self, SIDE_WORKERS, now_ms);
+    look_at(self, SIDE_GATEWAYS, now_ms);
 }
 
 bool guard_has(const guard_t *self, side_t side)
@@ -105,7 +107,7 @@ static void refuse(guard_t *self, const zap_question_t *question)
 
 static bool is_allowed(guard_t *self, const zap_question_t *question)
 {
-    look_at(self, question->side);
+    look_at(self, question->side, clock_mono_ms());
     return self->lists[question->side] != NULL &&
            allow_list_find(self->lists[question->side], question->key) != NULL;
 }

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,7 +98,10 @@ static void a_long_name_is_cut(void **state)
 
 /* --- the file ------------------------------------------------------------ */
 
+#define AGAIN_MS 50
+
 static char path[64];
+static int64_t now_ms = 1000;
 
 static void writes(const char *text)
 {
@@ -117,6 +123,27 @@ static allow_list_t *opens(const char *text)
     allow_list_t *list = allow_list_open(path, error, sizeof error);
     assert_non_null(list);
     return list;
+}
+
+/* The next look, after so long that the file is read in any case of doubt. */
+static bool looks(allow_list_t *list)
+{
+    now_ms += AGAIN_MS;
+    return allow_list_refresh(list, now_ms);
+}
+
+/* The file that is there, as memory: what is written to it changes no time
+ * stamp any more, once its page is dirty. */
+static char *maps(void)
+{
+    int fd = open(path, O_RDWR);
+
+    assert_true(fd >= 0);
+    char *text =
+        mmap(NULL, CURVE_KEY_TEXT, PROT_WRITE | PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(text != MAP_FAILED);
+    assert_int_equal(close(fd), 0);
+    return text;
 }
 
 static int make_path(void **state)
@@ -149,7 +176,7 @@ a_changed_file_is_read_again_and_who_stays_keeps_its_number(void **state)
     uint64_t one = number_of(list, ONE), two = number_of(list, TWO);
     assert_true(one != 0 && two != 0 && one != two);
     writes(ONE " by name\n");
-    assert_true(allow_list_refresh(list));
+    assert_true(looks(list));
     assert_int_equal(number_of(list, ONE), one);
     assert_null(allow_list_find(list, TWO));
     assert_true(allow_list_has(list, one));
@@ -165,10 +192,10 @@ static void a_key_that_comes_back_is_somebody_else(void **state)
 
     uint64_t before = number_of(list, ONE);
     writes("");
-    assert_true(allow_list_refresh(list));
+    assert_true(looks(list));
     assert_null(allow_list_find(list, ONE));
     writes(ONE "\n");
-    assert_true(allow_list_refresh(list));
+    assert_true(looks(list));
     assert_true(number_of(list, ONE) > before);
     allow_list_destroy(&list);
 }
@@ -179,7 +206,7 @@ static void a_file_with_the_same_keys_changes_nothing(void **state)
     (void)state;
 
     writes("# the same\n" ONE " renamed\n");
-    assert_false(allow_list_refresh(list));
+    assert_false(looks(list));
     assert_string_equal(allow_list_find(list, ONE)->name, "renamed");
     allow_list_destroy(&list);
 }
@@ -190,15 +217,69 @@ static void a_list_with_a_wrong_line_keeps_the_former_one(void **state)
     (void)state;
 
     writes(TWO "\nhalf a ke");
-    assert_false(allow_list_refresh(list));
+    assert_false(looks(list));
     assert_true(number_of(list, ONE) != 0);
     assert_null(allow_list_find(list, TWO));
     assert_int_equal(unlink(path), 0);
-    assert_false(allow_list_refresh(list));
+    assert_false(looks(list));
     assert_true(number_of(list, ONE) != 0);
     writes(TWO "\n");
-    assert_true(allow_list_refresh(list));
+    assert_true(looks(list));
     assert_true(number_of(list, TWO) != 0);
+    allow_list_destroy(&list);
+}
+
+static void a_change_that_cannot_be_seen_is_found_within_50_ms(void **state)
+{
+    allow_list_t *list = opens(ONE "\n");
+    char *text = maps();
+    (void)state;
+
+    memcpy(text, ONE, CURVE_KEY_TEXT);
+    assert_false(looks(list));
+    memcpy(text, TWO, CURVE_KEY_TEXT);
+    assert_false(allow_list_refresh(list, now_ms + AGAIN_MS - 1));
+    assert_true(allow_list_refresh(list, now_ms + AGAIN_MS));
+    assert_true(number_of(list, TWO) != 0);
+    assert_int_equal(munmap(text, CURVE_KEY_TEXT), 0);
+    allow_list_destroy(&list);
+}
+
+static void a_change_that_can_be_seen_is_found_at_once(void **state)
+{
+    allow_list_t *list = opens(ONE "\n");
+    (void)state;
+
+    (void)looks(list);
+    writes(TWO "\n");
+    assert_true(allow_list_refresh(list, now_ms));
+    allow_list_destroy(&list);
+}
+
+/* An empty list, and an old one: nothing says that it should be read again. */
+static void becomes_dev_null(void)
+{
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("/dev/null", path), 0);
+}
+
+static void what_could_not_be_read_is_tried_again(void **state)
+{
+    struct rlimit limit, none;
+    allow_list_t *list = opens(ONE "\n");
+    (void)state;
+
+    becomes_dev_null();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0; /* no descriptor for it */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool has_changed = looks(list);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_false(has_changed);
+    assert_true(number_of(list, ONE) != 0);
+    assert_true(looks(list));
+    assert_null(allow_list_find(list, ONE));
     allow_list_destroy(&list);
 }
 
@@ -286,6 +367,9 @@ int main(void)
         cmocka_unit_test(a_key_that_comes_back_is_somebody_else),
         cmocka_unit_test(a_file_with_the_same_keys_changes_nothing),
         cmocka_unit_test(a_list_with_a_wrong_line_keeps_the_former_one),
+        cmocka_unit_test(a_change_that_cannot_be_seen_is_found_within_50_ms),
+        cmocka_unit_test(a_change_that_can_be_seen_is_found_at_once),
+        cmocka_unit_test(what_could_not_be_read_is_tried_again),
         cmocka_unit_test(a_list_that_cannot_be_read_is_not_opened),
         cmocka_unit_test(a_key_has_40_characters_that_stand_for_32_bytes),
         cmocka_unit_test(a_certificate_is_read_as_czmq_writes_it),
