@@ -43,7 +43,7 @@ static void end_role(core_t *core, peer_t *peer)
     if (peer->gateway != NULL) {
         gateway_end(core, peer);
     }
-    peer->boot[0] = '\0';
+    peers_clear_boot(peer);
 }
 
 /* As HELLO says it; NULL: a stranger's. */
@@ -188,12 +188,6 @@ static int64_t liveness_of(const core_t *core, const message_hello_t *hello)
     return (int64_t)wish > ours ? (int64_t)wish : ours;
 }
 
-static void copy_text(char *to, wire_bytes_t from)
-{
-    memcpy(to, from.data, from.len); /* lengths were checked by the codec */
-    to[from.len] = '\0';
-}
-
 /* Then there have been workers, too, who come back like the gateways. */
 static bool knew_another(const core_t *core, const message_hello_t *hello)
 {
@@ -216,7 +210,7 @@ static int start_role(core_t *core, peer_t *peer, const message_hello_t *hello)
         peer_error(core, peer, "full", "as many peers as there may be");
         return started;
     }
-    copy_text(peer->boot, hello->boot);
+    peers_set_boot(core, peer, hello->boot);
     core->is_successor |= peer->gateway != NULL && knew_another(core, hello);
     log_info("PEER-UP", "role=%s name=%s", role_of(peer), peer->name);
     return 0;
@@ -253,7 +247,8 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
                            !wire_is(hello->role, role_of(peer)))) {
         end_role(core, peer);
     }
-    copy_text(peer->name, hello->name);
+    memcpy(peer->name, hello->name.data, hello->name.len); /* as checked */
+    peer->name[hello->name.len] = '\0';
     peer->liveness_ms = liveness_of(core, hello);
     if (wire_is(hello->role, "gateway") &&
         wire_map_bool(hello->options, "presence", false)) {
@@ -614,6 +609,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     }
     for (int i = 0; i < PEER_BUCKETS; i++) {
         list_init(&core->peer_buckets[i]);
+        list_init(&core->boot_buckets[i]);
     }
     for (int i = 0; i < ROUTE_BUCKETS; i++) {
         list_init(&core->route_buckets[i]);

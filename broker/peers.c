@@ -33,16 +33,35 @@ peer_t *peers_find(core_t *core, side_t side, const void *id, size_t len)
     return NULL;
 }
 
+static list_t *boot_bucket_of(core_t *core, wire_bytes_t boot)
+{
+    return &core->boot_buckets[hash_bytes(boot.data, boot.len) % PEER_BUCKETS];
+}
+
 peer_t *peers_find_boot(core_t *core, const peer_t *but, wire_bytes_t boot)
 {
-    list_foreach(link, &core->peers) {
-        peer_t *peer = list_entry(link, peer_t, linked);
-        if (peer != but && peer->side == but->side && peer->boot[0] != '\0' &&
+    list_foreach(link, boot_bucket_of(core, boot)) {
+        peer_t *peer = list_entry(link, peer_t, named);
+        if (peer != but && peer->side == but->side &&
             wire_is(boot, peer->boot)) {
             return peer;
         }
     }
     return NULL;
+}
+
+void peers_set_boot(core_t *core, peer_t *peer, wire_bytes_t boot)
+{
+    memcpy(peer->boot, boot.data, boot.len); /* the codec checked its length */
+    peer->boot[boot.len] = '\0';
+    list_remove(&peer->named);
+    list_append(boot_bucket_of(core, wire_bytes(peer->boot)), &peer->named);
+}
+
+void peers_clear_boot(peer_t *peer)
+{
+    peer->boot[0] = '\0';
+    list_remove(&peer->named);
 }
 
 worker_t *peers_worker(const core_t *core, uint64_t handle)
@@ -84,6 +103,7 @@ peer_t *peers_add(core_t *core, const origin_t *origin)
     peer->last_asked_ms = INT64_MIN / 2;
     peer->liveness_ms = core->options.liveness_ms;
     buf_init(&peer->out, OUT_MAX);
+    list_init(&peer->named);
     list_init(&peer->dirty);
     list_init(&peer->doomed);
     list_append(&core->peers, &peer->linked);
@@ -95,6 +115,7 @@ peer_t *peers_add(core_t *core, const origin_t *origin)
 void peers_remove(core_t *core, peer_t *peer)
 {
     list_remove(&peer->hashed);
+    list_remove(&peer->named);
     list_remove(&peer->linked);
     list_remove(&peer->dirty);
     list_remove(&peer->doomed);

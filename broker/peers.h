@@ -15,6 +15,10 @@ peer_t *peers_find(core_t *core, side_t side, const void *id, size_t len);
 /* Another live peer that greeted with this boot id on this side, or NULL. */
 peer_t *peers_find_boot(core_t *core, const peer_t *but, wire_bytes_t boot);
 
+/* It has greeted with this boot id; and it is a stranger again. */
+void peers_set_boot(core_t *core, peer_t *peer, wire_bytes_t boot);
+void peers_clear_boot(peer_t *peer);
+
 /* A stranger.  NULL past the side's limit or without memory. */
 peer_t *peers_add(core_t *core, const origin_t *origin);
 

@@ -38,6 +38,7 @@ typedef struct interest interest_t; /* of a gateway in a name: interests.c */
 /* Whoever has sent something: a stranger until its HELLO. */
 struct peer {
     list_t hashed; /* in a bucket of the peer table */
+    list_t named;  /* in one of the boot ids, or alone */
     list_t linked; /* among all peers */
     list_t dirty;  /* among those with something to send, or alone */
     list_t doomed; /* among those to be given up, or alone */
@@ -348,7 +349,7 @@ struct core {
     list_t peers, dirty, doomed, gateways, credited;
     list_t keen; /* gateways that get pushes to any name */
     names_t names;
-    list_t peer_buckets[PEER_BUCKETS];
+    list_t peer_buckets[PEER_BUCKETS], boot_buckets[PEER_BUCKETS];
     size_t peer_count[2]; /* by side_t */
     worker_t **workers;   /* by handle % handles, managers too; owned */
     uint64_t handles;
