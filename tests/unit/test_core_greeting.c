@@ -176,6 +176,25 @@ static void a_worker_that_wants_anothers_boot_id_keeps_its_own(void **state)
     assert_int_equal(core_stats(broker.core)->workers, 2);
 }
 
+/* So are the lists of keys: who is 1 there is not who is 1 here. */
+static void boot_ids_of_the_two_sockets_are_apart(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker_with_key("w", 1);
+    node_t *manager = a_stranger(SIDE_GATEWAYS, "m");
+    (void)state;
+
+    manager->is_manager = true;
+    manager->principal = 2;
+    snprintf(manager->boot, sizeof manager->boot, "%s", worker->boot);
+    put_hello(manager);
+    speaks(manager);
+    gets(manager, KIND_WELCOME);
+    uint64_t id = client_says(a_client(gateway), "echo", "x");
+    answers(worker, takes_message(worker, "x"), 200, NULL);
+    gets_reply(gateway, id, 200);
+}
+
 static void a_boot_id_moves_with_its_key(void **state)
 {
     node_t *owner = a_worker_with_key("owner", 1);
@@ -598,6 +617,7 @@ int main(void)
         TEST(the_same_boot_id_on_a_new_connection_replaces_the_old),
         TEST(a_boot_id_stays_with_its_key),
         TEST(a_worker_that_wants_anothers_boot_id_keeps_its_own),
+        TEST(boot_ids_of_the_two_sockets_are_apart),
         TEST(a_boot_id_moves_with_its_key),
         TEST(a_gateways_loop_and_boot_id_stay_with_its_key),
         TEST(who_gets_the_routing_id_of_another_is_a_stranger),
