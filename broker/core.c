@@ -63,36 +63,24 @@ static bool has_role(const peer_t *peer)
     return role_of(peer) != NULL;
 }
 
-static int put_option(buf_t *out, const char *key, uint64_t value)
-{
-    int rc = wire_put_text(out, key);
-    return rc < 0 ? rc : wire_put_uint(out, value);
-}
-
-static int put_flag(buf_t *out, const char *key, bool value)
-{
-    int rc = wire_put_text(out, key);
-    return rc < 0 ? rc : wire_put_bool(out, value);
-}
-
 static int put_gateway_options(const core_t *core, const gateway_t *gateway,
                                const message_hello_t *hello, buf_t *out)
 {
     const broker_options_t *options = &core->options;
     bool was_ended = gateway_was_ended(core, hello);
-    int64_t settles_ms = core->born_ms + options->settle_ms - core->now_ms;
+    int64_t left_ms = core->born_ms + options->settle_ms - core->now_ms;
+    uint64_t settles_ms = left_ms > 0 ? (uint64_t)left_ms : 0;
+    uint64_t window = (uint64_t)options->gateway_window;
+    uint64_t window_bytes = (uint64_t)options->gateway_window_bytes;
     int rc = wire_put_map(out, 6);
 
     if (rc == 0 &&
-        (rc = put_option(out, "settles_ms",
-                         settles_ms > 0 ? (uint64_t)settles_ms : 0)) == 0 &&
-        (rc = put_option(out, "session", gateway->session)) == 0 &&
-        (rc = put_flag(out, "ended", was_ended)) == 0 &&
-        (rc = put_flag(out, "presence", core->is_watched)) == 0 &&
-        (rc = put_option(out, "window", (uint64_t)options->gateway_window)) ==
-            0) {
-        rc = put_option(out, "window_bytes",
-                        (uint64_t)options->gateway_window_bytes);
+        (rc = wire_put_entry_uint(out, "settles_ms", settles_ms)) == 0 &&
+        (rc = wire_put_entry_uint(out, "session", gateway->session)) == 0 &&
+        (rc = wire_put_entry_bool(out, "ended", was_ended)) == 0 &&
+        (rc = wire_put_entry_bool(out, "presence", core->is_watched)) == 0 &&
+        (rc = wire_put_entry_uint(out, "window", window)) == 0) {
+        rc = wire_put_entry_uint(out, "window_bytes", window_bytes);
     }
     return rc;
 }
@@ -102,16 +90,15 @@ static int put_gateway_options(const core_t *core, const gateway_t *gateway,
 static int put_worker_options(const core_t *core, const peer_t *peer,
                               buf_t *out)
 {
-    const broker_options_t *options = &core->options;
+    uint64_t window = (uint64_t)core->options.push_window;
+    uint64_t window_bytes = (uint64_t)core->options.push_window_bytes;
     int rc = wire_put_map(out, 4);
 
-    if (rc == 0 && (rc = wire_put_text(out, "peer")) == 0 &&
-        (rc = wire_put_text(out, peer->boot)) == 0 &&
-        (rc = put_option(out, "session", peer->worker->handle)) == 0 &&
-        (rc = put_option(out, "push_window", (uint64_t)options->push_window)) ==
-            0) {
-        rc = put_option(out, "push_window_bytes",
-                        (uint64_t)options->push_window_bytes);
+    if (rc == 0 &&
+        (rc = wire_put_entry_str(out, "peer", wire_bytes(peer->boot))) == 0 &&
+        (rc = wire_put_entry_uint(out, "session", peer->worker->handle)) == 0 &&
+        (rc = wire_put_entry_uint(out, "push_window", window)) == 0) {
+        rc = wire_put_entry_uint(out, "push_window_bytes", window_bytes);
     }
     return rc;
 }

@@ -436,10 +436,9 @@ int dispatch_letter(core_t *core, const letter_t *letter)
 
 static int put_end(buf_t *out, uint64_t code, const char *reason)
 {
-    return wire_put_map(out, 2) < 0 || wire_put_text(out, "code") < 0 ||
-                   wire_put_uint(out, code) < 0 ||
-                   wire_put_text(out, "reason") < 0 ||
-                   wire_put_text(out, reason) < 0
+    return wire_put_map(out, 2) < 0 ||
+                   wire_put_entry_uint(out, "code", code) < 0 ||
+                   wire_put_entry_str(out, "reason", wire_bytes(reason)) < 0
                ? -ENOMEM
                : 0;
 }

@@ -91,20 +91,15 @@ static int put_flag(buf_t *out, const char *key)
 {
     int rc = wire_put_map(out, 1);
 
-    if (rc == 0 && (rc = wire_put_text(out, key)) == 0) {
-        rc = wire_put_bool(out, true);
-    }
-    return rc;
+    return rc < 0 ? rc : wire_put_entry_bool(out, key, true);
 }
 
 static int put_page(buf_t *out, uint32_t limit, wire_bytes_t cursor)
 {
     int rc = wire_put_map(out, 2);
 
-    if (rc == 0 && (rc = wire_put_text(out, "limit")) == 0 &&
-        (rc = wire_put_uint(out, limit)) == 0 &&
-        (rc = wire_put_text(out, "cursor")) == 0) {
-        rc = wire_put_str(out, cursor);
+    if (rc == 0 && (rc = wire_put_entry_uint(out, "limit", limit)) == 0) {
+        rc = wire_put_entry_str(out, "cursor", cursor);
     }
     return rc;
 }
@@ -183,8 +178,8 @@ static void answer_count(core_t *core, question_t *question)
     buf_t *options = &core->scratch;
 
     buf_reset(options, CONTEXT_MAX);
-    if (wire_put_map(options, 1) < 0 || wire_put_text(options, "count") < 0 ||
-        wire_put_uint(options, question->count) < 0) {
+    if (wire_put_map(options, 1) < 0 ||
+        wire_put_entry_uint(options, "count", question->count) < 0) {
         fail(core, question, 503);
         return;
     }
@@ -279,8 +274,7 @@ static void answer_page(core_t *core, question_t *question,
     buf_reset(options, CONTEXT_MAX);
     if (cursor.len > 0) {
         if (wire_put_map(options, 1) < 0 ||
-            wire_put_text(options, "cursor") < 0 ||
-            wire_put_str(options, cursor) < 0) {
+            wire_put_entry_str(options, "cursor", cursor) < 0) {
             fail(core, question, 503);
             return;
         }

@@ -353,13 +353,6 @@ static int put_target(core_t *core, gateway_t *gateway)
                : 0;
 }
 
-static int put_number(buf_t *out, const char *key, uint64_t value)
-{
-    int rc = wire_put_text(out, key);
-
-    return rc < 0 ? rc : wire_put_uint(out, value);
-}
-
 /* `from`, so that a GONE finds back; `ack`, `ttl` and `except`, if they are
  * there.  Appended to core->scratch. */
 static int put_options(core_t *core, const gateway_t *gateway,
@@ -374,14 +367,14 @@ static int put_options(core_t *core, const gateway_t *gateway,
                                    (ttl_ms > 0 ? 1u : 0u) +
                                    (except.len > 0 ? 1u : 0u));
     if (rc == 0) {
-        rc = put_number(out, "from", push->worker);
+        rc = wire_put_entry_uint(out, "from", push->worker);
     }
     if (rc == 0 && push->is_asked) {
-        rc =
-            put_number(out, "ack", gateway->pushes_first + gateway->pushes_len);
+        rc = wire_put_entry_uint(out, "ack",
+                                 gateway->pushes_first + gateway->pushes_len);
     }
     if (rc == 0 && ttl_ms > 0) {
-        rc = put_number(out, "ttl", ttl_ms);
+        rc = wire_put_entry_uint(out, "ttl", ttl_ms);
     }
     if (rc == 0 && except.len > 0 && (rc = wire_put_text(out, "except")) == 0) {
         rc = wire_put_raw(out, except);

@@ -56,18 +56,17 @@ static int put_rows(buf_t *out, const store_result_t *result)
 static int put_options(buf_t *out, store_verb_t verb,
                        const store_result_t *result)
 {
-    int rc = 0;
+    bool is_count = verb == STORE_COUNT;
 
-    if (verb == STORE_COUNT) {
-        (void)((rc = wire_put_map(out, 1)) == 0 &&
-               (rc = wire_put_text(out, "count")) == 0 &&
-               (rc = wire_put_uint(out, result->count)) == 0);
-    } else if (result->cursor.len != 0) {
-        (void)((rc = wire_put_map(out, 1)) == 0 &&
-               (rc = wire_put_text(out, "cursor")) == 0 &&
-               (rc = wire_put_str(out, result->cursor)) == 0);
+    if (!is_count && result->cursor.len == 0) {
+        return 0;
     }
-    return rc;
+    int rc = wire_put_map(out, 1);
+    if (rc < 0) {
+        return rc;
+    }
+    return is_count ? wire_put_entry_uint(out, "count", result->count)
+                    : wire_put_entry_str(out, "cursor", result->cursor);
 }
 
 static void say(core_t *core, worker_t *worker, const message_result_t *result)

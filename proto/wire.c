@@ -434,6 +434,27 @@ int wire_put_text(buf_t *out, const char *text)
     return wire_put_str(out, wire_bytes(text));
 }
 
+int wire_put_entry_uint(buf_t *out, const char *key, uint64_t value)
+{
+    int rc = wire_put_text(out, key);
+
+    return rc < 0 ? rc : wire_put_uint(out, value);
+}
+
+int wire_put_entry_bool(buf_t *out, const char *key, bool value)
+{
+    int rc = wire_put_text(out, key);
+
+    return rc < 0 ? rc : wire_put_bool(out, value);
+}
+
+int wire_put_entry_str(buf_t *out, const char *key, wire_bytes_t value)
+{
+    int rc = wire_put_text(out, key);
+
+    return rc < 0 ? rc : wire_put_str(out, value);
+}
+
 int wire_put_body(buf_t *out, const body_t *body)
 {
     msgpack_packer to = packer(out);

@@ -113,6 +113,11 @@ int wire_put_body(buf_t *out, const body_t *body);
 int wire_put_array(buf_t *out, uint32_t count); /* header only */
 int wire_put_map(buf_t *out, uint32_t count);   /* header only */
 
+/* An entry of a map: key and value. */
+int wire_put_entry_uint(buf_t *out, const char *key, uint64_t value);
+int wire_put_entry_bool(buf_t *out, const char *key, bool value);
+int wire_put_entry_str(buf_t *out, const char *key, wire_bytes_t value);
+
 /* Bytes that are already one or more elements. */
 int wire_put_raw(buf_t *out, wire_bytes_t raw);
 
