@@ -11,12 +11,18 @@
 
 /* --- the gateways -------------------------------------------------------- */
 
+void gateway_add(core_t *core, gateway_t *gateway)
+{
+    list_append(&core->gateways, &gateway->linked);
+    list_append(&core->loop_buckets[gateway->loop % LOOP_BUCKETS],
+                &gateway->by_loop);
+}
+
 gateway_t *gateway_of_loop(const core_t *core, uint32_t loop)
 {
-    /* A handful of loops; the one asked for last comes first. */
-    list_foreach(link, &core->gateways) {
-        gateway_t *gateway = list_entry(link, gateway_t, linked);
-        if (gateway->loop == loop && gateway->peer != NULL) {
+    list_foreach(link, &core->loop_buckets[loop % LOOP_BUCKETS]) {
+        gateway_t *gateway = list_entry(link, gateway_t, by_loop);
+        if (gateway->loop == loop) {
             return gateway;
         }
     }

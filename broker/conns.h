@@ -58,6 +58,9 @@ bool conns_walk(core_t *core, gateway_t *gateway, uint32_t *slot,
  */
 bool conns_next(const gateway_t *gateway, uint32_t *slot, const conn_t **conn);
 
+/* It stands: gateway_of_loop finds it until its by_loop is taken out. */
+void gateway_add(core_t *core, gateway_t *gateway);
+
 /* The live gateway with this loop number, or NULL. */
 gateway_t *gateway_of_loop(const core_t *core, uint32_t loop);
 

@@ -598,6 +598,9 @@ core_t *core_new(const broker_options_t *options, const char *boot,
         list_init(&core->peer_buckets[i]);
         list_init(&core->boot_buckets[i]);
     }
+    for (int i = 0; i < LOOP_BUCKETS; i++) {
+        list_init(&core->loop_buckets[i]);
+    }
     for (int i = 0; i < ROUTE_BUCKETS; i++) {
         list_init(&core->route_buckets[i]);
     }

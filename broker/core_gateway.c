@@ -66,7 +66,7 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
     list_init(&gateway->unleased);
     list_init(&gateway->questions);
     interests_start(core, gateway);
-    list_append(&core->gateways, &gateway->linked);
+    gateway_add(core, gateway);
     peer->gateway = gateway;
     core->stats.gateways++;
     sweep_greet(core, gateway);
@@ -102,6 +102,7 @@ void gateway_end(core_t *core, peer_t *peer)
     gateway_t *gateway = peer->gateway;
 
     gateway->peer = NULL;
+    list_remove(&gateway->by_loop);
     peer->gateway = NULL;
     core->stats.gateways--;
     gateway->conns++; /* ours, so that it outlives its last connection */

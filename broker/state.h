@@ -105,6 +105,7 @@ typedef struct {
 struct gateway {
     peer_t *peer; /* NULL once lost */
     list_t linked;
+    list_t by_loop; /* in a bucket of those that stand, or alone */
     uint32_t loop;
     uint64_t session; /* that it was told in WELCOME */
     bool requires_connect;
@@ -322,6 +323,7 @@ typedef struct {
 
 #define PEER_BUCKETS  1024
 #define ROUTE_BUCKETS 1024
+#define LOOP_BUCKETS  256
 #define SESSIONS_KEPT 4096 /* of which is known how they ended */
 
 typedef struct {
@@ -347,6 +349,7 @@ struct core {
     wheel_t wheel;
 
     list_t peers, dirty, doomed, gateways, credited;
+    list_t loop_buckets[LOOP_BUCKETS]; /* of gateways */
     list_t keen; /* gateways that get pushes to any name */
     names_t names;
     list_t peer_buckets[PEER_BUCKETS], boot_buckets[PEER_BUCKETS];
