@@ -38,7 +38,6 @@
 #define PROBES          4       /* the ROUTER may know later than its monitor */
 #define PROBE_SOON_MS   20      /* between them */
 #define LAST_FRAMES_MS  50      /* for peers to read what we said last */
-#define SIDES           2
 
 typedef struct broker {
     actor_t actor;

@@ -31,6 +31,7 @@ typedef struct core core_t;
 
 /* The two sockets. */
 typedef enum { SIDE_WORKERS, SIDE_GATEWAYS } side_t;
+#define SIDES 2
 
 typedef struct {
     /*

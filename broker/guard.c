@@ -16,7 +16,6 @@
 
 #include <czmq.h>
 
-#define SIDES              2
 #define OURSELVES          0    /* the principal of who needs no key here */
 #define LOOK_MS            1000 /* between two looks at the lists, at most */
 #define QUESTIONS_PER_TURN 64

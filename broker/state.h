@@ -353,8 +353,8 @@ struct core {
     list_t keen; /* gateways that get pushes to any name */
     names_t names;
     list_t peer_buckets[PEER_BUCKETS], boot_buckets[PEER_BUCKETS];
-    size_t peer_count[2]; /* by side_t */
-    worker_t **workers;   /* by handle % handles, managers too; owned */
+    size_t peer_count[SIDES]; /* by side_t */
+    worker_t **workers;       /* by handle % handles, managers too; owned */
     uint64_t handles;
     uint64_t next_handle;
     uint64_t next_session;
