@@ -216,6 +216,12 @@ void time_passes(int64_t ms)
 
 /* --- peers --------------------------------------------------------------- */
 
+static void take_boot(node_t *node)
+{
+    snprintf(node->boot, sizeof node->boot, "boot-%llu",
+             (unsigned long long)++boots);
+}
+
 node_t *a_stranger(side_t side, const char *name)
 {
     node_t *node = xcalloc(1, sizeof *node);
@@ -224,8 +230,7 @@ node_t *a_stranger(side_t side, const char *name)
     nodes[node_count++] = node;
     node->side = side;
     snprintf(node->id, sizeof node->id, "%s", name);
-    snprintf(node->boot, sizeof node->boot, "boot-%llu",
-             (unsigned long long)++boots);
+    take_boot(node);
     buf_init(&node->out, FRAME_CAP);
     return node;
 }
@@ -256,16 +261,14 @@ void put_hello(node_t *node)
     buf_init(&options, OPTIONS_MAX);
     if (strcmp(role_of(node), "gateway") == 0) {
         must(wire_put_map(&options, 5) == 0);
-        must(wire_put_text(&options, "presence") == 0);
-        must(wire_put_bool(&options, node->knows_watchers) == 0);
-        must(wire_put_text(&options, "broker") == 0);
-        must(wire_put_text(&options, node->broker) == 0);
-        must(wire_put_text(&options, "session") == 0);
-        must(wire_put_uint(&options, node->session) == 0);
-        must(wire_put_text(&options, "loop") == 0);
-        must(wire_put_uint(&options, node->loop) == 0);
-        must(wire_put_text(&options, "require_connect") == 0);
-        must(wire_put_bool(&options, node->requires_connect) == 0);
+        wire_bytes_t known = wire_bytes(node->broker);
+        bool is_strict = node->requires_connect;
+        bool is_watched = node->knows_watchers;
+        must(wire_put_entry_bool(&options, "presence", is_watched) == 0);
+        must(wire_put_entry_str(&options, "broker", known) == 0);
+        must(wire_put_entry_uint(&options, "session", node->session) == 0);
+        must(wire_put_entry_uint(&options, "loop", node->loop) == 0);
+        must(wire_put_entry_bool(&options, "require_connect", is_strict) == 0);
     }
     hello.hello = (message_hello_t){
         .version = PROTOCOL_VERSION,
@@ -374,13 +377,24 @@ void announces(node_t *worker, const char *routes, uint64_t window)
     speaks(worker);
 }
 
+message_t greets(node_t *worker, const char *routes, uint64_t window)
+{
+    put_hello(worker);
+    announces(worker, routes, window);
+    return gets(worker, KIND_WELCOME);
+}
+
+void starts_anew(node_t *worker, const char *routes, uint64_t window)
+{
+    take_boot(worker);
+    greets(worker, routes, window);
+}
+
 node_t *a_worker(const char *name, const char *routes, uint64_t window)
 {
     node_t *worker = a_stranger(SIDE_WORKERS, name);
 
-    put_hello(worker);
-    announces(worker, routes, window);
-    gets(worker, KIND_WELCOME);
+    greets(worker, routes, window);
     return worker;
 }
 

@@ -136,6 +136,12 @@ void dies(node_t *node);
 void says_bytes(node_t *node, const void *bytes, size_t len);
 void announces(node_t *worker, const char *routes, uint64_t window);
 
+/* HELLO and READY; takes and returns its WELCOME. */
+message_t greets(node_t *worker, const char *routes, uint64_t window);
+
+/* The same with a new boot id, as behind its death. */
+void starts_anew(node_t *worker, const char *routes, uint64_t window);
+
 /* --- what a peer gets ---------------------------------------------------- */
 
 /* The next message; false when there is none. */

@@ -93,12 +93,12 @@ static void the_same_boot_id_is_a_greeting_again(void **state)
     gets_reply(gateway, id, 200);
 }
 
-static uint64_t greets(node_t *worker)
+/* What its WELCOME says when it greets again. */
+static uint64_t session_of(node_t *worker)
 {
-    put_hello(worker);
-    announces(worker, "echo", 8);
-    message_t welcome = gets(worker, KIND_WELCOME);
-    return wire_map_uint(welcome.welcome.options, "session", 0);
+    message_welcome_t welcome = greets(worker, "echo", 8).welcome;
+
+    return wire_map_uint(welcome.options, "session", 0);
 }
 
 static void a_worker_that_was_given_up_has_another_session(void **state)
@@ -106,13 +106,13 @@ static void a_worker_that_was_given_up_has_another_session(void **state)
     node_t *worker = a_worker("w", "echo", 8);
     (void)state;
 
-    uint64_t session = greets(worker);
+    uint64_t session = session_of(worker);
     assert_true(session > 0);
-    assert_int_equal(greets(worker), session);
+    assert_int_equal(session_of(worker), session);
     worker->is_silent = true;
     time_passes(LIVENESS_MS + SWEEP_MS);
     worker->is_silent = false;
-    assert_true(greets(worker) > session);
+    assert_true(session_of(worker) > session);
 }
 
 static void the_same_boot_id_on_a_new_connection_replaces_the_old(void **state)
@@ -125,9 +125,7 @@ static void the_same_boot_id_on_a_new_connection_replaces_the_old(void **state)
     uint64_t id = client_says(a_client(gateway), "echo", "x");
     snprintf(again->boot, sizeof again->boot, "%s", worker->boot);
     worker->is_silent = true;
-    put_hello(again);
-    announces(again, "echo", 8);
-    gets(again, KIND_WELCOME);
+    greets(again, "echo", 8);
     gets_reply(gateway, id, 500);
     assert_int_equal(core_stats(broker.core)->workers, 1);
 }
@@ -139,9 +137,7 @@ static node_t *a_worker_with_key(const char *name, uint64_t principal)
     node_t *worker = a_stranger(SIDE_WORKERS, name);
 
     worker->principal = principal;
-    put_hello(worker);
-    announces(worker, "echo", 8);
-    gets(worker, KIND_WELCOME);
+    greets(worker, "echo", 8);
     return worker;
 }
 

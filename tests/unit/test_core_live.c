@@ -18,14 +18,12 @@ typedef struct {
 static void put_wish(buf_t *out, wish_t wish)
 {
     must(wire_put_map(out, 4) == 0);
-    must(wire_put_text(out, "live") == 0);
-    must(wire_put_bool(out, wish.is_live) == 0);
-    must(wire_put_text(out, "count") == 0);
-    must(wire_put_bool(out, wish.is_count) == 0);
-    must(wire_put_text(out, "limit") == 0);
-    must(wire_put_uint(out, wish.limit) == 0);
-    must(wire_put_text(out, "cursor") == 0);
-    must(wire_put_text(out, wish.cursor != NULL ? wish.cursor : "") == 0);
+    must(wire_put_entry_bool(out, "live", wish.is_live) == 0);
+    must(wire_put_entry_bool(out, "count", wish.is_count) == 0);
+    must(wire_put_entry_uint(out, "limit", wish.limit) == 0);
+    must(wire_put_entry_str(
+             out, "cursor",
+             wire_bytes(wish.cursor != NULL ? wish.cursor : "")) == 0);
 }
 
 static void put_query(node_t *worker, uint64_t id, const char *word,
@@ -111,8 +109,7 @@ static void put_row(buf_t *rows, const char *conn, size_t len)
     must(wire_put_array(rows, 2) == 0);
     must(wire_put_text(rows, conn) == 0);
     must(wire_put_map(rows, 1) == 0);
-    must(wire_put_text(rows, "user") == 0);
-    must(wire_put_text(rows, user) == 0);
+    must(wire_put_entry_str(rows, "user", wire_bytes(user)) == 0);
     free(user);
 }
 
@@ -347,8 +344,7 @@ static void tells_page(node_t *gateway, uint64_t id, const char *conn,
     }
     must(wire_put_map(&options, cursor != NULL ? 1 : 0) == 0);
     if (cursor != NULL) {
-        must(wire_put_text(&options, "cursor") == 0);
-        must(wire_put_text(&options, cursor) == 0);
+        must(wire_put_entry_str(&options, "cursor", wire_bytes(cursor)) == 0);
     }
     message.result = (message_result_t){.id = id,
                                         .status = 200,
@@ -366,8 +362,7 @@ static void tells_count(node_t *gateway, uint64_t id, uint64_t count)
 
     buf_init(&options, 64);
     must(wire_put_map(&options, 1) == 0);
-    must(wire_put_text(&options, "count") == 0);
-    must(wire_put_uint(&options, count) == 0);
+    must(wire_put_entry_uint(&options, "count", count) == 0);
     message.result = (message_result_t){
         .id = id, .status = 200, .options = {options.data, options.len}};
     says(gateway, &message);
@@ -578,9 +573,7 @@ static void what_a_dead_broker_asked_is_not_what_we_asked(void **state)
     put_hello(gateway);
     speaks(gateway);
     gets(gateway, KIND_WELCOME);
-    put_hello(worker);
-    announces(worker, "echo", 8);
-    gets(worker, KIND_WELCOME);
+    greets(worker, "echo", 8);
     asks(worker, 2, two->id);
     (void)is_asked(gateway, two->id);
     tells_status(gateway, dead, 404); /* of one */

@@ -94,14 +94,22 @@ static void grace_passes(node_t *gateway)
     time_passes((int64_t)3 * SWEEP_MS);
 }
 
+/* Handlers are told how the client's groups have changed. */
+static void learns(node_t *worker, client_t *client, const char *joined,
+                   const char *left)
+{
+    uint64_t id = client_changes(client, joined, left);
+
+    answers(worker, is_told(worker, joined, left), 200, NULL);
+    gets_reply(client->gateway, id, 200);
+}
+
 /* Handlers know that the client is in "den" and "attic". */
 static client_t *a_known_client(node_t *gateway, node_t *worker)
 {
     client_t *client = a_client(gateway);
 
-    uint64_t id = client_changes(client, "den attic", "");
-    answers(worker, is_told(worker, "den attic", ""), 200, NULL);
-    gets_reply(gateway, id, 200);
+    learns(worker, client, "den attic", "");
     return client;
 }
 
@@ -209,13 +217,10 @@ static void a_change_that_kills_a_hundred_workers_is_given_up(void **state)
 
     forgets(gateway);
     uint64_t id = client_changes(client, "den", "");
-    for (int i = 1; i <= 100; i++) {
+    for (int i = 0; i < 100; i++) {
         is_told(worker, "den", "");
         gets_nothing(gateway);
-        snprintf(worker->boot, sizeof worker->boot, "life %d", i);
-        put_hello(worker);
-        announces(worker, "$presence", 8);
-        gets(worker, KIND_WELCOME);
+        starts_anew(worker, "$presence", 8);
     }
     gets_nothing(worker);
     gets_reply(gateway, id, 500); /* no 503: it is not said again */
@@ -303,9 +308,7 @@ static void who_was_at_a_lost_gateway_has_left_before_it_ends(void **state)
 
     forgets(gateway);
     client_t *client = a_known_client(gateway, worker);
-    uint64_t id = client_changes(client, "hall", "den");
-    answers(worker, is_told(worker, "hall", "den"), 200, NULL);
-    gets_reply(gateway, id, 200);
+    learns(worker, client, "hall", "den");
     dies(gateway);
     uint64_t left = is_told(worker, "", "attic hall");
     uint64_t end = takes_event(worker, EVENT_DISCONNECT);
@@ -324,9 +327,7 @@ static void who_was_in_no_group_has_left_none(void **state)
 
     forgets(gateway);
     client_t *client = a_known_client(gateway, worker);
-    uint64_t id = client_changes(client, "", "attic den");
-    answers(worker, is_told(worker, "", "attic den"), 200, NULL);
-    gets_reply(gateway, id, 200);
+    learns(worker, client, "", "attic den");
     a_client(gateway);
     dies(gateway);
     answers(worker, takes_event(worker, EVENT_DISCONNECT), 200, NULL);
@@ -375,8 +376,7 @@ static void groups_without_end_are_not_kept(void **state)
     forgets(gateway);
     for (int i = 0; i < 2 * GROUPS_MAX + 10; i++) {
         snprintf(name, sizeof name, "g%d", i);
-        client_changes(client, name, "");
-        answers(worker, is_told(worker, name, ""), 200, NULL);
+        learns(worker, client, name, "");
     }
     dies(gateway);
     message_request_t last = gets(worker, KIND_REQUEST).request;

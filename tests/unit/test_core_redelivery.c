@@ -39,9 +39,7 @@ static void comes_back(node_t *worker, const char *routes)
     worker->is_silent = true;
     time_passes(LIVENESS_MS + SWEEP_MS);
     worker->is_silent = false;
-    put_hello(worker);
-    announces(worker, routes, 8);
-    gets(worker, KIND_WELCOME);
+    greets(worker, routes, 8);
 }
 
 static void what_is_said_of_the_attempt_before_is_nobodys(void **state)
@@ -89,13 +87,10 @@ static void a_disconnect_that_kills_a_hundred_workers_is_given_up(void **state)
     (void)state;
 
     uint64_t id = client_leaves(a_client(gateway));
-    for (int i = 1; i <= 100; i++) {
+    for (int i = 0; i < 100; i++) {
         takes_event(worker, EVENT_DISCONNECT);
         gets_nothing(gateway);
-        snprintf(worker->boot, sizeof worker->boot, "life %d", i);
-        put_hello(worker);
-        announces(worker, "$disconnect", 8);
-        gets(worker, KIND_WELCOME);
+        starts_anew(worker, "$disconnect", 8);
     }
     gets_nothing(worker);
     gets_reply(gateway, id, 500);
