@@ -10,8 +10,8 @@
 #include "gateway/gateway.h"
 
 #include "base/actor.h"
+#include "base/brokers.h"
 #include "base/clock.h"
-#include "base/resolver.h"
 #include "base/xalloc.h"
 #include "base/zcurve.h"
 #include "base/zdial.h"
@@ -54,13 +54,11 @@ typedef struct {
     actor_t actor;
     hub_t *hub;
     transport_t *transport;
-    roster_t roster;
-    resolver_t *resolver; /* owned; NULL: no broker is a name */
-    ev_io answers;        /* of it */
+    brokers_t brokers;
     curve_peer_t curve;
-    dealer_t dealers[GATEWAY_BROKERS_MAX]; /* one for each of the hub's links,
-                                              by its number, and of the roster's
-                                              slots; without a link: free */
+    dealer_t dealers[GATEWAY_BROKERS_MAX]; /* one for each of the brokers, by
+                                              its slot, which is the number of
+                                              the hub's link; or free */
     zsock_t *manage;        /* borrowed; NULL: no management API */
     zwatch_t managed;       /* its answers */
     ev_idle busy;           /* while there is work for the next turn */
@@ -178,13 +176,7 @@ static int dial(dealer_t *self, const char *endpoint, const curve_peer_t *curve)
     if ((rc = watch_transport(self)) < 0) {
         return rc;
     }
-    actor_socket_set(self->socket, ZMQ_IMMEDIATE, 1);
-    actor_socket_set(self->socket, ZMQ_RECONNECT_IVL, 100);
-    actor_socket_set(self->socket, ZMQ_RECONNECT_IVL_MAX, 1000);
-    return zcurve_join(self->socket, curve) < 0 ||
-                   zdial(self->socket, endpoint) < 0
-               ? -zmq_errno()
-               : 0;
+    return brokers_dial(self->socket, endpoint, curve);
 }
 
 /* Its link, if it had one, is gone. */
@@ -205,14 +197,14 @@ static void hang_up(dealer_t *self)
 /* Workers look names up at other times than we do. */
 static int64_t settle_ms(const gateway_t *self, size_t slot)
 {
-    return roster_is_late(&self->roster, slot)
+    return roster_is_late(&self->brokers.roster, slot)
                ? LOOKS_TO_SETTLE * self->hub->options.resolve_ms
                : 0;
 }
 
-static int add_broker(gateway_t *self, size_t slot)
+static int add_broker(void *user, size_t slot, const char *endpoint)
 {
-    const char *endpoint = roster_endpoint(&self->roster, slot);
+    gateway_t *self = user;
     dealer_t *dealer = &self->dealers[slot];
 
     dealer->has_key = self->curve.secret[0] != '\0';
@@ -231,67 +223,27 @@ static int add_broker(gateway_t *self, size_t slot)
     return 0;
 }
 
-static void remove_broker(gateway_t *self, size_t slot)
+static bool is_spent(void *user, size_t slot)
 {
-    dealer_t *dealer = &self->dealers[slot];
+    const gateway_t *self = user;
 
-    if (dealer->link != NULL) {
-        hub_remove_broker(self->hub, dealer->link);
-        hang_up(dealer);
-    }
-    roster_release(&self->roster, slot);
+    return hub_is_spent(self->hub, self->dealers[slot].link);
 }
 
-static bool may_go(const gateway_t *self, size_t slot)
+static void remove_broker(void *user, size_t slot)
 {
-    const link_t *link = self->dealers[slot].link;
+    gateway_t *self = user;
 
-    return !roster_wants(&self->roster, slot) &&
-           (link == NULL || hub_is_spent(self->hub, link));
+    hub_remove_broker(self->hub, self->dealers[slot].link);
+    hang_up(&self->dealers[slot]);
 }
 
-/*
- * A link for each broker of the roster; those that are not wanted any more stay
- * until they are spent.
- * Returns 0, or how the first that could not be added failed; *failed is it.
- */
-static int follow_roster(gateway_t *self, const char **failed)
+static void on_dial_failed(void *user, const char *endpoint, const char *why)
 {
-    int rc = 0;
+    gateway_t *self = user;
 
-    for (size_t i = 0; i < GATEWAY_BROKERS_MAX; i++) {
-        if (roster_endpoint(&self->roster, i) == NULL) {
-            continue;
-        }
-        if (may_go(self, i)) {
-            remove_broker(self, i);
-        } else if (self->dealers[i].link == NULL && rc == 0) {
-            *failed = roster_endpoint(&self->roster, i);
-            rc = add_broker(self, i);
-        }
-    }
-    return rc;
-}
-
-static void on_answers(struct ev_loop *loop, ev_io *io, int events)
-{
-    gateway_t *self = io->data;
-    const char *failed;
-    answer_t answer;
-    (void)loop;
-    (void)events;
-
-    while (resolver_next(self->resolver, &answer)) {
-        roster_answer(&self->roster, &answer);
-    }
-    if (self->drain_until_ms > 0) {
-        return;
-    }
-    int rc = follow_roster(self, &failed);
-    if (rc < 0) { /* the next answer tries again */
-        log_braked(&self->hub->brake, LEVEL_WARN, "GATEWAY-DIAL-FAILED",
-                   "broker=%s error=\"%s\"", failed, zmq_strerror(-rc));
-    }
+    log_braked(&self->hub->brake, LEVEL_WARN, "GATEWAY-DIAL-FAILED",
+               "broker=%s error=\"%s\"", endpoint, why);
 }
 
 /* --- the management API -------------------------------------------------- */
@@ -398,6 +350,7 @@ static void on_term(void *user)
 
     if (self->drain_until_ms == 0) {
         self->drain_until_ms = self->hub->now_ms + self->hub->options.drain_ms;
+        brokers_rest(&self->brokers);
         transport_stop_accepting(self->transport);
         hub_drain(self->hub);
     }
@@ -429,31 +382,23 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
 static int start_brokers(gateway_t *self, const gateway_options_t *options,
                          char *error, size_t error_size)
 {
-    const char *failed = "";
+    static const brokers_ops_t ops = {
+        .add = add_broker,
+        .is_spent = is_spent,
+        .remove = remove_broker,
+        .failed = on_dial_failed,
+    };
+    const brokers_options_t brokers = {
+        .loop = self->actor.loop,
+        .list = options->broker,
+        .max = GATEWAY_BROKERS_MAX,
+        .resolve_ms = options->resolve_ms,
+        .lookup = resolver_lookup,
+        .ops = &ops,
+        .user = self,
+    };
 
-    if (roster_init(&self->roster, options->broker, GATEWAY_BROKERS_MAX) < 0) {
-        snprintf(error, error_size, "not 1 to %d endpoints of brokers: %s",
-                 GATEWAY_BROKERS_MAX, options->broker);
-        return -EINVAL;
-    }
-    int rc = follow_roster(self, &failed);
-    if (rc < 0) {
-        snprintf(error, error_size, "cannot connect to the broker %s: %s",
-                 failed, zmq_strerror(-rc));
-        return -EINVAL;
-    }
-    rc = resolver_new(&self->resolver, &self->roster, options->resolve_ms,
-                      resolver_lookup);
-    if (rc < 0) {
-        snprintf(error, error_size, "cannot look up brokers: %s",
-                 strerror(-rc));
-    } else if (self->resolver != NULL) {
-        ev_io_init(&self->answers, on_answers, resolver_fd(self->resolver),
-                   EV_READ);
-        self->answers.data = self;
-        ev_io_start(self->actor.loop, &self->answers);
-    }
-    return rc;
+    return brokers_start(&self->brokers, &brokers, error, error_size);
 }
 
 static int start(gateway_t *self, const gateway_options_t *options, char *error,
@@ -481,15 +426,13 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
 
 static void stop(gateway_t *self)
 {
-    ev_io_stop(self->actor.loop, &self->answers);
     zwatch_stop(&self->managed);
-    resolver_destroy(&self->resolver);
     transport_destroy(&self->transport); /* before the hub: closes sessions */
     hub_destroy(&self->hub);
     for (size_t i = 0; i < GATEWAY_BROKERS_MAX; i++) {
         hang_up(&self->dealers[i]);
     }
-    roster_fini(&self->roster);
+    brokers_fini(&self->brokers);
     explicit_bzero(&self->curve, sizeof self->curve);
     actor_fini(&self->actor);
 }

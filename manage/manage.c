@@ -7,12 +7,11 @@
 #include "manage/manage.h"
 
 #include "base/actor.h"
+#include "base/brokers.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
-#include "base/resolver.h"
 #include "base/xalloc.h"
-#include "base/zcurve.h"
 #include "base/zdial.h"
 #include "base/zparts.h"
 #include "manage/credentials.h"
@@ -48,12 +47,10 @@ typedef struct manage {
     auth_t *auth; /* owned; NULL: nobody has credentials */
     char boot[RAND_HEX_LEN + 1];
     uint32_t public; /* the asker whose clients are anybody; or UINT32_MAX */
-    roster_t roster;
-    resolver_t *resolver; /* owned; NULL: no broker is a name */
-    ev_io answers;        /* of it */
+    brokers_t brokers;
     int64_t now_ms;
     log_brake_t brake;
-    dealer_t dealers[MANAGE_BROKERS_MAX]; /* by the roster's slots */
+    dealer_t dealers[MANAGE_BROKERS_MAX]; /* by the brokers' slots */
 } manage_t;
 
 /* --- requests --------------------------------------------------------------
@@ -174,18 +171,12 @@ static int dial(dealer_t *self, const char *endpoint, const curve_peer_t *curve)
     if ((self->socket = actor_socket(ZMQ_DEALER)) == NULL) {
         return -zmq_errno();
     }
-    actor_socket_set(self->socket, ZMQ_IMMEDIATE, 1);
-    actor_socket_set(self->socket, ZMQ_RECONNECT_IVL, 100);
-    actor_socket_set(self->socket, ZMQ_RECONNECT_IVL_MAX, 1000);
-    return zcurve_join(self->socket, curve) < 0 ||
-                   zdial(self->socket, endpoint) < 0
-               ? -zmq_errno()
-               : 0;
+    return brokers_dial(self->socket, endpoint, curve);
 }
 
-static int add_broker(manage_t *self, size_t slot)
+static int add_broker(void *user, size_t slot, const char *endpoint)
 {
-    const char *endpoint = roster_endpoint(&self->roster, slot);
+    manage_t *self = user;
     dealer_t *dealer = &self->dealers[slot];
 
     int rc = dial(dealer, endpoint, &self->curve);
@@ -199,56 +190,27 @@ static int add_broker(manage_t *self, size_t slot)
     return 0;
 }
 
-static void remove_broker(manage_t *self, size_t slot)
+static bool is_spent(void *user, size_t slot)
 {
+    const manage_t *self = user;
+
+    return self->dealers[slot].uplink->state != UPLINK_UP;
+}
+
+static void remove_broker(void *user, size_t slot)
+{
+    manage_t *self = user;
+
     manager_remove_broker(self->manager, slot);
     hang_up(&self->dealers[slot]);
-    roster_release(&self->roster, slot);
 }
 
-/* An address that its name has lost may still be a broker's. */
-static bool may_go(const manage_t *self, size_t slot)
+static void on_dial_failed(void *user, const char *endpoint, const char *why)
 {
-    const uplink_t *uplink = self->dealers[slot].uplink;
+    manage_t *self = user;
 
-    return !roster_wants(&self->roster, slot) &&
-           (uplink == NULL || uplink->state != UPLINK_UP);
-}
-
-/* A link for each broker of the roster.  Returns 0, or how the first that could
- * not be added failed. */
-static int follow_roster(manage_t *self)
-{
-    int rc = 0;
-
-    for (size_t i = 0; i < MANAGE_BROKERS_MAX; i++) {
-        if (roster_endpoint(&self->roster, i) == NULL) {
-            continue;
-        }
-        if (may_go(self, i)) {
-            remove_broker(self, i);
-        } else if (self->dealers[i].uplink == NULL && rc == 0) {
-            rc = add_broker(self, i);
-        }
-    }
-    return rc;
-}
-
-static void on_answers(struct ev_loop *loop, ev_io *io, int events)
-{
-    manage_t *self = io->data;
-    answer_t answer;
-    (void)loop;
-    (void)events;
-
-    while (resolver_next(self->resolver, &answer)) {
-        roster_answer(&self->roster, &answer);
-    }
-    int rc = follow_roster(self);
-    if (rc < 0) { /* the next answer tries again */
-        log_braked(&self->brake, LEVEL_WARN, "MANAGE-DIAL-FAILED",
-                   "error=\"%s\"", zmq_strerror(-rc));
-    }
+    log_braked(&self->brake, LEVEL_WARN, "MANAGE-DIAL-FAILED",
+               "broker=%s error=\"%s\"", endpoint, why);
 }
 
 /* --- turns -----------------------------------------------------------------
@@ -292,28 +254,23 @@ static void log_stats(void *user)
 static int start_brokers(manage_t *self, const manage_options_t *options,
                          char *error, size_t size)
 {
-    if (roster_init(&self->roster, options->broker, MANAGE_BROKERS_MAX) < 0) {
-        snprintf(error, size, "not 1 to %d endpoints of brokers: %s",
-                 MANAGE_BROKERS_MAX, options->broker);
-        return -EINVAL;
-    }
-    int rc = follow_roster(self);
-    if (rc < 0) {
-        snprintf(error, size, "cannot connect to a broker: %s",
-                 zmq_strerror(-rc));
-        return rc;
-    }
-    rc = resolver_new(&self->resolver, &self->roster, options->resolve_ms,
-                      resolver_lookup);
-    if (rc < 0) {
-        snprintf(error, size, "cannot look up brokers: %s", strerror(-rc));
-    } else if (self->resolver != NULL) {
-        ev_io_init(&self->answers, on_answers, resolver_fd(self->resolver),
-                   EV_READ);
-        self->answers.data = self;
-        ev_io_start(self->actor.loop, &self->answers);
-    }
-    return rc;
+    static const brokers_ops_t ops = {
+        .add = add_broker,
+        .is_spent = is_spent,
+        .remove = remove_broker,
+        .failed = on_dial_failed,
+    };
+    const brokers_options_t brokers = {
+        .loop = self->actor.loop,
+        .list = options->broker,
+        .max = MANAGE_BROKERS_MAX,
+        .resolve_ms = options->resolve_ms,
+        .lookup = resolver_lookup,
+        .ops = &ops,
+        .user = self,
+    };
+
+    return brokers_start(&self->brokers, &brokers, error, size);
 }
 
 static int start(manage_t *self, const manage_options_t *options, char *error,
@@ -348,14 +305,12 @@ static void take_questions(manage_t *self, const manage_options_t *options)
 
 static void stop(manage_t *self)
 {
-    ev_io_stop(self->actor.loop, &self->answers);
-    resolver_destroy(&self->resolver);
     for (size_t i = 0; i < MANAGE_BROKERS_MAX; i++) {
         hang_up(&self->dealers[i]);
     }
     manager_destroy(&self->manager);
     auth_destroy(&self->auth);
-    roster_fini(&self->roster);
+    brokers_fini(&self->brokers);
     actor_fini(&self->actor);
     explicit_bzero(&self->curve, sizeof self->curve);
     free(self);
