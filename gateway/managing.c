@@ -24,11 +24,15 @@ bool managing_is_wanted(const session_t *self, const http_request_t *request)
            api_path_parse(request->path, &path);
 }
 
-/* A body that we do not read; the answer says so. */
+/* A body that we do not read, since it is too large or comes without
+ * credentials; the answer says so. */
 static bool is_unread(const session_t *self, const http_request_t *request)
 {
-    return request->is_chunked ||
-           request->content_length > (uint64_t)self->hub->options.manage_body;
+    uint64_t max = (uint64_t)self->hub->options.manage_body;
+    bool is_nobodys = http_header(request, "authorization") == NULL;
+
+    return request->is_chunked || request->content_length > max ||
+           (request->content_length > 0 && is_nobodys);
 }
 
 static uint64_t body_len(const session_t *self, const http_request_t *request)

@@ -2,8 +2,8 @@
  *
  * Requests to the management API on the clients' listener: their bodies are
  * gathered, then they are handed to who answers them (hub_manage).  Anybody can
- * send one, so there are few at once, and who takes longest to send its body
- * goes first.  Loop thread only.
+ * send one, so there are few at once, who takes longest to send its body goes
+ * first, and no body is read of who brings no credentials.  Loop thread only.
  *
  *   HEAD --> BODY --whole--> ASKED --answer--> HEAD, or LINGERING
  */

@@ -323,10 +323,15 @@ static const fault_t *begin(manager_t *self, manager_caller_t caller,
     return NULL;
 }
 
-/* The body first: one that was too large is not here to be verified. */
+/* What can be told by the head comes first: a body that is not here, be it too
+ * large or nobody's, cannot be verified. */
 static const fault_t *check(manager_t *self, bool is_trusted,
                             const http_request_t *request, wire_bytes_t body)
 {
+    if (!is_trusted && (self->options.auth == NULL ||
+                        http_header(request, "authorization") == NULL)) {
+        return &fault_no_credentials;
+    }
     if (request->is_chunked) {
         return &fault_length;
     }
@@ -336,9 +341,6 @@ static const fault_t *check(manager_t *self, bool is_trusted,
     }
     if (is_trusted) {
         return NULL;
-    }
-    if (self->options.auth == NULL) {
-        return &fault_no_credentials;
     }
     const fault_t *fault =
         auth_check(self->options.auth, request, body, self->wall_ms / 1000);

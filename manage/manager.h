@@ -63,7 +63,8 @@ void manager_end(manager_t *self);
  * A request; its answer comes once, now or later.  All is lent.
  *
  * is_trusted  whoever reached that listener may do it
- * body        empty, too, when it is larger than it may be
+ * body        empty, too, when it is larger than it may be, or the request has
+ *             no credentials
  */
 void manager_ask(manager_t *self, manager_caller_t caller, bool is_trusted,
                  const http_request_t *request, wire_bytes_t body);

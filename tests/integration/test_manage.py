@@ -413,12 +413,25 @@ def test_a_key_may_be_of_one_region():
         assert stage.ask("POST", path, "x", region="us-east-1").status == 403
 
 
-def test_a_body_that_is_too_large_is_refused_to_anybody():
+def test_a_body_that_is_too_large_is_refused_to_who_signs():
     with Guarded() as stage:
-        answer = ask(stage.public, "POST", "/@connections/" + NOBODY, b"x" * 131073)
-        assert (answer.status, answer.error) == (413, "PayloadTooLargeException")
         most = "x" * 131072
+        answer = stage.ask("POST", "/@connections/" + NOBODY, most + "x")
+        assert (answer.status, answer.error) == (413, "PayloadTooLargeException")
         assert stage.ask("POST", "/@connections/" + NOBODY, most).status == 410
+
+
+def test_no_body_is_read_of_who_brings_no_credentials():
+    with Guarded() as stage:
+        host, port = stage.public.split(":")
+        asker = Client.connect(None, host, int(port))
+        asker.sendall(f"POST /@connections/{NOBODY} HTTP/1.1\r\nHost: x\r\n"
+                      "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n".encode())
+        answer = asker.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 403 ") and \
+            b"MissingAuthenticationTokenException" in answer
+        assert b"Connection: close" in answer
+        asker.close()
 
 
 def test_the_connection_is_kept():
@@ -443,6 +456,7 @@ def test_many_at_once_are_too_many():
         for _ in range(70):  # whose bodies do not come
             waiting.append(Client.connect(None, host, int(port)))
             waiting[-1].sendall(f"POST /@connections/{NOBODY} HTTP/1.1\r\nHost: x\r\n"
+                                "Authorization: Bearer x\r\n"
                                 "Content-Length: 5\r\n\r\n".encode())
         until(lambda: stage.hoist.stats("GATEWAY")["managed_refused"] == 6, "six refusals")
         told, _, _ = select.select(waiting, [], [], harness.WAIT_S)

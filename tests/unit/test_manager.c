@@ -15,6 +15,7 @@
 
 #define ID      "AAAAAAAAAAAAAAAA"
 #define BROKERS 2
+#define TOKEN   "a-token-that-is-long-enough"
 
 /* What was answered last. */
 static struct {
@@ -24,6 +25,7 @@ static struct {
 } told;
 
 static manager_t *manager;
+static auth_t *auth; /* TOKEN is a bearer's */
 static uplink_t *uplinks[BROKERS];
 static int64_t now_ms;
 static uint64_t sessions;
@@ -49,6 +51,8 @@ static int set_up(void **state)
     (void)state;
 
     log_set_level(LEVEL_ERROR);
+    options.auth = auth = auth_new(false);
+    assert_int_equal(auth_add_tokens(auth, wire_bytes(TOKEN)), 0);
     memset(&told, 0, sizeof told);
     now_ms = 1000;
     manager = manager_new(&options, "boot");
@@ -61,6 +65,7 @@ static int tear_down(void **state)
     (void)state;
 
     manager_destroy(&manager);
+    auth_destroy(&auth);
     return 0;
 }
 
@@ -170,8 +175,8 @@ static void tells_result(size_t broker, uint64_t id, uint64_t status)
 /* --- the asker's side -------------------------------------------------------
  */
 
-static void asks_with(uint64_t number, const char *line, const char *headers,
-                      const char *body)
+static void asks_with(uint64_t number, bool is_trusted, const char *line,
+                      const char *headers, const char *body)
 {
     char head[1024];
     http_request_t request;
@@ -182,13 +187,19 @@ static void asks_with(uint64_t number, const char *line, const char *headers,
     assert_int_equal(
         http_parse((const uint8_t *)head, strlen(head), sizeof head, &request),
         0);
-    manager_ask(manager, (manager_caller_t){0, number}, true, &request,
+    manager_ask(manager, (manager_caller_t){0, number}, is_trusted, &request,
                 wire_bytes(body));
 }
 
 static void asks(uint64_t number, const char *line, const char *body)
 {
-    asks_with(number, line, "", body);
+    asks_with(number, true, line, "", body);
+}
+
+/* On the clients' listener. */
+static void anybody_asks(uint64_t number, const char *headers, const char *body)
+{
+    asks_with(number, false, "POST /@all", headers, body);
 }
 
 static void is_told(uint64_t number, unsigned status, const char *text)
@@ -394,6 +405,33 @@ static void a_body_of_another_length_is_too_large(void **state)
     is_told(1, 413, "PayloadTooLargeException");
 }
 
+static void who_is_not_trusted_needs_credentials(void **state)
+{
+    (void)state;
+
+    a_broker(0, 10);
+    anybody_asks(1, "", "x");
+    is_told(1, 403, "MissingAuthenticationTokenException");
+    anybody_asks(2, "Authorization: Bearer x\r\n", "x");
+    is_told(2, 403, "ForbiddenException");
+    anybody_asks(3, "Authorization: Bearer " TOKEN "\r\n", "x");
+    is_sent(0, KIND_PUSH);
+    assert_int_equal(manager_stats(manager)->denied, 2);
+}
+
+static void whether_there_are_any_is_asked_before_the_body(void **state)
+{
+    char large[102];
+    (void)state;
+
+    memset(large, 'x', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    anybody_asks(1, "", large);
+    is_told(1, 403, "MissingAuthenticationTokenException");
+    anybody_asks(2, "Authorization: Bearer x\r\n", large);
+    is_told(2, 413, "PayloadTooLargeException");
+}
+
 static void what_is_wrong_is_shown_and_cut(void **state)
 {
     char line[600];
@@ -427,6 +465,8 @@ int main(void)
         TEST(more_than_256_at_once_are_too_many),
         TEST(one_name_goes_by_one_broker),
         TEST(a_body_of_another_length_is_too_large),
+        TEST(who_is_not_trusted_needs_credentials),
+        TEST(whether_there_are_any_is_asked_before_the_body),
         TEST(what_is_wrong_is_shown_and_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
