@@ -2,7 +2,8 @@
  *
  * A gateway's hub between clients and a broker that do what the input says:
  * any bytes and well-formed ones, at the right time and at the wrong one,
- * sockets that take nothing or break, silence, pauses.  Nothing of it may end
+ * sockets that take nothing or break, silence, pauses, and a management API
+ * that answers late, twice, or whom nobody asked.  Nothing of it may end
  * the gateway; no client hears anything that is not HTTP or RFC 6455, nor
  * anything behind a close frame; and when all that were there have left, a
  * good client is served as if nothing had been, and nothing of anybody stays.
@@ -14,7 +15,9 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "gateway/hub.h"
+#include "gateway/managing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,12 +30,18 @@
 #define PAUSE_MS   60000
 #define FIN        0x80
 #define ROUNDS_MAX 100
+#define BODY_MAX   50
 
 #define UPGRADE                                                                \
     "GET /?a=b HTTP/1.1\r\nHost: fuzz\r\n"                                     \
     "Upgrade: websocket\r\nConnection: Upgrade\r\n"                            \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                          \
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n\r\n"
+
+/* The length of its body follows, an empty line and the body. */
+#define POST                                                                   \
+    "POST /@all HTTP/1.1\r\nHost: fuzz\r\nAuthorization: x\r\n"                \
+    "Content-Length: "
 
 typedef enum { HEARS_HEAD, HEARS_FRAMES, HEARS_BODY, HEARS_NOTHING } hearing_t;
 
@@ -65,6 +74,7 @@ typedef struct {
     size_t at; /* the broker that speaks */
     buf_t out; /* the broker's next frame */
     uint64_t credited;
+    uint64_t asked; /* the number that the management API was asked last */
 } world_t;
 
 typedef struct {
@@ -366,6 +376,30 @@ static void broker_speaks(world_t *world)
     world->out.len = 0;
 }
 
+/* --- the management API -------------------------------------------------- */
+
+/* Whoever is asked takes the head for whole, and the body for its own. */
+static int on_ask(void *user, uint64_t number, wire_bytes_t head,
+                  wire_bytes_t body)
+{
+    world_t *world = user;
+    http_request_t request;
+
+    must(http_parse(head.data, head.len, head.len, &request) == 0);
+    must(request.head_len == head.len && body.len <= BODY_MAX);
+    must(body.len == 0 || body.len == request.content_length);
+    world->asked = number;
+    return rand_u32() % 8 == 0 ? -1 : 0;
+}
+
+static void manager_answers(world_t *world, uint64_t number)
+{
+    begin_turn(world);
+    managing_answer(world->hub, number, 200, wire_bytes("X: y\r\n"),
+                    wire_bytes("done"));
+    end_turn(world);
+}
+
 /* --- what clients do ----------------------------------------------------- */
 
 static void connects(world_t *world, client_t *client)
@@ -426,18 +460,34 @@ static void vanishes(world_t *world, client_t *client)
     end_turn(world);
 }
 
+/* Its body may come later, or be too long. */
+static void asks(client_t *client, uint8_t length)
+{
+    char head[sizeof POST + 8];
+    int len = snprintf(head, sizeof head, POST "%u\r\n\r\n", length % 64U);
+
+    sends(client, head, (size_t)len);
+    if (length < 128) {
+        sends(client, head, length % 64U);
+    }
+}
+
 static void client_acts(world_t *world, input_t *in, client_t *client)
 {
+    uint8_t what = next(in);
     wire_bytes_t bytes;
     uint8_t first;
 
-    switch (next(in) % 8) {
+    switch (what % 8) {
     case 0:
         connects(world, client);
         sends(client, UPGRADE, strlen(UPGRADE));
         return;
     case 1:
         connects(world, client);
+        if (what >= 128) {
+            asks(client, next(in));
+        }
         return;
     case 2:
         bytes = next_bytes(in, 255);
@@ -707,6 +757,10 @@ static void act(world_t *world, input_t *in)
             end_turn(world);
         } else if (what == 17 || what == 33) {
             comes_anew(world, what / 32);
+        } else if (what == 49) {
+            manager_answers(world, next(in));
+        } else {
+            manager_answers(world, world->asked);
         }
         break;
     case 2:
@@ -813,6 +867,7 @@ static void check_that_nothing_is_left(const hub_t *hub)
     must(list_is_empty(&hub->dirty) && list_is_empty(&hub->dead));
     must(list_is_empty(&hub->unplaced) && hub->wheel.armed == 0);
     must(hub->handshakes == 0 && hub->gated == 0);
+    must(hub->managing == 0 && list_is_empty(&hub->bodies));
     must(hub->stats.sockets == 0 && hub->stats.connections == 0);
     for (size_t i = 0; i < BROKERS; i++) {
         const link_t *link = hub->links[i]; /* in any order */
@@ -862,6 +917,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .out_soft = 100,
         .out_soft_ms = 2000,
         .out_hard = 200,
+        .manage_body = BODY_MAX,
     };
     input_t in = {data, data + size};
     world_t world = {
@@ -874,6 +930,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&world.out, PIPE_MAX);
     world.hub = hub_new(&options, world.now_ms, error, sizeof error);
     must(world.hub != NULL);
+    hub_manage(world.hub, on_ask, &world);
     hub_add_broker(world.hub, 0, "a", 0);
     hub_add_broker(world.hub, 1, "b", 0);
     while (in.at < in.end) {
