@@ -61,27 +61,34 @@ message_request_t sdk_event(event_t event)
     return request;
 }
 
-void sdk_put_welcome(buf_t *out, uint64_t push_window, const char *peer)
+static void put_number(buf_t *map, const char *key, uint64_t value)
 {
+    if (value > 0) {
+        must(wire_put_text(map, key) == 0 && wire_put_uint(map, value) == 0);
+    }
+}
+
+void sdk_put_welcome(buf_t *out, const sdk_welcome_t *what)
+{
+    const char *broker = what->broker != NULL ? what->broker : "broker-boot";
+    uint32_t entries = (uint32_t)(what->peer != NULL) + (what->session > 0) +
+                       (what->push_window > 0);
     buf_t options;
-    message_welcome_t welcome = {.version = PROTOCOL_VERSION,
-                                 .boot = wire_bytes("broker-boot"),
-                                 .name = wire_bytes("broker"),
-                                 .heartbeat_ms = HEARTBEAT,
-                                 .liveness_ms = LIVENESS};
 
     buf_init(&options, 100);
-    uint32_t entries = (push_window > 0 ? 1u : 0u) + (peer != NULL ? 1u : 0u);
     must(wire_put_map(&options, entries) == 0);
-    if (push_window > 0) {
-        must(wire_put_text(&options, "push_window") == 0 &&
-             wire_put_uint(&options, push_window) == 0);
-    }
-    if (peer != NULL) {
+    put_number(&options, "session", what->session);
+    put_number(&options, "push_window", what->push_window);
+    if (what->peer != NULL) {
         must(wire_put_text(&options, "peer") == 0 &&
-             wire_put_text(&options, peer) == 0);
+             wire_put_text(&options, what->peer) == 0);
     }
-    welcome.options = (wire_bytes_t){options.data, options.len};
+    message_welcome_t welcome = {.version = PROTOCOL_VERSION,
+                                 .boot = wire_bytes(broker),
+                                 .name = wire_bytes("broker"),
+                                 .heartbeat_ms = HEARTBEAT,
+                                 .liveness_ms = LIVENESS,
+                                 .options = {options.data, options.len}};
     must(message_put_welcome(out, &welcome) == 0);
     buf_fini(&options);
 }

@@ -27,9 +27,14 @@ message_request_t sdk_message(const char *route);
 /* Another event, of its own route. */
 message_request_t sdk_event(event_t event);
 
-/* Put the broker's WELCOME.  A push window of 0 is left out, and so is the boot
- * id that it is for, if that is NULL. */
-void sdk_put_welcome(buf_t *out, uint64_t push_window, const char *peer);
+/* What a WELCOME says; options that are 0 or NULL are left out. */
+typedef struct {
+    const char *broker; /* its boot id; NULL: that of most tests */
+    const char *peer;   /* the boot id that it is for */
+    uint64_t session, push_window;
+} sdk_welcome_t;
+
+void sdk_put_welcome(buf_t *out, const sdk_welcome_t *welcome);
 
 /* The link reads what is in `in` as one frame; then `in` is empty. */
 void sdk_feed(link_t *link, buf_t *in, int64_t now_ms);

@@ -102,31 +102,20 @@ static void feed_bare(message_kind_t kind, int64_t now_ms)
 /* WELCOME; a push window of 0 is left out. */
 static void put_welcome(uint64_t push_window)
 {
-    sdk_put_welcome(&fixture->in, push_window, NULL);
+    sdk_put_welcome(&fixture->in, &(sdk_welcome_t){.push_window = push_window});
 }
 
 /* WELCOME for the life with this boot id. */
 static void put_welcome_for(const char *peer)
 {
-    sdk_put_welcome(&fixture->in, 0, peer);
+    sdk_put_welcome(&fixture->in, &(sdk_welcome_t){.peer = peer});
 }
 
 /* WELCOME of a broker's session. */
 static void put_welcome_of(const char *broker, uint64_t session)
 {
-    buf_t options;
-    message_welcome_t welcome = {.version = 1,
-                                 .boot = wire_bytes(broker),
-                                 .heartbeat_ms = HEARTBEAT,
-                                 .liveness_ms = LIVENESS};
-
-    buf_init(&options, 100);
-    must(wire_put_map(&options, 1) == 0 &&
-         wire_put_text(&options, "session") == 0 &&
-         wire_put_uint(&options, session) == 0);
-    welcome.options = (wire_bytes_t){options.data, options.len};
-    must(message_put_welcome(&fixture->in, &welcome) == 0);
-    buf_fini(&options);
+    sdk_put_welcome(&fixture->in,
+                    &(sdk_welcome_t){.broker = broker, .session = session});
 }
 
 static void put_request(uint64_t id)
@@ -667,7 +656,7 @@ static void so_does_who_is_welcomed_by_another_broker(void **state)
     assert_greets_anew("restarted", 7);
 }
 
-static void who_drains_and_was_given_up_may_go(void **state)
+static void who_drains_goes_on_in_the_session_that_it_was_given(void **state)
 {
     link_t *link = &fixture->link;
     (void)state;
@@ -676,9 +665,39 @@ static void who_drains_and_was_given_up_may_go(void **state)
     send_all(10);
     feed(10);
     link_drain(link, 20);
+    send_all(21);
+    put_welcome_of("broker", 8);
+    put_request(1); /* given before the broker read the DRAIN */
+    feed(30);
+    assert_ready("REPLY");
+    send_all(31);
+    assert_false(link_is_drained(link));
+    feed_bare(KIND_PONG, 40);
+    assert_true(link_is_drained(link));
+    link_bye(link);
+    assert_ready("BYE");
+}
+
+static void but_what_it_held_in_the_one_before_is_over(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    link->window_bytes = 1; /* one reply is more than that */
+    put_welcome_of("broker", 7);
+    put_request(1);
+    put_request(2);
+    send_all(10);
+    feed(10);
+    assert_int_equal(link->inbox_count, 1);
+    link_drain(link, 20);
     put_welcome_of("broker", 8);
     feed(30);
+    send_all(31);
+    assert_false(link_can_resume(link));
+    feed_bare(KIND_PONG, 40);
     assert_true(link_is_drained(link));
+    assert_int_equal(fixture->runs, 1);
 }
 
 /* --- leaving ------------------------------------------------------------- */
@@ -871,7 +890,8 @@ int main(void)
         TEST(a_welcome_of_the_same_session_says_nothing_new),
         TEST(who_was_given_up_between_two_greetings_greets_anew),
         TEST(so_does_who_is_welcomed_by_another_broker),
-        TEST(who_drains_and_was_given_up_may_go),
+        TEST(who_drains_goes_on_in_the_session_that_it_was_given),
+        TEST(but_what_it_held_in_the_one_before_is_over),
         TEST(a_link_is_drained_when_the_fence_came_back_and_all_is_sent),
         TEST(a_pong_to_an_earlier_ping_is_not_the_fence),
         TEST(a_draining_link_does_not_greet_again),

@@ -184,11 +184,11 @@ static void a_handler_may_be_less_patient(void **state)
     says_no_more();
 }
 
-static void a_query_that_is_late_keeps_its_place_at_the_broker(void **state)
+/* As many ask as the broker has places for; the id of the first QUERY. */
+static uint64_t sixteen_ask(void)
 {
     char conn[CONN_ID_TEXT + 1];
     uint64_t first = 0;
-    (void)state;
 
     for (uint64_t i = 0; i < ASKED_AT_ONCE; i++) {
         (void)snprintf(conn, sizeof conn, "%016" PRIu64, i);
@@ -196,6 +196,13 @@ static void a_query_that_is_late_keeps_its_place_at_the_broker(void **state)
         uint64_t id = says_query();
         first = i == 0 ? id : first;
     }
+    return first;
+}
+
+static void a_query_that_is_late_keeps_its_place_at_the_broker(void **state)
+{
+    (void)state;
+    uint64_t first = sixteen_ask();
     time_is(10 + ASKED_TIMEOUT_MS);
     for (uint64_t i = 0; i < ASKED_AT_ONCE; i++) {
         says_reply(i + 1, 200);
@@ -292,6 +299,27 @@ static void draining_waits_for_the_answers(void **state)
     assert_true(link_is_drained(link));
 }
 
+static void who_drains_and_was_given_up_tells_503_and_asks_on(void **state)
+{
+    (void)state;
+    uint64_t first = sixteen_ask();
+    worker.trace[0] = '\0';
+    link_drain(&worker.link, 20);
+    says(KIND_DRAIN);
+    says(KIND_PING);
+    sdk_put_welcome(&worker.in, &(sdk_welcome_t){.session = 2});
+    feed(30);
+    assert_int_equal(asking.told, ASKED_AT_ONCE);
+    assert_non_null(strstr(worker.trace, "told:503 told:503"));
+    worker.trace[0] = '\0';
+    says_no_more(); /* of what is over */
+    message_comes(CONN_A, "ask", 100);
+    says_no_more(); /* the broker has sixteen of ours */
+    status_comes(first, 200);
+    status_comes(says_query(), 200);
+    says_reply(100, 200);
+}
+
 static void a_result_that_nobody_asked_for_is_nobodys(void **state)
 {
     (void)state;
@@ -318,6 +346,7 @@ int main(void)
         TEST(so_does_one_that_does_not_know_us_any_more),
         TEST(a_worker_that_ends_tells_who_waits),
         TEST(draining_waits_for_the_answers),
+        TEST(who_drains_and_was_given_up_tells_503_and_asks_on),
         TEST(a_result_that_nobody_asked_for_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,7 +87,8 @@ void feed(int64_t now_ms)
 void come_up(int64_t now_ms)
 {
     link_sent(&worker.link, worker.link.outbox.ready.len, now_ms);
-    sdk_put_welcome(&worker.in, worker.push_window, NULL);
+    sdk_put_welcome(&worker.in,
+                    &(sdk_welcome_t){.push_window = worker.push_window});
     feed(now_ms);
     assert_int_equal(worker.link.state, LINK_UP);
 }

@@ -181,8 +181,8 @@ static void tick_queries(link_t *self, int64_t now_ms)
     asked_tick(&self->asked, now_ms);
 }
 
-/* The broker has ended the events and will answer nothing; the programs' part
- * of them ends here. */
+/* The broker has ended the events that wait for answers, and those behind them;
+ * the programs' part of them ends here. */
 static void lose_queries(link_t *self)
 {
     const hoist_pushed lost = {.status = 503};
@@ -196,15 +196,21 @@ static void lose_queries(link_t *self)
     while (receipts_take_any(&self->asked.receipts, &receipt)) {
         core_pushed(self->core, &receipt, &lost, NULL, NULL);
     }
-    asked_forget(&self->asked);
     mail_reset(&self->mail);
+}
+
+/* The broker has ended all that it gave us. */
+static void drop_requests(link_t *self)
+{
+    lose_queries(self);
+    drop_inbox(self);
 }
 
 /* The broker knows nothing of us any more, nor we of what it sent. */
 static void forget(link_t *self)
 {
-    lose_queries(self);
-    drop_inbox(self);
+    drop_requests(self);
+    asked_forget(&self->asked);
     outbox_reset(&self->outbox, UINT64_MAX, UINT64_MAX);
     self->pings = 0;
     self->pongs = 0;
@@ -269,9 +275,14 @@ static void greet(link_t *self, int64_t now_ms)
     must(put_hello(self, scratch) == 0 && put_ready(self, scratch) == 0);
 }
 
-static void lose(link_t *self, const char *why, int64_t now_ms)
+static void log_lost(const link_t *self, const char *why)
 {
     log_warn("WORKER-BROKER-LOST", "broker=%s reason=%s", self->endpoint, why);
+}
+
+static void lose(link_t *self, const char *why, int64_t now_ms)
+{
+    log_lost(self, why);
     miss(self, now_ms);
     forget(self);
     self->losses++;
@@ -562,10 +573,19 @@ static bool is_old_session(const link_t *self, const message_welcome_t *welcome)
            wire_is(welcome->boot, self->broker);
 }
 
+static void remember_session(link_t *self, const message_welcome_t *welcome)
+{
+    self->session = wire_map_uint(welcome->options, "session", 0);
+    (void)snprintf(self->broker, sizeof self->broker, "%.*s",
+                   (int)welcome->boot.len, (const char *)welcome->boot.data);
+}
+
 /*
  * A greeting that was said twice is answered twice, and between the two the
- * broker may have given us up.  What we hold is over then, and what we have
- * sent meanwhile is of either session: another boot id makes an end of both.
+ * broker may have given us up.  What we hold is over then: another boot id
+ * makes an end of it.  Who drains does not greet any more, and need not: what
+ * we have said since the first WELCOME came behind the second greeting, so the
+ * new session has the DRAIN, and what it gave before that is to be answered.
  */
 static void see_session(link_t *self, const message_welcome_t *welcome,
                         int64_t now_ms)
@@ -573,17 +593,14 @@ static void see_session(link_t *self, const message_welcome_t *welcome,
     if (is_old_session(self, welcome)) {
         return;
     }
-    lose(self, "given up", now_ms);
-    if (!self->draining) {
+    if (self->draining) {
+        log_lost(self, "given up");
+        drop_requests(self);
+        remember_session(self, welcome);
+    } else {
+        lose(self, "given up", now_ms);
         greet(self, now_ms);
     }
-}
-
-static void remember_session(link_t *self, const message_welcome_t *welcome)
-{
-    self->session = wire_map_uint(welcome->options, "session", 0);
-    (void)snprintf(self->broker, sizeof self->broker, "%.*s",
-                   (int)welcome->boot.len, (const char *)welcome->boot.data);
 }
 
 static void take_welcome(link_t *self, const message_welcome_t *welcome,
