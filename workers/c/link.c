@@ -277,7 +277,8 @@ static void greet(link_t *self, int64_t now_ms)
 
 static void log_lost(const link_t *self, const char *why)
 {
-    log_warn("WORKER-BROKER-LOST", "broker=%s reason=%s", self->endpoint, why);
+    log_warn("WORKER-BROKER-LOST", "broker=%s reason=\"%s\"", self->endpoint,
+             why);
 }
 
 static void lose(link_t *self, const char *why, int64_t now_ms)
