@@ -90,6 +90,20 @@ static void brokers_are_a_list_of_at_most_16(void **state)
     assert_string_equal(app->settings.brokers, list);
 }
 
+static void a_key_that_cannot_be_read_leaves_the_former_one(void **state)
+{
+    static const char key[] = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+    hoist_app *app = *state;
+
+    assert_int_equal(hoist_option(app, "curve-broker", key), 0);
+    assert_int_equal(hoist_option(app, "curve-broker", "/no/file"), -EINVAL);
+    assert_string_equal(app->settings.curve.broker, key);
+    assert_int_equal(hoist_option(app, "curve-key", "/no/file"), -EINVAL);
+    assert_int_equal(hoist_option(app, "curve-key", "/dev/null"), -EINVAL);
+    assert_int_equal(hoist_option(app, "curve-broker", ""), 0);
+    assert_string_equal(app->settings.curve.broker, "");
+}
+
 static void an_argument_wins_over_the_environment_over_the_program(void **state)
 {
     hoist_app *app = *state;
@@ -175,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_option_is_taken_within_its_bounds_only),
         TEST(brokers_are_a_list_of_at_most_16),
+        TEST(a_key_that_cannot_be_read_leaves_the_former_one),
         TEST(an_argument_wins_over_the_environment_over_the_program),
         TEST(reading_ends_at_what_is_no_option),
         TEST(wrong_arguments_and_variables_are_refused),

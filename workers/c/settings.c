@@ -116,16 +116,23 @@ static int set_drain(settings_t *self, const char *value)
     return parse(value, 0, DRAIN_MAX, &self->drain_ms);
 }
 
+/* A key that cannot be read leaves the former one, and is a bad value. */
 static int set_curve_key(settings_t *self, const char *value)
 {
-    self->curve.secret[0] = '\0';
-    return *value == '\0' ? 0 : curve_read_secret(value, self->curve.secret);
+    if (*value == '\0') {
+        self->curve.secret[0] = '\0';
+        return 0;
+    }
+    return curve_read_secret(value, self->curve.secret) < 0 ? -EINVAL : 0;
 }
 
 static int set_curve_broker(settings_t *self, const char *value)
 {
-    self->curve.broker[0] = '\0';
-    return *value == '\0' ? 0 : curve_read_public(value, self->curve.broker);
+    if (*value == '\0') {
+        self->curve.broker[0] = '\0';
+        return 0;
+    }
+    return curve_read_public(value, self->curve.broker) < 0 ? -EINVAL : 0;
 }
 
 static int set_signals(settings_t *self, const char *value)
