@@ -53,10 +53,11 @@ static int around(hoist_ctx *ctx, void *config)
     return rc == 0 && asking.refuses ? -EACCES : rc;
 }
 
-void asking_set_up(void)
+int asking_set_up(void **state)
 {
+    (void)state;
     asking = (asking_t){0};
-    worker_set_up();
+    worker_gets_app();
     hoist_on(worker.app, "$connect", ask);
     hoist_on(worker.app, "ask", ask);
     hoist_on(worker.app, "plain", plain);
@@ -67,9 +68,5 @@ void asking_set_up(void)
     hoist_on(worker.app, "$disconnect", plain);
     hoist_use(worker.app, around, NULL);
     worker_opens();
-}
-
-void asking_tear_down(void)
-{
-    worker_tear_down();
+    return 0;
 }

@@ -21,8 +21,10 @@ typedef struct {
 
 extern asking_t asking;
 
-void asking_set_up(void);
-void asking_tear_down(void);
+int asking_set_up(void **state);
+
+#define ASKING_TEST(name)                                                      \
+    cmocka_unit_test_setup_teardown(name, asking_set_up, worker_tear_down)
 
 /* Notes "told:" and the status; asks for the next page or replies. */
 int tell(hoist_ctx *ctx, hoist_answer *answer, void *data);

@@ -93,8 +93,7 @@ static int push_to_all_kinds(hoist_ctx *ctx)
 static void a_push_is_for_a_name_for_all_or_for_connections(void **state)
 {
     (void)state;
-    serves("push", push_to_all_kinds);
-    message_comes(CONN_A, "push", 1);
+    message_runs(push_to_all_kinds);
     assert_int_equal(says_push("user ada")->options.len, 0);
     (void)says_push("tenant acme");
     (void)says_push("group lobby");
@@ -189,8 +188,7 @@ static int push_wrongly(hoist_ctx *ctx)
 static void a_wrong_push_is_refused_and_nothing_is_said(void **state)
 {
     (void)state;
-    serves("push", push_wrongly);
-    message_comes(CONN_A, "push", 1);
+    message_runs(push_wrongly);
     says_reply(1, 200);
     says_no_more();
 }
@@ -220,8 +218,7 @@ static void says_join(message_kind_t kind)
 static void joins_pushes_and_leaves_keep_their_order(void **state)
 {
     (void)state;
-    serves("join", join_push_and_leave);
-    message_comes(CONN_A, "join", 1);
+    message_runs(join_push_and_leave);
     says_join(KIND_JOIN);
     (void)says_push("group lobby");
     says_join(KIND_LEAVE);
@@ -264,8 +261,7 @@ static int join_wrongly(hoist_ctx *ctx)
 static void a_wrong_group_is_refused(void **state)
 {
     (void)state;
-    serves("join", join_wrongly);
-    message_comes(CONN_A, "join", 1);
+    message_runs(join_wrongly);
     says_reply(1, 200);
     says_no_more();
 }
@@ -353,6 +349,15 @@ static int push_told(hoist_ctx *ctx)
                          &options);
 }
 
+/* An event whose push is to be told of has ended; the ack of that. */
+static uint64_t is_told_later(void)
+{
+    message_runs(push_told);
+    uint64_t ack = ack_of(says_push("all"));
+    says_reply(1, 200);
+    return ack;
+}
+
 static void the_event_goes_on_and_its_push_is_told_of_later(void **state)
 {
     (void)state;
@@ -382,10 +387,7 @@ static void who_is_not_told_in_a_minute_is_told_504(void **state)
     link_t *link = &worker.link;
     (void)state;
 
-    serves("push", push_told);
-    message_comes(CONN_A, "push", 1);
-    uint64_t ack = ack_of(says_push("all"));
-    says_reply(1, 200);
+    uint64_t ack = is_told_later();
     time_is(10 + RECEIPT_MS - 1);
     assert_trace("");
     assert_true(link_due_ms(link) <= 10 + RECEIPT_MS);
@@ -398,9 +400,7 @@ static void who_is_not_told_in_a_minute_is_told_504(void **state)
 static void who_loses_the_broker_is_told_503(void **state)
 {
     (void)state;
-    serves("push", push_told);
-    message_comes(CONN_A, "push", 1);
-    uint64_t ack = ack_of(says_push("all"));
+    uint64_t ack = is_told_later();
     bare_comes(KIND_BYE, 20);
     assert_trace("503:0/0/0");
     bare_comes(KIND_PONG, 3000);
@@ -412,8 +412,7 @@ static void who_loses_the_broker_is_told_503(void **state)
 static void so_is_who_ends(void **state)
 {
     (void)state;
-    serves("push", push_told);
-    message_comes(CONN_A, "push", 1);
+    message_runs(push_told);
     worker_ends();
     assert_trace("503:0/0/0");
 }
@@ -437,8 +436,7 @@ static int push_twice(hoist_ctx *ctx)
 static void who_is_told_may_push_again(void **state)
 {
     (void)state;
-    serves("push", push_twice);
-    message_comes(CONN_A, "push", 1);
+    message_runs(push_twice);
     uint64_t first = ack_of(says_push("all"));
     says_reply(1, 200);
     pushed_comes(first, 0, 1, 0);
@@ -450,8 +448,7 @@ static void who_is_told_may_push_again(void **state)
 static void but_not_where_the_broker_was_lost(void **state)
 {
     (void)state;
-    serves("push", push_twice);
-    message_comes(CONN_A, "push", 1);
+    message_runs(push_twice);
     sdk_catch();
     log_set_level(LEVEL_WARN);
     bare_comes(KIND_WHO, 5000);
@@ -466,11 +463,8 @@ static void but_not_where_the_broker_was_lost(void **state)
 static void a_failure_of_who_is_told_is_said_in_the_log(void **state)
 {
     (void)state;
-    serves("push", push_told);
     told_result = -EPERM;
-    message_comes(CONN_A, "push", 1);
-    uint64_t ack = ack_of(says_push("all"));
-    says_reply(1, 200);
+    uint64_t ack = is_told_later();
     sdk_catch();
     log_set_level(LEVEL_WARN);
     pushed_comes(ack, 1, 0, 0);
@@ -493,8 +487,7 @@ static int push_too_often(hoist_ctx *ctx)
 static void more_than_65536_pushes_are_not_told_of(void **state)
 {
     (void)state;
-    serves("push", push_too_often);
-    message_comes(CONN_A, "push", 1);
+    message_runs(push_too_often);
     assert_int_equal(worker.link.asked.receipts.count, RECEIPTS_MAX);
     worker_ends();
     assert_int_equal(worker.link.asked.receipts.count, 0);
@@ -556,8 +549,7 @@ static void the_event_waits_and_goes_on_when_it_is_known(void **state)
 static void its_news_that_come_too_late_are_nobodys(void **state)
 {
     (void)state;
-    serves("push", push_then);
-    message_comes(CONN_A, "push", 1);
+    message_runs(push_then);
     uint64_t ack = ack_of(says_push("user ada"));
     (void)says_push("all");
     time_is(10 + ASKED_TIMEOUT_MS);
@@ -570,8 +562,7 @@ static void its_news_that_come_too_late_are_nobodys(void **state)
 static void its_news_are_503_when_the_broker_is_lost(void **state)
 {
     (void)state;
-    serves("push", push_then);
-    message_comes(CONN_A, "push", 1);
+    message_runs(push_then);
     bare_comes(KIND_BYE, 20);
     assert_trace("503:0/0/0 503:0/0/0");
     says_no_more();
@@ -587,8 +578,7 @@ static int then_fail(hoist_ctx *ctx)
 static void a_failure_behind_the_push_ends_the_event_at_once(void **state)
 {
     (void)state;
-    serves("push", then_fail);
-    message_comes(CONN_A, "push", 1);
+    message_runs(then_fail);
     uint64_t ack = ack_of(says_push("user ada"));
     (void)says_push("all");
     says_reply(1, 404);
@@ -614,8 +604,7 @@ static int push_then_push(hoist_ctx *ctx)
 static void one_push_leads_to_another(void **state)
 {
     (void)state;
-    serves("push", push_then_push);
-    message_comes(CONN_A, "push", 1);
+    message_runs(push_then_push);
     pushed_comes(ack_of(says_push("all")), 1, 0, 0);
     uint64_t ack = ack_of(says_push("user ada"));
     (void)says_push("all");
@@ -649,10 +638,7 @@ static void draining_waits_for_the_news(void **state)
     link_t *link = &worker.link;
     (void)state;
 
-    serves("push", push_told);
-    message_comes(CONN_A, "push", 1);
-    uint64_t ack = ack_of(says_push("all"));
-    says_reply(1, 200);
+    uint64_t ack = is_told_later();
     link_drain(link, 20);
     says(KIND_DRAIN);
     says(KIND_PING);
@@ -717,22 +703,13 @@ static void the_oldest_is_late_first(void **state)
 
 static int setup(void **state)
 {
-    (void)state;
     options = (hoist_push_options){0};
     told_result = 0;
-    worker_set_up();
-    worker_opens();
-    return 0;
+    return worker_set_up(state);
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    worker_tear_down();
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, setup, worker_tear_down)
 
 int main(void)
 {

@@ -13,34 +13,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    (void)state;
-    asking_set_up();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    asking_tear_down();
-    return 0;
-}
-
 /* --- question and answer ------------------------------------------------- */
+
+/* The QUERY that it says, which asks for that. */
+static const message_query_t *says_query_of(const char *word, const char *name)
+{
+    const message_query_t *query = &says(KIND_QUERY)->query;
+    wire_cursor_t what = wire_cursor(query->what);
+    wire_bytes_t said_word, said_name;
+    uint32_t count;
+
+    must(wire_get_array(&what, &count) == 0 && count == 2);
+    must(wire_get_str(&what, &said_word) == 0 &&
+         wire_get_str(&what, &said_name) == 0);
+    assert_true(wire_is(said_word, word) && wire_is(said_name, name));
+    return query;
+}
 
 static void a_handler_asks_and_replies_when_it_knows(void **state)
 {
-    wire_bytes_t word, name;
-    uint32_t count;
     (void)state;
-
     message_comes(CONN_A, "ask", 7);
-    const message_query_t *query = &says(KIND_QUERY)->query;
-    wire_cursor_t what = wire_cursor(query->what);
-    must(wire_get_array(&what, &count) == 0 && count == 2);
-    must(wire_get_str(&what, &word) == 0 && wire_get_str(&what, &name) == 0);
-    assert_true(wire_is(word, "user") && wire_is(name, "ada"));
+    const message_query_t *query = says_query_of("user", "ada");
     says_no_more();
     assert_trace("ask");
     status_comes(query->id, 200);
@@ -248,17 +242,10 @@ static int ask_group(hoist_ctx *ctx)
 
 static void members_of_a_group_are_asked_for_or_their_number(void **state)
 {
-    wire_bytes_t word, name;
-    uint32_t count;
     (void)state;
-
     serves("group", ask_group);
     message_comes(CONN_A, "group", 1);
-    const message_query_t *query = &says(KIND_QUERY)->query;
-    wire_cursor_t what = wire_cursor(query->what);
-    must(wire_get_array(&what, &count) == 0 && count == 2);
-    must(wire_get_str(&what, &word) == 0 && wire_get_str(&what, &name) == 0);
-    assert_true(wire_is(word, "group") && wire_is(name, "den"));
+    const message_query_t *query = says_query_of("group", "den");
     assert_false(wire_map_bool(query->options, "count", false));
     asking.options = (hoist_find_options){.count = true};
     message_comes(CONN_B, "group", 2);
@@ -537,29 +524,27 @@ static void events_that_wait_count_as_held(void **state)
     assert_int_equal(ping->oldest_ms, HEARTBEAT);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_handler_asks_and_replies_when_it_knows),
-        TEST(limit_and_cursor_are_told_and_left_out_when_not_set),
-        TEST(an_answer_leads_to_the_next_page),
-        TEST(rows_show_user_attributes_and_ttl),
-        TEST(whatever_rows_come_they_end),
-        TEST(a_count_is_a_number),
-        TEST(members_of_a_group_are_asked_for_or_their_number),
-        TEST(a_live_connection_tells_when_it_was_last_active),
-        TEST(a_wrong_question_is_refused_and_one_at_a_time_is_asked),
-        TEST(who_has_replied_asks_no_more),
-        TEST(what_a_connect_accepted_before_it_asked_is_in_its_reply),
-        TEST(a_ttl_is_for_a_connect_alone),
-        TEST(the_connections_next_events_wait_and_others_do_not),
-        TEST(events_behind_one_that_asks_again_keep_their_order),
-        TEST(unordered_messages_neither_wait_nor_let_others_wait),
-        TEST(sixteen_are_asked_at_once_and_more_wait_their_turn),
-        TEST(more_events_than_1024_do_not_wait),
-        TEST(events_that_wait_count_as_held),
+        ASKING_TEST(a_handler_asks_and_replies_when_it_knows),
+        ASKING_TEST(limit_and_cursor_are_told_and_left_out_when_not_set),
+        ASKING_TEST(an_answer_leads_to_the_next_page),
+        ASKING_TEST(rows_show_user_attributes_and_ttl),
+        ASKING_TEST(whatever_rows_come_they_end),
+        ASKING_TEST(a_count_is_a_number),
+        ASKING_TEST(members_of_a_group_are_asked_for_or_their_number),
+        ASKING_TEST(a_live_connection_tells_when_it_was_last_active),
+        ASKING_TEST(a_wrong_question_is_refused_and_one_at_a_time_is_asked),
+        ASKING_TEST(who_has_replied_asks_no_more),
+        ASKING_TEST(what_a_connect_accepted_before_it_asked_is_in_its_reply),
+        ASKING_TEST(a_ttl_is_for_a_connect_alone),
+        ASKING_TEST(the_connections_next_events_wait_and_others_do_not),
+        ASKING_TEST(events_behind_one_that_asks_again_keep_their_order),
+        ASKING_TEST(unordered_messages_neither_wait_nor_let_others_wait),
+        ASKING_TEST(sixteen_are_asked_at_once_and_more_wait_their_turn),
+        ASKING_TEST(more_events_than_1024_do_not_wait),
+        ASKING_TEST(events_that_wait_count_as_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

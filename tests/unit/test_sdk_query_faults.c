@@ -12,20 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    (void)state;
-    asking_set_up();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    asking_tear_down();
-    return 0;
-}
-
 /* --- failures ------------------------------------------------------------ */
 
 static void a_failure_behind_a_question_ends_the_event_at_once(void **state)
@@ -328,26 +314,25 @@ static void a_result_that_nobody_asked_for_is_nobodys(void **state)
     says_no_more();
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_failure_behind_a_question_ends_the_event_at_once),
-        TEST(so_does_a_failure_of_middleware),
-        TEST(a_retry_asks_anew_and_each_answer_comes_once),
-        TEST(an_answer_that_fails_behind_another_question_lets_the_next_go),
-        TEST(a_failure_that_comes_too_late_takes_nothing_back),
-        TEST(an_answer_does_not_run_the_chain_again),
-        TEST(no_answer_in_time_is_504_and_a_late_one_is_nobodys),
-        TEST(a_handler_may_be_less_patient),
-        TEST(a_query_that_is_late_keeps_its_place_at_the_broker),
-        TEST(a_broker_that_leaves_answers_503),
-        TEST(so_does_one_that_does_not_know_us_any_more),
-        TEST(a_worker_that_ends_tells_who_waits),
-        TEST(draining_waits_for_the_answers),
-        TEST(who_drains_and_was_given_up_tells_503_and_asks_on),
-        TEST(a_result_that_nobody_asked_for_is_nobodys),
+        ASKING_TEST(a_failure_behind_a_question_ends_the_event_at_once),
+        ASKING_TEST(so_does_a_failure_of_middleware),
+        ASKING_TEST(a_retry_asks_anew_and_each_answer_comes_once),
+        ASKING_TEST(
+            an_answer_that_fails_behind_another_question_lets_the_next_go),
+        ASKING_TEST(a_failure_that_comes_too_late_takes_nothing_back),
+        ASKING_TEST(an_answer_does_not_run_the_chain_again),
+        ASKING_TEST(no_answer_in_time_is_504_and_a_late_one_is_nobodys),
+        ASKING_TEST(a_handler_may_be_less_patient),
+        ASKING_TEST(a_query_that_is_late_keeps_its_place_at_the_broker),
+        ASKING_TEST(a_broker_that_leaves_answers_503),
+        ASKING_TEST(so_does_one_that_does_not_know_us_any_more),
+        ASKING_TEST(a_worker_that_ends_tells_who_waits),
+        ASKING_TEST(draining_waits_for_the_answers),
+        ASKING_TEST(who_drains_and_was_given_up_tells_503_and_asks_on),
+        ASKING_TEST(a_result_that_nobody_asked_for_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

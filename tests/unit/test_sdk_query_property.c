@@ -13,20 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    (void)state;
-    asking_set_up();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    asking_tear_down();
-    return 0;
-}
-
 /* --- whatever happens ---------------------------------------------------- */
 
 #define CONNS     4
@@ -233,12 +219,11 @@ each_event_has_one_reply_in_order_and_each_question_one_answer(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_event_has_one_reply_in_order_and_each_question_one_answer),
+        ASKING_TEST(
+            each_event_has_one_reply_in_order_and_each_question_one_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

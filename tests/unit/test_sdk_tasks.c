@@ -146,6 +146,8 @@ static void what_it_asks_is_no_request_that_is_held(void **state)
     const message_ping_t *ping = &says(KIND_PING)->ping;
     assert_int_equal(ping->in_flight, 0);
     assert_int_equal(ping->oldest_ms, 0);
+    worker_ends(); /* `pages` is read for the last time */
+    assert_trace("told:503");
 }
 
 static int ask_and_fail(hoist_ctx *ctx, void *data)
@@ -434,39 +436,22 @@ static void a_timer_runs_until_the_stop(void **state)
 
 /* ------------------------------------------------------------------------- */
 
-static int setup(void **state)
-{
-    (void)state;
-    worker_set_up();
-    worker_opens();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    worker_tear_down();
-    return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_task_has_no_event),
-        TEST(there_is_nobody_to_reply_to),
-        TEST(it_pushes_joins_leaves_and_closes),
-        TEST(it_asks_and_goes_on_with_the_answer),
-        TEST(what_it_asks_is_no_request_that_is_held),
-        TEST(a_failure_is_said_in_the_log_and_its_answer_comes),
-        TEST(a_task_whose_broker_is_lost_is_told),
-        TEST(without_a_broker_it_reaches_nobody),
+        WORKER_TEST(a_task_has_no_event),
+        WORKER_TEST(there_is_nobody_to_reply_to),
+        WORKER_TEST(it_pushes_joins_leaves_and_closes),
+        WORKER_TEST(it_asks_and_goes_on_with_the_answer),
+        WORKER_TEST(what_it_asks_is_no_request_that_is_held),
+        WORKER_TEST(a_failure_is_said_in_the_log_and_its_answer_comes),
+        WORKER_TEST(a_task_whose_broker_is_lost_is_told),
+        WORKER_TEST(without_a_broker_it_reaches_nobody),
         cmocka_unit_test(timers_have_limits),
         cmocka_unit_test(each_comes_round_in_its_time),
         cmocka_unit_test(what_was_missed_is_not_made_up_for),
         cmocka_unit_test(posts_are_taken_in_order_up_to_4096),
-        TEST(a_post_without_a_task_is_refused),
+        WORKER_TEST(a_post_without_a_task_is_refused),
         cmocka_unit_test(what_never_ran_is_run_when_the_app_goes),
         cmocka_unit_test(what_posts_itself_again_then_ends_all_the_same),
         cmocka_unit_test(threads_post_and_each_task_is_run_once),

@@ -20,7 +20,7 @@ static void open_link(void)
               1);
 }
 
-void worker_set_up(void)
+void worker_gets_app(void)
 {
     log_set_level(LEVEL_ERROR);
     worker = (worker_t){.app = hoist_app_new(), .now_ms = 10};
@@ -35,13 +35,23 @@ void worker_opens(void)
     come_up(1);
 }
 
-void worker_tear_down(void)
+int worker_set_up(void **state)
 {
+    (void)state;
+    worker_gets_app();
+    worker_opens();
+    return 0;
+}
+
+int worker_tear_down(void **state)
+{
+    (void)state;
     link_fini(&worker.link);
     core_fini(&worker.core);
     hoist_app_destroy(&worker.app);
     buf_fini(&worker.in);
     buf_fini(&worker.frame);
+    return 0;
 }
 
 void serves(const char *route, hoist_handler *handler)
@@ -107,6 +117,12 @@ void comes(event_t event, const char *conn, const char *route, uint64_t id)
 void message_comes(const char *conn, const char *route, uint64_t id)
 {
     comes(EVENT_MESSAGE, conn, route, id);
+}
+
+void message_runs(hoist_handler *handler)
+{
+    serves("runs", handler);
+    message_comes(CONN_A, "runs", 1);
 }
 
 void result_comes(const message_result_t *result)

@@ -2,10 +2,9 @@
  *
  * A worker between handlers of the test and a scripted broker.  What comes from
  * the broker is a turn of the worker; what the worker says lies in its outbox,
- * in order, until the test takes it.  One worker at a time, made by
- * worker_set_up and worker_opens.
+ * in order, until the test takes it.  One worker at a time.
  *
- * A test reads like this:
+ * A test, of which main() makes a WORKER_TEST, reads like this:
  *
  *     serves("echo", echo);
  *     message_comes(CONN_A, "echo", 7);
@@ -38,11 +37,16 @@ typedef struct {
 
 extern worker_t worker;
 
-/* An app without routes; then, when it has some, its link to a broker that has
- * welcomed it. */
-void worker_set_up(void);
+/* An app without routes, and its link to a broker that has welcomed it. */
+int worker_set_up(void **state);
+int worker_tear_down(void **state);
+
+#define WORKER_TEST(name)                                                      \
+    cmocka_unit_test_setup_teardown(name, worker_set_up, worker_tear_down)
+
+/* The two parts of worker_set_up, for routes that are there from the start. */
+void worker_gets_app(void);
 void worker_opens(void);
-void worker_tear_down(void);
 
 /* One route more. */
 void serves(const char *route, hoist_handler *handler);
@@ -67,6 +71,10 @@ void come_up(int64_t now_ms);
 
 void comes(event_t event, const char *conn, const char *route, uint64_t id);
 void message_comes(const char *conn, const char *route, uint64_t id);
+
+/* A message of CONN_A, with the id 1, to a route that this handler serves. */
+void message_runs(hoist_handler *handler);
+
 void result_comes(const message_result_t *result);
 void status_comes(uint64_t id, unsigned status);
 void bare_comes(message_kind_t kind, int64_t now_ms);
