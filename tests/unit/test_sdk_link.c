@@ -367,6 +367,42 @@ static void requests_wait_while_much_is_to_be_sent(void **state)
     assert_int_equal(fixture->runs, 3);
 }
 
+static void what_is_kept_comes_out_in_order_and_leaves_no_bytes(void **state)
+{
+    kept_t kept;
+    kept_request_t next;
+    uint64_t put = 0, taken = 0;
+    (void)state;
+
+    kept_init(&kept, FRAME_MAX);
+    for (int i = 0; i < 1000; i++) {
+        if (i % 5 < 3) { /* three are put for two that are taken */
+            message_request_t request = sdk_message("a");
+            request.id = ++put;
+            must(message_put_request(&fixture->in, &request) == 0);
+            wire_bytes_t raw = {fixture->in.data, fixture->in.len};
+            must(kept_put(&kept, raw, (int64_t)put) == 0);
+            fixture->in.len = 0;
+            continue;
+        }
+        kept_next(&kept, &next);
+        assert_int_equal(next.request.id, ++taken);
+        assert_int_equal(next.came_ms, taken);
+        kept_done(&kept, &next);
+        assert_int_equal(kept_oldest_ms(&kept), taken + 1);
+        assert_true(next.len < 100 && kept.bytes.len < 200 * (put - taken));
+    }
+    while (kept.count > 0) {
+        kept_next(&kept, &next);
+        assert_int_equal(next.request.id, ++taken);
+        kept_done(&kept, &next);
+    }
+    assert_int_equal(taken, put);
+    assert_int_equal(kept.bytes.len, 0);
+    assert_int_equal(kept_oldest_ms(&kept), INT64_MAX);
+    kept_fini(&kept);
+}
+
 static void a_broken_message_ends_its_frame_and_nothing_else(void **state)
 {
     (void)state;
@@ -689,7 +725,7 @@ static void but_what_it_held_in_the_one_before_is_over(void **state)
     put_request(2);
     send_all(10);
     feed(10);
-    assert_int_equal(link->inbox_count, 1);
+    assert_int_equal(link->inbox.count, 1);
     link_drain(link, 20);
     put_welcome_of("broker", 8);
     feed(30);
@@ -872,6 +908,7 @@ int main(void)
         TEST(a_new_greeting_forgets_what_was_for_the_broker_before),
         TEST(each_request_gets_one_reply_in_order),
         TEST(requests_wait_while_much_is_to_be_sent),
+        TEST(what_is_kept_comes_out_in_order_and_leaves_no_bytes),
         TEST(a_broken_message_ends_its_frame_and_nothing_else),
         TEST(a_message_that_is_not_for_workers_is_passed_over),
         TEST(the_program_is_told_of_connections_that_are_gone),

@@ -13,7 +13,6 @@
 #define MISSING_MAX_MS     300000 /* between two such lines, at most */
 #define BUSY_MAX           (OUTBOX_HARD_MAX / 2) /* output that stops new requests */
 #define FRAME_MAX_         ((size_t)64 << 20) /* one request may be that large */
-#define INBOX_KEEP         ((size_t)1 << 20) /* memory an empty inbox may keep */
 
 /* --- greeting ---------------------------------------------------------- */
 
@@ -90,13 +89,6 @@ static int put_ready(link_t *self, buf_t *scratch)
         .window_bytes = self->window_bytes,
     };
     return message_put_ready(&self->outbox.ready, &ready);
-}
-
-static void drop_inbox(link_t *self)
-{
-    buf_reset(&self->inbox, INBOX_KEEP);
-    self->inbox_at = 0;
-    self->inbox_count = 0;
 }
 
 /* --- events that wait for an answer ------------------------------------ */
@@ -203,7 +195,7 @@ static void lose_queries(link_t *self)
 static void drop_requests(link_t *self)
 {
     lose_queries(self);
-    drop_inbox(self);
+    kept_reset(&self->inbox);
 }
 
 /* The broker knows nothing of us any more, nor we of what it sent. */
@@ -312,7 +304,7 @@ void link_init(link_t *self, const link_options_t *options, int64_t now_ms)
         .pinged_ms = now_ms,
     };
     outbox_init(&self->outbox);
-    buf_init(&self->inbox, inbox_limit(options->window_bytes));
+    kept_init(&self->inbox, inbox_limit(options->window_bytes));
     asked_init(&self->asked, &self->outbox);
     mail_init(&self->mail, inbox_limit(options->window_bytes));
     greet(self, now_ms);
@@ -324,7 +316,7 @@ void link_fini(link_t *self)
     asked_fini(&self->asked);
     mail_fini(&self->mail);
     outbox_fini(&self->outbox);
-    buf_fini(&self->inbox);
+    kept_fini(&self->inbox);
 }
 
 /* --- requests ---------------------------------------------------------- */
@@ -346,21 +338,6 @@ static void refuse(link_t *self, const message_request_t *request)
     log_braked(&self->brake, LEVEL_WARN, "WORKER-OVERRUN",
                "broker=%s window_bytes=%" PRIu64, self->endpoint,
                self->window_bytes);
-}
-
-/* Keep a REQUEST for later: when it came, then its bytes. */
-static void keep(link_t *self, const message_request_t *request,
-                 wire_bytes_t raw, int64_t now_ms)
-{
-    size_t start = self->inbox.len;
-
-    if (wire_put_uint(&self->inbox, (uint64_t)now_ms) < 0 ||
-        wire_put_raw(&self->inbox, raw) < 0) {
-        self->inbox.len = start;
-        refuse(self, request);
-        return;
-    }
-    self->inbox_count++;
 }
 
 static bool is_unordered(const link_t *self, const message_request_t *request)
@@ -408,16 +385,16 @@ static void take_request(link_t *self, const message_t *message, int64_t now_ms)
     if (self->state != LINK_UP) {
         return; /* of an earlier life: its outcome is settled */
     }
-    if (self->inbox_count == 0 && !link_is_busy(self)) {
+    if (self->inbox.count == 0 && !link_is_busy(self)) {
         begin(self, &message->request, raw, now_ms);
-    } else {
-        keep(self, &message->request, raw, now_ms);
+    } else if (kept_put(&self->inbox, raw, now_ms) < 0) {
+        refuse(self, &message->request);
     }
 }
 
 bool link_can_resume(const link_t *self)
 {
-    return (self->inbox_count > 0 || mail_is_runnable(&self->mail)) &&
+    return (self->inbox.count > 0 || mail_is_runnable(&self->mail)) &&
            !link_is_busy(self);
 }
 
@@ -426,30 +403,18 @@ static void resume_mail(link_t *self)
     mail_request_t next;
 
     if (mail_next(&self->mail, &next)) {
-        run(self, &next.request, next.came_ms);
+        run(self, &next.kept.request, next.kept.came_ms);
         mail_done(&self->mail, &next);
     }
 }
 
 static void resume_inbox(link_t *self)
 {
-    message_t message;
-    uint64_t came_ms;
-    wire_bytes_t rest = {self->inbox.data + self->inbox_at,
-                         self->inbox.len - self->inbox_at};
-    wire_cursor_t at = wire_cursor(rest);
+    kept_request_t next;
 
-    must(wire_get_uint(&at, &came_ms) == 0);  /* we wrote it */
-    must(message_decode(&at, &message) == 1); /* it was decoded before */
-    wire_bytes_t raw = {at.at - message.size, message.size};
-    begin(self, &message.request, raw, (int64_t)came_ms);
-    self->inbox_at += (size_t)(at.at - rest.data);
-    if (--self->inbox_count == 0) {
-        drop_inbox(self);
-    } else if (self->inbox_at > self->inbox.len / 2) {
-        buf_drop(&self->inbox, self->inbox_at);
-        self->inbox_at = 0;
-    }
+    kept_next(&self->inbox, &next);
+    begin(self, &next.request, next.raw, next.came_ms);
+    kept_done(&self->inbox, &next);
 }
 
 /* What is in a mailbox came before what its connection has in the inbox. */
@@ -480,25 +445,10 @@ static void put_bare(link_t *self, message_kind_t kind)
     must(message_put_bare(&self->outbox.ready, kind) == 0);
 }
 
-/* When the oldest request in the inbox came; INT64_MAX: there is none. */
-static int64_t inbox_oldest_ms(const link_t *self)
-{
-    uint64_t came_ms;
-
-    if (self->inbox_count == 0) {
-        return INT64_MAX;
-    }
-    wire_bytes_t rest = {self->inbox.data + self->inbox_at,
-                         self->inbox.len - self->inbox_at};
-    wire_cursor_t at = wire_cursor(rest);
-    must(wire_get_uint(&at, &came_ms) == 0); /* we wrote it */
-    return (int64_t)came_ms;
-}
-
 /* How long the oldest request without a reply is here. */
 static int64_t oldest_ms(const link_t *self, int64_t now_ms)
 {
-    int64_t inbox_ms = inbox_oldest_ms(self);
+    int64_t inbox_ms = kept_oldest_ms(&self->inbox);
     int64_t asked_ms = asked_oldest_ms(&self->asked);
     int64_t came_ms = inbox_ms < asked_ms ? inbox_ms : asked_ms;
 
@@ -508,7 +458,7 @@ static int64_t oldest_ms(const link_t *self, int64_t now_ms)
 static void ping(link_t *self, int64_t now_ms)
 {
     message_ping_t ping = {
-        .in_flight = self->inbox_count + self->mail.count + self->asked.events,
+        .in_flight = self->inbox.count + self->mail.count + self->asked.events,
         .oldest_ms = (uint64_t)oldest_ms(self, now_ms),
     };
 
@@ -545,8 +495,8 @@ void link_set_window(link_t *self, uint64_t window, uint64_t window_bytes)
     }
     self->window = window;
     self->window_bytes = window_bytes;
-    if (limit > self->inbox.limit) { /* it may hold more than the new one */
-        self->inbox.limit = limit;
+    if (limit > self->mail.limit) { /* there may be more than a lower one has */
+        self->inbox.bytes.limit = limit;
         self->mail.limit = limit;
     }
     self->owes_ready = true;
@@ -882,7 +832,7 @@ bool link_is_drained(const link_t *self)
     switch (self->state) {
     case LINK_UP:
         return self->fence > 0 && self->pongs >= self->fence &&
-               self->inbox_count == 0 && self->asked.count == 0 &&
+               self->inbox.count == 0 && self->asked.count == 0 &&
                self->asked.receipts.count == 0 && self->mail.count == 0 &&
                outbox_waiting(&self->outbox) == 0;
     case LINK_GREETING:

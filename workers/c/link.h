@@ -46,9 +46,7 @@ typedef struct {
     uint32_t losses;     /* how often it was lost, or another of its boot id */
     bool owes_ready;     /* the broker is to be told of the window */
     outbox_t outbox;     /* owned */
-    buf_t inbox;         /* owned: REQUESTs not begun, each behind its time */
-    size_t inbox_at;     /* bytes of inbox that are done */
-    size_t inbox_count;  /* REQUESTs in it */
+    kept_t inbox;        /* owned: REQUESTs not begun */
     asked_t asked;       /* queries, with the events that wait for them */
     mail_t mail;         /* REQUESTs behind those events */
     wire_cursor_t frame; /* borrowed: what is left of the frame being read */

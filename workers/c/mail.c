@@ -39,14 +39,14 @@ static mailbox_t *find(const mail_t *self, wire_bytes_t conn)
 
 static bool is_empty(const mailbox_t *box)
 {
-    return box->at == box->requests.len;
+    return box->requests.count == 0;
 }
 
 static void destroy(mail_t *self, mailbox_t *box)
 {
     list_remove(&box->bucket);
     list_remove(&box->runnable);
-    buf_fini(&box->requests);
+    kept_fini(&box->requests);
     free(box);
     self->boxes--;
 }
@@ -83,7 +83,7 @@ static mailbox_t *add(mail_t *self, wire_bytes_t conn)
     mailbox_t *box = xcalloc(1, sizeof *box);
 
     memcpy(box->conn, conn.data, sizeof box->conn);
-    buf_init(&box->requests, box_limit(self));
+    kept_init(&box->requests, box_limit(self));
     list_init(&box->runnable);
     list_init(&box->bucket);
     list_append(&self->buckets[bucket_of(conn)], &box->bucket);
@@ -119,71 +119,48 @@ void mail_release(mail_t *self, wire_bytes_t conn)
 int mail_put(mail_t *self, wire_bytes_t conn, wire_bytes_t raw, int64_t now_ms)
 {
     mailbox_t *box = find(self, conn);
-    buf_t *requests = &box->requests;
-    size_t start = requests->len;
+    buf_t *bytes = &box->requests.bytes;
+    size_t start = bytes->len;
 
-    requests->limit = box_limit(self); /* it may have grown */
+    bytes->limit = box_limit(self); /* it may have grown */
     if (self->bytes + raw.len > self->limit) {
         return -ENOBUFS;
     }
-    int rc = wire_put_uint(requests, (uint64_t)now_ms);
-    if (rc == 0) {
-        rc = wire_put_raw(requests, raw);
-    }
+    int rc = kept_put(&box->requests, raw, now_ms);
     if (rc < 0) {
-        requests->len = start;
         return rc;
     }
     self->count++;
-    self->bytes += requests->len - start;
+    self->bytes += bytes->len - start;
     return 0;
 }
 
 bool mail_next(mail_t *self, mail_request_t *next)
 {
     list_t *first = list_peek(&self->runnable);
-    message_t message;
-    uint64_t came_ms;
 
     if (first == NULL) {
         return false;
     }
-    mailbox_t *box = list_entry(first, mailbox_t, runnable);
-    wire_bytes_t rest = {box->requests.data + box->at,
-                         box->requests.len - box->at};
-    wire_cursor_t at = wire_cursor(rest);
-    must(wire_get_uint(&at, &came_ms) == 0);  /* we wrote it */
-    must(message_decode(&at, &message) == 1); /* it was decoded before */
-    *next = (mail_request_t){.box = box,
-                             .request = message.request,
-                             .came_ms = (int64_t)came_ms,
-                             .len = (size_t)(at.at - rest.data)};
+    next->box = list_entry(first, mailbox_t, runnable);
+    kept_next(&next->box->requests, &next->kept);
     return true;
-}
-
-/* Give the bytes of what is done back before they outgrow what waits. */
-static void compact(mailbox_t *box)
-{
-    if (box->at > box->requests.len / 2) {
-        buf_drop(&box->requests, box->at);
-        box->at = 0;
-    }
 }
 
 void mail_done(mail_t *self, const mail_request_t *done)
 {
     mailbox_t *box = done->box;
 
-    box->at += done->len;
-    self->bytes -= done->len;
+    kept_done(&box->requests, &done->kept);
+    self->bytes -= done->kept.len;
     self->count--;
     list_remove(&box->runnable);
     if (box->is_held) {
-        compact(box);
-    } else if (is_empty(box)) {
+        return;
+    }
+    if (is_empty(box)) {
         destroy(self, box);
     } else {
-        compact(box);
         list_append(&self->runnable, &box->runnable);
     }
 }

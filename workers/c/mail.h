@@ -14,7 +14,7 @@
 #define WORKERS_C_MAIL_H
 
 #include "base/list.h"
-#include "proto/message.h"
+#include "workers/c/kept.h"
 
 #define MAIL_BUCKETS 64
 
@@ -23,8 +23,7 @@ typedef struct {
     list_t runnable; /* in mail_t's, or in none */
     char conn[CONN_ID_TEXT];
     bool is_held;
-    buf_t requests; /* owned: each behind the time when it came */
-    size_t at;      /* bytes of them that are done */
+    kept_t requests; /* owned */
 } mailbox_t;
 
 typedef struct {
@@ -38,10 +37,8 @@ typedef struct {
 
 /* A request to be handled. */
 typedef struct {
-    mailbox_t *box;            /* borrowed, until mail_done */
-    message_request_t request; /* lent, until mail_done */
-    int64_t came_ms;
-    size_t len; /* bytes of box */
+    mailbox_t *box;      /* borrowed, until mail_done */
+    kept_request_t kept; /* lent, until mail_done */
 } mail_request_t;
 
 /* limit: bytes of requests that may wait here, about. */
