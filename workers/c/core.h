@@ -36,15 +36,21 @@ struct hoist_websocket {
     hoist_ctx *ctx; /* borrowed: whose view this is */
 };
 
+/* Whose connection it is. */
+typedef struct {
+    char text[USER_MAX];
+    size_t len;
+    bool is_set; /* "" is a value too */
+} accept_name_t;
+
+_Static_assert(USER_MAX == TENANT_MAX, "a name holds either");
+
 /* What a CONNECT's reply will carry; each empty when not set. */
 typedef struct {
-    char user[USER_MAX];
-    char tenant[TENANT_MAX];
-    size_t user_len, tenant_len; /* bytes */
-    bool has_user, has_tenant;   /* "" is a value too */
-    wire_bytes_t subprotocol;    /* borrowed: one of the request's offers */
-    buf_t attributes, headers;   /* owned: encoded pairs */
-    buf_t groups;                /* owned: encoded names */
+    accept_name_t user, tenant;
+    wire_bytes_t subprotocol;  /* borrowed: one of the request's offers */
+    buf_t attributes, headers; /* owned: encoded pairs */
+    buf_t groups;              /* owned: encoded names */
     uint32_t attribute_count, header_count, group_count;
     uint32_t ttl_s; /* 0: not set */
 } accept_t;

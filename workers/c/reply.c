@@ -17,8 +17,8 @@
 
 void accept_reset(accept_t *self)
 {
-    self->has_user = false;
-    self->has_tenant = false;
+    self->user.is_set = false;
+    self->tenant.is_set = false;
     self->subprotocol = (wire_bytes_t){NULL, 0};
     self->attributes.len = 0;
     self->headers.len = 0;
@@ -64,48 +64,35 @@ static int may_accept(const hoist_ctx *ctx)
     return ctx_may_reply(ctx);
 }
 
-int hoist_accept_user(hoist_ctx *ctx, hoist_text user)
+static int accept_name(hoist_ctx *ctx, accept_name_t *name, hoist_text text)
 {
-    accept_t *accept = &ctx->accept;
     int rc = may_accept(ctx);
 
     if (rc < 0) {
         return rc;
     }
-    if (user.len > sizeof accept->user) {
+    if (text.len > sizeof name->text) {
         return -EMSGSIZE;
     }
-    if (!is_utf8(user)) {
+    if (!is_utf8(text)) {
         return -EILSEQ;
     }
-    if (user.len > 0) {
-        memcpy(accept->user, user.data, user.len);
+    if (text.len > 0) {
+        memcpy(name->text, text.data, text.len);
     }
-    accept->user_len = user.len;
-    accept->has_user = true;
+    name->len = text.len;
+    name->is_set = true;
     return 0;
+}
+
+int hoist_accept_user(hoist_ctx *ctx, hoist_text user)
+{
+    return accept_name(ctx, &ctx->accept.user, user);
 }
 
 int hoist_accept_tenant(hoist_ctx *ctx, hoist_text tenant)
 {
-    accept_t *accept = &ctx->accept;
-    int rc = may_accept(ctx);
-
-    if (rc < 0) {
-        return rc;
-    }
-    if (tenant.len > sizeof accept->tenant) {
-        return -EMSGSIZE;
-    }
-    if (!is_utf8(tenant)) {
-        return -EILSEQ;
-    }
-    if (tenant.len > 0) {
-        memcpy(accept->tenant, tenant.data, tenant.len);
-    }
-    accept->tenant_len = tenant.len;
-    accept->has_tenant = true;
-    return 0;
+    return accept_name(ctx, &ctx->accept.tenant, tenant);
 }
 
 /* Two texts behind each other; all or nothing. */
@@ -293,68 +280,57 @@ static int put_entry(buf_t *out, const char *key, wire_bytes_t text)
     return rc < 0 ? rc : wire_put_str(out, text);
 }
 
-static int put_attributes(buf_t *out, const accept_t *accept)
+static int put_name(buf_t *out, const char *key, const accept_name_t *name)
 {
-    wire_bytes_t pairs = {accept->attributes.data, accept->attributes.len};
-    int rc = wire_put_text(out, "attributes");
+    wire_bytes_t text = {(const uint8_t *)name->text, name->len};
 
-    if (rc == 0) {
-        rc = wire_put_map(out, accept->attribute_count);
-    }
-    return rc < 0 ? rc : wire_put_raw(out, pairs);
+    return name->is_set ? put_entry(out, key, text) : 0;
 }
 
-static int put_headers(buf_t *out, const accept_t *accept)
+/* A map or array of what was encoded before; nothing where that is none. */
+static int put_many(buf_t *out, const char *key,
+                    int (*put_head)(buf_t *out, uint32_t count), uint32_t count,
+                    const buf_t *encoded)
 {
-    wire_bytes_t pairs = {accept->headers.data, accept->headers.len};
-    int rc = wire_put_text(out, "headers");
+    wire_bytes_t all = {encoded->data, encoded->len};
+    int rc = count > 0 ? wire_put_text(out, key) : 0;
 
-    if (rc == 0) {
-        rc = wire_put_array(out, accept->header_count);
+    if (rc == 0 && count > 0) {
+        rc = put_head(out, count);
     }
-    return rc < 0 ? rc : wire_put_raw(out, pairs);
-}
-
-static int put_groups(buf_t *out, const accept_t *accept)
-{
-    wire_bytes_t names = {accept->groups.data, accept->groups.len};
-    int rc = wire_put_text(out, "groups");
-
-    if (rc == 0) {
-        rc = wire_put_array(out, accept->group_count);
-    }
-    return rc < 0 ? rc : wire_put_raw(out, names);
+    return rc < 0 ? rc : wire_put_raw(out, all);
 }
 
 /* The options map of a CONNECT's REPLY; scratch stays empty for none. */
 static int put_options(buf_t *scratch, const accept_t *accept)
 {
-    wire_bytes_t user = {(const uint8_t *)accept->user, accept->user_len};
-    wire_bytes_t tenant = {(const uint8_t *)accept->tenant, accept->tenant_len};
     bool chosen = accept->subprotocol.len > 0;
-    uint32_t entries = (uint32_t)accept->has_user + accept->has_tenant +
+    uint32_t entries = (uint32_t)accept->user.is_set + accept->tenant.is_set +
                        chosen + (accept->attribute_count > 0) +
                        (accept->header_count > 0) + (accept->group_count > 0) +
                        (accept->ttl_s > 0);
     int rc = entries > 0 ? wire_put_map(scratch, entries) : 0;
 
-    if (rc == 0 && accept->has_user) {
-        rc = put_entry(scratch, "user", user);
+    if (rc == 0) {
+        rc = put_name(scratch, "user", &accept->user);
     }
-    if (rc == 0 && accept->has_tenant) {
-        rc = put_entry(scratch, "tenant", tenant);
+    if (rc == 0) {
+        rc = put_name(scratch, "tenant", &accept->tenant);
     }
     if (rc == 0 && chosen) {
         rc = put_entry(scratch, "subprotocol", accept->subprotocol);
     }
-    if (rc == 0 && accept->attribute_count > 0) {
-        rc = put_attributes(scratch, accept);
+    if (rc == 0) {
+        rc = put_many(scratch, "attributes", wire_put_map,
+                      accept->attribute_count, &accept->attributes);
     }
-    if (rc == 0 && accept->header_count > 0) {
-        rc = put_headers(scratch, accept);
+    if (rc == 0) {
+        rc = put_many(scratch, "headers", wire_put_array, accept->header_count,
+                      &accept->headers);
     }
-    if (rc == 0 && accept->group_count > 0) {
-        rc = put_groups(scratch, accept);
+    if (rc == 0) {
+        rc = put_many(scratch, "groups", wire_put_array, accept->group_count,
+                      &accept->groups);
     }
     if (rc == 0 && accept->ttl_s > 0 &&
         (rc = wire_put_text(scratch, "ttl")) == 0) {
