@@ -75,16 +75,22 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *user)
     return buf_put(&call->body, bytes, size * count) < 0 ? 0 : size * count;
 }
 
-static void put_body(call_t *call, const ask_t *what)
+static void put_headers(call_t *call, const ask_t *what)
 {
     char type[128];
 
-    snprintf(type, sizeof type, "Content-Type: %s", what->type);
-    call->headers = curl_slist_append(NULL, type);
-    call->headers = curl_slist_append(call->headers, "Expect:");
     /* It refuses names that may stand for somebody's browser; this is none. */
-    call->headers = curl_slist_append(call->headers, "Host: localhost");
+    call->headers = curl_slist_append(NULL, "Host: localhost");
+    if (what->body != NULL) {
+        snprintf(type, sizeof type, "Content-Type: %s", what->type);
+        call->headers = curl_slist_append(call->headers, type);
+        call->headers = curl_slist_append(call->headers, "Expect:");
+    }
     curl_easy_setopt(call->curl, CURLOPT_HTTPHEADER, call->headers);
+}
+
+static void put_body(call_t *call, const ask_t *what)
+{
     curl_easy_setopt(call->curl, CURLOPT_POST, 1L);
     curl_easy_setopt(call->curl, CURLOPT_POSTFIELDSIZE_LARGE,
                      (curl_off_t)what->body_len);
@@ -110,6 +116,7 @@ static void call_init(call_t *call, const char *address, const ask_t *what,
     curl_easy_setopt(call->curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(call->curl, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(call->curl, CURLOPT_PRIVATE, call);
+    put_headers(call, what);
     if (what->body != NULL) {
         put_body(call, what);
     }
@@ -123,6 +130,14 @@ static void call_fini(call_t *call)
     curl_slist_free_all(call->headers);
     curl_easy_cleanup(call->curl);
     buf_fini(&call->body);
+}
+
+static json_t *parse(const call_t *call)
+{
+    return call->body.len == 0
+               ? NULL
+               : json_loadb((const char *)call->body.data, call->body.len,
+                            JSON_ALLOW_NUL, NULL);
 }
 
 /* The first line of an answer that is no JSON. */
@@ -140,6 +155,21 @@ static void tell_text(call_t *call)
              reply->status, len < 200 ? len : 200, text == NULL ? "" : text);
 }
 
+/* What the management API says is for people; of others it is the status. */
+static void tell_problem(call_t *call)
+{
+    json_t *told = parse(call);
+    const char *message = ask_text(told, "message");
+
+    if (message[0] != '\0') {
+        snprintf(call->reply->problem, sizeof call->reply->problem, "%s",
+                 message);
+    } else {
+        tell_text(call);
+    }
+    json_decref(told);
+}
+
 static void take(call_t *call, CURLcode code)
 {
     reply_t *reply = call->reply;
@@ -152,10 +182,9 @@ static void take(call_t *call, CURLcode code)
     }
     curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &reply->status);
     if (reply->status != 200) {
-        tell_text(call);
-    } else if (call->body.len > 0) {
-        reply->json = json_loadb((const char *)call->body.data, call->body.len,
-                                 JSON_ALLOW_NUL, NULL);
+        tell_problem(call);
+    } else {
+        reply->json = parse(call);
     }
 }
 

@@ -501,6 +501,21 @@ def test_nobody_got_it_is_a_status():
         assert "HTTP 429: too many" in hoist(manager.address, "send", "--group=g", "x", status=1)
 
 
+def test_a_refusal_is_told_in_its_own_words():
+    with Hoist("--admin=0") as alone:
+        where = admin_of(alone)
+        assert hoist(where, "connections", "get", "foo", status=1) == \
+            f"hoist: {where}: Invalid connectionId: foo\n"
+
+
+def test_processes_may_be_asked_by_name():
+    with Hoist("--admin=0") as alone:
+        where = "hoist.localhost:" + admin_of(alone).rsplit(":", 1)[1]
+        assert hoist(where, "status", "--interval=0").startswith("Well")
+        assert document(where, "connections", "list")["connections"] == []
+        assert "is gone" in hoist(where, "connections", "close", "B" * 16, status=1)
+
+
 def test_the_next_is_asked_where_one_does_not_know():
     with Manager({"/@all": (404, b"no\n")}) as first, Manager() as second:
         both = f"{first.address},127.0.0.1:1,{second.address}"
