@@ -9,22 +9,22 @@
 
 #define ROWS_MAX 65536
 
-static flow_row_t *find(const flows_t *self, const char *key)
+static flow_row_t *find(const flows_t *self, const json_t *key)
 {
     for (size_t i = 0; i < self->count; i++) {
-        if (strcmp(self->rows[i].key, key) == 0) {
+        if (json_equal(self->rows[i].key, key)) {
             return &self->rows[i];
         }
     }
     return NULL;
 }
 
-const flow_row_t *flows_find(const flows_t *self, const char *key)
+const flow_row_t *flows_find(const flows_t *self, const json_t *key)
 {
     return find(self, key);
 }
 
-static flow_row_t *find_or_add(flows_t *self, const char *key)
+static flow_row_t *find_or_add(flows_t *self, json_t *key)
 {
     flow_row_t *row = find(self, key);
 
@@ -38,7 +38,7 @@ static flow_row_t *find_or_add(flows_t *self, const char *key)
     }
     row = &self->rows[self->count++];
     memset(row, 0, sizeof *row);
-    row->key = xstrdup(key);
+    row->key = json_incref(key);
     return row;
 }
 
@@ -60,9 +60,13 @@ static void add_histogram(histogram_t *to, const json_t *told)
 
 static void on_row(void *user, const char *address, json_t *told)
 {
-    flow_row_t *row = find_or_add(user, ask_text(told, "route"));
+    json_t *key = json_object_get(told, "route");
     (void)address;
 
+    if (!json_is_string(key)) {
+        return;
+    }
+    flow_row_t *row = find_or_add(user, key);
     row->workers += ask_number(told, "workers");
     row->is_unordered |= ask_flag(told, "unordered");
 #define X(name) row->name += ask_number(told, #name);
@@ -76,7 +80,7 @@ static int by_key(const void *a, const void *b)
 {
     const flow_row_t *left = a, *right = b;
 
-    return strcmp(left->key, right->key);
+    return strcmp(json_string_value(left->key), json_string_value(right->key));
 }
 
 size_t flows_fetch(flows_t *self, const asked_t *asked,
@@ -110,7 +114,7 @@ size_t flows_fetch(flows_t *self, const asked_t *asked,
 void flows_fini(flows_t *self)
 {
     for (size_t i = 0; i < self->count; i++) {
-        free(self->rows[i].key);
+        json_decref(self->rows[i].key);
     }
     free(self->rows);
     *self = (flows_t){.count = 0};
@@ -141,7 +145,7 @@ static json_t *row_json(const flow_row_t *row)
 {
     json_t *told = json_object();
 
-    json_object_set_new(told, "route", json_string(row->key));
+    json_object_set(told, "route", row->key);
     json_object_set_new(told, "workers",
                         json_integer((json_int_t)row->workers));
     json_object_set_new(told, "unordered", json_boolean(row->is_unordered));

@@ -21,7 +21,7 @@
     X(held)
 
 typedef struct {
-    char *key;        /* owned */
+    json_t *key;      /* owned: a string, which may hold NUL */
     uint64_t workers; /* each as often as it is at a broker */
     bool is_unordered;
 #define X(name) uint64_t name;
@@ -44,7 +44,7 @@ size_t flows_fetch(flows_t *self, const asked_t *asked,
 void flows_fini(flows_t *self);
 
 /* The row of a key, or NULL. */
-const flow_row_t *flows_find(const flows_t *self, const char *key);
+const flow_row_t *flows_find(const flows_t *self, const json_t *key);
 
 /* A new reference of a JSON array. */
 json_t *flows_json(const flows_t *self);

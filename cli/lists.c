@@ -19,7 +19,7 @@
 
 static void put_route(table_t *table, const flow_row_t *row)
 {
-    table_put(table, row->key);
+    table_put_name(table, row->key);
     table_put_count(table, row->workers);
     table_put_count(table, row->requests);
     table_put_count(table, row->waiting);
@@ -76,7 +76,7 @@ int routes_run(const args_t *args, const asked_t *asked)
 typedef struct {
     json_t *rows;              /* owned: an array */
     const char *user, *tenant; /* only theirs; NULL: of any */
-    json_t *by_name;           /* owned: rows of groups, by type and name */
+    json_t *by_type;           /* owned: of groups, by type and then by name */
     size_t limit;              /* rows of it */
     bool is_cut;               /* there were more */
 } gathered_t;
@@ -126,21 +126,33 @@ static int print_rows(gathered_t *gathered, const char *member)
 static void gathered_fini(gathered_t *self)
 {
     json_decref(self->rows);
-    json_decref(self->by_name);
+    json_decref(self->by_type);
 }
 
 /* --- groups -------------------------------------------------------------- */
 
-/* A group of several gateways is one. */
+/* The rows of a type that are known, by name. */
+static json_t *names_of(gathered_t *gathered, const char *type)
+{
+    json_t *names = json_object_get(gathered->by_type, type);
+
+    if (names == NULL) {
+        names = json_object();
+        json_object_set_new(gathered->by_type, type, names);
+    }
+    return names;
+}
+
+/* A group of several gateways is one.  A name may hold NUL. */
 static void on_group(void *user, const char *address, json_t *row)
 {
     gathered_t *gathered = user;
-    char key[1024];
+    json_t *names = names_of(gathered, ask_text(row, "type"));
+    const char *name = ask_text(row, "name");
+    size_t len = json_string_length(json_object_get(row, "name"));
+    json_t *known = json_object_getn(names, name, len);
     (void)address;
 
-    snprintf(key, sizeof key, "%s %s", ask_text(row, "type"),
-             ask_text(row, "name"));
-    json_t *known = json_object_get(gathered->by_name, key);
     if (known != NULL) {
         uint64_t sum =
             ask_number(known, "members") + ask_number(row, "members");
@@ -149,7 +161,7 @@ static void on_group(void *user, const char *address, json_t *row)
         gathered->is_cut = true;
     } else {
         json_array_append(gathered->rows, row);
-        json_object_set(gathered->by_name, key, row);
+        json_object_setn(names, name, len, row);
     }
 }
 
@@ -162,7 +174,7 @@ static void print_groups(const gathered_t *gathered)
         const json_t *row = json_array_get(gathered->rows, i);
         table_put(table, ask_text(row, "type"));
         table_put_count(table, ask_number(row, "members"));
-        table_put(table, ask_text(row, "name"));
+        table_put_name(table, json_object_get(row, "name"));
     }
     table_print(table, stdout);
     table_destroy(&table);
@@ -192,7 +204,7 @@ int groups_run(const args_t *args, const asked_t *asked)
         return verb_complain(VERB_USAGE, "%s", error);
     }
     gathered_t gathered = {
-        .rows = json_array(), .by_name = json_object(), .limit = (size_t)limit};
+        .rows = json_array(), .by_type = json_object(), .limit = (size_t)limit};
     bool is_all = strcmp(type, "all") == 0;
     snprintf(path, sizeof path, "/groups%s%s",
              is_all ? "" : "?type=", is_all ? "" : type);
@@ -219,12 +231,18 @@ int groups_run(const args_t *args, const asked_t *asked)
 
 /* --- connections --------------------------------------------------------- */
 
+static bool is_name(const json_t *told, const char *name)
+{
+    return json_string_length(told) == strlen(name) &&
+           memcmp(json_string_value(told), name, strlen(name)) == 0;
+}
+
 static bool is_wanted(const gathered_t *gathered, const json_t *row)
 {
     return (gathered->user == NULL ||
-            strcmp(ask_text(row, "user"), gathered->user) == 0) &&
+            is_name(json_object_get(row, "user"), gathered->user)) &&
            (gathered->tenant == NULL ||
-            strcmp(ask_text(row, "tenant"), gathered->tenant) == 0);
+            is_name(json_object_get(row, "tenant"), gathered->tenant));
 }
 
 static void on_connection(void *user, const char *address, json_t *row)
@@ -252,8 +270,8 @@ static void print_connections(const gathered_t *gathered)
     for (size_t i = 0; i < json_array_size(gathered->rows); i++) {
         const json_t *row = json_array_get(gathered->rows, i);
         table_put(table, ask_text(row, "id"));
-        table_put(table, ask_text(row, "user"));
-        table_put(table, ask_text(row, "tenant"));
+        table_put_name(table, json_object_get(row, "user"));
+        table_put_name(table, json_object_get(row, "tenant"));
         table_put(table, ask_text(row, "ip"));
         table_put_age(table, now_ms - (int64_t)ask_number(row, "connected_at"));
         table_put_count(table, ask_number(row, "messages_in"));

@@ -199,7 +199,7 @@ static void put_worker(table_t *table, const char *broker, const json_t *worker)
     snprintf(used, sizeof used, "%llu of %llu",
              (unsigned long long)ask_number(worker, "held"),
              (unsigned long long)ask_number(worker, "window"));
-    table_put(table, ask_text(worker, "name"));
+    table_put_name(table, json_object_get(worker, "name"));
     table_put(table, broker);
     table_put(table, ask_flag(worker, "draining") ? "drains" : "ready");
     table_put(table, used);
@@ -238,7 +238,7 @@ static void print_routes(const flows_t *flows)
 
     for (size_t i = 0; i < flows->count; i++) {
         const flow_row_t *row = &flows->rows[i];
-        table_put(table, row->key);
+        table_put_name(table, row->key);
         table_put_count(table, row->workers);
         table_put_count(table, row->waiting);
         table_put_count(table, row->held);

@@ -75,6 +75,19 @@ void table_put(table_t *self, const char *text)
     }
 }
 
+void table_put_name(table_t *self, const json_t *name)
+{
+    size_t len = json_string_length(name);
+    char *text = xcalloc(len + 1, 1);
+
+    for (size_t i = 0; i < len; i++) {
+        char byte = json_string_value(name)[i];
+        text[i] = byte != '\0' ? byte : '\x01'; /* shown alike */
+    }
+    table_put(self, text);
+    free(text);
+}
+
 /* Each number has its own way to be written. */
 #define NUMBER(name, type)                                                     \
     void table_put_##name(table_t *self, type value)                           \

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <jansson.h>
+
 #define TABLE_COLUMNS_MAX 16
 #define TABLE_CELL_MAX    48 /* columns of the terminal that a cell takes */
 
@@ -23,6 +25,10 @@ void table_destroy(table_t **self_p);
 
 /* The next cell; a row is full when it has as many as there are heads. */
 void table_put(table_t *self, const char *text);
+
+/* A name: a string, in which others may have put NUL; of anything else "". */
+void table_put_name(table_t *self, const json_t *name);
+
 /* Its unit is that of the function of text.h. */
 void table_put_count(table_t *self, uint64_t value);
 void table_put_us(table_t *self, uint64_t value);

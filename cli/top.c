@@ -75,7 +75,7 @@ static int by_slowness(const void *a, const void *b)
     if (left->waiting != right->waiting) {
         return left->waiting < right->waiting ? 1 : -1;
     }
-    return strcmp(left->key, right->key);
+    return strcmp(json_string_value(left->key), json_string_value(right->key));
 }
 
 static void compare_flows(top_t *self)
@@ -92,7 +92,7 @@ static void compare_flows(top_t *self)
     for (size_t i = 0; i < now->count; i++) {
         flow_row_t *row = &between->rows[i];
         *row = now->rows[i];
-        row->key = xstrdup(row->key);
+        json_incref(row->key);
         if (self->span_us > 0) {
             subtract(row, flows_find(&self->before->flows, row->key));
         }
@@ -276,7 +276,7 @@ static void print_flows(const top_t *self, FILE *out)
         const flow_row_t *row = &self->between.rows[i];
         uint64_t errors =
             row->refused + row->failed + row->timeouts + row->died;
-        table_put(table, row->key);
+        table_put_name(table, row->key);
         table_put_rate(table, system_rate(row->requests, 0, self->span_us));
         table_put_count(table, row->waiting);
         table_put_count(table, row->held);
@@ -305,7 +305,7 @@ static void print_busiest(const top_t *self, FILE *out)
     for (size_t i = 0; i < json_array_size(self->busiest); i++) {
         const json_t *row = json_array_get(self->busiest, i);
         table_put(table, ask_text(row, "id"));
-        table_put(table, ask_text(row, "user"));
+        table_put_name(table, json_object_get(row, "user"));
         table_put(table, ask_text(row, "ip"));
         table_put_rate(table, rate_of(row));
         table_put_bytes(table, ask_number(row, "queued_bytes"));
@@ -339,7 +339,7 @@ static json_t *flow_json(const top_t *self, const flow_row_t *row)
     uint64_t errors = row->refused + row->failed + row->timeouts + row->died;
 
     return json_pack(
-        "{s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "route", row->key,
+        "{s:O, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "route", row->key,
         "requests_a_second", system_rate(row->requests, 0, self->span_us),
         "errors_a_second", system_rate(errors, 0, self->span_us), "waiting",
         (json_int_t)row->waiting, "held", (json_int_t)row->held, "wait_p50_us",

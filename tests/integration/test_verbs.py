@@ -233,6 +233,22 @@ def test_groups_are_those_of_all_gateways():
         assert "there are more" in hoist(system.admin, "groups", "--limit=3")
 
 
+def test_names_with_nul_are_not_cut():
+    with System("a\0b", "a\0c") as system:
+        for i in range(4):
+            system.connect(i % 2, user="u\0" + "12"[i // 2], groups=["g\0x", f"g\0{i}", "g"])
+        found = {row["name"]: row["members"]
+                 for row in document(system.admin, "groups")["groups"]}
+        assert found == {"g": 4, "g\0x": 4, "g\0" "0": 1, "g\0" "1": 1, "g\0" "2": 1,
+                         "g\0" "3": 1}
+        assert ["group", "4", "g?x"] in rows(hoist(system.admin, "groups"), "TYPE")
+        assert document(system.admin, "connections", "list", "--user=u")["connections"] == []
+        table = rows(hoist(system.admin, "connections", "list"), "ID")
+        assert sorted(row[1] for row in table) == ["u?1", "u?1", "u?2", "u?2"]
+        told = {row["route"] for row in document(system.admin, "routes")["routes"]}
+        assert {"a\0b", "a\0c"} <= told
+
+
 def test_connections_are_listed_in_pages():
     with Hoist("--admin=0") as alone:
         clients = [Client(alone.address).opened() for _ in range(450)]
