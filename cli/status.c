@@ -7,11 +7,9 @@
 #include "cli/print.h"
 #include "cli/system.h"
 #include "cli/table.h"
-#include "cli/text.h"
 #include "cli/verbs.h"
 
 #include <string.h>
-#include <time.h>
 
 #define INTERVAL_MS     500
 #define INTERVAL_MAX_MS 60000
@@ -23,15 +21,6 @@ typedef struct {
     int64_t span_us;
 } looks_t;
 
-static void pause_ms(uint64_t ms)
-{
-    struct timespec left = {.tv_sec = (time_t)(ms / 1000),
-                            .tv_nsec = (long)(ms % 1000) * 1000000};
-
-    while (nanosleep(&left, &left) < 0) {
-    }
-}
-
 static void look(looks_t *looks, const asked_t *asked, uint64_t interval_ms)
 {
     system_fetch(&looks->now, asked);
@@ -39,7 +28,7 @@ static void look(looks_t *looks, const asked_t *asked, uint64_t interval_ms)
         return;
     }
     looks->before = looks->now;
-    pause_ms(interval_ms);
+    system_pause(interval_ms);
     system_fetch(&looks->now, asked);
     looks->span_us = looks->now.at_us - looks->before.at_us;
 }
@@ -54,17 +43,6 @@ static double rate(const looks_t *looks, size_t process, const char *actor,
 }
 
 /* --- tables -------------------------------------------------------------- */
-
-static void print_reasons(const system_t *now)
-{
-    char clean[CELL_MAX];
-
-    for (size_t i = 0; i < json_array_size(now->reasons); i++) {
-        text_clean(clean, sizeof clean,
-                   json_string_value(json_array_get(now->reasons, i)), 120);
-        printf("  %s\n", clean);
-    }
-}
 
 static void put_rate(table_t *table, const looks_t *looks, size_t process,
                      const char *actor, const char *counter)
@@ -94,7 +72,7 @@ static void print_gateways(const looks_t *looks)
 {
     static const char *const heads[] = {"GATEWAY", "ADDRESS",      "STATE",
                                         ">UP",     ">CONNECTIONS", ">IN/S",
-                                        ">OUT/S",  ">GROUPS",      NULL};
+                                        ">OUT/S",  ">NAMES",       NULL};
     table_t *table = table_new(heads);
 
     for (size_t i = 0; i < looks->now.asked->count; i++) {
@@ -253,7 +231,6 @@ static void print_all(const looks_t *looks, const flows_t *flows)
     const system_t *now = &looks->now;
 
     system_tell(now, stdout);
-    print_reasons(now);
     if (now->gateways > 0) {
         print_gateways(looks);
         print_links(now);
@@ -336,9 +313,7 @@ int status_run(const args_t *args, const asked_t *asked)
     }
     look(&looks, asked, interval_ms);
     (void)flows_fetch(&flows, asked, problem); /* STATUS has said it */
-    int status = looks.now.answered == 0 ? VERB_SILENT
-                 : looks.now.is_well     ? VERB_FINE
-                                         : VERB_NOT;
+    int status = system_status(&looks.now);
     if (args_has(args, "--json")) {
         status |= print_json(status_json(&looks, &flows));
     } else {

@@ -2,9 +2,15 @@
 #include "cli/system.h"
 
 #include "base/clock.h"
+#include "cli/text.h"
+#include "cli/verbs.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
+
+#define REASON_COLUMNS 200
 
 static void add_reason(system_t *self, const char *address, const char *who,
                        const char *why)
@@ -97,6 +103,10 @@ void system_fetch(system_t *self, const asked_t *asked)
     for (size_t i = 0; i < asked->count; i++) {
         take(self, i);
     }
+    if (self->is_well && self->brokers > 0 && self->sum.workers == 0) {
+        json_array_append_new(self->reasons,
+                              json_string("no worker serves anything"));
+    }
 }
 
 void system_fini(system_t *self)
@@ -131,6 +141,18 @@ static int put_number(char *out, size_t size, uint64_t count, const char *what)
                     count == 1 ? "" : "s");
 }
 
+static void tell_reasons(const system_t *self, FILE *out)
+{
+    char clean[4 * REASON_COLUMNS + 1];
+
+    for (size_t i = 0; i < json_array_size(self->reasons); i++) {
+        text_clean(clean, sizeof clean,
+                   json_string_value(json_array_get(self->reasons, i)),
+                   REASON_COLUMNS);
+        fprintf(out, "  %s\n", clean);
+    }
+}
+
 void system_tell(const system_t *self, FILE *out)
 {
     char gateways[48], brokers[48], workers[48], connections[48];
@@ -146,4 +168,21 @@ void system_tell(const system_t *self, FILE *out)
             : has_reasons  ? "Well, with less than there should be"
                            : "Well",
             gateways, brokers, workers, connections, has_reasons ? ";" : ".");
+    tell_reasons(self, out);
+}
+
+int system_status(const system_t *self)
+{
+    return self->answered == 0 ? VERB_SILENT
+           : self->is_well     ? VERB_FINE
+                               : VERB_NOT;
+}
+
+void system_pause(uint64_t ms)
+{
+    struct timespec left = {.tv_sec = (time_t)(ms / 1000),
+                            .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    while (nanosleep(&left, &left) < 0 && errno == EINTR) {
+    }
 }

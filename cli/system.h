@@ -61,7 +61,14 @@ const char *system_name(const system_t *self, size_t process,
 /* How many of something a second. */
 double system_rate(uint64_t now, uint64_t before, int64_t span_us);
 
-/* In words: well or not, and how much of what there is.  A line. */
+/* In words: well or not, and how much of what there is, a line; and why, a line
+ * each. */
 void system_tell(const system_t *self, FILE *out);
+
+/* The same as the exit status of a verb. */
+int system_status(const system_t *self);
+
+/* Until the next look. */
+void system_pause(uint64_t ms);
 
 #endif

@@ -12,7 +12,6 @@
 #include "cli/text.h"
 #include "cli/verbs.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -209,17 +208,6 @@ static void print_time(FILE *out)
     fprintf(out, "%s  ", text);
 }
 
-static void print_reasons(const system_t *now, FILE *out)
-{
-    char clean[1024];
-
-    for (size_t i = 0; i < json_array_size(now->reasons); i++) {
-        text_clean(clean, sizeof clean,
-                   json_string_value(json_array_get(now->reasons, i)), 200);
-        fprintf(out, "  %s\n", clean);
-    }
-}
-
 static void put_rate(const char *name, double value, FILE *out)
 {
     char text[TEXT_NUMBER_MAX];
@@ -264,6 +252,11 @@ static void print_table(table_t *table, FILE *out)
     table_destroy(&table);
 }
 
+static uint64_t errors_of(const flow_row_t *row)
+{
+    return row->refused + row->failed + row->timeouts + row->died;
+}
+
 static void print_flows(const top_t *self, FILE *out)
 {
     static const char *const heads[] = {
@@ -274,8 +267,6 @@ static void print_flows(const top_t *self, FILE *out)
 
     for (size_t i = 0; i < self->between.count; i++) {
         const flow_row_t *row = &self->between.rows[i];
-        uint64_t errors =
-            row->refused + row->failed + row->timeouts + row->died;
         table_put_name(table, row->key);
         table_put_rate(table, system_rate(row->requests, 0, self->span_us));
         table_put_count(table, row->waiting);
@@ -285,7 +276,7 @@ static void print_flows(const top_t *self, FILE *out)
         table_put_share(table, &row->handler, 0.5);
         table_put_share(table, &row->handler, 0.9);
         table_put_share(table, &row->handler, 0.99);
-        table_put_rate(table, system_rate(errors, 0, self->span_us));
+        table_put_rate(table, system_rate(errors_of(row), 0, self->span_us));
     }
     print_table(table, out);
 }
@@ -324,7 +315,6 @@ static char *page_of(const top_t *self)
     must(out != NULL);
     print_time(out);
     system_tell(&self->now->system, out);
-    print_reasons(&self->now->system, out);
     print_sums(self, out);
     print_flows(self, out);
     print_busiest(self, out);
@@ -336,14 +326,12 @@ static char *page_of(const top_t *self)
 
 static json_t *flow_json(const top_t *self, const flow_row_t *row)
 {
-    uint64_t errors = row->refused + row->failed + row->timeouts + row->died;
-
     return json_pack(
         "{s:O, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "route", row->key,
         "requests_a_second", system_rate(row->requests, 0, self->span_us),
-        "errors_a_second", system_rate(errors, 0, self->span_us), "waiting",
-        (json_int_t)row->waiting, "held", (json_int_t)row->held, "wait_p50_us",
-        (json_int_t)histogram_at(&row->wait, 0.5), "wait_p99_us",
+        "errors_a_second", system_rate(errors_of(row), 0, self->span_us),
+        "waiting", (json_int_t)row->waiting, "held", (json_int_t)row->held,
+        "wait_p50_us", (json_int_t)histogram_at(&row->wait, 0.5), "wait_p99_us",
         (json_int_t)histogram_at(&row->wait, 0.99), "handler_p50_us",
         (json_int_t)histogram_at(&row->handler, 0.5), "handler_p90_us",
         (json_int_t)histogram_at(&row->handler, 0.9), "handler_p99_us",
@@ -421,24 +409,6 @@ static void print_line(const top_t *self, uint64_t number)
 
 /* --- running ------------------------------------------------------------- */
 
-static void pause_ms(int64_t ms)
-{
-    struct timespec left = {.tv_sec = (time_t)(ms / 1000),
-                            .tv_nsec = (long)(ms % 1000) * 1000000};
-
-    while (nanosleep(&left, &left) < 0 && errno == EINTR) {
-    }
-}
-
-static int status_of(const top_t *self)
-{
-    const system_t *now = &self->now->system;
-
-    return now->answered == 0 ? VERB_SILENT
-           : now->is_well     ? VERB_FINE
-                              : VERB_NOT;
-}
-
 static int complain_of_silence(const top_t *self)
 {
     const system_t *now = &self->now->system;
@@ -447,15 +417,15 @@ static int complain_of_silence(const top_t *self)
                          json_string_value(json_array_get(now->reasons, 0)));
 }
 
-static int run_once(top_t *self, int64_t interval_ms, bool is_json)
+static int run_once(top_t *self, uint64_t interval_ms, bool is_json)
 {
     look(self);
     if (self->now->system.answered == 0) {
         return complain_of_silence(self);
     }
-    pause_ms(interval_ms);
+    system_pause(interval_ms);
     look(self);
-    int status = status_of(self);
+    int status = system_status(&self->now->system);
     if (is_json) {
         return status | print_json(page_json(self));
     }
@@ -466,14 +436,14 @@ static int run_once(top_t *self, int64_t interval_ms, bool is_json)
 }
 
 /* Until its reader goes, or a signal comes. */
-static int run_lines(top_t *self, int64_t interval_ms)
+static int run_lines(top_t *self, uint64_t interval_ms)
 {
     look(self);
     if (self->now->system.answered == 0) {
         return complain_of_silence(self);
     }
     for (uint64_t number = 0; !ferror(stdout); number++) {
-        pause_ms(interval_ms);
+        system_pause(interval_ms);
         look(self);
         print_line(self, number);
     }
@@ -530,11 +500,11 @@ int top_run(const args_t *args, const asked_t *asked)
     }
     top_init(&top, asked);
     if (args_has(args, "--once") || args_has(args, "--json")) {
-        status = run_once(&top, (int64_t)interval_ms, args_has(args, "--json"));
+        status = run_once(&top, interval_ms, args_has(args, "--json"));
     } else if (screen_is_there()) {
         status = run_screen(&top, (int64_t)interval_ms);
     } else {
-        status = run_lines(&top, (int64_t)interval_ms);
+        status = run_lines(&top, interval_ms);
     }
     top_fini(&top);
     return status;

@@ -179,10 +179,15 @@ def test_who_is_not_well_is_named_and_the_status_says_so():
 def test_one_process_is_a_system_too():
     with Hoist("--admin=0") as alone:
         text = hoist(admin_of(alone), "status", "--interval", "0")
-        assert text.startswith("Well: 1 gateway, 1 broker, 0 workers, 0 connections.")
+        assert text.startswith("Well, with less than there should be: 1 gateway, 1 broker, "
+                               "0 workers, 0 connections;\n  no worker serves anything\n")
+        worker = Worker(alone.workers, "echo")
+        until(lambda: hoist(admin_of(alone), "status", "--interval=0").startswith(
+            "Well: 1 gateway, 1 broker, 1 worker, 0 connections.\n"), "the worker")
         port = admin_of(alone).rsplit(":", 1)[1]
         assert hoist("127.0.0.1:1", "status", "--interval=0", "--admin", port) \
             .startswith("Well: ")
+        worker.die()
 
 
 # --- routes, groups, connections ---------------------------------------------
@@ -373,7 +378,7 @@ def test_top_takes_a_terminal_and_gives_it_back():
             modes = termios.ICANON | termios.ECHO
             top.until_shown(b"BUSIEST CONNECTIONS")
             assert top.modes() == 0
-            top.until_shown(b"Well: 1 gateway")
+            top.until_shown(b"Well, with less than there should be: 1 gateway")
             if isinstance(end, bytes):
                 top.write(end)
             else:
