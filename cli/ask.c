@@ -40,9 +40,8 @@ static int add(asked_t *self, const char *word, char error[ARGS_ERROR_MAX])
     return 0;
 }
 
-int asked_read(asked_t *self, const args_t *args, char error[ARGS_ERROR_MAX])
+int asked_read(asked_t *self, const char *said, char error[ARGS_ERROR_MAX])
 {
-    const char *said = args_value(args, "--admin");
     char *text, *rest, *word;
     int rc = 0;
 
@@ -65,6 +64,7 @@ typedef struct {
     CURL *curl; /* owned */
     struct curl_slist *headers;
     buf_t body;
+    FILE *to; /* instead of body */
     reply_t *reply;
 } call_t;
 
@@ -72,6 +72,9 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *user)
 {
     call_t *call = user;
 
+    if (call->to != NULL) {
+        return fwrite(bytes, size, count, call->to);
+    }
     return buf_put(&call->body, bytes, size * count) < 0 ? 0 : size * count;
 }
 
@@ -103,7 +106,7 @@ static void call_init(call_t *call, const char *address, const ask_t *what,
     char url[URL_MAX];
 
     *reply = (reply_t){.address = address};
-    *call = (call_t){.curl = curl_easy_init(), .reply = reply};
+    *call = (call_t){.curl = curl_easy_init(), .to = what->to, .reply = reply};
     must(call->curl != NULL);
     buf_init(&call->body, ASK_ANSWER_MAX);
     snprintf(url, sizeof url, "http://%s%s", address, what->path);
@@ -112,7 +115,8 @@ static void call_init(call_t *call, const char *address, const ask_t *what,
     curl_easy_setopt(call->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(call->curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(call->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    curl_easy_setopt(call->curl, CURLOPT_TIMEOUT_MS, ANSWER_MS);
+    curl_easy_setopt(call->curl, CURLOPT_TIMEOUT_MS,
+                     what->wait_ms > 0 ? what->wait_ms : ANSWER_MS);
     curl_easy_setopt(call->curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(call->curl, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(call->curl, CURLOPT_PRIVATE, call);
@@ -173,7 +177,10 @@ static void tell_problem(call_t *call)
 static void take(call_t *call, CURLcode code)
 {
     reply_t *reply = call->reply;
+    long sent = 0;
 
+    curl_easy_getinfo(call->curl, CURLINFO_REQUEST_SIZE, &sent);
+    reply->is_sent = sent > 0;
     if (code != CURLE_OK) {
         snprintf(reply->problem, sizeof reply->problem, "no answer: %s",
                  code == CURLE_WRITE_ERROR ? "it is too long"

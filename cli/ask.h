@@ -31,10 +31,10 @@ typedef struct {
 } asked_t;
 
 /*
- * Where to ask: --admin, else HOIST_ADMIN, else 127.0.0.1:9100.
- * Returns 0, or -EINVAL with one line in error.
+ * Where to ask: as was said, else (NULL or "") HOIST_ADMIN, else
+ * 127.0.0.1:9100. Returns 0, or -EINVAL with one line in error.
  */
-int asked_read(asked_t *self, const args_t *args, char error[ARGS_ERROR_MAX]);
+int asked_read(asked_t *self, const char *said, char error[ARGS_ERROR_MAX]);
 
 typedef struct {
     const char *method; /* NULL: GET */
@@ -42,11 +42,14 @@ typedef struct {
     const void *body;   /* lent; NULL: none */
     size_t body_len;
     const char *type; /* of the body */
+    long wait_ms;     /* for all of the answer; 0: 5000 */
+    FILE *to;         /* where the answer is copied; NULL: it goes to reply */
 } ask_t;
 
 typedef struct {
     const char *address;           /* borrowed */
     long status;                   /* of HTTP; 0: no answer */
+    bool is_sent;                  /* it may have been done all the same */
     char problem[ASK_PROBLEM_MAX]; /* "", or what is wrong, for people */
     json_t *json;                  /* owned; NULL unless it is 200 and JSON */
 } reply_t;

@@ -282,6 +282,12 @@ static bool is_admin(const char *value, char *right, size_t size)
 {
     char address[256];
 
+    if (strchr(value, ',') != NULL) {
+        snprintf(right, size,
+                 "one ADDRESS:PORT, where this process listens; several are "
+                 "for verbs like hoist status");
+        return false;
+    }
     if (!admin_address(value, address, sizeof address)) {
         snprintf(right, size, "ADDRESS:PORT, a port from 0 to 65535");
         return false;

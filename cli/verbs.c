@@ -240,7 +240,8 @@ static int run(const verb_t *verb, int argc, char **argv)
         help(verb);
         return VERB_FINE;
     }
-    if (read < 0 || asked_read(&asked, &args, error) < 0) {
+    if (read < 0 ||
+        asked_read(&asked, args_value(&args, "--admin"), error) < 0) {
         return usage(verb, error);
     }
     if (args.word_count < verb->least) {

@@ -571,9 +571,13 @@ def test_hoist_health_of_nobody_is_1_and_of_a_wrong_address_2():
         port = str(server.getsockname()[1])
     status, said, complaint = health(port)
     assert (status, said, complaint.count("\n")) == (1, "", 1), complaint
-    for wrong in ((port, port), ("--ready", port, port), ("9" * 300,)):
+    two = f"127.0.0.1:{port},127.0.0.1:{port}"
+    for wrong in ((port, port), ("--ready", port, port), ("9" * 300,), ("--red", port),
+                  ("nowhere",), (two,)):
         status, said, complaint = health(*wrong)
         assert (status, said, complaint.count("\n")) == (2, "", 1), (wrong, complaint)
+    assert health(admin=two)[::2] == (2, "hoist health: it asks one address; "
+                                         "try hoist health --help\n")
     assert "usage" in health("--help")[1]
 
 

@@ -111,6 +111,7 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
         "--admin=:9100": "127.0.0.1:9100 for this machine alone",
         "--admin=65536": "port from 0 to 65535",
         "--admin=nowhere": "ADDRESS:PORT",
+        "--admin=127.0.0.1:0,127.0.0.1:0": "one ADDRESS:PORT, where this process listens",
         "--workers=127.0.0.1:5555": "tcp://ADDRESS:PORT",
         "--workers=tcp://": "tcp://ADDRESS:PORT",
         "--workers=tcp://:5555": "tcp://ADDRESS:PORT",
