@@ -18,15 +18,24 @@
 #define TEXT_MAX   67108864 /* bytes of a message: PROTOCOL.md's frame */
 #define READ_BYTES 65536
 #define REASON_MAX 123
+#define ANSWER_MS  10000 /* more than the listener waits for the manager */
 #define OK         200
 #define NO_CONTENT 204
 #define GONE       410
+#define LATE       504
 
 /* Has it understood what was asked, and decided? */
 static bool is_decided(const reply_t *reply)
 {
     return reply->status >= 200 && reply->status < 500 &&
            reply->status != 404 && reply->status != 405;
+}
+
+/* Whether a message has gone out is not known, and it is to go out once. */
+static bool is_in_doubt(const ask_t *what, const reply_t *reply)
+{
+    return what->body != NULL && reply->is_sent &&
+           (reply->status == 0 || reply->status == LATE);
 }
 
 /*
@@ -39,7 +48,8 @@ static void ask_until(const asked_t *asked, const ask_t *what, reply_t *reply)
 
     for (size_t i = 0; i < asked->count; i++) {
         ask(asked->address[i], what, reply);
-        if (is_decided(reply) && reply->status != GONE) {
+        if ((is_decided(reply) && reply->status != GONE) ||
+            is_in_doubt(what, reply)) {
             return;
         }
         if (reply->status == GONE) {
@@ -100,7 +110,7 @@ int connections_get_run(const args_t *args, const asked_t *asked)
     if (put_path(path, "/@connections/", args->words[0], "") < 0) {
         return verb_complain(VERB_USAGE, "that is no connection's ID");
     }
-    ask_until(asked, &(ask_t){.path = path}, &reply);
+    ask_until(asked, &(ask_t){.path = path, .wait_ms = ANSWER_MS}, &reply);
     if (reply.status != OK || reply.json == NULL) {
         reply_fini(&reply);
         return tell(&reply, args->words[0]);
@@ -150,7 +160,8 @@ int connections_close_run(const args_t *args, const asked_t *asked)
         put_path(path, "/@connections/", args->words[0], query) < 0) {
         return verb_complain(VERB_USAGE, "that is no connection's ID");
     }
-    ask_until(asked, &(ask_t){.method = "DELETE", .path = path}, &reply);
+    const ask_t what = {.method = "DELETE", .path = path, .wait_ms = ANSWER_MS};
+    ask_until(asked, &what, &reply);
     reply_fini(&reply);
     if (reply.status != NO_CONTENT && reply.status != OK) {
         return tell(&reply, args->words[0]);
@@ -234,6 +245,7 @@ static int post(const args_t *args, const asked_t *asked, const char *path,
 {
     const ask_t what = {.method = "POST",
                         .path = path,
+                        .wait_ms = ANSWER_MS,
                         .body = bytes,
                         .body_len = len,
                         .type = args_has(args, "--binary")

@@ -433,6 +433,8 @@ class Manager:
                                       self.headers.get("Content-Type"),
                                       self.headers.get("Origin")))
                 status, body = manager.answer(self.command, self.path)
+                if status is None:
+                    return  # it hangs up
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -548,6 +550,14 @@ def test_the_next_is_asked_where_one_does_not_know():
         assert (len(first.heard), len(second.heard)) == (3, 2)
         hoist(both, "connections", "close", "D" * 16, status=1)
         hoist("127.0.0.1:1", "send", "--all", "x", status=3)
+
+
+def test_what_may_have_been_sent_is_not_sent_again():
+    for doubt in (504, b'{"message":"late"}'), (None, b""):
+        with Manager({"/@all": doubt}) as first, Manager() as second:
+            text = hoist(f"{first.address},{second.address}", "send", "--all", "x", status=3)
+            assert text.startswith(f"hoist: {first.address}: ")
+            assert (len(first.heard), len(second.heard)) == (1, 0)
 
 
 # --- what answers and is no hoist --------------------------------------------
