@@ -7,9 +7,8 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import time
 
-START_S = 60
+from patience import PATIENCE_S, until
 
 
 class CannotStart(Exception):
@@ -42,7 +41,7 @@ class Engine:
         return self.process is not None
 
     def succeeds(self, *words):
-        return subprocess.run(["docker", *words], env=self.environment, timeout=START_S,
+        return subprocess.run(["docker", *words], env=self.environment, timeout=PATIENCE_S,
                               capture_output=True, check=False).returncode == 0
 
     def answers(self):
@@ -72,13 +71,18 @@ class Engine:
         with open(self.folder / "dockerd.log", "wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log,
                                             preexec_fn=die_with_parent)
-        end = time.monotonic() + START_S
-        while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.stop()
-                lines = (self.folder / "dockerd.log").read_text(errors="replace").splitlines()
-                raise CannotStart("dockerd does not start here: " + "\n".join(lines[-3:]))
-            time.sleep(0.1)
+        if not self.comes_up():
+            self.stop()
+            lines = (self.folder / "dockerd.log").read_text(errors="replace").splitlines()
+            raise CannotStart("dockerd does not start here: " + "\n".join(lines[-3:]))
+
+    def comes_up(self):
+        """In time, and before it ends by itself."""
+        try:
+            until(lambda: self.answers() or self.process.poll() is not None, "dockerd")
+        except AssertionError:
+            return False
+        return self.process.poll() is None
 
     def stop(self):
         """It ends its containers first; what it leaves of the network we take away."""

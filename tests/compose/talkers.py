@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Clients of the chat that talk all the time, and know what they should hear."""
 import json
-import pathlib
 import socket
-import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from patience import PATIENCE_S, Client, until
 
-from harness import Client  # noqa: E402
-
-PATIENCE_S = 60
+PACE_S = 0.02  # between two messages of one client
 
 
 class Socket(Client):
@@ -28,26 +24,30 @@ class Talker:
         self.crowd, self.number = crowd, number
         self.said = self.heard = self.moved = self.failed = self.cut = 0
         self.in_doubt = set()  # those that failed, and may have been handled
+        self.refusal = None  # of the last handshake: its status, or an error
         self.failure = None
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def connect(self):
-        """Under a new name: the old one may not have left yet."""
-        end = time.monotonic() + PATIENCE_S
-        why = None
-        while time.monotonic() < end and not self.crowd.is_over:
-            name = f"{self.number}-{time.monotonic_ns()}"
-            try:
-                client = Socket(self.crowd.address, f"/?name={name}&room=r{self.number}")
-                why = client.opened().status
-                if why == 101:
-                    return client
-                client.sock.close()
-            except (OSError, EOFError) as error:
-                why = error
-            time.sleep(0.05)
-        raise AssertionError(f"client {self.number} is not let in: {why!r}")
+        try:
+            return until(self.enter, "a gateway", pause_s=PACE_S)
+        except AssertionError:
+            raise AssertionError(
+                f"client {self.number} is not let in: {self.refusal!r}") from None
+
+    def enter(self):
+        """Under a new name: the old one may not have left yet.  None: in vain."""
+        name = f"{self.number}-{time.monotonic_ns()}"
+        try:
+            client = Socket(self.crowd.address, f"/?name={name}&room=r{self.number}")
+            self.refusal = client.opened().status
+            if self.refusal == 101:
+                return client
+            client.sock.close()
+        except (OSError, EOFError) as error:
+            self.refusal = error
+        return None
 
     def take(self, client):
         """The next frame: a JSON text, or None when the connection is over."""
@@ -85,7 +85,7 @@ class Talker:
 
     def talk(self):
         client = self.connect()
-        while not self.crowd.is_over:
+        while not self.crowd.over.wait(PACE_S):
             self.said += 1
             text = f"{self.number}: {self.said}"
             try:
@@ -95,7 +95,6 @@ class Talker:
             if not self.hear(client, text):
                 client.sock.close()
                 client = self.connect()
-            time.sleep(0.02)
         client.sock.close()
 
     def run(self):
@@ -110,7 +109,8 @@ class Crowd:
 
     def __init__(self, address):
         self.address = address
-        self.is_over = self.is_rough = False
+        self.over = threading.Event()
+        self.is_rough = False
         self.talkers = []
 
     def grow(self, count):
@@ -127,14 +127,14 @@ class Crowd:
     def go_on(self):
         """Until each has heard something more."""
         before = [talker.heard for talker in self.talkers]
-        end = time.monotonic() + PATIENCE_S
-        while not all(talker.heard > heard + 1
-                      for talker, heard in zip(self.talkers, before)):
+
+        def all_did():
             self.check()
-            assert time.monotonic() < end, "a client hears nothing any more"
-            time.sleep(0.05)
+            return all(talker.heard > heard + 1
+                       for talker, heard in zip(self.talkers, before))
+        until(all_did, "each client to hear more")
 
     def stop(self):
-        self.is_over = True
+        self.over.set()
         for talker in self.talkers:
             talker.thread.join(PATIENCE_S)

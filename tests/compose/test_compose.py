@@ -21,7 +21,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import sys
 import time
 import urllib.parse
@@ -29,7 +28,8 @@ import urllib.request
 
 import images
 from engine import CannotStart, Engine
-from talkers import PATIENCE_S, Crowd
+from patience import free_port, until
+from talkers import Crowd, Socket
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROJECT = "hoist-test"
@@ -45,21 +45,6 @@ BEGAN = time.monotonic()
 
 def say(text):
     print(f"{time.monotonic() - BEGAN:6.0f} s  {text}", flush=True)
-
-
-def until(condition, what, patience=PATIENCE_S):
-    end = time.monotonic() + patience
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.2)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Stack:
@@ -302,7 +287,6 @@ def polyglot(stack):
 
 
 def enter(stack):
-    from talkers import Socket
     try:
         client = Socket(stack.address, "/?name=Ada")
         return client if client.opened().status == 101 else None
