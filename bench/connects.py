@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/integration"))
 
 import servers  # noqa: E402
-from dynamodb_servers import KEY, SECRET, dynalite  # noqa: E402
+from dynamodb_servers import CREDENTIALS, dynalite  # noqa: E402
 from redis_server import Server as Redis  # noqa: E402
 
 WAIT_S = 15
@@ -111,11 +111,6 @@ def churn(hoist, rows, total):
     return {"cpu_us": (cpu_us(hoist) - cpu) / total, "per_s": total / seconds}
 
 
-def rows_of_redis(server):
-    return lambda: sum(server.ask("HLEN", key)
-                       for key in server.ask("KEYS", "hoist:{o:*"))
-
-
 def rows_of_dynamodb(service):
     def count():
         total, start = 0, {}
@@ -147,8 +142,7 @@ def measure(build, name, url, rows, total):
 def one_round(build, total, has_dynalite):
     found = {"memory": measure(build, "memory", "memory", None, total)}
     with Redis() as server:
-        found["redis"] = measure(build, "redis", server.url(), rows_of_redis(server),
-                                 total)
+        found["redis"] = measure(build, "redis", server.url(), server.rows, total)
     if has_dynalite:
         with dynalite() as service:
             url = f"dynamodb://bench?endpoint=http://127.0.0.1:{service.port}"
@@ -166,7 +160,7 @@ def main():
     parser.add_argument("--churn", type=int, default=20000)
     options = parser.parse_args()
     servers.raise_file_limit()
-    os.environ.update(AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET)
+    os.environ.update(CREDENTIALS)
     has_dynalite = (ROOT / "tests/aws/node_modules").is_dir()
     rounds = []
     for i in range(options.rounds):

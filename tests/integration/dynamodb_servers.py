@@ -17,6 +17,7 @@ import time
 
 AWS = pathlib.Path(__file__).resolve().parents[1] / "aws"
 KEY, SECRET = "AKIDTEST", "wJalrXUtnFEMI/K7MDENG+test"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}  # environment
 JSON = "application/x-amz-json-1.0"
 
 

@@ -22,15 +22,21 @@ DRAIN, BYE, WHO, ERROR = 19, 20, 21, 22
 CONNECT, MESSAGE, DISCONNECT = 1, 2, 3
 
 
-def until(condition, what):
+def until(condition, what, patience_s=WAIT_S, pause_s=0.01):
     """The first true value of condition(), polled."""
-    end = time.monotonic() + WAIT_S
+    end = time.monotonic() + patience_s
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
-        time.sleep(0.01)
+        time.sleep(pause_s)
     raise AssertionError("waited in vain for " + what)
+
+
+def free_port():
+    """One that is nobody's now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 class Hoist:
@@ -79,6 +85,11 @@ class Hoist:
         until(lambda: len(lines()) > before, which + "-STATS")
         line = lines()[-1]
         return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
+
+    def soon(self, which="BROKER", **gauges):
+        """Its counters come to be these."""
+        until(lambda: gauges.items() <= self.stats(which).items(),
+              f"the {which.lower()} to have {gauges}")
 
     def kill(self):
         self.process.kill()
@@ -243,6 +254,19 @@ class Peer:
 
     def die(self):
         self.sock.close(0)
+
+
+def first_of(peers, is_wanted, what):
+    """Of what comes to any of these peers, the first message that is wanted:
+    (peer, message)."""
+    def look():
+        for peer in peers:
+            peer.pump(10)
+            for i, message in enumerate(peer.inbox):
+                if is_wanted(message):
+                    return peer, peer.inbox.pop(i)
+        return None
+    return until(look, what)
 
 
 class Worker(Peer):

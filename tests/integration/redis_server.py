@@ -12,13 +12,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, WAIT_S, until
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from harness import BUILD, WAIT_S, free_port, until
 
 
 def encode(words):
@@ -135,6 +129,10 @@ class Server:
             return connection.ask(*words)
         finally:
             connection.close()
+
+    def rows(self):
+        """Of hoist's, all there are."""
+        return sum(self.ask("HLEN", key) for key in self.ask("KEYS", "hoist:{o:*"))
 
     def info(self, section):
         text = self.ask("INFO", section).decode()

@@ -82,11 +82,6 @@ class Echo:
         assert status == 0, f"the worker ended with {status}"
 
 
-def soon(hoist, which="BROKER", **gauges):
-    until(lambda: gauges.items() <= hoist.stats(which).items(),
-          f"{which.lower()} to have {gauges}")
-
-
 def says(process, *events):
     """Each event is a line of its log, in time."""
     for event in events:
@@ -125,7 +120,7 @@ class System:
         self.workers = [enter(Echo(f"tcp://broker:{ports[0]}", OFTEN,
                                    inside=self.workers_names.inside))
                         for _ in range(2)]
-        soon(self.first, workers=2)
+        self.first.soon(workers=2)
         self.gateway = enter(Hoist(f"--broker=tcp://broker:{ports[1]}", OFTEN,
                                    command="gateway", inside=self.names.inside))
 
@@ -135,9 +130,9 @@ class System:
 
     def let_second_join(self, *addresses):
         self.workers_names.become(*addresses)
-        soon(self.second, workers=2)
+        self.second.soon(workers=2)
         self.names.become(*addresses)
-        soon(self.second, gateways=1)
+        self.second.soon(gateways=1)
 
     def talkers(self):
         talkers = [Talker(self.gateway.address) for _ in range(CLIENTS)]
@@ -179,7 +174,7 @@ def test_a_name_moves_from_one_broker_to_another_and_costs_nothing():
         says(at.gateway, f"RESOLVE-DROPPED broker={at.first.gateways}")
         for worker in at.workers:
             says(worker, f"RESOLVE-DROPPED broker={at.first.workers}")
-        soon(at.second, connections=CLIENTS)
+        at.second.soon(connections=CLIENTS)
         assert finish(talkers) == 0
         assert at.gateway.stats("GATEWAY")["connections"] == CLIENTS
 
@@ -189,7 +184,7 @@ def test_a_broker_that_dies_is_followed_to_its_next_address():
         talkers = at.talkers()
         at.first.kill()
         at.let_second_join(SECOND)
-        soon(at.second, connections=CLIENTS)
+        at.second.soon(connections=CLIENTS)
         wait_for_more(talkers, 50)
         assert finish(talkers) <= CLIENTS * 4  # AHEAD: each was on its way once
         assert at.gateway.stats("GATEWAY")["connections"] == CLIENTS
@@ -213,7 +208,7 @@ def test_a_name_may_come_late_and_fail_again():
         says(gateway, "RESOLVE-FAILED name=broker")
         says(worker, "RESOLVE-FAILED name=broker")
         names.become(FIRST)
-        soon(broker, workers=1, gateways=1)
+        broker.soon(workers=1, gateways=1)
         client = Client(gateway.address).opened()
         assert_echoes(client)
         names.become()
@@ -224,7 +219,7 @@ def test_a_name_may_come_late_and_fail_again():
         for process in (gateway, worker):
             until(lambda: process.log().count("RESOLVE-FOUND") == 2, "a success")
         assert_echoes(client)
-        soon(broker, workers=1, gateways=1)
+        broker.soon(workers=1, gateways=1)
 
 
 def test_without_an_interval_a_name_is_resolved_once():
@@ -241,7 +236,7 @@ def test_without_an_interval_a_name_is_resolved_once():
         says(witness, "GATEWAY-BROKER-FOUND")
         names.become(SECOND)
         says(witness, "RESOLVE-GONE")
-        soon(broker, gateways=2)
+        broker.soon(gateways=2)
         assert "RESOLVE-GONE" not in gateway.log()
 
 
@@ -254,7 +249,7 @@ def test_two_ways_to_write_a_broker_are_one():
                 Hoist(f"--broker={twice[1]}", command="gateway") as gateway:
             for process in (worker, gateway):
                 says(process, "RESOLVE-FOUND name=localhost addresses=1")
-            soon(broker, workers=1, gateways=1)
+            broker.soon(workers=1, gateways=1)
             assert_echoes(Client(gateway.address).opened())
             assert "RESOLVE-NEW" not in worker.log() + gateway.log()
 
@@ -266,7 +261,7 @@ def test_brokers_may_be_at_addresses_of_ipv6():
             f"--broker=tcp://broker:{port_of(broker.gateways)}", command="gateway",
             inside=names.inside) as gateway, \
             Echo(f"tcp://[0::1]:{port_of(broker.workers)}"):
-        soon(broker, workers=1, gateways=1)
+        broker.soon(workers=1, gateways=1)
         assert_echoes(Client(gateway.address).opened())
 
 
@@ -290,7 +285,7 @@ def test_a_name_server_that_hangs_keeps_nobody():
             while len(askers) < 2:  # options say longer than a test waits
                 askers.add(asked.recvfrom(512)[1])
             says(worker, "WORKER-STARTED")
-            soon(gateway, "GATEWAY", sockets=0)  # its loop turns
+            gateway.soon("GATEWAY", sockets=0)  # its loop turns
             for process in (gateway, worker):
                 process.process.send_signal(signal.SIGTERM)
                 assert process.process.wait(WAIT_S) == 0

@@ -35,19 +35,11 @@ class System:
 
     def assert_soon(self, **gauges):
         for broker in self.brokers:
-            until(lambda: gauges.items() <= broker.stats("BROKER").items(),
-                  f"the brokers to have {gauges}")
+            broker.soon(**gauges)
 
     def next_request(self):
         """At whichever broker it comes."""
-        def look():
-            for worker in self.workers:
-                worker.pump(10)
-                for i, message in enumerate(worker.inbox):
-                    if message[0] == REQUEST:
-                        return worker, worker.inbox.pop(i)
-            return None
-        return until(look, "a request")
+        return first_of(self.workers, lambda message: message[0] == REQUEST, "a request")
 
     def enter(self, gateway, **options):
         client = Client(self.gateways[gateway].address)

@@ -39,11 +39,7 @@ class System:
             endpoints=False)
         self.worker.get_who()
         self.worker.greet()
-        self.assert_soon(workers=2, gateways=1)
-
-    def assert_soon(self, **gauges):
-        until(lambda: gauges.items() <= self.broker.stats("BROKER").items(),
-              f"the broker to have {gauges}")
+        self.broker.soon(workers=2, gateways=1)
 
     def connect(self, gateway=None):
         """A client, and its connection id."""
@@ -79,7 +75,7 @@ class System:
         self.worker.reply(self.get_end(conn))
         until(lambda: self.gateway.stats("GATEWAY")["disconnects"] == 1,
               "the gateway to hear of it")
-        self.assert_soon(connections=0, requests=0)
+        self.broker.soon(connections=0, requests=0)
         assert not self.worker.has(REQUEST)
 
     def __exit__(self, kind, error, trace):
@@ -100,7 +96,7 @@ def test_a_killed_broker_costs_one_error_frame_and_no_client():
         at.assert_fails(at.client)  # while there is no broker
         at.start_broker()
         at.worker.reply(request, body="of a former life")
-        at.assert_soon(connections=1, replies_unknown=1)
+        at.broker.soon(connections=1, replies_unknown=1)
         at.assert_echo(at.client)
         at.worker.reply(at.hold(at.client), body="again")
         assert at.client.recv() == (1, b"again")
@@ -120,7 +116,7 @@ def test_ids_from_before_the_restart_are_those_of_their_clients():
         clients = dict([at.connect()[::-1] for _ in range(20)])
         at.broker.kill()
         at.start_broker()
-        at.assert_soon(connections=21)
+        at.broker.soon(connections=21)
         at.worker.send([PUSH, ["connection", *clients], "to all"])
         for client in clients.values():
             assert client.recv() == (1, b"to all")
@@ -138,7 +134,7 @@ def test_who_leaves_after_the_restart_is_disconnected_once():
     with System() as at:
         at.broker.kill()
         at.start_broker()
-        at.assert_soon(connections=1)
+        at.broker.soon(connections=1)
         at.client.sock.close()
         at.assert_ends_once(at.conn)
 
@@ -167,7 +163,7 @@ def test_a_disconnect_that_was_acknowledged_never_comes_again():
         at.assert_ends_once(at.conn)
         at.broker.kill()
         at.start_broker()
-        at.assert_soon(connections=0, requests=0)
+        at.broker.soon(connections=0, requests=0)
         assert not at.worker.has(REQUEST)
 
 
@@ -187,7 +183,7 @@ def test_each_client_of_a_killed_gateway_is_disconnected_once():
             assert end[2] == DISCONNECT
             assert end[8] == {"code": 1006, "reason": "gateway lost"}
             at.worker.reply(end)
-        at.assert_soon(gateways=1, connections=1, requests=0)
+        at.broker.soon(gateways=1, connections=1, requests=0)
         assert not at.worker.has(REQUEST)
         at.assert_echo(at.client)
 
@@ -198,14 +194,14 @@ def test_a_killed_worker_costs_an_error_frame_and_the_next_serves():
     with System() as at:
         at.echo.process.send_signal(signal.SIGSTOP)
         at.client.send('{"action":"echo"}')
-        at.assert_soon(requests=1, waiting=0)  # so the worker holds it
+        at.broker.soon(requests=1, waiting=0)  # so the worker holds it
         other = Client(at.gateway.address).opened()
         other.send('{"action":"echo"}')
-        at.assert_soon(requests=2, waiting=0)
+        at.broker.soon(requests=2, waiting=0)
         at.echo.process.kill()
         at.assert_fails(at.client)
         at.assert_fails(other)
-        at.assert_soon(workers=1, worker_died=2)
+        at.broker.soon(workers=1, worker_died=2)
         with Example(at.broker, sys.executable, EXAMPLES + "/echo.py",
                      at.broker.workers):
             at.assert_echo(at.client)
@@ -217,7 +213,7 @@ def test_a_disconnect_at_a_killed_worker_goes_to_the_next():
         at.client.sock.close()
         at.get_end(at.conn)
         at.worker.die()
-        at.assert_soon(workers=1)
+        at.broker.soon(workers=1)
         at.worker = Worker(at.broker.workers, "hold", "$disconnect")
         at.assert_ends_once(at.conn)
 
@@ -256,7 +252,7 @@ def test_what_a_worker_said_before_it_left_counts_although_the_broker_stood():
     $disconnect."""
     with System() as at:
         leaver = Leaver(at.broker.workers, "last", "$disconnect")
-        at.assert_soon(workers=3)
+        at.broker.soon(workers=3)
         at.worker.send([DRAIN])  # so that it is the leaver who gets the end
         assert not at.worker.has(REQUEST)
         Client(at.gateway.address).opened().sock.close()
@@ -269,7 +265,7 @@ def test_what_a_worker_said_before_it_left_counts_although_the_broker_stood():
                      [REPLY, request[1], 200, "last words"], [BYE])
         at.broker.process.send_signal(signal.SIGCONT)
         assert at.client.recv() == (1, b"last words")
-        at.assert_soon(workers=2, worker_died=0, redelivered=0, requests=0)
+        at.broker.soon(workers=2, worker_died=0, redelivered=0, requests=0)
 
 
 if __name__ == "__main__":

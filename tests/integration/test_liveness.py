@@ -57,15 +57,10 @@ def assert_fails(client):
     assert opcode == 1 and b'"message": "Internal server error"' in frame, frame
 
 
-def soon(hoist, which="BROKER", **gauges):
-    until(lambda: gauges.items() <= hoist.stats(which).items(),
-          f"{which.lower()} to have {gauges}")
-
-
 def send_held(hoist, client):
     """A message that a worker holds."""
     client.send(ECHO)
-    soon(hoist, requests=1, waiting=0)
+    hoist.soon(requests=1, waiting=0)
 
 
 @contextlib.contextmanager
@@ -100,7 +95,7 @@ def test_a_worker_that_stands_still_is_found_and_taken_back():
             assert_fails(client)
             with echo(hoist):
                 assert_echoes(client)
-        soon(hoist, workers=1)  # it greeted again
+        hoist.soon(workers=1)  # it greeted again
         assert_echoes(client)
 
 
@@ -120,7 +115,7 @@ def test_a_gateway_that_stands_still_ends_its_clients_and_goes_on():
                 assert end[8] == {"code": 1006, "reason": "gateway lost"}
                 worker.reply(end)
             assert client.close_code() == 1012
-            soon(broker, connections=0, requests=0, gateways=1)
+            broker.soon(connections=0, requests=0, gateways=1)
             assert not worker.has(REQUEST)  # it was told once
             other = Client(gateway.address).opened()
             other.send(ECHO)
@@ -137,7 +132,7 @@ def test_a_broker_that_stands_still_costs_no_client():
             client.send(ECHO)
             assert_fails(client)
         until(lambda: "PEER-UP" in broker.log(), "its peers")
-        soon(broker, connections=1, workers=1, gateways=1)
+        broker.soon(connections=1, workers=1, gateways=1)
         assert_echoes(client)
 
 
@@ -221,7 +216,7 @@ def test_a_worker_that_is_cut_off_is_found_and_taken_back():
             assert_fails(client)
             with echo(broker):
                 assert_echoes(client)
-        soon(broker, workers=1)
+        broker.soon(workers=1)
         assert_echoes(client)
 
 
@@ -243,7 +238,7 @@ def test_a_gateway_that_is_cut_off_ends_its_clients_and_is_taken_back():
             assert end[2] == DISCONNECT and end[8]["reason"] == "gateway lost"
             worker.reply(end)
         assert client.close_code() == 1012
-        soon(broker, connections=0, requests=0, gateways=1)
+        broker.soon(connections=0, requests=0, gateways=1)
         other = Client(gateway.address).opened()
         other.send(ECHO)
         request = worker.get(REQUEST)

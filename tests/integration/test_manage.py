@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import time
 
 import harness
 import sigv4
-from harness import Client, Hoist, Worker, until
+from harness import Client, Hoist, Worker, first_of, until
 
 NOBODY = "AAAAAAAAAAAAAAAA"
 ISO_8601 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -45,6 +46,11 @@ def ask(address, method, path, body=None, headers=None):
         return Answer(connection.getresponse())
     finally:
         connection.close()
+
+
+def dial(address):
+    host, port = address.split(":")
+    return socket.create_connection((host, int(port)), harness.WAIT_S)
 
 
 def ask_until(status, *arguments):
@@ -259,8 +265,7 @@ def test_a_browser_is_not_served():
 def test_a_body_is_asked_for():
     with Stage() as stage:
         client = stage.client()
-        host, port = stage.admin.split(":")
-        asker = Client.connect(None, host, int(port))
+        asker = dial(stage.admin)
         asker.sendall(f"POST /@connections/{client.id} HTTP/1.1\r\nHost: {stage.admin}\r\n"
                       "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode())
         assert asker.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -284,11 +289,8 @@ def test_a_connection_of_the_other_gateway_is_reached():
             for client in clients:
                 client.send('{"action":"echo"}')
             for _ in clients:
-                until(lambda: any(w.pump(10) or any(m[0] == harness.REQUEST for m in w.inbox)
-                                  for w in workers), "a request")
-                worker = next(w for w in workers
-                              if any(m[0] == harness.REQUEST for m in w.inbox))
-                request = worker.get(harness.REQUEST)
+                _, request = first_of(workers, lambda message:
+                                      message[0] == harness.REQUEST, "a request")
                 for i, where in enumerate((one, other, first, second)):
                     answer = ask_until(200, admin_of(where), "POST",
                                        "/@connections/" + request[3], str(i))
@@ -451,13 +453,11 @@ def test_the_connection_is_kept():
 
 def test_many_at_once_are_too_many():
     with Guarded() as stage:
-        host, port = stage.public.split(":")
-        waiting = []
-        for _ in range(70):  # whose bodies do not come
-            waiting.append(Client.connect(None, host, int(port)))
-            waiting[-1].sendall(f"POST /@connections/{NOBODY} HTTP/1.1\r\nHost: x\r\n"
-                                "Authorization: Bearer x\r\n"
-                                "Content-Length: 5\r\n\r\n".encode())
+        waiting = [dial(stage.public) for _ in range(70)]
+        for sock in waiting:  # whose bodies do not come
+            sock.sendall(f"POST /@connections/{NOBODY} HTTP/1.1\r\nHost: x\r\n"
+                         "Authorization: Bearer x\r\n"
+                         "Content-Length: 5\r\n\r\n".encode())
         until(lambda: stage.hoist.stats("GATEWAY")["managed_refused"] == 6, "six refusals")
         told, _, _ = select.select(waiting, [], [], harness.WAIT_S)
         answer = told[0].recv(1000)

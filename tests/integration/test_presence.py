@@ -31,24 +31,13 @@ class System:
             hoist.__exit__(kind, error, trace)
 
     def assert_soon(self, **gauges):
-        for number in range(len(self.brokers)):
-            self.assert_soon_at(number, **gauges)
-
-    def assert_soon_at(self, number, **gauges):
-        broker = self.brokers[number]
-        until(lambda: gauges.items() <= broker.stats("BROKER").items(),
-              f"broker {number} to have {gauges}")
+        for broker in self.brokers:
+            broker.soon(**gauges)
 
     def next_request(self, event):
         """The next event of this kind, at whichever broker it comes."""
-        def look():
-            for worker in self.workers:
-                worker.pump(10)
-                for i, message in enumerate(worker.inbox):
-                    if message[0] == REQUEST and message[2] == event:
-                        return worker, worker.inbox.pop(i)
-            return None
-        return until(look, f"an event {event}")
+        return first_of(self.workers, lambda message:
+                        message[0] == REQUEST and message[2] == event, f"an event {event}")
 
     def enter(self, gateway, **options):
         client = Client(self.gateways[gateway].address)
@@ -244,7 +233,7 @@ def test_a_killed_broker_changes_nothing_for_watchers():
                       "all to be told of")
         system.brokers[0].kill()
         system.workers.pop(0)
-        system.assert_soon_at(1, connections=20)
+        system.brokers[1].soon(connections=20)
         for client in clients:
             system.workers[0].send([LEAVE, "den", client.conn])
         watcher.until(lambda: not any(watcher.groups.values()), "all to have left")

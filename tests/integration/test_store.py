@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 
-from dynamodb_servers import KEY, SECRET, Proxy, dynalite, fails, hangs, post, says
+from dynamodb_servers import CREDENTIALS, Proxy, dynalite, fails, hangs, post, says
 from harness import *
 from redis_server import Server
 
@@ -292,7 +292,7 @@ def store_init(url):
 
 
 def test_dynamodb_goes_away_and_comes_back_without_its_table():
-    os.environ.update(AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET)
+    os.environ.update(CREDENTIALS)
     with dynalite() as service:
         url = f"dynamodb://conns?endpoint=http://127.0.0.1:{service.port}"
         store_init(url)
@@ -321,7 +321,7 @@ FAULTS = {"throttled": fails("ProvisionedThroughputExceededException"),
 
 
 def test_dynamodb_that_fails_in_any_way_holds_nobody_up():
-    os.environ.update(AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET)
+    os.environ.update(CREDENTIALS)
     with dynalite() as service, Proxy(service.port) as proxy:
         url = f"dynamodb://conns?endpoint=http://127.0.0.1:{proxy.port}"
         store_init(url)
@@ -343,7 +343,7 @@ def test_dynamodb_that_fails_in_any_way_holds_nobody_up():
 
 
 def test_counts_without_end_take_no_place_of_rows():
-    os.environ.update(AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET)
+    os.environ.update(CREDENTIALS)
     more = b'{"Count": 1, "LastEvaluatedKey": {"pk": {"S": "a"}, "sk": {"S": "b"}}}'
     with dynalite() as service, Proxy(service.port) as proxy:
         url = f"dynamodb://conns?endpoint=http://127.0.0.1:{proxy.port}"

@@ -10,7 +10,6 @@ import json
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,8 +17,9 @@ import time
 
 import msgpack
 
-from dynamodb_servers import (KEY, SECRET, Endpoint, Proxy, breaks_off, cuts, cuts_behind,
-                              dynalite, fails, floods, hangs, lent, moto, says, takes)
+from dynamodb_servers import (CREDENTIALS, KEY, SECRET, Endpoint, Proxy, breaks_off, cuts,
+                              cuts_behind, dynalite, fails, floods, hangs, lent, moto, says,
+                              takes)
 from harness import BUILD, Client, Hoist, run, until
 
 TOOL = BUILD + "/tests/integration/store_tool"
@@ -37,7 +37,7 @@ def environment(**more):
              if not name.startswith(("AWS_", "HOIST_STORE"))
              and name.lower() not in ("http_proxy", "https_proxy", "all_proxy")}
     clean.update(AWS_SHARED_CREDENTIALS_FILE=NOWHERE, AWS_CONFIG_FILE=NOWHERE)
-    clean.update(more or {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET})
+    clean.update(more or CREDENTIALS)
     return clean
 
 
@@ -378,11 +378,6 @@ def test_beyond_its_bound_an_operation_fails_at_once():
         answer = tool.say("many 1000 ann")
         assert answer["failed"] == 900 and answer["store_refused"] == 900
         assert tool.say("count")["count"] == 100
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
 
 
 def test_it_is_down_until_the_server_is_there():

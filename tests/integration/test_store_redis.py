@@ -374,10 +374,6 @@ def test_a_flushed_script_is_sent_again():
 # --- hoist itself ---------------------------------------------------------------------
 
 
-def rows_in(server):
-    return sum(server.ask("HLEN", key) for key in server.ask("KEYS", "hoist:{o:*"))
-
-
 def come_in(hoist, worker, user):
     client = Client(hoist.address)
     request = worker.get(REQUEST)
@@ -390,11 +386,11 @@ def test_hoist_has_a_row_for_each_connection_and_no_other():
     with Server(password="sekret") as server, Hoist("--store", server.url()) as hoist:
         worker = Worker(hoist.workers, "$connect", "$disconnect", "$default")
         clients = [come_in(hoist, worker, f"user{i}") for i in range(5)]
-        until(lambda: rows_in(server) == 5, "the rows")
+        until(lambda: server.rows() == 5, "the rows")
         assert server.ask("ZCARD", "hoist:{u:user3}") == 1
         clients[3].sock.close()
         worker.reply(worker.get(REQUEST))
-        until(lambda: rows_in(server) == 4, "a row to go")
+        until(lambda: server.rows() == 4, "a row to go")
         assert server.ask("EXISTS", "hoist:{u:user3}") == 0
         assert hoist.stats("BROKER")["store_up"] == 1
         assert "sekret" not in hoist.log()
@@ -406,7 +402,7 @@ def test_connections_stand_while_the_store_is_away_and_are_recorded_then():
                   "--store-lease=3000") as hoist:
         worker = Worker(hoist.workers, "$connect", "$default")
         first = come_in(hoist, worker, "ann")
-        until(lambda: rows_in(server) == 1, "a row")
+        until(lambda: server.rows() == 1, "a row")
         server.kill()
         hoist.find("STORE-DOWN (.*)")
         second = come_in(hoist, worker, "eve")
@@ -415,7 +411,7 @@ def test_connections_stand_while_the_store_is_away_and_are_recorded_then():
             worker.reply(worker.get(REQUEST), 200, "you too")
             assert client.recv() == (1, b"you too")
         server.start()  # without what it had
-        until(lambda: rows_in(server) == 2, "both rows")
+        until(lambda: server.rows() == 2, "both rows")
 
 
 def test_a_bad_url_is_one_line_without_secrets():

@@ -11,14 +11,6 @@ from redis_server import *
 ROW = ("save", 1, 1, "ann", "acme")
 
 
-def closed_port():
-    return free_port()
-
-
-def rows_in(server):
-    return sum(server.ask("HLEN", key) for key in server.ask("KEYS", "hoist:{o:*"))
-
-
 def at_once(driver, words):
     """The code of an operation that ends where it begins: before the next line
     is read."""
@@ -38,7 +30,7 @@ def at_once(driver, words):
 
 
 def test_a_server_that_is_not_there_is_waited_for_once():
-    with Driver(f"redis://127.0.0.1:{closed_port()}", 1000) as driver:
+    with Driver(f"redis://127.0.0.1:{free_port()}", 1000) as driver:
         begin = time.monotonic()
         assert driver.rc(*ROW) == "ENOTCONN"
         assert time.monotonic() - begin >= 0.9
@@ -90,8 +82,8 @@ def test_what_was_acknowledged_is_there_whenever_the_server_is_killed():
             Driver(server.url(), 20000) as driver:
         def more_rows():
             """It has been connected to, and rows have come since."""
-            before = rows_in(server)
-            until(lambda: rows_in(server) > before + 100, "more rows")
+            before = server.rows()
+            until(lambda: server.rows() > before + 100, "more rows")
 
         def killer():
             for _ in range(3):
@@ -106,7 +98,7 @@ def test_what_was_acknowledged_is_there_whenever_the_server_is_killed():
                               lambda: not thread.is_alive())
         thread.join()
         assert codes == {"0"}, codes
-        assert rows_in(server) == len(saved) == driver.count()
+        assert server.rows() == len(saved) == driver.count()
         listed = sum(len(driver.ids("user", f"user{user}", 1000, "-"))
                      for user in range(50))
         assert listed == len(saved), (listed, len(saved))
