@@ -2,6 +2,7 @@
 """Processes that are started, stopped, killed, drained and started again."""
 import asyncio
 import ctypes
+import datetime
 import os
 import random
 import re
@@ -36,6 +37,41 @@ def free_port():
                 pass
 
 
+class Tail:
+    """The whole lines of a file, read as it grows."""
+
+    def __init__(self, path):
+        self.path = path
+        self.offset = 0
+        self.rest = b""
+
+    def lines(self):
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self.offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        self.offset += len(data)
+        lines = (self.rest + data).split(b"\n")
+        self.rest = lines.pop()
+        return [line.decode(errors="replace") for line in lines]
+
+
+PAUSED = re.compile(r"(\S+) warn (?:BROKER|GATEWAY)-PAUSED ms=(\d+)$")
+
+
+def pause_in(line):
+    """When the process stood still, as this line of its log says: (begin, end),
+    in CLOCK_MONOTONIC; or None."""
+    found = PAUSED.match(line)
+    if not found:
+        return None
+    logged = datetime.datetime.fromisoformat(found[1].replace("Z", "+00:00"))
+    end = logged.timestamp() - time.time() + time.monotonic()
+    return end - int(found[2]) / 1000, end
+
+
 class Node:
     """One process, over all its starts."""
 
@@ -43,6 +79,7 @@ class Node:
         self.soak, self.name, self.role = soak, name, role
         self.ready = ready  # what its log says when it is ready
         self.log_path = os.path.join(soak.out, name + ".log")
+        self.news = Tail(self.log_path)
         self.process = None
         self.starts = 0
         self.state = "down"  # up, stopped, draining
@@ -208,7 +245,6 @@ class CheckingWorker(Node):
                 "--seed", str(self.soak.seed), "--journal", path,
                 *(broker.workers for broker in self.soak.brokers)]
 
-
     def is_ready(self, offset):
         """It takes SIGTERM for what it is."""
         return os.path.exists(self.journal.path)
@@ -235,27 +271,14 @@ class Example(Node):
             await self.kill()
 
 
-class Journal:
-    """What one start of a checking worker wrote, read as it grows."""
+class Journal(Tail):
+    """What one start of a checking worker wrote."""
 
     def __init__(self, number, path):
-        self.number, self.path = number, path
-        self.offset = 0
-        self.rest = b""
+        super().__init__(path)
+        self.number = number
         self.ended_at = None  # its process was seen dead
         self.has_left = self.is_closed = False
-
-    def lines(self):
-        try:
-            with open(self.path, "rb") as file:
-                file.seek(self.offset)
-                data = file.read()
-        except FileNotFoundError:
-            return []
-        self.offset += len(data)
-        lines = (self.rest + data).split(b"\n")
-        self.rest = lines.pop()
-        return [line.decode().split(" ") for line in lines]
 
 
 async def stats_of(node, event):

@@ -27,13 +27,12 @@ import time
 
 import report
 from clients import Client
-from nodes import Broker, CheckingWorker, Example, Gateway
-from truth import SIGHT_S, Run, Truth
+from nodes import Broker, CheckingWorker, Example, Gateway, pause_in
+from truth import GRACE_S, SIGHT_S, Run, Truth
 
 REQUEST_S = 3.0   # --request-timeout
 SLACK_S = 5.0     # of an outcome behind that
 GATE_S = 15.0     # for the answer to a handshake, of time without trouble
-GRACE_S = 5.0     # after a fault, until all who saw it are over it
 JUDGE_S = 60      # an end is judged when it is so old
 ROUND_S = 240
 CALM_S = 20
@@ -142,16 +141,27 @@ class Soak:
 
     def in_trouble(self, gateway, at):
         """Or are we late ourselves, as `watch` has not seen yet?"""
+        self.read_logs()
         return at - self.ticked_at > LAG_S or \
-            self.truth.excused(gateway, at - 0.5, at + 0.1) > 0
+            self.truth.was_trouble(gateway, at - 0.5, at + 0.1)
+
+    def must_work(self):
+        """All is well, and nobody has just stood still on a machine that has too
+        much to do."""
+        if not self.is_strict:
+            return False
+        self.read_logs()
+        now = time.monotonic()
+        return not self.truth.somebody_paused(now - GRACE_S, now)
 
     def handshake(self, attempt, status):
         attempt.status = status
-        if self.is_strict and status not in (101, 403):
+        if status not in (101, 403) and self.must_work():
             self.truth.violated("calm", f"a handshake ended with {status}",
                                 None, attempt)
 
     def handshake_late(self, attempt):
+        self.read_logs()
         now = time.monotonic()
         excused = self.truth.excused(attempt.gateway, attempt.began, now)
         if now - attempt.began - excused > GATE_S:
@@ -186,11 +196,18 @@ class Soak:
 
     def failed(self, client, text):
         self.truth.counts[f"error: {text}"] += 1
-        if self.is_strict and text != "Too Many Requests":
+        if text != "Too Many Requests" and self.must_work():
             self.truth.violated("calm", f"{text!r} though all is well", None,
                                 client.attempt)
 
-    # --- what workers wrote -----------------------------------------------
+    # --- what the processes wrote -----------------------------------------
+
+    def read_logs(self):
+        for node in [*self.gateways, *self.brokers]:
+            for line in node.news.lines():
+                pause = pause_in(line)
+                if pause:
+                    self.truth.stood_still(node.name, *pause)
 
     def read_journals(self):
         for journal in self.journals:
@@ -198,7 +215,7 @@ class Soak:
                 continue
             ended_at = journal.ended_at  # before its last lines are read
             for line in journal.lines():
-                self.take_line(journal, line)
+                self.take_line(journal, line.split(" "))
             if ended_at is not None:
                 journal.is_closed = True
                 leave = self.truth.left if journal.has_left else self.truth.died
@@ -272,11 +289,12 @@ class Soak:
         pause = self.random.choice([self.random.uniform(0.5, 3),
                                     self.random.uniform(3, 8)])
         self.note("stop " + node.role, node, f"for {pause:.1f} s")
-        span, at = self.trouble(node), time.monotonic()
-        if pause > SIGHT_S:
-            self.truth.stops[node.name].add(at, at + pause)
+        span = self.trouble(node)
+        stop = self.truth.stops[node.name].add(time.monotonic()) \
+            if pause > SIGHT_S else [0, 0]
         await node.stop(pause)
-        span[1] = time.monotonic() + GRACE_S
+        stop[1] = time.monotonic()
+        span[1] = stop[1] + GRACE_S
 
     async def drain(self, node):
         pause = self.random.uniform(0, 3)
@@ -351,6 +369,7 @@ class Soak:
                 self.truth.trouble["soak"].add(self.ticked_at, now + GRACE_S)
                 self.lags.append(now - self.ticked_at)
             turns += 1
+            self.read_logs()
             self.read_journals()
             if turns % 10 == 0:
                 self.truth.settle(now, JUDGE_S)
@@ -468,6 +487,7 @@ class Soak:
         await self.until(lambda: all(
             self.truth.is_told(conn) for conn in self.truth.actors
             if not self.may_miss(conn)), "every DISCONNECT", 45)
+        self.read_logs()
         self.read_journals()
         self.truth.settle_all(time.monotonic())
         self.truth.counts["dead letters"] = sum(

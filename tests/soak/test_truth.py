@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The judge of the soak: histories that keep the promises, and one for each
 way to break them."""
+import datetime
 import sys
+import time
 
+from nodes import pause_in
 from truth import CONNECT, DISCONNECT, MESSAGE, Run, Truth
 
 CONN = "conn"
@@ -167,6 +170,55 @@ def test_an_outcome_may_be_late_by_the_time_of_trouble():
     story.client.failed(24, 5, "Forbidden")
     story.truth.trouble["broker-1"].add(11, 19)
     whole(story.leave())
+
+
+def late(begin, end, node="broker-1"):
+    """An outcome 14 s behind its message, where 8 are allowed, and a process that
+    says that it stood still."""
+    story = Story().connect()
+    story.client.send(10, "nobody")
+    story.client.failed(24, 5, "Forbidden")
+    story.truth.stood_still(node, begin, end)
+    return story.leave()
+
+
+def test_an_outcome_may_be_late_by_the_time_that_a_process_says_it_stood_still():
+    for node in ("broker-1", "gateway-1"):
+        whole(late(12, 19, node))
+    whole(late(10.5, 11.5), "outcome-in-time")
+    whole(late(30, 40), "outcome-in-time")
+    whole(late(12, 19, "gateway-2"), "outcome-in-time")
+
+
+def test_a_broker_that_says_it_stood_still_for_long_may_have_been_counted_lost():
+    for end, wrong in ((16, []), (13, ["events-in-order"])):
+        story = two_brokers()
+        story.truth.stood_still("broker-2", 11, end)
+        whole(story, *wrong)
+
+
+def test_a_gateway_that_stood_still_for_a_moment_forgets_nobody():
+    for end, wrong in ((95, []), (92, ["disconnect-told"])):
+        story = Story().connect().message(10)
+        story.truth.stood_still("gateway-1", 90, end)
+        story.truth.crashes.append(91)
+        whole(story, *wrong)
+
+
+def test_a_moment_s_pause_ends_no_connection():
+    for end, is_trouble in ((16, True), (13, False)):
+        truth = Truth()
+        truth.stood_still("broker-1", 11, end)
+        assert truth.was_trouble("gateway-1", 12.5, 13.1) is is_trouble
+
+
+def test_a_pause_is_read_from_the_line_that_tells_of_it():
+    now = datetime.datetime.now(datetime.timezone.utc)
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    begin, end = pause_in(f"{stamp} warn BROKER-PAUSED ms=4500")
+    assert abs(end - time.monotonic()) < 1 and abs(end - begin - 4.5) < 0.001
+    assert pause_in(f"{stamp} warn GATEWAY-PAUSED ms=4500")
+    assert pause_in(f"{stamp} info BROKER-LISTENING workers=tcp://x") is None
 
 
 # --- promises broken ------------------------------------------------------

@@ -33,6 +33,7 @@ UNSEEN = {"echo", "nobody"}  # whose handlers do not report, or do not exist
 
 SIGHT_S = 2.5   # a stop that long may make others count it lost
 PARTED_S = 20   # after such a stop what it held is still handled
+GRACE_S = 5.0   # after a fault, until all who saw it are over it
 LOST_TOGETHER_S = 15  # a gateway and a broker that fail so close to each other
                       # may both forget a connection
 
@@ -144,6 +145,7 @@ class Truth:
         self.crashes = []       # of brokers
         self.trouble = collections.defaultdict(Spans)  # node: not as it should
         self.stops = collections.defaultdict(Spans)    # node: stood still
+        self.pauses = collections.defaultdict(Spans)   # the same, as it says
         self.are_several = False  # brokers
         self.violations = []
         self.checks = collections.Counter()
@@ -207,6 +209,19 @@ class Truth:
             if self.crashed_between(proof, at):
                 self.doubts[(worker, link)].add(proof, FOREVER)
         self.cut(worker, at)
+
+    def stood_still(self, node, begin, end):
+        """It says so itself: the machine may have stopped it, or for longer than
+        we asked.  What waits for it comes later by that time; and if it was long,
+        others may have counted it lost."""
+        self.counts["pauses of gateways and brokers"] += 1
+        self.pauses[node].add(begin, end)
+        if end - begin > SIGHT_S:
+            self.trouble[node].add(begin, end + GRACE_S)
+            self.stops[node].add(begin, end)
+
+    def somebody_paused(self, begin, end):
+        return any(spans.meets(begin, end) for spans in self.pauses.values())
 
     def violated(self, check, text, conn=None, attempt=None):
         self.violations.append({"check": check, "text": text, "conn": conn,
@@ -356,18 +371,23 @@ class Truth:
 
     # --- judging an attempt -----------------------------------------------
 
-    def excuses(self, gateway):
+    def excuses(self, gateway, *kinds):
         """When this gateway, a broker or we did not run."""
         spans = Spans()
-        for node, trouble in self.trouble.items():
-            if node == gateway or not node.startswith("gateway"):
-                for span in trouble.spans:
-                    spans.add(*span)
+        for kind in kinds or (self.trouble, self.pauses):
+            for node, of_node in kind.items():
+                if node == gateway or not node.startswith("gateway"):
+                    for span in of_node.spans:
+                        spans.add(*span)
         return spans
 
     def excused(self, gateway, begin, end):
         """Seconds of that in [begin, end]."""
         return self.excuses(gateway).overlap(begin, end)
+
+    def was_trouble(self, gateway, begin, end):
+        """More than a moment's pause, which ends no connection."""
+        return self.excuses(gateway, self.trouble).overlap(begin, end) > 0
 
     def judge_attempt(self, attempt, conn, until):
         runs = self.actors.get(conn, [])
