@@ -5,6 +5,8 @@
  * load.
  */
 #include "base/xalloc.h"
+#include "bench/clocks.h"
+#include "bench/numbers.h"
 #include "broker/core.h"
 #include "proto/message.h"
 #include "store/memory.h"
@@ -12,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS  60  /* the quickest counts: others disturb the rest */
 #define FRAMES  500 /* in a round */
@@ -129,35 +130,21 @@ static void greet(bench_t *self)
     }
 }
 
-static double cpu_ns(void)
-{
-    struct timespec used;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return (double)used.tv_sec * 1e9 + (double)used.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
 static double measure(bench_t *self)
 {
     double took[ROUNDS];
 
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t before = self->answered;
-        double start = cpu_ns();
+        uint64_t start_ns = clocks_thread_ns();
         for (int i = 0; i < FRAMES; i++) {
             exchange(self);
         }
-        took[round] = (cpu_ns() - start) / ((double)FRAMES * A_FRAME);
+        took[round] = (double)(clocks_thread_ns() - start_ns) /
+                      ((double)FRAMES * A_FRAME);
         must(self->answered - before == (uint64_t)FRAMES * A_FRAME);
     }
-    qsort(took, ROUNDS, sizeof took[0], by_value);
+    numbers_sort(took, ROUNDS);
     return took[0];
 }
 

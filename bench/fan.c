@@ -10,16 +10,16 @@
  */
 #include "base/xalloc.h"
 #include "bench/client.h"
+#include "bench/clocks.h"
+#include "bench/numbers.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <arpa/inet.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <err.h>
@@ -31,7 +31,6 @@
 #define DEAF_BYTES  4096 /* that the kernel takes for one who is deaf */
 #define SILENCE_S   30
 #define COMMAND_MAX 32
-#define SECOND_NS   UINT64_C(1000000000)
 
 typedef struct {
     uint32_t port, members, deaf, body;
@@ -63,42 +62,23 @@ static const char help[] =
     "when that begins, and a line of JSON at its end.  Exits with 1 when a\n"
     "member gets anything but each message in turn.\n";
 
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
 /* --- options ------------------------------------------------------------- */
-
-static double number(const char *name, const char *text, double min, double max)
-{
-    char *end;
-    double value = strtod(text, &end);
-
-    if (end == text || *end != '\0' || !(value >= min && value <= max)) {
-        errx(2, "--%s %s: a number from %g to %g", name, text, min, max);
-    }
-    return value;
-}
 
 static void set_option(options_t *self, const char *name, const char *text)
 {
     if (strcmp(name, "port") == 0) {
-        self->port = (uint32_t)number(name, text, 1, 65535);
+        self->port = (uint32_t)numbers_read(name, text, 1, 65535);
     } else if (strcmp(name, "members") == 0) {
-        self->members = (uint32_t)number(name, text, 1, 1000000);
+        self->members = (uint32_t)numbers_read(name, text, 1, 1000000);
     } else if (strcmp(name, "deaf") == 0) {
-        self->deaf = (uint32_t)number(name, text, 0, 1000000);
+        self->deaf = (uint32_t)numbers_read(name, text, 0, 1000000);
     } else if (strcmp(name, "bytes") == 0) {
-        self->body =
-            (uint32_t)number(name, text, CLIENT_BODY_MIN, CLIENT_BODY_MAX);
+        self->body = (uint32_t)numbers_read(name, text, CLIENT_BODY_MIN,
+                                            CLIENT_BODY_MAX);
     } else if (strcmp(name, "warmup") == 0) {
-        self->warmup = number(name, text, 0, 3600);
+        self->warmup = numbers_read(name, text, 0, 3600);
     } else if (strcmp(name, "seconds") == 0) {
-        self->seconds = number(name, text, 0.1, 3600);
+        self->seconds = numbers_read(name, text, 0.1, 3600);
     } else {
         fputs(help, stdout);
         exit(0);
@@ -179,14 +159,14 @@ static void publish(fan_t *self, uint32_t count)
         self->missing[(self->publisher.sent + i) % CLIENT_FLIGHT_MAX] =
             self->options.members;
     }
-    client_send(&self->publisher, count, clock_ns());
+    client_send(&self->publisher, count, clocks_now_ns());
 }
 
 /* Returns how many messages every member has had by this. */
 static uint32_t take(fan_t *self, uint32_t index)
 {
     client_t *member = &self->members[index];
-    uint64_t now_ns = clock_ns();
+    uint64_t now_ns = clocks_now_ns();
     uint32_t at = member->answered, done = 0;
 
     self->deliveries += client_receive(member, now_ns, &self->each);
@@ -212,7 +192,7 @@ static void work(fan_t *self)
         if (events[i].data.u32 == COMMANDS) {
             self->has_command = true;
         } else if (events[i].data.u32 == PUBLISHER) {
-            client_receive(&self->publisher, clock_ns(), &self->each);
+            client_receive(&self->publisher, clocks_now_ns(), &self->each);
         } else {
             done += take(self, events[i].data.u32);
         }
@@ -224,9 +204,9 @@ static void work(fan_t *self)
 
 static void work_for(fan_t *self, double seconds)
 {
-    uint64_t end_ns = clock_ns() + (uint64_t)(seconds * (double)SECOND_NS);
+    uint64_t end_ns = clocks_now_ns() + (uint64_t)(seconds * (double)SECOND_NS);
 
-    while (clock_ns() < end_ns) {
+    while (clocks_now_ns() < end_ns) {
         work(self);
     }
 }
@@ -234,27 +214,18 @@ static void work_for(fan_t *self, double seconds)
 /* Until all have had all. */
 static void work_off(fan_t *self)
 {
-    uint64_t deliveries = self->deliveries, heard_ns = clock_ns();
+    uint64_t deliveries = self->deliveries, heard_ns = clocks_now_ns();
 
     self->is_publishing = false;
     while (self->publisher.answered != self->publisher.sent) {
         work(self);
         if (self->deliveries != deliveries) {
             deliveries = self->deliveries;
-            heard_ns = clock_ns();
-        } else if (clock_ns() - heard_ns > SILENCE_S * SECOND_NS) {
+            heard_ns = clocks_now_ns();
+        } else if (clocks_now_ns() - heard_ns > SILENCE_S * SECOND_NS) {
             errx(1, "a member has waited %d s for a message", SILENCE_S);
         }
     }
-}
-
-static double cpu_us(void)
-{
-    struct rusage used;
-
-    getrusage(RUSAGE_SELF, &used);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
 static void print_latencies(const char *name, const hdr_t *hdr)
@@ -287,11 +258,12 @@ static void measure(fan_t *self, uint32_t in_flight)
     self->deliveries = self->fanouts = 0;
     puts("begin");
     fflush(stdout);
-    double cpu_begin = cpu_us();
-    uint64_t begin_ns = clock_ns();
+    uint64_t cpu_begin_ns = clocks_process_ns();
+    uint64_t begin_ns = clocks_now_ns();
     work_for(self, self->options.seconds);
-    double took = (double)(clock_ns() - begin_ns) / (double)SECOND_NS;
-    print_result(self, took, cpu_us() - cpu_begin);
+    double took = (double)(clocks_now_ns() - begin_ns) / (double)SECOND_NS;
+    print_result(self, took,
+                 (double)(clocks_process_ns() - cpu_begin_ns) / 1e3);
     work_off(self);
 }
 
@@ -318,8 +290,8 @@ int main(int argc, char **argv)
     fflush(stdout);
     while (await_command(&self, line)) {
         line[strcspn(line, "\n")] = '\0';
-        measure(&self,
-                (uint32_t)number("in-flight", line, 1, CLIENT_FLIGHT_MAX));
+        measure(&self, (uint32_t)numbers_read("in-flight", line, 1,
+                                              CLIENT_FLIGHT_MAX));
     }
     for (uint32_t i = 0; i < connections(&self); i++) {
         client_close(&self.members[i]);

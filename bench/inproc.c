@@ -6,6 +6,8 @@
  */
 #include "base/buf.h"
 #include "base/xalloc.h"
+#include "bench/clocks.h"
+#include "bench/numbers.h"
 #include "proto/message.h"
 #include "proto/route_expr.h"
 #include "store/memory.h"
@@ -15,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS   15     /* the median counts */
 #define OPS      200000 /* in a round */
@@ -272,21 +273,6 @@ typedef struct {
     double ns, bytes, allocations; /* an operation */
 } cost_t;
 
-static double cpu_ns(void)
-{
-    struct timespec used;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return (double)used.tv_sec * 1e9 + (double)used.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
 static cost_t measure(const row_t *row)
 {
     static worker_t worker;
@@ -298,17 +284,17 @@ static cost_t measure(const row_t *row)
     }
     allocated.calls = allocated.bytes = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        double start = cpu_ns();
+        uint64_t start_ns = clocks_thread_ns();
         for (int i = 0; i < OPS; i++) {
             row->run(&worker);
         }
-        took[round] = (cpu_ns() - start) / OPS;
+        took[round] = (double)(clocks_thread_ns() - start_ns) / OPS;
     }
     double ops = (double)OPS * ROUNDS;
     cost_t cost = {.bytes = (double)allocated.bytes / ops,
                    .allocations = (double)allocated.calls / ops};
     worker_fini(&worker);
-    qsort(took, ROUNDS, sizeof took[0], by_value);
+    numbers_sort(took, ROUNDS);
     cost.ns = took[ROUNDS / 2];
     return cost;
 }

@@ -8,6 +8,8 @@
  */
 #include "base/xalloc.h"
 #include "bench/client.h"
+#include "bench/clocks.h"
+#include "bench/numbers.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,14 +19,12 @@
 
 #include <arpa/inet.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <err.h>
 #include <getopt.h>
 
 #define EVENTS_MAX 512
-#define SECOND_NS  UINT64_C(1000000000)
 
 typedef struct {
     const char *host, *path;
@@ -57,26 +57,7 @@ static const char help[] =
     "Prints `begin` when the measurement (or the holding) begins and one line\n"
     "of JSON at its end.  Exits with 1 on any reply that is not its message.\n";
 
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
 /* --- options ------------------------------------------------------------- */
-
-static double number(const char *name, const char *text, double min, double max)
-{
-    char *end;
-    double value = strtod(text, &end);
-
-    if (end == text || *end != '\0' || !(value >= min && value <= max)) {
-        errx(2, "--%s %s: a number from %g to %g", name, text, min, max);
-    }
-    return value;
-}
 
 static void set_option(options_t *self, const char *name, const char *text)
 {
@@ -85,20 +66,21 @@ static void set_option(options_t *self, const char *name, const char *text)
     } else if (strcmp(name, "path") == 0) {
         self->path = text;
     } else if (strcmp(name, "port") == 0) {
-        self->port = (uint32_t)number(name, text, 1, 65535);
+        self->port = (uint32_t)numbers_read(name, text, 1, 65535);
     } else if (strcmp(name, "connections") == 0) {
-        self->connections = (uint32_t)number(name, text, 1, 1000000);
+        self->connections = (uint32_t)numbers_read(name, text, 1, 1000000);
     } else if (strcmp(name, "in-flight") == 0) {
-        self->in_flight = (uint32_t)number(name, text, 1, CLIENT_FLIGHT_MAX);
+        self->in_flight =
+            (uint32_t)numbers_read(name, text, 1, CLIENT_FLIGHT_MAX);
     } else if (strcmp(name, "bytes") == 0) {
-        self->body =
-            (uint32_t)number(name, text, CLIENT_BODY_MIN, CLIENT_BODY_MAX);
+        self->body = (uint32_t)numbers_read(name, text, CLIENT_BODY_MIN,
+                                            CLIENT_BODY_MAX);
     } else if (strcmp(name, "rate") == 0) {
-        self->rate = number(name, text, 0, 1e8);
+        self->rate = numbers_read(name, text, 0, 1e8);
     } else if (strcmp(name, "warmup") == 0) {
-        self->warmup = number(name, text, 0, 3600);
+        self->warmup = numbers_read(name, text, 0, 3600);
     } else if (strcmp(name, "seconds") == 0) {
-        self->seconds = number(name, text, 0.1, 3600);
+        self->seconds = numbers_read(name, text, 0.1, 3600);
     } else if (strcmp(name, "hold") == 0) {
         self->holds = true;
     } else {
@@ -167,7 +149,7 @@ static uint64_t send_due(load_t *self, uint64_t start_ns)
     must(clients > 0);
     for (;;) {
         uint64_t due_ns = start_ns + (uint64_t)((double)self->due * gap_ns);
-        uint64_t now_ns = clock_ns();
+        uint64_t now_ns = clocks_now_ns();
         if (due_ns > now_ns) {
             return due_ns - now_ns;
         }
@@ -179,7 +161,7 @@ static uint64_t send_due(load_t *self, uint64_t start_ns)
 static void take_replies(load_t *self, uint32_t index)
 {
     client_t *client = &self->clients[index];
-    uint64_t now_ns = clock_ns();
+    uint64_t now_ns = clocks_now_ns();
     uint32_t replies = client_receive(client, now_ns, &self->hdr);
 
     self->replies += replies;
@@ -193,7 +175,7 @@ static void work_until(load_t *self, uint64_t start_ns, uint64_t end_ns)
     struct epoll_event events[EVENTS_MAX];
     struct timespec wait = {.tv_nsec = 100000000};
 
-    while (clock_ns() < end_ns) {
+    while (clocks_now_ns() < end_ns) {
         if (self->options.rate > 0) {
             uint64_t wait_ns = send_due(self, start_ns);
             wait.tv_sec = (time_t)(wait_ns / SECOND_NS);
@@ -206,15 +188,6 @@ static void work_until(load_t *self, uint64_t start_ns, uint64_t end_ns)
     }
 }
 
-static double cpu_us(void)
-{
-    struct rusage used;
-
-    getrusage(RUSAGE_SELF, &used);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
-}
-
 static void say_begin(void)
 {
     puts("begin");
@@ -224,7 +197,7 @@ static void say_begin(void)
 static void measure(load_t *self)
 {
     const options_t *options = &self->options;
-    uint64_t start_ns = clock_ns();
+    uint64_t start_ns = clocks_now_ns();
     uint64_t begin_ns =
         start_ns + (uint64_t)(options->warmup * (double)SECOND_NS);
     uint64_t end_ns =
@@ -236,11 +209,11 @@ static void measure(load_t *self)
     work_until(self, start_ns, begin_ns);
     hdr_reset(&self->hdr);
     self->replies = 0;
-    double cpu_begin = cpu_us();
+    uint64_t cpu_begin_ns = clocks_process_ns();
     say_begin();
-    begin_ns = clock_ns();
+    begin_ns = clocks_now_ns();
     work_until(self, start_ns, end_ns);
-    double took = (double)(clock_ns() - begin_ns) / (double)SECOND_NS;
+    double took = (double)(clocks_now_ns() - begin_ns) / (double)SECOND_NS;
     printf("{\"replies\":%llu,\"seconds\":%.4f,\"replies_per_s\":%.0f,"
            "\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,"
            "\"max_us\":%.1f,\"load_cpu_us\":%.0f}\n",
@@ -248,7 +221,7 @@ static void measure(load_t *self)
            (double)self->replies / took, (double)hdr_at(&self->hdr, 0.5) / 1e3,
            (double)hdr_at(&self->hdr, 0.99) / 1e3,
            (double)hdr_at(&self->hdr, 0.999) / 1e3, (double)self->hdr.max / 1e3,
-           cpu_us() - cpu_begin);
+           (double)(clocks_process_ns() - cpu_begin_ns) / 1e3);
 }
 
 static void hold(void)

@@ -7,7 +7,6 @@ stay, and CPU of hoist for each; on the admin listener, and signed on the client
 """
 import argparse
 import contextlib
-import os
 import pathlib
 import socket
 import sys
@@ -19,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/integration"))
 
 import harness  # noqa: E402
+import servers  # noqa: E402
 import sigv4  # noqa: E402
 from harness import Client, Hoist, Worker  # noqa: E402
 
@@ -26,9 +26,7 @@ BODY = b"x" * 100
 
 
 def cpu_us(process):
-    tasks = f"/proc/{process.pid}/task"
-    return sum(int(open(f"{tasks}/{task}/schedstat").read().split()[0]) / 1000
-               for task in os.listdir(tasks))
+    return sum(servers.cpu_us(process.pid).values())
 
 
 def heads(address, path, share, count, is_signed):

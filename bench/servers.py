@@ -55,6 +55,18 @@ class Process:
         os.unlink(self.log_path)
 
 
+def cpu_us(pid):
+    """CPU so far of each thread of a process, by its name."""
+    used = {}
+    tasks = f"/proc/{pid}/task"
+    for task in os.listdir(tasks):
+        with open(f"{tasks}/{task}/comm", encoding="utf-8") as comm, \
+                open(f"{tasks}/{task}/schedstat", encoding="utf-8") as spent:
+            name = comm.read().strip()
+            used[name] = used.get(name, 0) + int(spent.read().split()[0]) / 1000
+    return used
+
+
 class Server:
     """Processes that serve one port; each has a name in the table."""
 
@@ -63,15 +75,8 @@ class Server:
 
     def cpu_us(self):
         """CPU so far of each thread, by name of process and thread."""
-        used = {}
-        for name, process in self.processes.items():
-            tasks = f"/proc/{process.pid}/task"
-            for task in os.listdir(tasks):
-                with open(f"{tasks}/{task}/comm", encoding="utf-8") as comm, \
-                        open(f"{tasks}/{task}/schedstat", encoding="utf-8") as spent:
-                    key = f"{name}/{comm.read().strip()}"
-                    used[key] = used.get(key, 0) + int(spent.read().split()[0]) / 1000
-        return used
+        return {f"{name}/{thread}": spent for name, process in self.processes.items()
+                for thread, spent in cpu_us(process.pid).items()}
 
     def rss_kb(self, name):
         with open(f"/proc/{self.processes[name].pid}/status", encoding="utf-8") as status:

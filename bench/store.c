@@ -8,13 +8,13 @@
  */
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "bench/clocks.h"
 #include "store/open.h"
 #include "store/redis_row.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <ev.h>
 
@@ -24,7 +24,8 @@ typedef struct {
     const char *name;
     store_verb_t verb;
     uint64_t done;
-    int64_t wall_us, cpu_us;
+    int64_t wall_us;
+    uint64_t cpu_ns;
 } phase_t;
 
 static phase_t phases[] = {{.name = "save", .verb = STORE_SAVE},
@@ -34,14 +35,6 @@ static store_t *store;
 static record_t **records;
 static size_t rows, next, under_way;
 static phase_t *phase;
-
-static int64_t cpu_us(void)
-{
-    struct timespec used;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return used.tv_sec * 1000000 + used.tv_nsec / 1000;
-}
 
 static void submit_next(store_op_t *op)
 {
@@ -68,7 +61,8 @@ static void on_done(store_op_t *op, int rc, const store_result_t *result)
 /* All rows once. */
 static void run_phase(phase_t *of, store_op_t *ops, size_t count)
 {
-    int64_t wall_us = clock_mono_us(), used_us = cpu_us();
+    int64_t wall_us = clock_mono_us();
+    uint64_t cpu_ns = clocks_process_ns();
 
     phase = of;
     next = 0;
@@ -81,7 +75,7 @@ static void run_phase(phase_t *of, store_op_t *ops, size_t count)
         ev_run(loop, EVRUN_ONCE);
     }
     of->wall_us += clock_mono_us() - wall_us;
-    of->cpu_us += cpu_us() - used_us;
+    of->cpu_ns += clocks_process_ns() - cpu_ns;
 }
 
 static record_t *record_of(uint32_t number)
@@ -121,7 +115,7 @@ static void print(const phase_t *of)
     double count = (double)of->done;
 
     printf("\"%s\": {\"per_s\": %.0f, \"cpu_us\": %.3f}, ", of->name,
-           count * 1e6 / (double)of->wall_us, (double)of->cpu_us / count);
+           count * 1e6 / (double)of->wall_us, (double)of->cpu_ns / 1e3 / count);
 }
 
 int main(int argc, char **argv)
