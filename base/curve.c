@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/curve.h"
 
+#include "base/key_file.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define FILE_MAX_ 65536 /* bytes of a certificate that are read */
+#define FILE_MAX_ 65536 /* bytes of a certificate */
 #define GROUP     5     /* characters that stand for four bytes */
 
 static const char z85[] = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -101,31 +99,17 @@ int curve_find(const char *text, size_t len, const char *name, curve_key_t key)
 
 /* --- files ---------------------------------------------------------------- */
 
-static int check_mode(int fd, bool is_secret)
-{
-    struct stat status;
-
-    if (fstat(fd, &status) < 0) {
-        return -errno;
-    }
-    return is_secret && (status.st_mode & S_IRWXO) != 0 ? -EPERM : 0;
-}
-
 static int read_key(const char *path, const char *name, bool is_secret,
                     curve_key_t key)
 {
-    char text[FILE_MAX_];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int rc = fd < 0 ? -errno : check_mode(fd, is_secret);
+    buf_t text;
 
+    buf_init(&text, FILE_MAX_);
+    int rc = key_file_read(path, is_secret, &text);
     if (rc == 0) {
-        ssize_t len = read(fd, text, sizeof text);
-        rc = len < 0 ? -errno : curve_find(text, (size_t)len, name, key);
-        explicit_bzero(text, sizeof text);
+        rc = curve_find((const char *)text.data, text.len, name, key);
     }
-    if (fd >= 0) {
-        close(fd);
-    }
+    key_file_forget(&text);
     return rc;
 }
 
@@ -145,14 +129,7 @@ int curve_read_secret(const char *file, curve_key_t key)
 
 const char *curve_failure(int rc)
 {
-    switch (rc) {
-    case -EINVAL:
-        return "there is no such key in it";
-    case -EPERM:
-        return "others may read it: chmod o= it";
-    default:
-        return strerror(-rc);
-    }
+    return rc == -EINVAL ? "there is no such key in it" : key_file_failure(rc);
 }
 
 int curve_read_peer(curve_peer_t *self, const char *secret_file,
