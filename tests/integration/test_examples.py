@@ -306,6 +306,17 @@ def test_chat_answers_nonsense_with_an_error_frame(hoist, chat):
         assert hears(ada)["message"] == "Message too long"
 
 
+def test_chat_bears_a_message_that_is_no_object():
+    for language in Chat.LANGUAGES:
+        with Hoist("--route-selection-expression=$request.body[0]") as hoist, \
+                Chat(hoist, language):
+            ada = enter(hoist, "Ada")
+            ada.send('["say"]')
+            assert hears(ada)["message"] == "Bad Request", language
+            ada.send('["who"]')
+            assert hears(ada)["names"] == ["Ada"], language
+
+
 @in_each_language
 def test_chat_says_what_it_understands(hoist, chat):
     with chat():

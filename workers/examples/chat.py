@@ -97,7 +97,7 @@ def say(name, room, body, **_):
     try:
         text = json.loads(body)["text"]
         length = len(text.encode())
-    except (ValueError, RecursionError, LookupError, AttributeError):
+    except (ValueError, TypeError, RecursionError, LookupError, AttributeError):
         raise Refused(400)  # whatever JSON may hold besides a text
     if not 1 <= length <= TEXT_BYTES:
         raise Refused(413 if length else 400)
