@@ -346,8 +346,8 @@ int hoist_main(hoist_app *app, int argc, char **argv);
 
 hoist_event hoist_event_of(const hoist_ctx *ctx);
 
-/* The route key, as the broker sent it; "$default" handlers see the key that
- * had no handler of its own. */
+/* The route key that matched: one of those registered, so "$default" where no
+ * other did. */
 hoist_text hoist_route(const hoist_ctx *ctx);
 
 /* What the client sent with a MESSAGE; none for other events. */

@@ -115,14 +115,17 @@ static bool has_line(const loop_t *self, size_t slot)
     return false;
 }
 
-static void open_new(loop_t *self, int64_t now_ms, int *rc)
+static int open_new(loop_t *self, int64_t now_ms)
 {
-    for (size_t slot = 0; *rc == 0 && slot < BROKERS_MAX; slot++) {
+    int rc = 0;
+
+    for (size_t slot = 0; rc == 0 && slot < BROKERS_MAX; slot++) {
         if (roster_endpoint(&self->roster, slot) != NULL &&
             !has_line(self, slot)) {
-            *rc = open_line(self, slot, now_ms);
+            rc = open_line(self, slot, now_ms);
         }
     }
+    return rc;
 }
 
 static void close_spent(loop_t *self, int64_t now_ms)
@@ -142,10 +145,9 @@ static void close_spent(loop_t *self, int64_t now_ms)
 static int follow_roster(loop_t *self, int64_t now_ms)
 {
     const settings_t *settings = &self->app->settings;
-    int rc = 0;
 
     close_spent(self, now_ms);
-    open_new(self, now_ms, &rc);
+    int rc = open_new(self, now_ms);
     for (size_t i = 0; i < self->count; i++) {
         link_set_window(&self->lines[i]->link,
                         share(settings->window, self->count),
