@@ -188,6 +188,7 @@ static void note_event(core_t *core, request_t *request,
     if (given->event == EVENT_DISCONNECT) {
         conn->state = CONN_CLOSING;
         conn->farewell = request;
+        dispatch_leave(core, conn);
     } else if (given->event == EVENT_PRESENCE) {
         core->stats.presences++;
         conn->presence = request;

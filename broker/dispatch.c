@@ -465,8 +465,8 @@ static int queue_own(core_t *core, conn_t *conn, event_t event,
     return 0;
 }
 
-/* It is in no group any more: nobody else is left to say so. */
-static void queue_presence(core_t *core, conn_t *conn)
+/* Nobody else is left to say that it is in no group any more. */
+void dispatch_leave(core_t *core, conn_t *conn)
 {
     buf_reset(&core->scratch, CONTEXT_MAX);
     int rc = watch_put_end(core, conn);
@@ -514,7 +514,7 @@ void dispatch_end(core_t *core, conn_t *conn, uint64_t code, const char *reason)
         forget_connect(core, conn);
     } else if (conn->state == CONN_OPEN) {
         conn->state = CONN_CLOSING;
-        queue_presence(core, conn);
+        dispatch_leave(core, conn);
         queue_disconnect(core, conn, code, reason);
     }
     conn->is_busy = was_busy;

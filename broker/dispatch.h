@@ -30,6 +30,10 @@ int dispatch_letter(core_t *core, const letter_t *letter);
 void dispatch_end(core_t *core, conn_t *conn, uint64_t code,
                   const char *reason);
 
+/* The connection's gateway says that it has ended: what handlers know of its
+ * groups, and the gateway no longer, is over first. */
+void dispatch_leave(core_t *core, conn_t *conn);
+
 /*
  * Another broker has the connection now: unlist it without a word to workers.
  * What waits here is over; what a worker holds is left to it.

@@ -264,7 +264,7 @@ void outcome_left(core_t *core, request_t *request)
 /* 200, whatever the handler said of it: it was told; or 503: it was not. */
 static void present(core_t *core, request_t *request, uint64_t status)
 {
-    bool is_lost = status == 503 && !request->conn->is_listed;
+    bool is_lost = status == 503 && request->conn->state == CONN_CLOSING;
 
     core->stats.presences_lost += is_lost; /* no gateway says it again */
     if (status == 503 && !is_lost && request->held != NULL) {

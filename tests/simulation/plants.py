@@ -354,7 +354,7 @@ PLANTS = [
           "a connection ends, and its groups were never left",
           "presence is told"),
     Plant("presence-lost", "broker/dispatch.c",
-          "queue_presence(core, conn);\n        queue_disconnect",
+          "dispatch_leave(core, conn);\n        queue_disconnect",
           "queue_disconnect",
           "whom a lost gateway had never leaves its groups",
           "presence is told"),

@@ -335,6 +335,61 @@ static void who_was_in_no_group_has_left_none(void **state)
     assert_int_equal(core_stats(broker.core)->presences_made, 0);
 }
 
+/* A gateway takes nothing for told when nobody has watched for a while. */
+static void who_ends_without_a_word_of_it_has_left_first(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "$presence $disconnect", 8);
+    (void)state;
+
+    forgets(gateway);
+    client_t *client = a_known_client(gateway, worker);
+    uint64_t id = client_leaves(client);
+    uint64_t left = is_told(worker, "", "den attic");
+    uint64_t end = takes_event(worker, EVENT_DISCONNECT);
+    answers(worker, left, 200, NULL);
+    answers(worker, end, 200, NULL);
+    gets_reply(gateway, id, 200);
+    gets_nothing(gateway);
+    assert_int_equal(core_stats(broker.core)->presences_made, 1);
+    assert_int_equal(core_stats(broker.core)->presences_lost, 0);
+    assert_int_equal(core_stats(broker.core)->requests, 0);
+}
+
+static void what_another_worker_hears_then_is_left_too(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *worker = a_worker("w", "$presence $disconnect", 8);
+    (void)state;
+
+    client_changes(client, "den", "");
+    is_told(worker, "den", "");
+    client_leaves(client);
+    node_t *other = a_worker("o", "$presence $disconnect", 8);
+    dies(worker);
+    answers(other, is_told(other, "den", ""), 200, NULL);
+    answers(other, is_told(other, "", "den"), 200, NULL);
+    answers(other, takes_event(other, EVENT_DISCONNECT), 200, NULL);
+    gets_nothing(other);
+}
+
+static void who_ends_while_nobody_watches_is_counted(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "$presence", 8);
+    (void)state;
+
+    forgets(gateway);
+    client_t *client = a_known_client(gateway, worker);
+    dies(worker);
+    grace_passes(gateway);
+    is_watched(gateway, false);
+    gets_reply(gateway, client_leaves(client), 200);
+    assert_int_equal(core_stats(broker.core)->presences_made, 0);
+    assert_int_equal(core_stats(broker.core)->presences_lost, 1);
+}
+
 /* A SYNC line with groups. */
 static void lists(client_t *client, const char *groups)
 {
@@ -481,6 +536,9 @@ int main(void)
         TEST(a_change_of_nobody_is_500),
         TEST(who_was_at_a_lost_gateway_has_left_before_it_ends),
         TEST(who_was_in_no_group_has_left_none),
+        TEST(who_ends_without_a_word_of_it_has_left_first),
+        TEST(what_another_worker_hears_then_is_left_too),
+        TEST(who_ends_while_nobody_watches_is_counted),
         TEST(who_comes_from_another_broker_brings_its_groups),
         TEST(groups_without_end_are_not_kept),
         TEST(what_a_dead_worker_may_know_is_left_although_nobody_came),
