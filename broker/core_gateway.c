@@ -322,6 +322,7 @@ static int sync_one(core_t *core, gateway_t *gateway,
     if (sync->change == SYNC_DROP) {
         if (conn != NULL) {
             core->stats.moved_out++;
+            gateway->has_moved = true;
             dispatch_drop(core, conn);
         }
         return 0;

@@ -123,6 +123,7 @@ struct gateway {
     bool is_catching_up;  /* and that is what the walk is for */
     uint32_t keep_slot;   /* where the keeper's walk over its slots is */
     bool is_leased;       /* its lease was kept at least once */
+    bool has_moved;       /* some of its connections to another broker */
     list_t unleased;      /* CONNECTs whose rows wait for that: request.link */
     uint64_t beat;        /* that it has */
     int64_t lease_due_ms; /* when it is to be kept again */

@@ -155,9 +155,12 @@ static bool is_here(const core_t *core, uint32_t loop)
     return false;
 }
 
+/* Rows of what has moved away may still be ours: whoever was to write them anew
+ * may have died first.  So the lease is left to run out, and who sweeps it
+ * finds them. */
 void sweep_release(core_t *core, const gateway_t *gateway)
 {
-    if (!keeper_makes_wait(core) || !gateway->is_leased) {
+    if (!keeper_makes_wait(core) || !gateway->is_leased || gateway->has_moved) {
         return;
     }
     released_t *released = calloc(1, sizeof *released);

@@ -41,7 +41,8 @@ void sweep_greet(core_t *core, gateway_t *gateway);
 /* A gateway answers whether it has a connection. */
 void sweep_told(core_t *core, const message_result_t *result);
 
-/* The gateway's last connection here is over: so is its lease. */
+/* The gateway's last connection here is over: so is its lease, unless rows of
+ * connections that it moved to another broker may be left. */
 void sweep_release(core_t *core, const gateway_t *gateway);
 
 #endif

@@ -326,6 +326,42 @@ static void the_lease_of_a_gateway_goes_behind_its_last_row(void **state)
     assert_int_equal(leases(), 0);
 }
 
+/* Its gateway and the broker that it moved to have died before that wrote. */
+static void who_moved_and_was_written_by_nobody_since_is_swept(void **state)
+{
+    node_t *gateway = a_gateway(4);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    drops(gateway, client);
+    dies(gateway);
+    time_passes(1000);
+    assert_int_equal(leases(), 1);
+    gets_nothing(worker);
+    time_passes(2 * LEASE_MS);
+    answers(worker, takes_event(worker, EVENT_DISCONNECT), 200, NULL);
+    time_passes(LEASE_MS);
+    assert_int_equal(rows(), 0);
+    assert_int_equal(leases(), 0);
+}
+
+static void who_moved_and_was_written_since_is_another_brokers(void **state)
+{
+    node_t *gateway = a_gateway(4);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    drops(gateway, client);
+    dies(gateway);
+    left_row(client);
+    time_passes(3 * LEASE_MS);
+    gets_nothing(worker);
+    assert_int_equal(rows(), 1);
+    assert_int_equal(leases(), 0);
+}
+
 /* A KEEP between the claim and its answer must not be taken for the claim. */
 static void a_gateway_that_greets_meanwhile_does_not_spoil_a_claim(void **state)
 {
@@ -376,6 +412,8 @@ int main(void)
         TEST(who_was_lost_with_gateway_and_broker_is_told_of),
         TEST(a_gateway_that_ends_in_order_leaves_no_lease),
         TEST(the_lease_of_a_gateway_goes_behind_its_last_row),
+        TEST(who_moved_and_was_written_by_nobody_since_is_swept),
+        TEST(who_moved_and_was_written_since_is_another_brokers),
         TEST(a_gateway_that_greets_meanwhile_does_not_spoil_a_claim),
         TEST(what_the_store_may_not_tell_is_not_asked_for_ever),
     };
