@@ -18,9 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_MS         100    /* between two looks for silent peers */
-#define ASK_AGAIN_MS    100    /* between two WHOs to one stranger */
-#define LIVENESS_MAX_MS 120000 /* that a worker may ask for */
+#define TICK_MS         CREDIT_MS /* between two looks for silent peers */
+#define ASK_AGAIN_MS    100       /* between two WHOs to one stranger */
+#define LIVENESS_MAX_MS 120000    /* that a worker may ask for */
 #define SCRATCH_MAX     ((size_t)2 << 20) /* a target of TARGETS_MAX ids */
 
 /* --- greeting ------------------------------------------------------------ */
@@ -72,15 +72,19 @@ static int put_gateway_options(const core_t *core, const gateway_t *gateway,
     uint64_t settles_ms = left_ms > 0 ? (uint64_t)left_ms : 0;
     uint64_t window = (uint64_t)options->gateway_window;
     uint64_t window_bytes = (uint64_t)options->gateway_window_bytes;
-    int rc = wire_put_map(out, 6);
+    uint64_t push_window = (uint64_t)options->push_window;
+    uint64_t push_window_bytes = (uint64_t)options->push_window_bytes;
+    int rc = wire_put_map(out, 8);
 
     if (rc == 0 &&
         (rc = wire_put_entry_uint(out, "settles_ms", settles_ms)) == 0 &&
         (rc = wire_put_entry_uint(out, "session", gateway->session)) == 0 &&
         (rc = wire_put_entry_bool(out, "ended", was_ended)) == 0 &&
         (rc = wire_put_entry_bool(out, "presence", core->is_watched)) == 0 &&
-        (rc = wire_put_entry_uint(out, "window", window)) == 0) {
-        rc = wire_put_entry_uint(out, "window_bytes", window_bytes);
+        (rc = wire_put_entry_uint(out, "window", window)) == 0 &&
+        (rc = wire_put_entry_uint(out, "window_bytes", window_bytes)) == 0 &&
+        (rc = wire_put_entry_uint(out, "push_window", push_window)) == 0) {
+        rc = wire_put_entry_uint(out, "push_window_bytes", push_window_bytes);
     }
     return rc;
 }
@@ -438,6 +442,7 @@ static void tick(core_t *core)
     keeper_turn(core);
     sweep_turn(core);
     live_turn(core);
+    pushes_tick(core);
     list_foreach(link, &core->peers) {
         peer_t *peer = list_entry(link, peer_t, linked);
         if (core->now_ms - peer->last_heard_ms > peer->liveness_ms) {
@@ -450,7 +455,9 @@ static void tick(core_t *core)
 static void flush_all(core_t *core)
 {
     list_foreach_safe(link, &core->dirty) {
-        peer_flush(core, list_entry(link, peer_t, dirty));
+        peer_t *peer = list_entry(link, peer_t, dirty);
+        pushes_settle(core, peer);
+        peer_flush(core, peer);
     }
 }
 
@@ -460,12 +467,10 @@ void core_end(core_t *core)
     tick(core);
     sweep_step(core);
     watch_step(core);
-    pushes_settle(core);
     flush_all(core);
     /* What the end of an unreachable peer makes leaves in the same turn. */
     while (!list_is_empty(&core->doomed)) {
         reap_doomed(core);
-        pushes_settle(core);
         flush_all(core);
     }
 }

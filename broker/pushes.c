@@ -10,11 +10,26 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* --- credit -------------------------------------------------------------- */
+/* --- credit ----------------------------------------------------------------
+ * A frame of its own, with all the threads that it wakes, costs more than what
+ * it says is worth while a worker has most of its window: credit goes with the
+ * next frame to the worker, or when it is a share of the window, or at the next
+ * tick.
+ */
+
+static bool is_due(const core_t *core, const worker_t *worker)
+{
+    const broker_options_t *options = &core->options;
+
+    return worker->credit_pushes * CREDIT_SHARE >=
+               (uint64_t)options->push_window ||
+           worker->credit_bytes * CREDIT_SHARE >=
+               (uint64_t)options->push_window_bytes;
+}
 
 /*
  * One push has been taken by all its gateways, or by none.  It stays in the
- * window until the worker is told, at the end of the turn: so the window also
+ * window until the worker is told, at the end of a turn: so the window also
  * bounds the work that one turn does for pushes to nobody.
  */
 static void give_credit(core_t *core, worker_t *worker, uint64_t bytes)
@@ -24,21 +39,31 @@ static void give_credit(core_t *core, worker_t *worker, uint64_t bytes)
     if (list_is_empty(&worker->credited)) {
         list_append(&core->credited, &worker->credited);
     }
+    if (is_due(core, worker)) {
+        (void)peer_out(core, worker->peer);
+    }
 }
 
-void pushes_settle(core_t *core)
+void pushes_settle(core_t *core, peer_t *peer)
 {
-    list_t *link;
+    worker_t *worker = peer->worker;
 
-    while ((link = list_take(&core->credited)) != NULL) {
-        worker_t *worker = list_entry(link, worker_t, credited);
-        message_credit_t credit = {worker->credit_pushes, worker->credit_bytes};
-        worker->pushes -= credit.messages;
-        worker->push_bytes -= credit.bytes;
-        worker->credit_pushes = 0;
-        worker->credit_bytes = 0;
-        peer_sent(core, worker->peer,
-                  message_put_credit(peer_out(core, worker->peer), &credit));
+    if (worker == NULL || worker->credit_pushes == 0) {
+        return;
+    }
+    message_credit_t credit = {worker->credit_pushes, worker->credit_bytes};
+    worker->pushes -= credit.messages;
+    worker->push_bytes -= credit.bytes;
+    worker->credit_pushes = 0;
+    worker->credit_bytes = 0;
+    list_remove(&worker->credited);
+    peer_sent(core, peer, message_put_credit(&peer->out, &credit));
+}
+
+void pushes_tick(core_t *core)
+{
+    list_foreach(link, &core->credited) {
+        (void)peer_out(core, list_entry(link, worker_t, credited)->peer);
     }
 }
 

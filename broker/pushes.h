@@ -28,8 +28,12 @@ void pushes_taken(core_t *core, gateway_t *gateway, uint64_t count);
 /* A connection was gone: tell the worker that `from` stands for. */
 void pushes_gone(core_t *core, const message_gone_t *gone);
 
-/* End of turn: give credit back. */
-void pushes_settle(core_t *core);
+/* Something is about to be sent to the peer: with it, the credit that it is
+ * due. */
+void pushes_settle(core_t *core, peer_t *peer);
+
+/* Now and then: no credit is due for longer than from one to the next. */
+void pushes_tick(core_t *core);
 
 void pushes_fini(core_t *core);
 

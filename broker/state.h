@@ -79,7 +79,7 @@ struct worker {
     uint64_t held, held_bytes;
 
     uint64_t pushes, push_bytes;          /* on their way */
-    uint64_t credit_pushes, credit_bytes; /* to be given back this turn */
+    uint64_t credit_pushes, credit_bytes; /* to be given back */
     list_t credited; /* among those with such credit, or alone */
 };
 

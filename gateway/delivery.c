@@ -21,7 +21,7 @@ static void give_credit(link_t *link, uint64_t bytes)
     job_t *job = link->pushes.last;
 
     if (job == NULL) {
-        link_credit(link, bytes);
+        link_credit(link, 1, bytes);
     } else {
         job->credit_messages++;
         job->credit_bytes += bytes;
@@ -54,9 +54,7 @@ static void on_done(void *user, const job_t *job)
         give_credit(link, payload);
         return;
     }
-    link_credit(link, payload);
-    link->credit_messages += job->credit_messages;
-    link->credit_bytes += job->credit_bytes;
+    link_credit(link, 1 + job->credit_messages, payload + job->credit_bytes);
 }
 
 static int on_deliver(void *user, member_t *member, const job_t *job)

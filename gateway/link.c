@@ -178,6 +178,9 @@ link_welcome_t link_welcome(link_t *self, int64_t now_ms,
     }
     self->window = wire_map_uint(welcome->options, "window", 1);
     self->window_bytes = wire_map_uint(welcome->options, "window_bytes", 1);
+    self->push_window = wire_map_uint(welcome->options, "push_window", 0);
+    self->push_window_bytes =
+        wire_map_uint(welcome->options, "push_window_bytes", 0);
     return meaning;
 }
 
@@ -379,10 +382,34 @@ void link_release_abandoned(link_t *self)
 
 /* --- end of turn ------------------------------------------------------- */
 
-void link_credit(link_t *self, uint64_t bytes)
+void link_credit(link_t *self, uint64_t messages, uint64_t bytes)
 {
-    self->credit_messages++;
+    self->credit_messages += messages;
     self->credit_bytes += bytes;
+}
+
+/* It is worth a frame of its own when a worker may lack it, be all of it that
+ * worker's, or when it has waited. */
+static bool is_due(const link_t *self, int64_t now_ms)
+{
+    return self->out.len > 0 ||
+           self->credit_messages * CREDIT_SHARE >= self->push_window ||
+           self->credit_bytes * CREDIT_SHARE >= self->push_window_bytes ||
+           now_ms - self->credit_since_ms >= CREDIT_MS;
+}
+
+static void give_credit(link_t *self, int64_t now_ms)
+{
+    message_credit_t credit = {self->credit_messages, self->credit_bytes};
+
+    if (credit.messages == 0) {
+        self->credit_since_ms = now_ms;
+    } else if (is_due(self, now_ms) &&
+               message_put_credit(&self->out, &credit) == 0) {
+        self->credit_messages = 0;
+        self->credit_bytes = 0;
+        self->credit_since_ms = now_ms;
+    } /* without memory the next turn finds it still due */
 }
 
 void link_settle(link_t *self, int64_t now_ms)
@@ -390,14 +417,7 @@ void link_settle(link_t *self, int64_t now_ms)
     if (!link_stands(self)) {
         return;
     }
-    if (self->credit_messages > 0) {
-        message_credit_t credit = {self->credit_messages, self->credit_bytes};
-        if (message_put_credit(&self->out, &credit) < 0) {
-            return; /* the next turn finds it still due */
-        }
-        self->credit_messages = 0;
-        self->credit_bytes = 0;
-    }
+    give_credit(self, now_ms);
     if (self->out.len == 0 &&
         now_ms - self->last_sent_ms >= self->heartbeat_ms) {
         put_ping(self);

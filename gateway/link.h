@@ -98,7 +98,9 @@ typedef struct {
     uint32_t free_head;       /* index + 1, 0: none */
 
     sender_t pushes;                        /* to many, that are under way */
-    uint64_t credit_messages, credit_bytes; /* pushes taken this turn */
+    uint64_t credit_messages, credit_bytes; /* of pushes taken, not yet given */
+    int64_t credit_since_ms;                /* when the first of them was */
+    uint64_t push_window, push_window_bytes; /* of each worker; 0: not known */
 } link_t;
 
 #define LINK_REQUESTS_MAX (1u << 20) /* entries; the number has 20 bits */
@@ -191,8 +193,9 @@ int link_abandon_next(link_t *self, uint32_t *from, uint64_t *id,
 /* The broker will answer none of those that were abandoned. */
 void link_release_abandoned(link_t *self);
 
-/* Count a PUSH as taken; the CREDIT goes out with link_settle. */
-void link_credit(link_t *self, uint64_t bytes);
+/* Count PUSHes as taken; the CREDIT goes out with link_settle, in this turn or
+ * a later one. */
+void link_credit(link_t *self, uint64_t messages, uint64_t bytes);
 
 /* End of turn: append the CREDIT due and, when idle too long, a PING. */
 void link_settle(link_t *self, int64_t now_ms);

@@ -664,6 +664,12 @@ void gives_credit(node_t *gateway, uint64_t messages)
     says(gateway, &message);
 }
 
+message_credit_t gets_credit(node_t *worker)
+{
+    time_passes(CREDIT_MS);
+    return gets(worker, KIND_CREDIT).credit;
+}
+
 static void say_sync(node_t *gateway, client_t *const *list, size_t count,
                      bool more, sync_change_t change)
 {

@@ -190,6 +190,9 @@ void pushes(node_t *worker, const char *conn, const char *text);
 void closes(node_t *worker, const char *conn, uint64_t code);
 void gives_credit(node_t *gateway, uint64_t messages);
 
+/* The worker's credit comes now, or when it has been kept back. */
+message_credit_t gets_credit(node_t *worker);
+
 /* An open connection's line in a SYNC, and the SYNC. */
 void syncs(node_t *gateway, client_t *const *list, size_t count, bool more);
 

@@ -440,7 +440,11 @@ void broker_welcomes(void)
     buf_t options;
 
     buf_init(&options, 256);
-    must(wire_put_map(&options, 6) == 0);
+    must(wire_put_map(&options, 8) == 0);
+    must(wire_put_entry_uint(&options, "push_window", gateway.push_window) ==
+         0);
+    must(wire_put_entry_uint(&options, "push_window_bytes",
+                             gateway.push_window_bytes) == 0);
     must(wire_put_text(&options, "presence") == 0);
     must(wire_put_bool(&options, gateway.is_watching) == 0);
     must(wire_put_text(&options, "settles_ms") == 0);

@@ -71,6 +71,8 @@ typedef struct {
     uint64_t broker_session;
     uint64_t settles_ms;           /* of its next WELCOME */
     uint64_t window, window_bytes; /* that it grants in a WELCOME */
+    uint64_t push_window,
+        push_window_bytes; /* of its workers; 0: it says none */
     bool broker_ended; /* what its next WELCOME says about the former session */
     bool is_watching;  /* the broker's WELCOME says that $presence is served */
     bool broker_is_silent; /* sends nothing of its own accord */

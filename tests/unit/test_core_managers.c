@@ -26,7 +26,7 @@ static void it_pushes_and_learns_what_became_of_it(void **state)
     pushes(manager, client->id, "news");
     assert_true(is_text(gets(gateway, KIND_PUSH).push.body.bytes, "news"));
     gives_credit(gateway, 1);
-    assert_int_equal(gets(manager, KIND_CREDIT).credit.messages, 1);
+    assert_int_equal(gets_credit(manager).messages, 1);
     pushes(manager, "AAAAAAAAAAAAAAAA", "news");
     gets(manager, KIND_GONE);
     gets(manager, KIND_CREDIT);

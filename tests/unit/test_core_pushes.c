@@ -60,12 +60,66 @@ static void the_credit_comes_back_when_the_gateway_took_it(void **state)
 
     pushes(worker, client->id, "news");
     gives_credit(gateway, 1);
-    message_t credit = gets(worker, KIND_CREDIT);
-    assert_int_equal(credit.credit.messages, 1);
-    assert_int_equal(credit.credit.bytes,
-                     29 + strlen("news")); /* the target, too */
+    message_credit_t credit = gets_credit(worker);
+    assert_int_equal(credit.messages, 1);
+    assert_int_equal(credit.bytes, 29 + strlen("news")); /* the target, too */
     gives_credit(gateway, 1000000);
     gets_nothing(worker);
+}
+
+static void credit_is_kept_back_while_there_is_much(void **state)
+{
+    (void)state;
+    broker.options.push_window = 8;
+    broker_restarts();
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+
+    for (int i = 0; i < 3; i++) {
+        pushes(worker, client->id, "news");
+    }
+    gives_credit(gateway, 1);
+    gets_nothing(worker);
+    gives_credit(gateway, 1);
+    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 2);
+    gives_credit(gateway, 1);
+    gets_nothing(worker);
+    time_passes(CREDIT_MS);
+    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 1);
+}
+
+static void so_are_bytes(void **state)
+{
+    (void)state;
+    broker.options.push_window_bytes = 400;
+    broker_restarts();
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+
+    pushes(worker, client->id, "few");
+    pushes(worker, client->id,
+           "These, with their target, are a quarter of the window, or more.");
+    gives_credit(gateway, 1);
+    gets_nothing(worker);
+    gives_credit(gateway, 1);
+    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 2);
+}
+
+static void credit_goes_with_what_is_sent_anyway(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    pushes(worker, client->id, "news");
+    gives_credit(gateway, 1);
+    gets_nothing(worker);
+    client_says(client, "echo", "hello");
+    takes_message(worker, "hello");
+    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 1);
 }
 
 static void a_push_to_nobody_is_answered_and_credited(void **state)
@@ -75,7 +129,7 @@ static void a_push_to_nobody_is_answered_and_credited(void **state)
 
     pushes(worker, "AAAAAAAAAAAAAAAA", "news");
     gets_gone(worker, "AAAAAAAAAAAAAAAA");
-    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 1);
+    assert_int_equal(gets_credit(worker).messages, 1);
     pushes(worker, "?~ no id at all ", "news");
     gets_gone(worker, "?~ no id at all ");
 }
@@ -132,7 +186,7 @@ static void a_push_to_whom_we_do_not_know_goes_to_its_gateway(void **state)
     gets_push(gateway, elsewhere, "news");
     gets_nothing(worker);
     gives_credit(gateway, 1);
-    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 1);
+    assert_int_equal(gets_credit(worker).messages, 1);
 }
 
 static void a_push_to_a_loop_of_nobody_is_answered_with_gone(void **state)
@@ -267,7 +321,7 @@ static void a_lost_gateway_gives_the_credit_back(void **state)
     pushes(worker, client->id, "news");
     gateway->is_silent = true;
     says_bare(gateway, KIND_BYE);
-    assert_int_equal(gets(worker, KIND_CREDIT).credit.messages, 1);
+    assert_int_equal(gets_credit(worker).messages, 1);
 }
 
 static void the_credit_of_a_dead_worker_goes_to_nobody(void **state)
@@ -368,6 +422,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_push_reaches_the_gateway_of_the_connection),
         TEST(the_credit_comes_back_when_the_gateway_took_it),
+        TEST(credit_is_kept_back_while_there_is_much),
+        TEST(so_are_bytes),
+        TEST(credit_goes_with_what_is_sent_anyway),
         TEST(a_push_to_nobody_is_answered_and_credited),
         TEST(an_id_may_be_any_word_of_a_client),
         TEST(a_push_to_a_closed_connection_is_answered_with_gone),

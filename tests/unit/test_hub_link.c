@@ -653,6 +653,56 @@ credit_that_a_greeting_held_up_is_given_to_the_same_broker(void **state)
     assert_int_equal(gets(KIND_CREDIT).credit.messages, 1);
 }
 
+static void credit_is_kept_back_while_workers_have_much(void **state)
+{
+    (void)state;
+    gateway.push_window = 8;
+    gateway.push_window_bytes = 1000;
+    another_broker_welcomes();
+    gets_list(NULL, 0);
+    client_t *client = a_client();
+
+    pushes(client->id, "x");
+    gets_nothing();
+    pushes(client->id, "x");
+    assert_int_equal(gets(KIND_CREDIT).credit.messages, 2);
+    pushes(client->id, "x");
+    time_passes(CREDIT_MS / 2);
+    gets_nothing();
+    time_passes(CREDIT_MS / 2);
+    assert_int_equal(gets(KIND_CREDIT).credit.messages, 1);
+}
+
+static void credit_for_many_bytes_is_not(void **state)
+{
+    (void)state;
+    gateway.push_window = 1000;
+    gateway.push_window_bytes = 8;
+    another_broker_welcomes();
+    gets_list(NULL, 0);
+    client_t *client = a_client();
+
+    pushes(client->id, "x");
+    gets_nothing();
+    pushes(client->id, "y");
+    assert_int_equal(gets(KIND_CREDIT).credit.bytes, 2);
+}
+
+static void credit_goes_with_what_is_said_anyway(void **state)
+{
+    (void)state;
+    gateway.push_window = gateway.push_window_bytes = 1000;
+    another_broker_welcomes();
+    gets_list(NULL, 0);
+    client_t *client = a_client();
+
+    pushes(client->id, "x");
+    gets_nothing();
+    client_says(client, "hello");
+    gets_message("hello");
+    assert_int_equal(gets(KIND_CREDIT).credit.messages, 1);
+}
+
 /* --- what waits to be sent ----------------------------------------------- */
 
 static void what_a_full_socket_does_not_take_goes_later_in_order(void **state)
@@ -841,6 +891,9 @@ int main(void)
         TEST_ALONE(a_list_that_did_not_arrive_is_sent_again),
         TEST(credit_is_not_given_to_a_broker_that_did_not_push),
         TEST(credit_that_a_greeting_held_up_is_given_to_the_same_broker),
+        TEST(credit_is_kept_back_while_workers_have_much),
+        TEST(credit_for_many_bytes_is_not),
+        TEST(credit_goes_with_what_is_said_anyway),
         TEST(what_a_full_socket_does_not_take_goes_later_in_order),
         TEST(at_the_end_every_client_is_told_so),
         TEST(who_waits_for_too_long_is_closed_while_there_is_time),

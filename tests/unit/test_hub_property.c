@@ -941,6 +941,8 @@ static void choose_limits(uint64_t seed)
     gateway.random = seed;
     gateway.window = between(1, 12);
     gateway.window_bytes = chance(4) ? 1 : 1 << 20;
+    gateway.push_window = between(0, 20);
+    gateway.push_window_bytes = 1 << 20;
     options->conn_window = limit((int64_t)between(1, 6));
     options->conn_window_bytes = limit(chance(2) ? 250 : 1 << 20);
     options->max_connections = limit((int64_t)between(5, 40));
