@@ -46,8 +46,8 @@
 #define GROUP_MAX      128
 #define GROUPS_MAX     64     /* of a connection */
 #define INTERESTS_MAX  262144 /* names of a gateway that a broker keeps */
-#define CREDIT_MS      100 /* that a peer keeps CREDIT back, at most, … */
-#define CREDIT_SHARE   4   /* … and less than one of so many of a push window */
+#define CREDIT_MS      100    /* that a peer keeps CREDIT back, at most, … */
+#define CREDIT_SHARE   4 /* … and less than one of so many of a push window */
 #define ERROR_CODE_MAX 64
 #define ERROR_TEXT_MAX 256
 
