@@ -6,6 +6,8 @@
 #   make test       all tests, as continuous integration runs them
 #   make test-compose  docker-compose.yml in all its forms, with a Docker Engine
 #   make bench      the benchmarks, with bare servers beside hoist
+#   make bench-check  do the benchmarks' operations take as many instructions
+#                   as they did?
 #   make soak       MINUTES of real processes under random faults; a report
 #   make simulate   SEEDS (FIRST:LAST, or one with its trace) of the simulation
 #   make fuzz       every fuzz target for FUZZ_SECONDS, one after the other
@@ -20,7 +22,7 @@ FUZZ_SECONDS ?= $(or $(SECONDS),60)
 MINUTES ?= 20
 SEEDS ?= 1:20000
 
-.PHONY: all run test test-compose bench soak simulate fuzz install format clean
+.PHONY: all run test test-compose bench bench-check soak simulate fuzz install format clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/release/build.ninja
@@ -48,6 +50,10 @@ test-compose:
 bench: all
 	@scripts/install-deps.sh bench
 	@/usr/bin/python3 bench/run.py $(BUILD)/release
+
+bench-check: all
+	@scripts/install-deps.sh test
+	@/usr/bin/python3 bench/check.py $(BUILD)/release
 
 soak: all
 	@scripts/install-deps.sh test

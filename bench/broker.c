@@ -1,172 +1,417 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a message costs in the broker's core, without sockets: its REQUEST from
- * a gateway, to a worker, and the REPLY back.  Frames of 64 of them, as under
- * load.
+ * a gateway, to a worker, and the REPLY back, in frames of 64 messages of 64
+ * connections, as under load.  How many connections, routes and workers there
+ * are is to be chosen, since none of them is to matter.
  */
+#include "base/log.h"
 #include "base/xalloc.h"
+#include "bench/allocations.h"
 #include "bench/clocks.h"
 #include "bench/numbers.h"
 #include "broker/core.h"
 #include "proto/message.h"
 #include "store/memory.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS  60  /* the quickest counts: others disturb the rest */
-#define FRAMES  500 /* in a round */
-#define A_FRAME 64  /* messages */
-#define ROUTE   "echo"
-#define BODY    "{\"action\":\"echo\",\"n\":\"00000001\",\"pad\":\"xxxxxxxxxxxx\"}"
+#include <err.h>
+#include <getopt.h>
+#include <malloc.h>
+
+#define ROUNDS     31    /* the median counts */
+#define FRAMES     300   /* in a round */
+#define A_FRAME    64    /* messages */
+#define A_LIST     20000 /* connections in a part of the gateway's list */
+#define KEY_MAX    24
+#define WINDOW     1024
+#define FRAME_ROOM ((size_t)4 << 20)
+#define STEP       UINT64_C(0x9e3779b97f4a7c15) /* coprime to all counts */
+#define BODY       "{\"action\":\"echo\",\"n\":\"00000001\",\"pad\":\"xxxxxxxxxxxx\"}"
 
 typedef struct {
+    uint32_t connections, routes, workers;
+    uint64_t messages; /* to carry and be done; 0: measure */
+} options_t;
+
+/* A worker, as it is played here. */
+typedef struct {
+    char id[KEY_MAX];
+    buf_t in;  /* frames from the broker, behind each other */
+    buf_t out; /* what it says next */
+    bool is_spoken_to;
+} worker_t;
+
+typedef struct {
+    options_t options;
     core_t *core;
     store_options_t store_options;
     store_t *store;
     int64_t now_ms;
+    uint64_t spent_ns; /* in the core, of this round */
     uint64_t next_id;  /* of the gateway's requests */
-    buf_t requests;    /* what the gateway says next */
-    buf_t replies;     /* what the worker does */
-    uint64_t answered; /* REPLYs that came to the gateway */
+    uint64_t draws;    /* of connections and routes */
+    buf_t to_core;     /* what the gateway says next */
+    buf_t from_core;   /* frames to the gateway, behind each other */
+    uint64_t answered; /* REPLYs among them */
+    worker_t *workers; /* owned */
+    uint32_t *spoken;  /* owned: workers that have frames in `in` */
+    uint32_t spoken_count;
 } bench_t;
 
-static const char boot[] = "0123456789abcdef";
-static char conn[CONN_ID_TEXT];
+static const char help[] =
+    "usage: bench_broker [options]\n"
+    "  --connections N  of one gateway (1)\n"
+    "  --routes N       that messages go to in turns (1)\n"
+    "  --workers N      which serve them (1)\n"
+    "  --messages N     carry so many and print nothing: for who counts\n"
+    "                   instructions\n"
+    "Prints a line of JSON: CPU in the core and allocations of a message, and\n"
+    "memory of a connection.\n";
 
-/* --- the two peers ------------------------------------------------------- */
+/* --- options -------------------------------------------------------------- */
 
-static void answer(bench_t *self, const message_request_t *request)
+static void set_option(options_t *self, const char *name, const char *text)
 {
-    message_reply_t reply = {
-        .id = request->id, .status = 200, .body = request->body};
-
-    must(message_put_reply(&self->replies, &reply) == 0);
+    if (strcmp(name, "connections") == 0) {
+        self->connections =
+            (uint32_t)numbers_read(name, text, 1, CONN_ID_SLOT_MAX);
+    } else if (strcmp(name, "routes") == 0) {
+        self->routes = (uint32_t)numbers_read(name, text, 1, 1000000);
+    } else if (strcmp(name, "workers") == 0) {
+        self->workers = (uint32_t)numbers_read(name, text, 1, 65536);
+    } else if (strcmp(name, "messages") == 0) {
+        self->messages = (uint64_t)numbers_read(name, text, 1, 1e12);
+    } else {
+        fputs(help, stdout);
+        exit(0);
+    }
 }
 
+static options_t read_options(int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"connections", 1, NULL, 0}, {"routes", 1, NULL, 0},
+        {"workers", 1, NULL, 0},     {"messages", 1, NULL, 0},
+        {"help", 0, NULL, 0},        {NULL, 0, NULL, 0},
+    };
+    options_t self = {.connections = 1, .routes = 1, .workers = 1};
+    int index, c;
+
+    while ((c = getopt_long(argc, argv, "", names, &index)) == 0) {
+        set_option(&self, names[index].name, optarg);
+    }
+    if (c == '?' || optind < argc) {
+        errx(2, "see bench_broker --help");
+    }
+    return self;
+}
+
+/* --- the peers ------------------------------------------------------------ */
+
+static void put_conn(char text[CONN_ID_TEXT], uint32_t slot)
+{
+    conn_id_t id = {.loop = 1, .slot = slot, .random = slot ^ 3};
+
+    conn_id_format(&id, text);
+}
+
+static wire_bytes_t route_of(char key[KEY_MAX], uint32_t number)
+{
+    snprintf(key, KEY_MAX, "route-%u", number);
+    return wire_bytes(key);
+}
+
+/* A frame of the broker is read later: only its own work is to be timed. */
 static int on_send(void *user, side_t side, const uint8_t *id, size_t id_len,
                    const uint8_t *frame, size_t len)
 {
     bench_t *self = user;
-    wire_cursor_t in = wire_cursor((wire_bytes_t){frame, len});
-    message_t message;
-    (void)side;
-    (void)id;
-    (void)id_len;
+    char text[KEY_MAX] = "";
 
-    while (message_decode(&in, &message) == 1) {
-        if (message.kind == KIND_REQUEST) {
-            answer(self, &message.request);
-        }
-        self->answered += message.kind == KIND_REPLY;
+    if (side == SIDE_GATEWAYS) {
+        must(buf_put(&self->from_core, frame, len) == 0);
+        return 0;
+    }
+    memcpy(text, id, id_len);
+    uint32_t number = (uint32_t)strtoul(text, NULL, 10);
+    worker_t *worker = &self->workers[number];
+    must(buf_put(&worker->in, frame, len) == 0);
+    if (!worker->is_spoken_to) {
+        worker->is_spoken_to = true;
+        self->spoken[self->spoken_count++] = number;
     }
     return 0;
 }
 
 static void turn(bench_t *self, side_t side, const char *id, buf_t *frame)
 {
+    uint64_t start_ns = clocks_thread_ns();
+
     core_begin(self->core, self->now_ms * 1000);
     core_frame(self->core, &(origin_t){side, id, strlen(id), 0}, frame->data,
                frame->len);
-    frame->len = 0;
     core_end(self->core);
+    self->spent_ns += clocks_thread_ns() - start_ns;
+    frame->len = 0;
 }
 
-static void put_event(bench_t *self, event_t event)
+static void worker_answers(worker_t *self)
 {
+    wire_cursor_t in = wire_cursor((wire_bytes_t){self->in.data, self->in.len});
+    message_t message;
+
+    while (message_decode(&in, &message) == 1) {
+        const message_request_t *request = &message.request;
+        message_reply_t reply = {
+            .id = request->id, .status = 200, .body = request->body};
+        if (message.kind == KIND_REQUEST) {
+            must(message_put_reply(&self->out, &reply) == 0);
+        }
+    }
+    self->in.len = 0;
+    self->is_spoken_to = false;
+}
+
+static void gateway_reads(bench_t *self)
+{
+    wire_cursor_t in =
+        wire_cursor((wire_bytes_t){self->from_core.data, self->from_core.len});
+    message_t message;
+
+    while (message_decode(&in, &message) == 1) {
+        self->answered += message.kind == KIND_REPLY;
+    }
+    self->from_core.len = 0;
+}
+
+static void put_message(bench_t *self)
+{
+    char conn[CONN_ID_TEXT], key[KEY_MAX];
+    uint64_t draw = ++self->draws * STEP >> 16;
+
+    put_conn(conn, (uint32_t)(draw % self->options.connections));
     message_request_t request = {
         .id = ++self->next_id,
-        .event = event,
+        .event = EVENT_MESSAGE,
         .conn = {(const uint8_t *)conn, sizeof conn},
-        .route = wire_bytes(event == EVENT_CONNECT ? "$connect" : ROUTE),
+        .route = route_of(key, (uint32_t)(draw % self->options.routes)),
+        .body = {BODY_TEXT, wire_bytes(BODY)},
         .deadline_ms = 29000,
     };
-
-    if (event == EVENT_MESSAGE) {
-        request.body = (body_t){BODY_TEXT, wire_bytes(BODY)};
-    }
-    must(message_put_request(&self->requests, &request) == 0);
+    must(message_put_request(&self->to_core, &request) == 0);
 }
 
-/* --- measuring ----------------------------------------------------------- */
-
+/* A frame of messages, and all their answers. */
 static void exchange(bench_t *self)
 {
+    uint64_t before = self->answered;
+
     for (int i = 0; i < A_FRAME; i++) {
-        put_event(self, EVENT_MESSAGE);
+        put_message(self);
     }
-    turn(self, SIDE_GATEWAYS, "g", &self->requests);
-    turn(self, SIDE_WORKERS, "w", &self->replies);
+    turn(self, SIDE_GATEWAYS, "g", &self->to_core);
+    while (self->spoken_count > 0) {
+        worker_t *worker = &self->workers[self->spoken[--self->spoken_count]];
+        worker_answers(worker);
+        turn(self, SIDE_WORKERS, worker->id, &worker->out);
+    }
+    gateway_reads(self);
+    must(self->answered - before == A_FRAME);
 }
 
-static void greet(bench_t *self)
+/* --- greeting ------------------------------------------------------------- */
+
+static void gateway_greets(bench_t *self)
 {
     static const uint8_t loop_1[] = {0x81, 0xa4, 'l', 'o', 'o', 'p', 1};
-    static const uint8_t routes[] = {0x91, 0xa4, 'e', 'c', 'h', 'o'};
-    static const uint8_t empty[] = {0x90};
     message_hello_t hello = {.version = 1,
                              .role = wire_bytes("gateway"),
                              .boot = wire_bytes("g"),
                              .options = {loop_1, sizeof loop_1}};
-    message_sync_t list = {.connections = {empty, sizeof empty}};
-    message_ready_t ready = {.routes = {routes, sizeof routes},
-                             .window = 1024,
-                             .window_bytes = 1 << 20};
-    conn_id_t id = {.loop = 1, .slot = 0, .random = 3};
 
-    conn_id_format(&id, conn);
-    must(message_put_hello(&self->requests, &hello) == 0);
-    must(message_put_sync(&self->requests, &list) == 0);
-    put_event(self, EVENT_CONNECT);
-    turn(self, SIDE_GATEWAYS, "g", &self->requests);
-    hello = (message_hello_t){
-        .version = 1, .role = wire_bytes("worker"), .boot = wire_bytes("w")};
-    must(message_put_hello(&self->replies, &hello) == 0);
-    must(message_put_ready(&self->replies, &ready) == 0);
-    turn(self, SIDE_WORKERS, "w", &self->replies);
-    for (int i = 0; i < 64; i++) { /* slow start */
+    must(message_put_hello(&self->to_core, &hello) == 0);
+    turn(self, SIDE_GATEWAYS, "g", &self->to_core);
+}
+
+/* Lines of connections, each with the context of one that said little. */
+static void put_lines(buf_t *list, uint32_t from, uint32_t count)
+{
+    static const uint8_t context[] = {0x81, 0xa2, 'i', 'p', 0xa9, '1', '2',
+                                      '7',  '.',  '0', '.', '0',  '.', '1'};
+    char conn[CONN_ID_TEXT];
+
+    must(wire_put_array(list, count) == 0);
+    for (uint32_t slot = from; slot < from + count; slot++) {
+        put_conn(conn, slot);
+        must(wire_put_array(list, 2) == 0 &&
+             wire_put_str(list, (wire_bytes_t){(const uint8_t *)conn,
+                                               sizeof conn}) == 0 &&
+             wire_put_raw(list, (wire_bytes_t){context, sizeof context}) == 0);
+    }
+}
+
+static void gateway_lists(bench_t *self)
+{
+    uint32_t all = self->options.connections;
+    buf_t list;
+
+    buf_init(&list, FRAME_ROOM);
+    for (uint32_t from = 0; from < all; from += A_LIST) {
+        uint32_t count = all - from < A_LIST ? all - from : A_LIST;
+        put_lines(&list, from, count);
+        message_sync_t sync = {.connections = {list.data, list.len},
+                               .more = from + count < all};
+        must(message_put_sync(&self->to_core, &sync) == 0);
+        turn(self, SIDE_GATEWAYS, "g", &self->to_core);
+        list.len = 0;
+    }
+    buf_fini(&list);
+}
+
+/* Each route has a worker, and each worker a route. */
+static void worker_greets(bench_t *self, uint32_t number)
+{
+    const options_t *options = &self->options;
+    worker_t *worker = &self->workers[number];
+    uint32_t step = options->workers, count = 1;
+    uint32_t first = number % options->routes;
+    char key[KEY_MAX];
+    buf_t routes;
+
+    if (options->routes > step) {
+        count = (options->routes - number + step - 1) / step;
+    }
+    buf_init(&routes, FRAME_ROOM);
+    must(wire_put_array(&routes, count) == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        must(wire_put_str(&routes, route_of(key, first + i * step)) == 0);
+    }
+    snprintf(worker->id, sizeof worker->id, "%u", number);
+    message_hello_t hello = {.version = 1,
+                             .role = wire_bytes("worker"),
+                             .boot = wire_bytes(worker->id)};
+    message_ready_t ready = {.routes = {routes.data, routes.len},
+                             .window = WINDOW,
+                             .window_bytes = 1 << 20};
+    must(message_put_hello(&worker->out, &hello) == 0);
+    must(message_put_ready(&worker->out, &ready) == 0);
+    turn(self, SIDE_WORKERS, worker->id, &worker->out);
+    buf_fini(&routes);
+}
+
+static void start_workers(bench_t *self)
+{
+    uint32_t count = self->options.workers;
+
+    self->workers = xcalloc(count, sizeof *self->workers);
+    self->spoken = xcalloc(count, sizeof *self->spoken);
+    for (uint32_t i = 0; i < count; i++) {
+        buf_init(&self->workers[i].in, FRAME_ROOM);
+        buf_init(&self->workers[i].out, FRAME_ROOM);
+        worker_greets(self, i);
+    }
+    for (uint32_t i = 0; i < count; i++) { /* they have heard WELCOME */
+        worker_answers(&self->workers[i]);
+        self->workers[i].out.len = 0;
+    }
+    self->spoken_count = 0;
+}
+
+/* --- measuring ------------------------------------------------------------ */
+
+/* Bytes of the heap that are in use. */
+static double in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return (double)(info.uordblks + info.hblkhd);
+}
+
+static void start(bench_t *self)
+{
+    static const core_ops_t ops = {.send = on_send};
+    broker_options_t options;
+
+    broker_options_init(&options);
+    options.max_workers = self->options.workers;
+    store_options_init(&self->store_options);
+    self->store = store_memory_new(&self->store_options);
+    self->core = core_new(&options, "0123456789abcdef", &ops, self, self->store,
+                          self->now_ms);
+    buf_init(&self->to_core, FRAME_ROOM);
+    buf_init(&self->from_core, FRAME_ROOM);
+    start_workers(self);
+    gateway_greets(self);
+}
+
+static void stop(bench_t *self)
+{
+    core_destroy(&self->core);
+    store_destroy(&self->store);
+    for (uint32_t i = 0; i < self->options.workers; i++) {
+        buf_fini(&self->workers[i].in);
+        buf_fini(&self->workers[i].out);
+    }
+    buf_fini(&self->to_core);
+    buf_fini(&self->from_core);
+    free(self->workers);
+    free(self->spoken);
+}
+
+/* Windows are open, and buffers as large as they will be. */
+static void warm_up(bench_t *self)
+{
+    for (int i = 0; i < FRAMES; i++) {
         exchange(self);
     }
 }
 
-static double measure(bench_t *self)
+static void measure(bench_t *self, double connection)
 {
-    double took[ROUNDS];
+    const options_t *options = &self->options;
+    double took[ROUNDS], messages = (double)FRAMES * A_FRAME;
 
+    allocations_t before = allocations_so_far();
     for (int round = 0; round < ROUNDS; round++) {
-        uint64_t before = self->answered;
-        uint64_t start_ns = clocks_thread_ns();
+        self->spent_ns = 0;
         for (int i = 0; i < FRAMES; i++) {
             exchange(self);
         }
-        took[round] = (double)(clocks_thread_ns() - start_ns) /
-                      ((double)FRAMES * A_FRAME);
-        must(self->answered - before == (uint64_t)FRAMES * A_FRAME);
+        took[round] = (double)self->spent_ns / messages;
     }
+    allocations_t after = allocations_so_far();
     numbers_sort(took, ROUNDS);
-    return took[0];
+    printf("{\"connections\":%u,\"routes\":%u,\"workers\":%u,\"ns\":%.1f,"
+           "\"allocations\":%.4f,\"connection_bytes\":%.0f}\n",
+           options->connections, options->routes, options->workers,
+           took[ROUNDS / 2],
+           (double)(after.calls - before.calls) / (messages * ROUNDS),
+           connection);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static const core_ops_t ops = {.send = on_send};
-    bench_t self = {.now_ms = 1000000};
-    broker_options_t options;
+    bench_t self = {.now_ms = 1000000, .options = read_options(argc, argv)};
 
-    broker_options_init(&options);
-    store_options_init(&self.store_options);
-    self.store = store_memory_new(&self.store_options);
-    buf_init(&self.requests, 1 << 20);
-    buf_init(&self.replies, 1 << 20);
-    self.core = core_new(&options, boot, &ops, &self, self.store, self.now_ms);
-    greet(&self);
-    printf("{\"key\":\"broker\",\"name\":\"a message and its reply in the "
-           "broker, and at its peers\",\"ns\":%.1f}\n",
-           measure(&self));
-    core_destroy(&self.core);
-    store_destroy(&self.store);
-    buf_fini(&self.requests);
-    buf_fini(&self.replies);
+    log_set_level(LEVEL_ERROR);
+
+    start(&self);
+    double before = in_use();
+    gateway_lists(&self);
+    double connection = (in_use() - before) / self.options.connections;
+    if (self.options.messages > 0) {
+        for (uint64_t i = 0; i < self.options.messages; i += A_FRAME) {
+            exchange(&self);
+        }
+    } else {
+        warm_up(&self);
+        measure(&self, connection);
+    }
+    stop(&self);
     return 0;
 }

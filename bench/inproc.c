@@ -2,10 +2,11 @@
  *
  * What an event costs inside a process, without sockets: the rows of the
  * table that the project was created from, each with time, bytes and
- * allocations an operation, counted by wrapping the allocator.
+ * allocations an operation.
  */
 #include "base/buf.h"
 #include "base/xalloc.h"
+#include "bench/allocations.h"
 #include "bench/clocks.h"
 #include "bench/numbers.h"
 #include "proto/message.h"
@@ -18,49 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <err.h>
+
 #define ROUNDS   15     /* the median counts */
 #define OPS      200000 /* in a round */
 #define WARM_OPS 20000
 #define OUT_KEEP (1 << 20) /* bytes of the reply buffer that stay allocated */
-
-/* --- the allocator, counted ---------------------------------------------- */
-
-/* The names are the linker's (ld, --wrap).
- * NOLINTBEGIN(bugprone-reserved-identifier) */
-
-static struct {
-    uint64_t calls, bytes;
-} allocated;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    allocated.calls++;
-    allocated.bytes += size;
-    return __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    allocated.calls++;
-    allocated.bytes += count * size;
-    return __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    allocated.calls++;
-    allocated.bytes += size;
-    return __real_realloc(old, size);
-}
-
-/* NOLINTEND(bugprone-reserved-identifier) */
 
 /* --- what is measured ---------------------------------------------------- */
 
@@ -269,6 +233,8 @@ static const row_t rows[] = {
      false},
 };
 
+#define ROWS (sizeof rows / sizeof rows[0])
+
 typedef struct {
     double ns, bytes, allocations; /* an operation */
 } cost_t;
@@ -282,7 +248,7 @@ static cost_t measure(const row_t *row)
     for (int i = 0; i < WARM_OPS; i++) {
         row->run(&worker);
     }
-    allocated.calls = allocated.bytes = 0;
+    allocations_t before = allocations_so_far();
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t start_ns = clocks_thread_ns();
         for (int i = 0; i < OPS; i++) {
@@ -290,24 +256,61 @@ static cost_t measure(const row_t *row)
         }
         took[round] = (double)(clocks_thread_ns() - start_ns) / OPS;
     }
+    allocations_t after = allocations_so_far();
     double ops = (double)OPS * ROUNDS;
-    cost_t cost = {.bytes = (double)allocated.bytes / ops,
-                   .allocations = (double)allocated.calls / ops};
+    cost_t cost = {.bytes = (double)(after.bytes - before.bytes) / ops,
+                   .allocations = (double)(after.calls - before.calls) / ops};
     worker_fini(&worker);
     numbers_sort(took, ROUNDS);
     cost.ns = took[ROUNDS / 2];
     return cost;
 }
 
-/* One line of JSON a row; run.py makes the table. */
-int main(void)
+static void run_all(void)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < ROWS; i++) {
         cost_t cost = measure(&rows[i]);
         printf("{\"key\":\"%s\",\"name\":\"%s\",\"ns\":%.2f,"
                "\"bytes\":%.2f,\"allocations\":%.3f}\n",
                rows[i].key, rows[i].name, cost.ns, cost.bytes,
                cost.allocations);
+    }
+}
+
+static const row_t *find_row(const char *key)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (strcmp(rows[i].key, key) == 0) {
+            return &rows[i];
+        }
+    }
+    errx(2, "no such row: %s", key);
+}
+
+static void run_one(const row_t *row, uint64_t ops)
+{
+    static worker_t worker;
+
+    worker_init(&worker, row);
+    for (uint64_t i = 0; i < ops; i++) {
+        row->run(&worker);
+    }
+    worker_fini(&worker);
+}
+
+/*
+ *     inproc             measure all rows: a line of JSON each
+ *     inproc KEY OPS     run one so often, for who counts instructions
+ */
+int main(int argc, char **argv)
+{
+    if (argc == 1) {
+        run_all();
+    } else if (argc == 3) {
+        run_one(find_row(argv[1]),
+                (uint64_t)numbers_read("OPS", argv[2], 1, 1e12));
+    } else {
+        errx(2, "usage: inproc [KEY OPS]");
     }
     return 0;
 }
