@@ -77,6 +77,10 @@ static const setting_t table[] = {
      "PEM certificate chain; with --tls-key"},
     {"tls-key", READABLE, FOR_GATEWAY, AT(gateway.tls_key), 0, 0, "FILE",
      "PEM private key"},
+    {"trusted-proxies", NETWORKS, FOR_GATEWAY, AT(gateway.trusted_proxies), 0,
+     0, "NETWORKS", "that say in X-Forwarded-For whose client it is"},
+    {"proxy-protocol", FLAG, FOR_GATEWAY, AT(gateway.proxy_protocol), 0, 0, "",
+     "they say it in a PROXY header instead, and nobody else may connect"},
     {"origins", TEXT, FOR_GATEWAY, AT(gateway.origins), 0, 0, "LIST",
      "allowed Origin headers, comma separated; empty: any"},
     {"require-connect", FLAG, FOR_GATEWAY, AT(gateway.require_connect), 0, 0,
@@ -556,6 +560,16 @@ static int check_curve(const settings_t *settings, audience_t audience,
     return rc;
 }
 
+/* A proxy that nobody believes could say nothing. */
+static int check_proxies(const gateway_options_t *gateway, char *error)
+{
+    if (gateway->proxy_protocol && gateway->trusted_proxies[0] == '\0') {
+        return fault(error, "--trusted-proxies", "",
+                     "networks, since --proxy-protocol is true");
+    }
+    return 0;
+}
+
 /* What no single value can say. */
 static int check(settings_t *settings, audience_t audience, char *error)
 {
@@ -569,6 +583,9 @@ static int check(settings_t *settings, audience_t audience, char *error)
     }
     if (gateway->tls_key[0] == '\0' && gateway->tls_cert[0] != '\0') {
         return fault(error, "--tls-key", "", "a file, since --tls-cert is one");
+    }
+    if (check_proxies(gateway, error) < 0) {
+        return -EINVAL;
     }
     if (broker->liveness_ms < 2 * broker->heartbeat_ms) {
         snprintf(value, sizeof value, "%lld", (long long)broker->liveness_ms);

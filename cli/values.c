@@ -4,6 +4,7 @@
 #include "admin/options.h"
 #include "base/curve.h"
 #include "base/endpoint.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "gateway/options.h"
@@ -125,6 +126,13 @@ static bool are_endpoints(const char *value)
     return are_right;
 }
 
+static bool are_networks(const char *value)
+{
+    ip_nets_t nets;
+
+    return ip_nets_parse(value, &nets) == 0;
+}
+
 static bool is_expression(const char *value, char *right, size_t size)
 {
     route_expr_t *expr;
@@ -198,6 +206,11 @@ bool value_is_right(value_type_t type, const char *value, char *right,
                  "1 to %d of tcp://HOST:PORT or ipc://PATH, each once",
                  GATEWAY_BROKERS_MAX);
         return are_endpoints(value);
+    case NETWORKS:
+        snprintf(right, size,
+                 "up to %d of ADDRESS or ADDRESS/BITS, comma separated",
+                 IP_NETS_MAX);
+        return are_networks(value);
     case EXPRESSION:
         return is_expression(value, right, size);
     case LEVEL:

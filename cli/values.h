@@ -24,6 +24,7 @@ typedef enum {
     DIRECTORY, /* or nothing */
     WRITABLE,  /* a directory, or nothing */
     SECRET,    /* a file with a secret key of CURVE, or nothing */
+    NETWORKS,  /* comma separated, or none */
     PUBLIC,    /* a public key of CURVE, a file with one, or nothing */
 } value_type_t;
 

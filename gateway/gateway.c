@@ -417,6 +417,9 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
         .listen = options->listen,
         .tls_cert = options->tls_cert,
         .tls_key = options->tls_key,
+        .proxies = options->proxy_protocol ? options->trusted_proxies : NULL,
+        .arrivals_max = options->max_handshakes,
+        .arrival_ms = options->handshake_ms,
     };
     self->transport =
         transport_new(self->actor.loop, &listening, &hub_transport_ops,

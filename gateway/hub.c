@@ -135,16 +135,24 @@ static bool is_over(uint64_t count, int64_t limit)
     return limit > 0 && count >= (uint64_t)limit;
 }
 
-static void *on_opened(void *owner, const char *ip)
+static void say_full(hub_t *self, const ip_t *from)
+{
+    char ip[IP_TEXT];
+
+    ip_format(from, ip);
+    self->stats.handshakes_refused++;
+    log_braked(&self->brake, LEVEL_WARN, "GATEWAY-HANDSHAKES-FULL", "ip=%s",
+               ip);
+}
+
+static void *on_opened(void *owner, const ip_t *from)
 {
     hub_t *self = owner;
     uint32_t slot;
 
     if (is_over(self->handshakes, self->options.max_handshakes) ||
         take_slot(self, &slot) < 0) {
-        self->stats.handshakes_refused++;
-        log_braked(&self->brake, LEVEL_WARN, "GATEWAY-HANDSHAKES-FULL", "ip=%s",
-                   ip);
+        say_full(self, from);
         return NULL;
     }
     session_t *session = calloc(1, sizeof *session);
@@ -161,8 +169,19 @@ static void *on_opened(void *owner, const char *ip)
                               .slot = slot,
                               .generation = ++self->generation[slot],
                               .random = rand_u32()};
-    session_init(session, ip);
+    session_init(session, from);
     return session;
+}
+
+static void on_unproxied(void *owner, const ip_t *peer, const char *reason)
+{
+    hub_t *self = owner;
+    char ip[IP_TEXT];
+
+    ip_format(peer, ip);
+    self->stats.unproxied++;
+    log_braked(&self->brake, LEVEL_WARN, "GATEWAY-PROXY-REFUSED",
+               "ip=%s reason=\"%s\"", ip, reason);
 }
 
 static void on_bound(void *user, transport_sock_t *sock)
@@ -188,6 +207,7 @@ static void on_closed(void *user)
 
 const transport_ops_t hub_transport_ops = {
     .opened = on_opened,
+    .unproxied = on_unproxied,
     .bound = on_bound,
     .received = on_received,
     .drained = on_drained,
@@ -782,6 +802,12 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     presence_init(self);
     if (route_expr_compile(options->route_selection_expression,
                            &self->route_expr, error, error_size) < 0) {
+        goto fail;
+    }
+    if (!options->proxy_protocol &&
+        ip_nets_parse(options->trusted_proxies, &self->proxies) < 0) {
+        snprintf(error, error_size, "no list of networks: %s",
+                 options->trusted_proxies);
         goto fail;
     }
     if (options->static_dir[0] != '\0') {

@@ -11,6 +11,7 @@
 #ifndef GATEWAY_HUB_H
 #define GATEWAY_HUB_H
 
+#include "base/ip.h"
 #include "base/log.h"
 #include "gateway/fanout.h"
 #include "gateway/farewells.h"
@@ -61,6 +62,7 @@ struct hub {
     gateway_options_t options; /* its texts are owned by the actor */
     route_expr_t *route_expr;  /* owned */
     static_files_t *files;     /* owned; NULL without --static */
+    ip_nets_t proxies;         /* whose X-Forwarded-For is believed */
     char boot[BOOT_ID_MAX + 1];
 
     link_t *links[GATEWAY_BROKERS_MAX]; /* owned; one for each broker */

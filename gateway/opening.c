@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "base/xalloc.h"
 #include "gateway/delivery.h"
+#include "gateway/forwarded.h"
 #include "gateway/handshake.h"
 #include "gateway/hub.h"
 #include "gateway/managing.h"
@@ -437,6 +438,17 @@ static void take_upgrade(session_t *self, const http_request_t *request)
     opening_connect(self);
 }
 
+/* A proxy hands on requests of several clients on one socket. */
+static void locate_client(session_t *self, const http_request_t *request)
+{
+    const ip_nets_t *proxies = &self->hub->proxies;
+
+    if (ip_nets_have(proxies, &self->peer)) {
+        ip_t client = forwarded_for(request, proxies, &self->peer);
+        session_locate(self, &client);
+    }
+}
+
 static void take_request(session_t *self, const http_request_t *request)
 {
     bool is_endpoint =
@@ -482,6 +494,7 @@ void opening_received(session_t *self, const uint8_t *bytes, size_t len)
             opening_refuse(self, rc == -EMSGSIZE ? 431 : 400, NULL);
             return;
         }
+        locate_client(self, &request);
         take_request(self, &request);
         if (self->state == SESSION_BODY) {
             return; /* more of it is to come */

@@ -23,7 +23,10 @@ typedef struct {
     const char *static_dir; /* "" or the directory served to plain GETs */
     const char *tls_cert;   /* "" or PEM files; both or none */
     const char *tls_key;
-    const char *origins;  /* "" (any) or a comma separated allow-list */
+    const char *trusted_proxies; /* "" (none) or a list of networks */
+    bool proxy_protocol;         /* they say it in a PROXY header, not by
+                                    X-Forwarded-For */
+    const char *origins;         /* "" (any) or a comma separated allow-list */
     bool require_connect; /* refuse clients while no worker serves $connect */
 
     /* Limits; 0 turns one off.  Bytes, milliseconds or counts as named. */

@@ -60,7 +60,14 @@ void session_enter(session_t *self, session_state_t state)
     count(self, 1);
 }
 
-void session_init(session_t *self, const char *ip)
+void session_locate(session_t *self, const ip_t *client)
+{
+    self->address = *client;
+    ip_format(client, self->ip);
+    self->is_behind_proxy = ip_nets_have(&self->hub->proxies, client);
+}
+
+void session_init(session_t *self, const ip_t *from)
 {
     const gateway_options_t *options = &self->hub->options;
     int64_t now_ms = self->hub->now_ms;
@@ -77,7 +84,8 @@ void session_init(session_t *self, const char *ip)
     buf_init(&self->out, OUT_MAX);
     ws_reader_init(&self->reader, options->max_frame, options->max_message);
     self->opened_ms = self->heard_ms = self->message_ms = now_ms;
-    snprintf(self->ip, sizeof self->ip, "%s", ip);
+    self->peer = *from;
+    session_locate(self, from);
     opening_await(self);
 }
 

@@ -17,6 +17,7 @@
 #ifndef GATEWAY_SESSION_H
 #define GATEWAY_SESSION_H
 
+#include "base/ip.h"
 #include "base/list.h"
 #include "base/wheel.h"
 #include "gateway/early.h"
@@ -97,12 +98,22 @@ typedef struct {
     early_t *early;       /* owned; what workers said before 101, or NULL */
     uint8_t *context;     /* owned; the map for SYNC, NULL before OPEN */
     uint32_t context_len;
-    char ip[46];
+    ip_t peer;        /* of the socket, or as its PROXY header says */
+    ip_t address;     /* of the client, as session_locate was told last … */
+    char ip[IP_TEXT]; /* … and as text */
+    bool is_behind_proxy; /* `address` is that of a trusted proxy, which has
+                             not said whose client it is */
 } session_t;
 
 /* Start in HEAD; the hub has filled in `hub` and `id`. */
-void session_init(session_t *self, const char *ip);
+void session_init(session_t *self, const ip_t *from);
 void session_fini(session_t *self);
+
+/*
+ * Where its client is: at first the peer, then, with each request head that a
+ * trusted proxy hands on, who that says it is.  The one way to another address.
+ */
+void session_locate(session_t *self, const ip_t *client);
 
 /* Leave every list and timer; only session_fini may follow. */
 void session_retire(session_t *self);

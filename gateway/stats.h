@@ -14,6 +14,8 @@
     X(sockets, gauge, sockets, "client sockets that stand")                    \
     X(connections, gauge, connections, "WebSockets that are open")             \
     X(sockets_accepted, counter, sockets, "sockets accepted")                  \
+    X(unproxied, counter, sockets,                                             \
+      "refused: no PROXY header of a trusted proxy")                           \
     X(connections_refused, counter, connections,                               \
       "refused: max-connections reached")                                      \
     X(handshakes_refused, counter, handshakes, "refused: max-handshakes")      \

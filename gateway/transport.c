@@ -16,6 +16,7 @@
 #include "base/listener.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "gateway/arrivals.h"
 #include "gateway/compat_lws.h"
 
 #include <errno.h>
@@ -23,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -47,6 +47,7 @@ struct transport {
     struct lws_vhost *vhost;
     int listener; /* -1 after transport_stop_accepting */
     bool is_tls;
+    arrivals_t *arrivals; /* owned; NULL: sockets are their clients' own */
     ev_io accept_watcher;
     ev_timer accept_pause;
     ev_timer library_tick;
@@ -131,29 +132,11 @@ static const struct lws_protocols protocols[] = {
 
 /* --- accepting --------------------------------------------------------- */
 
-static void format_ip(const struct sockaddr_storage *from, char *ip,
-                      socklen_t size)
+static void adopt(transport_t *self, int fd, const ip_t *from)
 {
-    const struct sockaddr_in *v4 = (const void *)from;
-    const struct sockaddr_in6 *v6 = (const void *)from;
-
-    if (from->ss_family == AF_INET) {
-        inet_ntop(AF_INET, &v4->sin_addr, ip, size);
-    } else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-        inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], ip, size);
-    } else {
-        inet_ntop(AF_INET6, &v6->sin6_addr, ip, size);
-    }
-}
-
-static void adopt(transport_t *self, int fd,
-                  const struct sockaddr_storage *from)
-{
-    char ip[INET6_ADDRSTRLEN] = "";
     int on = 1;
+    void *user = self->ops->opened(self->owner, from);
 
-    format_ip(from, ip, sizeof ip);
-    void *user = self->ops->opened(self->owner, ip);
     if (user == NULL) {
         close(fd);
         return;
@@ -173,6 +156,29 @@ static void adopt(transport_t *self, int fd,
     }
     lws_set_opaque_user_data(wsi, user);
     self->ops->bound(user, wsi);
+}
+
+static void on_arrived(void *user, int fd, const ip_t *client)
+{
+    adopt(user, fd, client);
+}
+
+static void on_unproxied(void *user, const ip_t *peer, const char *reason)
+{
+    transport_t *self = user;
+
+    self->ops->unproxied(self->owner, peer, reason);
+}
+
+static void take(transport_t *self, int fd, const struct sockaddr_storage *from)
+{
+    ip_t peer = ip_of_socket(from);
+
+    if (self->arrivals != NULL) {
+        arrivals_put(self->arrivals, fd, &peer);
+    } else {
+        adopt(self, fd, &peer);
+    }
 }
 
 static void pause_accepting(transport_t *self, int error)
@@ -207,7 +213,7 @@ static void on_acceptable(struct ev_loop *loop, ev_io *watcher, int events)
         int fd = accept4(self->listener, (struct sockaddr *)&from, &from_len,
                          SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
-            adopt(self, fd, &from);
+            take(self, fd, &from);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
                    errno == ENOMEM) {
             pause_accepting(self, errno);
@@ -280,6 +286,30 @@ static void start_watchers(transport_t *self)
     ev_timer_start(self->loop, &self->library_tick);
 }
 
+static int start_arrivals(transport_t *self, const transport_options_t *options,
+                          char *error, size_t size)
+{
+    static const arrivals_ops_t ops = {on_arrived, on_unproxied};
+    const arrivals_options_t arriving = {
+        .loop = self->loop,
+        .ops = &ops,
+        .user = self,
+        .proxies = options->proxies,
+        .max = options->arrivals_max,
+        .timeout_ms = options->arrival_ms,
+    };
+
+    if (options->proxies == NULL) {
+        return 0;
+    }
+    self->arrivals = arrivals_new(&arriving);
+    if (self->arrivals == NULL) {
+        snprintf(error, size, "no list of networks: %s", options->proxies);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 transport_t *transport_new(struct ev_loop *loop,
                            const transport_options_t *options,
                            const transport_ops_t *ops, void *owner, char *error,
@@ -292,6 +322,9 @@ transport_t *transport_new(struct ev_loop *loop,
     self->owner = owner;
     self->listener = -1;
     self->is_tls = options->tls_cert[0] != '\0';
+    if (start_arrivals(self, options, error, error_size) < 0) {
+        goto fail;
+    }
     self->listener = listener_open(options->listen, BACKLOG, self->address,
                                    error, error_size);
     if (self->listener < 0) {
@@ -335,6 +368,7 @@ const char *transport_address(const transport_t *self)
 
 void transport_stop_accepting(transport_t *self)
 {
+    arrivals_destroy(&self->arrivals); /* harmless for NULL */
     if (self->listener >= 0) {
         ev_io_stop(self->loop, &self->accept_watcher);
         ev_timer_stop(self->loop, &self->accept_pause);

@@ -13,6 +13,8 @@
 #ifndef GATEWAY_TRANSPORT_H
 #define GATEWAY_TRANSPORT_H
 
+#include "base/ip.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,10 +38,14 @@ typedef struct lws transport_sock_t;
  */
 typedef struct {
     /*
-     * A client connected from ip (text, lent).  Returns the user pointer for
-     * this socket, or NULL to refuse it.
+     * A client connected, or a proxy for it.  Returns the user pointer for this
+     * socket, or NULL to refuse it.
      */
-    void *(*opened)(void *owner, const char *ip);
+    void *(*opened)(void *owner, const ip_t *from);
+
+    /* A socket was closed before it was anybody's: its proxy may not, or does
+     * not, say whose it is. */
+    void (*unproxied)(void *owner, const ip_t *peer, const char *reason);
 
     /* The socket of `user`, right after opened and before anything else. */
     void (*bound)(void *user, transport_sock_t *sock);
@@ -58,6 +64,13 @@ typedef struct {
     const char *listen;   /* ADDRESS:PORT, [ADDRESS]:PORT */
     const char *tls_cert; /* PEM file, or "" for plain TCP */
     const char *tls_key;
+
+    /* Who may, and must, begin with a PROXY header, a list of networks; NULL:
+     * nobody.  Of those that have not said it so many may be there, 0 for any
+     * number, and for so long. */
+    const char *proxies;
+    int64_t arrivals_max;
+    int64_t arrival_ms;
 } transport_options_t;
 
 /*
@@ -78,7 +91,8 @@ void transport_destroy(transport_t **self_p);
 /* The bound address as ADDRESS:PORT; lent. */
 const char *transport_address(const transport_t *self);
 
-/* Close the listening socket; open sockets stand.  Harmless twice. */
+/* Close the listening socket, and those whose PROXY header is not there; open
+ * sockets stand.  Harmless twice. */
 void transport_stop_accepting(transport_t *self);
 
 /*

@@ -56,7 +56,7 @@ bool http_equal_fold(wire_bytes_t a, wire_bytes_t b)
     return true;
 }
 
-static wire_bytes_t trim(wire_bytes_t text)
+wire_bytes_t http_trim(wire_bytes_t text)
 {
     while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
         text.data++;
@@ -146,7 +146,7 @@ static int parse_header(wire_bytes_t line, http_request_t *request)
         return -EPROTO;
     }
     request->headers[request->header_count++] =
-        (http_header_t){name, trim(value)};
+        (http_header_t){name, http_trim(value)};
     return 0;
 }
 
@@ -295,7 +295,7 @@ bool http_next_token(wire_bytes_t *list, wire_bytes_t *token)
         wire_bytes_t element, rest;
         split(*list, ',', &element, &rest);
         *list = rest;
-        *token = trim(element);
+        *token = http_trim(element);
         if (token->len > 0) {
             return true;
         }

@@ -51,6 +51,9 @@ bool http_next_token(wire_bytes_t *list, wire_bytes_t *token);
 
 bool http_equal_fold(wire_bytes_t a, wire_bytes_t b);
 
+/* Without the spaces and tabs around it. */
+wire_bytes_t http_trim(wire_bytes_t text);
+
 /*
  * Append text with its %-escapes (and, in a query, '+') decoded.
  * Returns 0; -EPROTO for a broken escape or %00; -ENOBUFS, -ENOMEM.

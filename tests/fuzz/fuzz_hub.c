@@ -408,7 +408,8 @@ static void connects(world_t *world, client_t *client)
         return;
     }
     begin_turn(world);
-    void *user = hub_transport_ops.opened(world->hub, "192.0.2.1");
+    ip_t from = ip_of_v4((const uint8_t[]){192, 0, 2, 1});
+    void *user = hub_transport_ops.opened(world->hub, &from);
     if (user != NULL) {
         const session_t *session = user;
         buf_fini(&client->unread);
@@ -901,6 +902,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .static_dir = "",
         .tls_cert = "",
         .tls_key = "",
+        .trusted_proxies = "192.0.2.0/24",
         .origins = "",
         .max_connections = CLIENTS,
         .max_handshakes = CLIENTS,

@@ -488,7 +488,8 @@ transport_sock_t *gateway_node_connect(gateway_node_t *self, void *client,
         return NULL;
     }
     begin_turn(self);
-    void *user = hub_transport_ops.opened(self->hub, "192.0.2.1");
+    ip_t from = ip_of_v4((const uint8_t[]){192, 0, 2, 1});
+    void *user = hub_transport_ops.opened(self->hub, &from);
     if (user == NULL) {
         return NULL;
     }

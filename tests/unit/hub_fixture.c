@@ -698,7 +698,8 @@ client_t *a_socket(void)
     client_t *client = xcalloc(1, sizeof *client);
 
     begin_turn();
-    client->user = hub_transport_ops.opened(gateway.hub, "192.0.2.7");
+    ip_t from = ip_of_v4((const uint8_t[]){192, 0, 2, 7});
+    client->user = hub_transport_ops.opened(gateway.hub, &from);
     if (client->user != NULL) {
         hub_transport_ops.bound(client->user, client);
     }

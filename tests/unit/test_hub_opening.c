@@ -232,6 +232,80 @@ static void the_context_says_where_the_client_is_from(void **state)
                      WALL_MS + gateway.now_ms - START_MS);
 }
 
+/* --- whose client it is -------------------------------------------------- */
+
+/* Of the CONNECT that comes next. */
+static void is_at(const char *ip)
+{
+    wire_bytes_t context = gets_request(EVENT_CONNECT).context;
+
+    assert_true(wire_is(wire_map_str(context, "ip"), ip));
+}
+
+static void a_trusted_proxy_says_whose_client_it_is(void **state)
+{
+    (void)state;
+    gateway.options.trusted_proxies = "192.0.2.0/24";
+    gateway_restarts();
+    client_t *client = a_newcomer("GET / HTTP/1.1\r\n" HOST HANDSHAKE
+                                  "X-Forwarded-For: 203.0.113.9\r\n\r\n");
+    const session_t *session = client->user;
+    assert_string_equal(session->ip, "203.0.113.9");
+    assert_false(session->is_behind_proxy);
+    is_at("203.0.113.9");
+}
+
+static void nobody_else_does(void **state)
+{
+    (void)state;
+    gateway.options.trusted_proxies = "10.0.0.0/8";
+    gateway_restarts();
+    a_newcomer("GET / HTTP/1.1\r\n" HOST HANDSHAKE
+               "X-Forwarded-For: 203.0.113.9\r\n\r\n");
+    is_at("192.0.2.7");
+}
+
+static void with_the_proxy_protocol_it_is_the_header_that_counts(void **state)
+{
+    (void)state;
+    gateway.options.trusted_proxies = "192.0.2.0/24";
+    gateway.options.proxy_protocol = true;
+    gateway_restarts();
+    a_newcomer("GET / HTTP/1.1\r\n" HOST HANDSHAKE
+               "X-Forwarded-For: 203.0.113.9\r\n\r\n");
+    is_at("192.0.2.7");
+}
+
+static void until_it_is_said_the_client_is_behind_the_proxy(void **state)
+{
+    (void)state;
+    gateway.options.trusted_proxies = "192.0.2.7";
+    gateway_restarts();
+    client_t *client = a_socket();
+    const session_t *session = client->user;
+    assert_true(session->is_behind_proxy);
+    client_asks(client, UPGRADE);
+    assert_true(session->is_behind_proxy);
+    is_at("192.0.2.7");
+}
+
+static void each_request_on_a_proxys_socket_is_its_own_clients(void **state)
+{
+    (void)state;
+    gateway.options.trusted_proxies = "192.0.2.7";
+    gateway.options.static_dir = FILES;
+    gateway_restarts();
+    client_t *client = a_newcomer("GET /ids.json HTTP/1.1\r\n" HOST
+                                  "X-Forwarded-For: 203.0.113.9\r\n\r\n");
+    const session_t *session = client->user;
+    assert_string_equal(session->ip, "203.0.113.9");
+    client_asks(client, "GET /ids.json HTTP/1.1\r\n" HOST "\r\n");
+    assert_string_equal(session->ip, "192.0.2.7");
+    client_asks(client, "GET / HTTP/1.1\r\n" HOST HANDSHAKE
+                        "X-Forwarded-For: 203.0.113.10\r\n\r\n");
+    is_at("203.0.113.10");
+}
+
 static void require_connect_is_asked_of_the_broker(void **state)
 {
     (void)state;
@@ -597,7 +671,8 @@ static void requests_sent_ahead_get_one_file(void **state)
 static void a_socket_that_cannot_be_kept_leaves_nothing(void **state)
 {
     (void)state;
-    void *user = hub_transport_ops.opened(gateway.hub, "192.0.2.1");
+    ip_t from = ip_of_v4((const uint8_t[]){192, 0, 2, 1});
+    void *user = hub_transport_ops.opened(gateway.hub, &from);
     hub_transport_ops.closed(user); /* it was never bound */
     time_passes(50);
     nothing_is_left();
@@ -670,6 +745,11 @@ int main(void)
         TEST(more_early_frames_than_a_head_is_long_are_not_read),
         TEST(the_connect_names_all_that_the_client_asked),
         TEST(the_context_says_where_the_client_is_from),
+        TEST(a_trusted_proxy_says_whose_client_it_is),
+        TEST(nobody_else_does),
+        TEST(with_the_proxy_protocol_it_is_the_header_that_counts),
+        TEST(until_it_is_said_the_client_is_behind_the_proxy),
+        TEST(each_request_on_a_proxys_socket_is_its_own_clients),
         TEST_ALONE(require_connect_is_asked_of_the_broker),
         TEST(any_other_status_is_the_refusal),
         TEST(a_status_below_200_is_no_answer),

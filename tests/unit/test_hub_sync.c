@@ -188,7 +188,8 @@ static void turn_until_the_list_ends(fixture_t *self)
 /* A connection that the broker knows; its context is a map of one entry. */
 static session_t *connection(fixture_t *self, size_t size)
 {
-    session_t *session = hub_transport_ops.opened(self->hub, "127.0.0.1");
+    ip_t from = ip_of_v4((const uint8_t[]){127, 0, 0, 1});
+    session_t *session = hub_transport_ops.opened(self->hub, &from);
     buf_t context;
     char *text = calloc(1, size);
 
