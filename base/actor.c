@@ -64,6 +64,10 @@ static void on_command(void *user)
         self->ops->term(self->user);
     } else if (streq(command, "STATS")) {
         self->ops->stats(self->user);
+    } else if (streq(command, "RELOAD")) {
+        if (self->ops->reload != NULL) {
+            self->ops->reload(self->user);
+        }
     } else if (streq(command, "CANCEL")) {
         self->is_cancelled = true;
     } else if (self->ops->told != NULL) {

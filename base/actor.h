@@ -13,7 +13,7 @@
  *   actor -> owner   READY …           by whoever uses this
  *                    FAILED reason     it ends by itself then
  *                    STOPPED           after $TERM
- *   owner -> actor   $TERM, STATS      see actor_ops_t
+ *   owner -> actor   $TERM, STATS, RELOAD   see actor_ops_t
  *                    CANCEL            others could not start, so $TERM comes
  *                                      before there was anything to do
  *
@@ -60,6 +60,10 @@ typedef struct {
     void (*end)(void *user);
     void (*term)(void *user);  /* the owner wants us to end: actor_end soon */
     void (*stats)(void *user); /* log the counters */
+
+    /* Read again what can be read again while it runs, and log what came of it.
+     * NULL: there is no such thing. */
+    void (*reload)(void *user);
 
     /* Append the answer to a question; returns its status, 404 when it is
      * none.  NULL: there is nothing to ask. */

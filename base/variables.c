@@ -74,6 +74,8 @@ static const char *const known[] = {
     "STORE_TIMEOUT",
     "STORE_TTL",
     "TLS_CERT",
+    "TLS_CLIENT_CA",
+    "TLS_CLIENT_OPTIONAL",
     "TLS_KEY",
     "TRUSTED_PROXIES",
     "WINDOW",

@@ -4,7 +4,7 @@
  *
  *   SIGTERM, SIGINT   stop in order; a second one ends at once
  *   SIGUSR1           log the counters
- *   SIGHUP            nothing but a line in the log
+ *   SIGHUP            read again what can be: actors know what (base/actor.h)
  *
  * Exit status: 0 after a stop in order, 1 when something failed, 2 for a wrong
  * setting.
@@ -100,8 +100,10 @@ static rlim_t descriptors_wanted(const settings_t *settings,
 
     if ((audience & FOR_GATEWAY) != 0) {
         int64_t clients = settings->gateway.max_connections;
-        count += clients > 0 ? clients + settings->gateway.max_handshakes
-                             : DESCRIPTORS_MAX;
+        int64_t arrivals = settings->gateway.proxy_protocol
+                               ? 2 * settings->gateway.max_handshakes
+                               : settings->gateway.max_handshakes;
+        count += clients > 0 ? clients + arrivals : DESCRIPTORS_MAX;
     }
     if ((audience & FOR_BROKER) != 0) {
         count += settings->broker.max_workers + settings->broker.max_gateways;
@@ -293,19 +295,15 @@ static int start_all(program_t *self, const command_t *command,
     return 0;
 }
 
-static void log_stats(program_t *self)
+static void tell_all(program_t *self, const char *what)
 {
-    if (self->gateway != NULL) {
-        zstr_send(self->gateway, "STATS");
-    }
-    if (self->broker != NULL) {
-        zstr_send(self->broker, "STATS");
-    }
-    if (self->manage != NULL) {
-        zstr_send(self->manage, "STATS");
-    }
-    if (self->admin != NULL) {
-        zstr_send(self->admin, "STATS");
+    zactor_t *const actors[] = {self->gateway, self->broker, self->manage,
+                                self->admin};
+
+    for (size_t i = 0; i < sizeof actors / sizeof actors[0]; i++) {
+        if (actors[i] != NULL) {
+            zstr_send(actors[i], what);
+        }
     }
 }
 
@@ -314,13 +312,12 @@ static bool is_end(program_t *self, uint32_t signal_number)
 {
     switch (signal_number) {
     case SIGUSR1:
-        log_stats(self);
+        tell_all(self, "STATS");
         return false;
     case SIGHUP:
-        /* Who sends it expects a reload, and nobody expects the end of a
-         * server with its clients. */
-        log_warn("HANGUP-IGNORED",
-                 "settings are read at start only: restart to change them");
+        log_info("RELOADING", "files are read again; settings are not: restart "
+                              "to change them");
+        tell_all(self, "RELOAD");
         return false;
     default:
         log_info("STOPPING", "signal=%u", signal_number);

@@ -77,6 +77,10 @@ static const setting_t table[] = {
      "PEM certificate chain; with --tls-key"},
     {"tls-key", READABLE, FOR_GATEWAY, AT(gateway.tls_key), 0, 0, "FILE",
      "PEM private key"},
+    {"tls-client-ca", READABLE, FOR_GATEWAY, AT(gateway.tls_client_ca), 0, 0,
+     "FILE", "PEM certificates that vouch for clients; empty: none is asked"},
+    {"tls-client-optional", FLAG, FOR_GATEWAY, AT(gateway.tls_client_optional),
+     0, 0, "", "with --tls-client-ca: who has no certificate gets in, too"},
     {"trusted-proxies", NETWORKS, FOR_GATEWAY, AT(gateway.trusted_proxies), 0,
      0, "NETWORKS", "that say in X-Forwarded-For whose client it is"},
     {"proxy-protocol", FLAG, FOR_GATEWAY, AT(gateway.proxy_protocol), 0, 0, "",
@@ -560,9 +564,17 @@ static int check_curve(const settings_t *settings, audience_t audience,
     return rc;
 }
 
-/* A proxy that nobody believes could say nothing. */
-static int check_proxies(const gateway_options_t *gateway, char *error)
+/* Who asks for these means to be safe by them, so alone they are no setting. */
+static int check_front(const gateway_options_t *gateway, char *error)
 {
+    if (gateway->tls_client_ca[0] != '\0' && gateway->tls_cert[0] == '\0') {
+        return fault(error, "--tls-cert", "",
+                     "a file, since --tls-client-ca is one");
+    }
+    if (gateway->tls_client_optional && gateway->tls_client_ca[0] == '\0') {
+        return fault(error, "--tls-client-ca", "",
+                     "a file, since --tls-client-optional is true");
+    }
     if (gateway->proxy_protocol && gateway->trusted_proxies[0] == '\0') {
         return fault(error, "--trusted-proxies", "",
                      "networks, since --proxy-protocol is true");
@@ -584,7 +596,7 @@ static int check(settings_t *settings, audience_t audience, char *error)
     if (gateway->tls_key[0] == '\0' && gateway->tls_cert[0] != '\0') {
         return fault(error, "--tls-key", "", "a file, since --tls-cert is one");
     }
-    if (check_proxies(gateway, error) < 0) {
+    if (check_front(gateway, error) < 0) {
         return -EINVAL;
     }
     if (broker->liveness_ms < 2 * broker->heartbeat_ms) {

@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <ev.h>
 #include <zmq.h>
@@ -363,6 +364,49 @@ static void log_stats(void *user)
     gateway_log_stats(&self->hub->stats);
 }
 
+static void note_cert(gateway_t *self)
+{
+    self->hub->stats.tls_until =
+        (uint64_t)transport_tls_until_s(self->transport);
+}
+
+static void say_reloaded(const gateway_t *self)
+{
+    time_t until = (time_t)self->hub->stats.tls_until;
+    struct tm parts;
+    char text[32];
+
+    gmtime_r(&until, &parts);
+    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    log_info("GATEWAY-TLS-READ", "cert=%s until=%s",
+             self->hub->options.tls_cert, text);
+}
+
+static void reload_tls(gateway_t *self)
+{
+    char error[512] = "";
+    int rc = transport_reload(self->transport, error, sizeof error);
+
+    if (rc < 0) {
+        log_warn("GATEWAY-TLS-KEPT", "error=\"%s\"", error);
+    } else if (rc > 0) {
+        note_cert(self);
+        say_reloaded(self);
+    } else {
+        log_info("GATEWAY-TLS-UNCHANGED", "cert=%s",
+                 self->hub->options.tls_cert);
+    }
+}
+
+static void on_reload(void *user)
+{
+    gateway_t *self = user;
+
+    if (self->hub->options.tls_cert[0] != '\0') {
+        reload_tls(self);
+    }
+}
+
 static unsigned on_question(void *user, const char *question, buf_t *out)
 {
     gateway_t *self = user;
@@ -415,8 +459,10 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
     }
     transport_options_t listening = {
         .listen = options->listen,
-        .tls_cert = options->tls_cert,
-        .tls_key = options->tls_key,
+        .tls = {.cert = options->tls_cert,
+                .key = options->tls_key,
+                .client_ca = options->tls_client_ca,
+                .is_optional = options->tls_client_optional},
         .proxies = options->proxy_protocol ? options->trusted_proxies : NULL,
         .arrivals_max = options->max_handshakes,
         .arrival_ms = options->handshake_ms,
@@ -424,7 +470,11 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
     self->transport =
         transport_new(self->actor.loop, &listening, &hub_transport_ops,
                       self->hub, error, error_size);
-    return self->transport == NULL ? -EINVAL : 0;
+    if (self->transport == NULL) {
+        return -EINVAL;
+    }
+    note_cert(self);
+    return 0;
 }
 
 static void stop(gateway_t *self)
@@ -447,6 +497,7 @@ void gateway_actor(zsock_t *pipe, void *options)
         .end = on_end,
         .term = on_term,
         .stats = log_stats,
+        .reload = on_reload,
         .answer = on_question,
     };
     const gateway_options_t *told = options;

@@ -184,6 +184,16 @@ static void on_unproxied(void *owner, const ip_t *peer, const char *reason)
                "ip=%s reason=\"%s\"", ip, reason);
 }
 
+static void on_tls_failed(void *user, const char *by, const char *reason)
+{
+    session_t *session = user;
+    hub_t *self = session->hub;
+
+    self->stats.tls_failed++;
+    log_braked(&self->brake, LEVEL_INFO, "GATEWAY-TLS-FAILED",
+               "ip=%s by=%s reason=\"%s\"", session->ip, by, reason);
+}
+
 static void on_bound(void *user, transport_sock_t *sock)
 {
     session_t *session = user;
@@ -208,6 +218,7 @@ static void on_closed(void *user)
 const transport_ops_t hub_transport_ops = {
     .opened = on_opened,
     .unproxied = on_unproxied,
+    .tls_failed = on_tls_failed,
     .bound = on_bound,
     .received = on_received,
     .drained = on_drained,

@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "gateway/client_cert.h"
 #include "gateway/delivery.h"
 #include "gateway/forwarded.h"
 #include "gateway/handshake.h"
@@ -262,13 +263,24 @@ static int put_subprotocols(buf_t *out, const http_request_t *request)
     return rc;
 }
 
-static int put_details(buf_t *out, const http_request_t *request)
+/* What the client has shown by TLS, if it has. */
+static int put_client_cert(buf_t *out, const X509 *cert)
+{
+    if (cert == NULL) {
+        return 0;
+    }
+    int rc = wire_put_text(out, "client_cert");
+    return rc < 0 ? rc : client_cert_put(out, cert);
+}
+
+static int put_details(buf_t *out, const http_request_t *request,
+                       const X509 *cert)
 {
     buf_t path;
 
     buf_init(&path, HEAD_MAX);
     int rc = http_decode(request->path, false, &path);
-    if (rc == 0 && (rc = wire_put_map(out, 4)) == 0 &&
+    if (rc == 0 && (rc = wire_put_map(out, cert == NULL ? 4 : 5)) == 0 &&
         (rc = wire_put_text(out, "path")) == 0 &&
         (rc = put_clients_text(out, (wire_bytes_t){path.data, path.len})) ==
             0 &&
@@ -276,8 +288,9 @@ static int put_details(buf_t *out, const http_request_t *request)
         (rc = put_query(out, request->query)) == 0 &&
         (rc = wire_put_text(out, "headers")) == 0 &&
         (rc = put_headers(out, request)) == 0 &&
-        (rc = wire_put_text(out, "subprotocols")) == 0) {
-        rc = put_subprotocols(out, request);
+        (rc = wire_put_text(out, "subprotocols")) == 0 &&
+        (rc = put_subprotocols(out, request)) == 0) {
+        rc = put_client_cert(out, cert);
     }
     buf_fini(&path);
     return rc;
@@ -338,7 +351,9 @@ static int put_connect(session_t *self, link_t *link,
     char conn[CONN_ID_TEXT];
 
     int rc = put_context(context, self, request);
-    if (rc < 0 || (rc = put_details(details, request)) < 0 ||
+    if (rc < 0 ||
+        (rc = put_details(details, request,
+                          transport_client_cert(self->sock))) < 0 ||
         (rc = keep_context(self, context)) < 0) {
         return rc;
     }

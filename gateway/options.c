@@ -15,6 +15,7 @@ void gateway_options_init(gateway_options_t *options)
         .static_dir = "",
         .tls_cert = "",
         .tls_key = "",
+        .tls_client_ca = "",
         .trusted_proxies = "",
         .origins = "",
         .max_connections = 100000,

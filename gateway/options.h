@@ -23,6 +23,8 @@ typedef struct {
     const char *static_dir; /* "" or the directory served to plain GETs */
     const char *tls_cert;   /* "" or PEM files; both or none */
     const char *tls_key;
+    const char *tls_client_ca; /* "" or a PEM file: whose clients get in … */
+    bool tls_client_optional;  /* … and who has no certificate */
     const char *trusted_proxies; /* "" (none) or a list of networks */
     bool proxy_protocol;         /* they say it in a PROXY header, not by
                                     X-Forwarded-For */

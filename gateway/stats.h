@@ -16,6 +16,9 @@
     X(sockets_accepted, counter, sockets, "sockets accepted")                  \
     X(unproxied, counter, sockets,                                             \
       "refused: no PROXY header of a trusted proxy")                           \
+    X(tls_failed, counter, sockets,                                            \
+      "ended by an alert of TLS, ours or theirs")                              \
+    X(tls_until, gauge, s, "our certificate is good until then (Unix time)")   \
     X(connections_refused, counter, connections,                               \
       "refused: max-connections reached")                                      \
     X(handshakes_refused, counter, handshakes, "refused: max-handshakes")      \

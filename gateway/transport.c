@@ -32,7 +32,6 @@
 
 #include <netdb.h>
 #include <openssl/crypto.h>
-#include <openssl/ssl.h>
 
 #define BACKLOG          1024
 #define ACCEPTS_PER_TURN 64
@@ -45,9 +44,10 @@ struct transport {
     void *owner;                /* borrowed */
     struct lws_context *context;
     struct lws_vhost *vhost;
-    int listener; /* -1 after transport_stop_accepting */
-    bool is_tls;
+    int listener;         /* -1 after transport_stop_accepting */
+    tls_t *tls;           /* owned; NULL: plain TCP */
     arrivals_t *arrivals; /* owned; NULL: sockets are their clients' own */
+    void *adopting;       /* whose socket libwebsockets takes now; NULL */
     ev_io accept_watcher;
     ev_timer accept_pause;
     ev_timer library_tick;
@@ -108,8 +108,10 @@ static int serve(transport_t *self, struct lws *wsi,
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason,
                     void *library_user, void *in, size_t len)
 {
-    (void)library_user;
     switch (reason) {
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        tls_serve(transport_of(wsi)->tls, library_user);
+        return 0;
     case LWS_CALLBACK_RAW_RX:
     case LWS_CALLBACK_RAW_WRITEABLE:
         return serve(transport_of(wsi), wsi, reason, in, len);
@@ -144,17 +146,22 @@ static void adopt(transport_t *self, int fd, const ip_t *from)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     lws_adopt_desc_t how = {
         .vh = self->vhost,
-        .type = self->is_tls ? LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL
-                             : LWS_ADOPT_SOCKET,
+        .type = self->tls != NULL ? LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL
+                                  : LWS_ADOPT_SOCKET,
         .fd.sockfd = fd,
         .vh_prot_name = protocols[0].name,
     };
+    self->adopting = user;
     struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&how);
+    self->adopting = NULL;
     if (wsi == NULL) { /* it closed the descriptor */
         self->ops->closed(user);
         return;
     }
     lws_set_opaque_user_data(wsi, user);
+    if (self->tls != NULL) {
+        tls_tag(lws_get_ssl(wsi), user);
+    }
     self->ops->bound(user, wsi);
 }
 
@@ -168,6 +175,15 @@ static void on_unproxied(void *user, const ip_t *peer, const char *reason)
     transport_t *self = user;
 
     self->ops->unproxied(self->owner, peer, reason);
+}
+
+/* A first hello may lie in the socket when libwebsockets takes it. */
+static void on_tls_failed(void *owner, void *tag, const char *by,
+                          const char *reason)
+{
+    transport_t *self = owner;
+
+    self->ops->tls_failed(tag != NULL ? tag : self->adopting, by, reason);
 }
 
 static void take(transport_t *self, int fd, const struct sockaddr_storage *from)
@@ -244,7 +260,7 @@ static void log_library_line(int level, const char *line)
               (int)strcspn(line, "\n"), line);
 }
 
-static int make_context(transport_t *self, const transport_options_t *options)
+static int make_context(transport_t *self)
 {
     void *loops[1] = {self->loop};
 
@@ -258,11 +274,9 @@ static int make_context(transport_t *self, const transport_options_t *options)
         .pt_serv_buf_size = TRANSPORT_READ_MAX + LWS_PRE,
         .alpn = "http/1.1",
     };
-    if (self->is_tls) {
-        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-        info.ssl_cert_filepath = options->tls_cert;
-        info.ssl_private_key_filepath = options->tls_key;
-        info.ssl_options_set = (long)(SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1);
+    if (self->tls != NULL) {
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+                        LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
     }
     self->context = lws_create_context(&info);
     if (self->context == NULL) {
@@ -284,6 +298,16 @@ static void start_watchers(transport_t *self)
     self->library_tick.data = self;
     ev_io_start(self->loop, &self->accept_watcher);
     ev_timer_start(self->loop, &self->library_tick);
+}
+
+static int start_tls(transport_t *self, const tls_options_t *options,
+                     char *error, size_t size)
+{
+    if (options->cert[0] == '\0') {
+        return 0;
+    }
+    self->tls = tls_new(options, on_tls_failed, self, error, size);
+    return self->tls == NULL ? -EINVAL : 0;
 }
 
 static int start_arrivals(transport_t *self, const transport_options_t *options,
@@ -321,8 +345,8 @@ transport_t *transport_new(struct ev_loop *loop,
     self->ops = ops;
     self->owner = owner;
     self->listener = -1;
-    self->is_tls = options->tls_cert[0] != '\0';
-    if (start_arrivals(self, options, error, error_size) < 0) {
+    if (start_tls(self, &options->tls, error, error_size) < 0 ||
+        start_arrivals(self, options, error, error_size) < 0) {
         goto fail;
     }
     self->listener = listener_open(options->listen, BACKLOG, self->address,
@@ -330,9 +354,8 @@ transport_t *transport_new(struct ev_loop *loop,
     if (self->listener < 0) {
         goto fail;
     }
-    if (make_context(self, options) < 0) {
-        snprintf(error, error_size, "cannot start TLS with %s and %s",
-                 options->tls_cert, options->tls_key);
+    if (make_context(self) < 0) {
+        snprintf(error, error_size, "libwebsockets cannot start");
         goto fail;
     }
     start_watchers(self);
@@ -355,6 +378,7 @@ void transport_destroy(transport_t **self_p)
     if (self->context != NULL) {
         lws_context_destroy(self->context);
     }
+    tls_destroy(&self->tls); /* harmless for NULL */
     /* What OpenSSL keeps for this thread goes now, not when the thread ends:
      * nobody joins it, and the exit of the program cleans OpenSSL up. */
     OPENSSL_thread_stop();
@@ -364,6 +388,16 @@ void transport_destroy(transport_t **self_p)
 const char *transport_address(const transport_t *self)
 {
     return self->address;
+}
+
+int transport_reload(transport_t *self, char *error, size_t error_size)
+{
+    return self->tls == NULL ? 0 : tls_reload(self->tls, error, error_size);
+}
+
+int64_t transport_tls_until_s(const transport_t *self)
+{
+    return self->tls == NULL ? 0 : tls_until_s(self->tls);
 }
 
 void transport_stop_accepting(transport_t *self)
@@ -408,6 +442,13 @@ void transport_pause(transport_sock_t *sock)
 void transport_resume(transport_sock_t *sock)
 {
     set_flow(sock, PAUSED_BY_USER, true);
+}
+
+const X509 *transport_client_cert(transport_sock_t *sock)
+{
+    const SSL *ssl = lws_get_ssl(sock);
+
+    return ssl == NULL ? NULL : tls_client_cert(ssl);
 }
 
 int64_t transport_silent_ms(transport_sock_t *sock)

@@ -14,6 +14,7 @@
 #define GATEWAY_TRANSPORT_H
 
 #include "base/ip.h"
+#include "gateway/tls.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +48,9 @@ typedef struct {
      * not, say whose it is. */
     void (*unproxied)(void *owner, const ip_t *peer, const char *reason);
 
+    /* The client or the gateway ended TLS by an alert; `closed` follows. */
+    void (*tls_failed)(void *user, const char *by, const char *reason);
+
     /* The socket of `user`, right after opened and before anything else. */
     void (*bound)(void *user, transport_sock_t *sock);
 
@@ -61,9 +65,8 @@ typedef struct {
 } transport_ops_t;
 
 typedef struct {
-    const char *listen;   /* ADDRESS:PORT, [ADDRESS]:PORT */
-    const char *tls_cert; /* PEM file, or "" for plain TCP */
-    const char *tls_key;
+    const char *listen; /* ADDRESS:PORT, [ADDRESS]:PORT */
+    tls_options_t tls;  /* its cert is "" for plain TCP */
 
     /* Who may, and must, begin with a PROXY header, a list of networks; NULL:
      * nobody.  Of those that have not said it so many may be there, 0 for any
@@ -91,6 +94,14 @@ void transport_destroy(transport_t **self_p);
 /* The bound address as ADDRESS:PORT; lent. */
 const char *transport_address(const transport_t *self);
 
+/*
+ * Read the files of TLS again: tls_reload.  0 where there is no TLS.
+ */
+int transport_reload(transport_t *self, char *error, size_t error_size);
+
+/* Until when our own certificate is good: Unix time in seconds; 0: no TLS. */
+int64_t transport_tls_until_s(const transport_t *self);
+
 /* Close the listening socket, and those whose PROXY header is not there; open
  * sockets stand.  Harmless twice. */
 void transport_stop_accepting(transport_t *self);
@@ -108,6 +119,10 @@ bool transport_is_drained(transport_sock_t *sock);
 /* Stop and resume `received`: TCP then pushes back to the client. */
 void transport_pause(transport_sock_t *sock);
 void transport_resume(transport_sock_t *sock);
+
+/* The certificate with which the client has shown who it is; lent.  NULL: it
+ * has not. */
+const X509 *transport_client_cert(transport_sock_t *sock);
 
 /* Milliseconds since anything, be it a bare acknowledgement, came from the
  * client's TCP; 0 when that is not known. */

@@ -51,6 +51,27 @@ void auth_destroy(auth_t **self_p)
     }
 }
 
+size_t auth_key_count(const auth_t *self)
+{
+    return self->pair_count;
+}
+
+size_t auth_token_count(const auth_t *self)
+{
+    return self->token_count;
+}
+
+void auth_renew(auth_t *self, auth_t **other_p)
+{
+    const auth_t *other = *other_p;
+
+    memcpy(self->pairs, other->pairs, sizeof self->pairs);
+    memcpy(self->tokens, other->tokens, sizeof self->tokens);
+    self->pair_count = other->pair_count;
+    self->token_count = other->token_count;
+    auth_destroy(other_p);
+}
+
 static wire_bytes_t bytes_of(const word_t *word)
 {
     return (wire_bytes_t){word->bytes, word->len};

@@ -33,6 +33,13 @@ void auth_destroy(auth_t **self_p);
 int auth_add_keys(auth_t *self, wire_bytes_t text);
 int auth_add_tokens(auth_t *self, wire_bytes_t text);
 
+size_t auth_key_count(const auth_t *self);
+size_t auth_token_count(const auth_t *self);
+
+/* Have the keys and tokens of another, which is no more; what was seen stays
+ * seen. */
+void auth_renew(auth_t *self, auth_t **other_p);
+
 /* May this request be done?  Returns NULL, or what is wrong. */
 const fault_t *auth_check(auth_t *self, const http_request_t *request,
                           wire_bytes_t body, int64_t now_s);

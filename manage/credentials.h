@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The files with the keys and tokens of who may use the management API.  Read
- * at start.
+ * The files with the keys and tokens of who may use the management API.
  */
 #ifndef MANAGE_CREDENTIALS_H
 #define MANAGE_CREDENTIALS_H

@@ -42,6 +42,7 @@ typedef struct {
 
 typedef struct manage {
     actor_t actor;
+    const manage_options_t *options; /* borrowed */
     manager_t *manager;
     curve_peer_t curve;
     auth_t *auth; /* owned; NULL: nobody has credentials */
@@ -248,6 +249,25 @@ static void log_stats(void *user)
     manage_log_stats(manager_stats(self->manager));
 }
 
+/* Wrong files leave those in force that were read before. */
+static void on_reload(void *user)
+{
+    manage_t *self = user;
+    char error[512] = "";
+    auth_t *fresh;
+
+    if (self->auth == NULL) {
+        return;
+    }
+    if (credentials_read(self->options, &fresh, error, sizeof error) < 0) {
+        log_warn("MANAGE-CREDENTIALS-KEPT", "error=\"%s\"", error);
+        return;
+    }
+    auth_renew(self->auth, &fresh);
+    log_info("MANAGE-CREDENTIALS-READ", "keys=%zu tokens=%zu",
+             auth_key_count(self->auth), auth_token_count(self->auth));
+}
+
 /* --- start and end ---------------------------------------------------------
  */
 
@@ -323,11 +343,14 @@ void manage_actor(zsock_t *pipe, void *options)
         .end = on_end,
         .term = on_term,
         .stats = log_stats,
+        .reload = on_reload,
         .answer = on_question,
         .asked = on_asked,
     };
     manage_t *self = xcalloc(1, sizeof *self);
     char error[512] = "";
+
+    self->options = options;
 
     actor_init(&self->actor, "hoist-manage", pipe, &ops, self);
     for (size_t i = 0; i < MANAGE_BROKERS_MAX; i++) {

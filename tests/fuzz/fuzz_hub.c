@@ -223,6 +223,12 @@ void transport_resume(transport_sock_t *sock)
     sock->is_paused = false;
 }
 
+const X509 *transport_client_cert(transport_sock_t *sock)
+{
+    (void)sock;
+    return NULL;
+}
+
 int64_t transport_silent_ms(transport_sock_t *sock)
 {
     must(sock->user != NULL);
@@ -902,6 +908,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .static_dir = "",
         .tls_cert = "",
         .tls_key = "",
+        .tls_client_ca = "",
         .trusted_proxies = "192.0.2.0/24",
         .origins = "",
         .max_connections = CLIENTS,

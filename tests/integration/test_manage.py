@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -317,8 +318,9 @@ class Guarded(Stage):
     def __init__(self, *flags, keys=f"{sigv4.KEY} {sigv4.SECRET}\n"):
         self.files = contextlib.ExitStack()
         keys = self.files.enter_context(secret_file(keys))
-        tokens = self.files.enter_context(secret_file(f"# of ops\n\n{TOKEN}\n"))
-        super().__init__(f"--manage-keys={keys}", f"--manage-tokens={tokens}", *flags)
+        self.tokens = self.files.enter_context(secret_file(f"# of ops\n\n{TOKEN}\n"))
+        super().__init__(f"--manage-keys={keys}", f"--manage-tokens={self.tokens}",
+                         *flags)
         self.public = self.hoist.address
 
     def __exit__(self, *error):
@@ -486,6 +488,25 @@ def test_a_file_that_others_can_read_is_refused():
                 capture_output=True, text=True, timeout=harness.WAIT_S, check=False)
             assert hoist.returncode == 1
             assert why in hoist.stderr, hoist.stderr
+
+
+def bearer_status(stage, token):
+    return ask(stage.public, "GET", "/@connections/" + NOBODY, None,
+               {"Authorization": f"Bearer {token}"}).status
+
+
+def test_sighup_reads_credentials_again_and_keeps_them_where_they_are_wrong():
+    other = "another-token-of-that-length"
+    with Guarded() as stage:
+        assert bearer_status(stage, TOKEN) == 410
+        for text, event in ((other, "MANAGE-CREDENTIALS-READ keys=1 tokens=1"),
+                            ("short", "MANAGE-CREDENTIALS-KEPT error=.*line 1")):
+            with open(stage.tokens, "w", encoding="ascii") as file:
+                file.write(text + "\n")
+            stage.hoist.process.send_signal(signal.SIGHUP)
+            stage.hoist.find(f"({event})")
+            assert bearer_status(stage, TOKEN) == 403
+            assert bearer_status(stage, other) == 410
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Proxies in front of a gateway: whose client a socket is, as they say by the
 PROXY protocol or X-Forwarded-For, and who is believed."""
+import json
 import shutil
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 from harness import *
 
@@ -73,6 +75,16 @@ def test_a_client_is_at_the_address_that_its_proxy_says():
         worker = Worker(hoist.workers, "$connect")
         for header, ip in headers:
             assert address_of(worker, Proxied(hoist.address, header)) == ip
+
+
+def test_operators_see_that_address_too():
+    with Hoist(*PROXY, "--admin=127.0.0.1:0") as hoist:
+        client = Proxied(hoist.address, LINE).opened()
+        assert client.status == 101
+        admin = hoist.find(r"ADMIN-LISTENING address=(\S+)")
+        with urllib.request.urlopen(f"http://{admin}/connections", timeout=WAIT_S) as said:
+            rows = json.load(said)["gateway"]["connections"]
+        assert [row["ip"] for row in rows] == ["192.0.2.7"]
 
 
 def test_a_header_that_drips_is_waited_for_and_the_rest_not_taken():

@@ -349,10 +349,10 @@ def test_sigusr1_logs_the_counters():
         assert running.stats("GATEWAY")["connections"] == 0
 
 
-def test_sighup_is_told_and_ignored():
+def test_sighup_ends_nothing_and_says_what_it_cannot_do():
     with Hoist("--drain-time=0") as running:
         running.process.send_signal(signal.SIGHUP)
-        running.find("(HANGUP-IGNORED)")
+        running.find("(RELOADING .*restart to change them)")
         client = Client(running.address).opened()
         assert client.status == 101 and running.process.poll() is None
 

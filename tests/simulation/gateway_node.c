@@ -349,6 +349,12 @@ void transport_resume(transport_sock_t *sock)
     world_after(0, arrive_at_gateway, sock, sock->gateway->life);
 }
 
+const X509 *transport_client_cert(transport_sock_t *sock)
+{
+    (void)sock;
+    return NULL;
+}
+
 int64_t transport_silent_ms(transport_sock_t *sock)
 {
     (void)sock;

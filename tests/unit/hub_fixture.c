@@ -89,6 +89,12 @@ void transport_resume(transport_sock_t *sock)
     sock->is_paused = false;
 }
 
+const X509 *transport_client_cert(transport_sock_t *sock)
+{
+    must(sock->user != NULL);
+    return sock->cert;
+}
+
 int64_t transport_silent_ms(transport_sock_t *sock)
 {
     must(sock->user != NULL);

@@ -56,6 +56,7 @@ typedef struct lws {
     bool is_finished; /* the gateway said FIN */
     bool in_callback, kill_wanted;
     int64_t silent_ms; /* what its TCP says of itself */
+    const X509 *cert;  /* what its TLS has shown; NULL: nothing */
     char id[CONN_ID_TEXT + 1];
 } client_t;
 

@@ -306,6 +306,50 @@ static void each_request_on_a_proxys_socket_is_its_own_clients(void **state)
     is_at("203.0.113.10");
 }
 
+/* --- what it has shown by TLS -------------------------------------------- */
+
+static X509 *a_certificate(const char *name)
+{
+    X509 *cert = X509_new();
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
+                               (const uint8_t *)name, -1, -1, 0);
+    X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+    X509_gmtime_adj(X509_getm_notAfter(cert), 60);
+    X509_set_pubkey(cert, key);
+    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+    EVP_PKEY_free(key);
+    return cert;
+}
+
+static void a_certificate_is_among_the_details(void **state)
+{
+    X509 *cert = a_certificate("device-7");
+    wire_cursor_t at;
+    wire_bytes_t map;
+
+    (void)state;
+    client_t *client = a_socket();
+    client->cert = cert;
+    client_asks(client, UPGRADE);
+    assert_true(
+        wire_map_find(gets_request(EVENT_CONNECT).details, "client_cert", &at));
+    assert_int_equal(wire_get_raw_map(&at, &map), 0);
+    assert_true(wire_is(wire_map_str(map, "subject"), "CN=device-7"));
+    X509_free(cert);
+}
+
+static void without_one_there_is_no_word_of_it(void **state)
+{
+    wire_cursor_t at;
+
+    (void)state;
+    a_newcomer(UPGRADE);
+    assert_false(
+        wire_map_find(gets_request(EVENT_CONNECT).details, "client_cert", &at));
+}
+
 static void require_connect_is_asked_of_the_broker(void **state)
 {
     (void)state;
@@ -750,6 +794,8 @@ int main(void)
         TEST(with_the_proxy_protocol_it_is_the_header_that_counts),
         TEST(until_it_is_said_the_client_is_behind_the_proxy),
         TEST(each_request_on_a_proxys_socket_is_its_own_clients),
+        TEST(a_certificate_is_among_the_details),
+        TEST(without_one_there_is_no_word_of_it),
         TEST_ALONE(require_connect_is_asked_of_the_broker),
         TEST(any_other_status_is_the_refusal),
         TEST(a_status_below_200_is_no_answer),

@@ -261,6 +261,49 @@ static void a_bearer_has_one_of_the_tokens(void **state)
     auth_destroy(&auth);
 }
 
+/* --- other files -------------------------------------------------------- */
+
+static auth_t *auth_of(const char *keys, const char *tokens)
+{
+    auth_t *auth = auth_new(false);
+
+    assert_int_equal(auth_add_keys(auth, wire_bytes(keys)), 0);
+    assert_int_equal(auth_add_tokens(auth, wire_bytes(tokens)), 0);
+    return auth;
+}
+
+static void what_other_files_say_counts_from_then_on(void **state)
+{
+    auth_t *auth = auth_of("id secret\n", "0123456789abcdef\n");
+    auth_t *other = auth_of("id another\n", "fedcba9876543210\n"
+                                            "0011223344556677\n");
+    (void)state;
+
+    auth_renew(auth, &other);
+    assert_null(other);
+    assert_int_equal(auth_key_count(auth), 1);
+    assert_int_equal(auth_token_count(auth), 2);
+    assert_ptr_equal(check_signed(auth, "eu", NOW_S, "a", "a"),
+                     &fault_signature);
+    assert_ptr_equal(check_bearer(auth, "Bearer 0123456789abcdef"),
+                     &fault_token);
+    assert_null(check_bearer(auth, "Bearer fedcba9876543210"));
+    auth_destroy(&auth);
+}
+
+static void what_was_seen_before_stays_seen(void **state)
+{
+    auth_t *auth = auth_of("id secret\n", "");
+    auth_t *other = auth_of("id secret\n", "");
+    (void)state;
+
+    assert_null(check_signed(auth, "eu", NOW_S, "a", "a"));
+    auth_renew(auth, &other);
+    assert_ptr_equal(check_signed(auth, "eu", NOW_S, "a", "a"),
+                     &fault_replayed);
+    auth_destroy(&auth);
+}
+
 /* --- paths ------------------------------------------------------------------
  */
 
@@ -359,6 +402,8 @@ int main(void)
         cmocka_unit_test(clocks_may_be_five_minutes_apart),
         cmocka_unit_test(a_key_of_a_region_is_of_no_other),
         cmocka_unit_test(a_bearer_has_one_of_the_tokens),
+        cmocka_unit_test(what_other_files_say_counts_from_then_on),
+        cmocka_unit_test(what_was_seen_before_stays_seen),
         cmocka_unit_test(a_path_of_the_api_has_a_word_behind_an_at),
         cmocka_unit_test(an_order_is_read_from_method_path_and_query),
         cmocka_unit_test(what_is_no_order_is_a_fault),
