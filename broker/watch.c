@@ -213,10 +213,6 @@ int watch_put_end(core_t *core, const conn_t *conn)
     if (known == NULL || known->count == 0) {
         return -ENOENT;
     }
-    if (routing_find(core, key()) == NULL) {
-        core->stats.presences_lost++;
-        return -ENOENT;
-    }
     return wire_put_map(out, 2) < 0 || wire_put_text(out, "joined") < 0 ||
                    wire_put_array(out, 0) < 0 ||
                    wire_put_text(out, "left") < 0 ||

@@ -386,8 +386,30 @@ static void who_ends_while_nobody_watches_is_counted(void **state)
     grace_passes(gateway);
     is_watched(gateway, false);
     gets_reply(gateway, client_leaves(client), 200);
-    assert_int_equal(core_stats(broker.core)->presences_made, 0);
     assert_int_equal(core_stats(broker.core)->presences_lost, 1);
+}
+
+static void
+who_comes_before_a_joining_is_told_hears_of_the_end_too(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    client_says(client, "echo", "hello");
+    uint64_t held = takes_message(worker, "hello");
+    client_changes(client, "den", ""); /* it waits behind that */
+    dies(gateway);
+    node_t *watcher = a_worker("o", "$presence $disconnect", 8);
+    answers(worker, held, 200, NULL);
+    uint64_t joined = is_told(watcher, "den", "");
+    uint64_t left = is_told(watcher, "", "den");
+    uint64_t end = takes_event(watcher, EVENT_DISCONNECT);
+    answers(watcher, joined, 200, NULL);
+    answers(watcher, left, 200, NULL);
+    answers(watcher, end, 200, NULL);
+    assert_int_equal(core_stats(broker.core)->requests, 0);
 }
 
 /* A SYNC line with groups. */
@@ -539,6 +561,7 @@ int main(void)
         TEST(who_ends_without_a_word_of_it_has_left_first),
         TEST(what_another_worker_hears_then_is_left_too),
         TEST(who_ends_while_nobody_watches_is_counted),
+        TEST(who_comes_before_a_joining_is_told_hears_of_the_end_too),
         TEST(who_comes_from_another_broker_brings_its_groups),
         TEST(groups_without_end_are_not_kept),
         TEST(what_a_dead_worker_may_know_is_left_although_nobody_came),
