@@ -599,9 +599,11 @@ static int put_101(session_t *self, const message_reply_t *reply,
 static void accept_client(session_t *self, const message_reply_t *reply)
 {
     http_request_t request;
+    size_t before = self->out.len;
 
     if (put_101(self, reply, &request) < 0 ||
         delivery_accept(self, reply->options) < 0) {
+        self->out.len = before; /* no 101 after all */
         opening_refuse(self, 502, NULL);
         session_end(self, 1011, "handshake failed");
         return;

@@ -213,7 +213,7 @@ static void membership_ends_with_the_connection(void **state)
     client_t *client = a_client_with("ada", "acme", "red");
     (void)state;
 
-    client_vanishes(client);
+    client_leaves(client);
     asks("user", "ada", (wish_t){.ack = 1});
     (void)gets(KIND_REQUEST);
     gets_pushed(1, 0, 0, 0);
@@ -279,6 +279,39 @@ static void who_is_at_the_gate_can_join_and_hears_behind_its_101(void **state)
     pushes_to("group", "g", "late");
     hears_text(client, "late");
     hears_nothing(client);
+}
+
+static void who_joined_too_many_before_the_reply_gets_502_alone(void **state)
+{
+    client_t *client = a_newcomer(UPGRADE);
+    message_request_t connect = gets_request(EVENT_CONNECT);
+    char id[CONN_ID_TEXT + 1] = "", name[8];
+    buf_t options;
+    (void)state;
+
+    memcpy(id, connect.conn.data, CONN_ID_TEXT);
+    put_join(KIND_JOIN, "one more", id);
+    broker_speaks();
+    gets_credit(1);
+    buf_init(&options, 4096);
+    must(wire_put_map(&options, 1) == 0);
+    must(wire_put_text(&options, "groups") == 0);
+    must(wire_put_array(&options, GROUPS_MAX) == 0);
+    for (int i = 0; i < GROUPS_MAX; i++) {
+        snprintf(name, sizeof name, "g%d", i);
+        must(wire_put_text(&options, name) == 0);
+    }
+    answers_with(connect.id, 200, (body_t){.type = BODY_NONE}, &options);
+    buf_fini(&options);
+    uint64_t end = gets_disconnect(client, 1011, "handshake failed");
+    assert_non_null(strstr(hears_head(client), "HTTP/1.1 502 "));
+    hears(client, "Bad Gateway");
+    assert_true(client->is_finished);
+    asks("group", "one more", (wish_t){.ack = 1});
+    gets_pushed(1, 0, 0, 0);
+    client_leaves(client);
+    answers(end, 200, NULL);
+    nothing_is_left();
 }
 
 static void who_is_refused_has_no_groups(void **state)
@@ -599,6 +632,7 @@ int main(void)
         TEST(a_join_of_nobody_is_answered_with_gone),
         TEST(the_sixty_fifth_group_is_refused),
         TEST(who_is_at_the_gate_can_join_and_hears_behind_its_101),
+        TEST(who_joined_too_many_before_the_reply_gets_502_alone),
         TEST(who_is_refused_has_no_groups),
         TEST(who_is_excepted_does_not_hear),
         TEST(a_push_to_ids_is_counted),
