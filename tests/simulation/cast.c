@@ -84,6 +84,7 @@ static void choose_faults(void)
 
 void cast_set_up(void)
 {
+    worker_node_begin();
     choose_faults();
     broker_options_t of_broker = broker_options();
     gateway_options_t of_gateway = gateway_options();

@@ -40,7 +40,12 @@ typedef struct {
     place_t place;
 } work_t;
 
-static uint32_t starts; /* of all workers */
+static uint32_t starts; /* of all workers, in this run */
+
+void worker_node_begin(void)
+{
+    starts = 0;
+}
 
 static int64_t stopped_until_ms(void *owner)
 {

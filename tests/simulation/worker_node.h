@@ -55,6 +55,9 @@ typedef struct {
     uint64_t asked, told; /* pushes that are to be answered with PUSHED */
 } worker_node_t;
 
+/* A run begins: the first worker that starts is number 1. */
+void worker_node_begin(void);
+
 void worker_node_init(worker_node_t *self, const worker_options_t *options,
                       router_t *broker);
 void worker_node_fini(worker_node_t *self);
