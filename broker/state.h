@@ -302,6 +302,7 @@ typedef struct {
     int64_t asked_ms;    /* when the last was asked */
     uint32_t orphans;    /* whose DISCONNECT is under way */
     uint32_t rows;       /* that are to go, for it */
+    uint32_t standing;   /* connections whose rows are the dead broker's */
     int64_t due_ms;      /* when our claim is to be renewed */
     int64_t claimed_ms;  /* when it was, last */
     int64_t page_due_ms; /* when the next page may be asked for */

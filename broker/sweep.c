@@ -333,6 +333,8 @@ void sweep_told(core_t *core, const message_result_t *result)
             } else if (result->status == 410) {
                 core->stats.swept++;
                 keeper_remove(core, asked->record);
+            } else {
+                core->sweep.standing++;
             }
             forget_asked(asked);
             return;
@@ -365,13 +367,20 @@ static void ask_again(core_t *core)
     forget_all_asked(core);
     core->sweep.is_last = false;
     core->sweep.cursor_len = 0;
+    core->sweep.standing = 0;
 }
 
 static void sweep_row(core_t *core, const store_row_t *row)
 {
-    if (!wire_equal(row->writer, boot_of(&core->sweep.lease)) ||
-        conns_find(core, &row->id) != NULL) {
-        return; /* written anew, or about to be */
+    conn_t *conn = conns_find(core, &row->id);
+
+    if (!wire_equal(row->writer, boot_of(&core->sweep.lease))) {
+        return; /* written anew */
+    }
+    if (conn != NULL) {
+        core->sweep.standing++;
+        keeper_save(core, conn);
+        return;
     }
     gateway_t *gateway = gateway_of_loop(core, row->id.loop);
     record_t *record = keeper_record(&row->id, row->context);
@@ -482,6 +491,7 @@ static void start_sweep(core_t *core, const seen_t *lease)
     self->is_last = false;
     self->lease = *lease;
     self->cursor_len = 0;
+    self->standing = 0;
     self->disconnects = 0;
     self->failures = 0;
     self->page_due_ms = core->now_ms;
@@ -504,6 +514,8 @@ static void go_on(core_t *core)
         if (core->now_ms >= self->page_due_ms) {
             ask_page(core);
         }
+    } else if (self->standing > 0) {
+        end_sweep(core, "standing");
     } else {
         drop_lease(core, name_of(&self->lease), value_of(&self->lease));
         end_sweep(core, "done");

@@ -8,9 +8,10 @@
  * is over: nobody need agree on the time.  One broker claims it and looks
  * through the gateway's rows that the dead broker wrote.  A connection that
  * stands has been written anew by then, by the broker that has it, unless that
- * cannot reach the store; so its gateway, if it is here, is asked.  What is
- * left are connections whose $disconnect is missing, and whose rows go when
- * that is done.
+ * cannot reach the store, or the dead one's last word came there behind its; so
+ * its gateway, if it is here, is asked.  As long as such a row is left, so is
+ * the lease, to be looked at again.  What else is left are connections whose
+ * $disconnect is missing, and whose rows go when that is done.
  */
 #ifndef BROKER_SWEEP_H
 #define BROKER_SWEEP_H

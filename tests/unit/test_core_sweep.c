@@ -169,7 +169,7 @@ static void who_stands_is_not_swept(void **state)
         tells_whom_it_has(gateway, client);
     }
     answers(worker, takes_lost(worker), 200, NULL);
-    time_passes(LEASE_MS);
+    time_passes(3 * LEASE_MS);
     gets_nothing(worker);
     assert_int_equal(rows(), 1);
     assert_int_equal(leases(), 1); /* ours of it */
@@ -191,6 +191,48 @@ static void a_row_that_another_broker_wrote_anew_stays(void **state)
     gets_nothing(worker);
     assert_int_equal(rows(), 1);
     assert_int_equal(leases(), 0);
+}
+
+/* What the dead broker wrote last came to the store behind what another wrote.
+ */
+static void a_row_of_who_stands_keeps_the_dead_brokers_lease(void **state)
+{
+    node_t *gateway = a_gateway(9);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = someone_of_loop(9, 1); /* at another broker */
+    (void)state;
+
+    left_row(client);
+    kept_lease(client, "1");
+    for (int i = 0; i < 240; i++) {
+        time_passes(500);
+        tells_whom_it_has(gateway, client);
+    }
+    gets_nothing(worker);
+    assert_int_equal(leases(), 2); /* ours of the gateway, too */
+    dies(gateway);                 /* and the broker that had it */
+    time_passes(2 * LEASE_MS);
+    answers(worker, takes_lost(worker), 200, NULL);
+    time_passes(LEASE_MS);
+    assert_int_equal(rows(), 0);
+    assert_int_equal(leases(), 0);
+}
+
+static void a_row_of_who_is_ours_is_written_anew(void **state)
+{
+    node_t *gateway = a_gateway(9);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    time_passes(1000);
+    left_row(client);
+    kept_lease(client, "1");
+    time_passes(4 * LEASE_MS);
+    assert_int_equal(rows(), 1);
+    assert_int_equal(leases(), 1);
+    gets_reply(gateway, client_leaves(client), 200);
+    time_passes(1000);
+    assert_int_equal(rows(), 0);
 }
 
 static void while_the_store_fails_no_lease_is_over(void **state)
@@ -405,6 +447,8 @@ int main(void)
         TEST(a_broker_that_keeps_its_lease_is_left_alone),
         TEST(who_stands_is_not_swept),
         TEST(a_row_that_another_broker_wrote_anew_stays),
+        TEST(a_row_of_who_stands_keeps_the_dead_brokers_lease),
+        TEST(a_row_of_who_is_ours_is_written_anew),
         TEST(while_the_store_fails_no_lease_is_over),
         TEST(what_is_swept_before_any_worker_is_here_waits_for_one),
         TEST(a_sweep_that_breaks_off_is_done_again),
