@@ -15,6 +15,7 @@
 #include "base/xalloc.h"
 #include "base/zcurve.h"
 #include "base/zdial.h"
+#include "base/zmonitor.h"
 #include "base/zparts.h"
 #include "gateway/busiest.h"
 #include "gateway/delivery.h"
@@ -40,11 +41,10 @@
 _Static_assert(GATEWAY_BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
 
 typedef struct {
-    hub_t *hub;     /* borrowed */
-    link_t *link;   /* borrowed */
-    void *socket;   /* libzmq socket; NULL: none */
-    void *monitor;  /* of it */
-    uint32_t dials; /* a monitor's name is not free at once */
+    hub_t *hub;    /* borrowed */
+    link_t *link;  /* borrowed */
+    void *socket;  /* libzmq socket; NULL: none */
+    void *monitor; /* of it */
     zwatch_t watch, monitor_watch;
     int64_t unsent_since_ms; /* it takes nothing; 0: it does */
     int64_t refused_ms;      /* when it was said last; 0: it never was */
@@ -152,21 +152,6 @@ static void on_monitor(void *user)
 
 /* --- brokers -------------------------------------------------------------- */
 
-static int watch_transport(dealer_t *self)
-{
-    char endpoint[64];
-
-    snprintf(endpoint, sizeof endpoint, "inproc://hoist-monitor-%p-%u",
-             (void *)self, ++self->dials);
-    if (zmq_socket_monitor(self->socket, endpoint,
-                           ZMQ_EVENT_DISCONNECTED | ZCURVE_FAILURES) < 0 ||
-        (self->monitor = zmq_socket(zsys_init(), ZMQ_PAIR)) == NULL) {
-        return -zmq_errno();
-    }
-    must(zmq_connect(self->monitor, endpoint) == 0);
-    return 0;
-}
-
 static int dial(dealer_t *self, const char *endpoint, const curve_peer_t *curve)
 {
     int rc;
@@ -174,7 +159,9 @@ static int dial(dealer_t *self, const char *endpoint, const curve_peer_t *curve)
     if ((self->socket = actor_socket(ZMQ_DEALER)) == NULL) {
         return -zmq_errno();
     }
-    if ((rc = watch_transport(self)) < 0) {
+    rc = zmonitor_open(self->socket, ZMQ_EVENT_DISCONNECTED | ZCURVE_FAILURES,
+                       &self->monitor);
+    if (rc < 0) {
         return rc;
     }
     return brokers_dial(self->socket, endpoint, curve);
@@ -185,14 +172,11 @@ static void hang_up(dealer_t *self)
 {
     zwatch_stop(&self->watch);
     zwatch_stop(&self->monitor_watch);
-    if (self->monitor != NULL) {
-        zmq_close(self->monitor);
-    }
+    zmonitor_close(self->socket, &self->monitor);
     if (self->socket != NULL) {
-        zmq_socket_monitor(self->socket, NULL, 0);
         zmq_close(self->socket);
     }
-    *self = (dealer_t){.dials = self->dials};
+    *self = (dealer_t){0};
 }
 
 /* Workers look names up at other times than we do. */
