@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
+#include "base/zcurve.h"
 #include "base/zdial.h"
+#include "base/zmonitor.h"
 #include "base/zparts.h"
 #include "manage/credentials.h"
 #include "manage/manager.h"
@@ -36,7 +38,8 @@ typedef struct {
     struct manage *manage; /* borrowed */
     uplink_t *uplink;      /* borrowed; NULL: free */
     void *socket;          /* libzmq DEALER; NULL: none */
-    zwatch_t watch;
+    void *monitor;         /* of it */
+    zwatch_t watch, monitor_watch;
     int64_t unsent_since_ms; /* it takes nothing; 0: it does */
 } dealer_t;
 
@@ -130,6 +133,19 @@ static void on_frames(void *user)
     }
 }
 
+/* What came before it broke still counts. */
+static void on_broken(void *user)
+{
+    dealer_t *self = user;
+    zcurve_event_t event;
+
+    on_frames(self);
+    while (zcurve_next(self->monitor, &event)) {
+        manager_broken(self->manage->manager,
+                       (size_t)(self - self->manage->dealers));
+    }
+}
+
 static void send_frame(dealer_t *self)
 {
     uplink_t *uplink = self->uplink;
@@ -161,6 +177,8 @@ static void send_frames(manage_t *self)
 static void hang_up(dealer_t *self)
 {
     zwatch_stop(&self->watch);
+    zwatch_stop(&self->monitor_watch);
+    zmonitor_close(self->socket, &self->monitor);
     if (self->socket != NULL) {
         zmq_close(self->socket);
     }
@@ -171,6 +189,11 @@ static int dial(dealer_t *self, const char *endpoint, const curve_peer_t *curve)
 {
     if ((self->socket = actor_socket(ZMQ_DEALER)) == NULL) {
         return -zmq_errno();
+    }
+    int rc =
+        zmonitor_open(self->socket, ZMQ_EVENT_DISCONNECTED, &self->monitor);
+    if (rc < 0) {
+        return rc;
     }
     return brokers_dial(self->socket, endpoint, curve);
 }
@@ -188,6 +211,8 @@ static int add_broker(void *user, size_t slot, const char *endpoint)
     dealer->uplink = manager_add_broker(self->manager, slot, endpoint);
     zwatch_start(&dealer->watch, self->actor.loop, dealer->socket,
                  ZWATCH_READS_AND_SENDS, on_frames, dealer);
+    zwatch_start(&dealer->monitor_watch, self->actor.loop, dealer->monitor,
+                 ZWATCH_READS, on_broken, dealer);
     return 0;
 }
 

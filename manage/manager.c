@@ -15,29 +15,11 @@
 #define DETAIL_MAX  65536 /* bytes; a head is not longer */
 #define MESSAGE_MAX 4096  /* bytes of a target or a question */
 
-typedef enum {
-    STEP_PUSH,   /* PUSHED is due */
-    STEP_LIVE,   /* the gateway's RESULT */
-    STEP_STORED, /* the store's, since there was no such gateway */
-} step_t;
-
-typedef struct {
-    list_t link; /* free, or under way: the oldest first */
-    uint64_t id; /* of its messages; its index is id % MANAGER_CALLS_MAX */
-    manager_caller_t caller;
-    uplink_t *uplink; /* borrowed */
-    step_t step;
-    int64_t deadline_ms;
-    order_t order;
-    char request[MANAGER_UUID];
-} call_t;
-
 struct manager {
     manager_options_t options;
     const char *boot;              /* borrowed */
     uplink_t *uplinks[ROSTER_MAX]; /* owned; by slot */
-    call_t calls[MANAGER_CALLS_MAX];
-    list_t unused, under_way;
+    calls_t calls;
     uint64_t node;     /* half of our request ids */
     uint64_t requests; /* the other half */
     int64_t now_ms, wall_ms;
@@ -99,11 +81,11 @@ static void say_fault(manager_t *self, manager_caller_t caller,
 
 /* As AWS writes them; ours are a number of this process and one of the
  * request. */
-static void next_request_id(manager_t *self, char text[MANAGER_UUID])
+static void next_request_id(manager_t *self, char text[CALLS_UUID])
 {
     uint64_t node = self->node, number = ++self->requests;
 
-    snprintf(text, MANAGER_UUID,
+    snprintf(text, CALLS_UUID,
              "%08" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%04" PRIx64
              "-%012" PRIx64,
              node >> 32, node >> 16 & 0xffff, node & 0xffff,
@@ -113,38 +95,10 @@ static void next_request_id(manager_t *self, char text[MANAGER_UUID])
 /* --- calls -----------------------------------------------------------------
  */
 
-static call_t *call_new(manager_t *self, manager_caller_t caller,
-                        uplink_t *uplink)
-{
-    list_t *link = list_take(&self->unused);
-
-    if (link == NULL) {
-        return NULL;
-    }
-    call_t *call = list_entry(link, call_t, link);
-    call->id += MANAGER_CALLS_MAX; /* no answer of the last one fits */
-    call->caller = caller;
-    call->uplink = uplink;
-    call->deadline_ms = self->now_ms + MANAGER_ANSWER_MS;
-    list_append(&self->under_way, link);
-    self->stats.under_way++;
-    return call;
-}
-
 static void call_free(manager_t *self, call_t *call)
 {
-    list_remove(&call->link);
-    list_append(&self->unused, &call->link);
-    call->uplink = NULL;
+    calls_free(&self->calls, call);
     self->stats.under_way--;
-}
-
-/* The call that waits for this, or NULL. */
-static call_t *call_find(manager_t *self, const uplink_t *uplink, uint64_t id)
-{
-    call_t *call = &self->calls[id % MANAGER_CALLS_MAX];
-
-    return call->id == id && call->uplink == uplink ? call : NULL;
 }
 
 static void finish(manager_t *self, call_t *call, const api_reply_t *answer)
@@ -309,11 +263,16 @@ static const fault_t *begin(manager_t *self, manager_caller_t caller,
     if (uplink == NULL) {
         return &fault_down;
     }
-    call_t *call = call_new(self, caller, uplink);
+    if (!calls_have_room(&self->calls, uplink, order, self->now_ms)) {
+        self->stats.late++;
+        return &fault_down;
+    }
+    call_t *call = calls_new(&self->calls, caller, order, self->now_ms);
     if (call == NULL) {
         return &fault_busy;
     }
-    call->order = *order;
+    self->stats.under_way++;
+    call_at(call, uplink, self->now_ms);
     memcpy(call->request, request, sizeof call->request);
     int rc = start(call, body);
     if (rc < 0) {
@@ -351,7 +310,7 @@ static const fault_t *check(manager_t *self, bool is_trusted,
 void manager_ask(manager_t *self, manager_caller_t caller, bool is_trusted,
                  const http_request_t *request, wire_bytes_t body)
 {
-    char id[MANAGER_UUID];
+    char id[CALLS_UUID];
     order_t order;
     buf_t detail;
 
@@ -485,7 +444,7 @@ static void on_news(manager_t *self, const uplink_t *uplink,
 {
     bool is_pushed = message->kind == KIND_PUSHED;
     uint64_t id = is_pushed ? message->pushed.id : message->result.id;
-    call_t *call = call_find(self, uplink, id);
+    call_t *call = calls_find(&self->calls, uplink, id);
 
     if (call == NULL || is_pushed != (call->step == STEP_PUSH)) {
         return; /* too late */
@@ -497,15 +456,47 @@ static void on_news(manager_t *self, const uplink_t *uplink,
     }
 }
 
+/* --- brokers that are lost -------------------------------------------------
+ */
+
+/* A question does no harm twice.  false: there is nobody else to ask. */
+static bool ask_another(manager_t *self, call_t *call)
+{
+    uplink_t *uplink = choose(self, &call->order);
+    buf_t scratch;
+
+    if (call->step == STEP_PUSH || uplink == NULL ||
+        !calls_have_room(&self->calls, uplink, &call->order, self->now_ms)) {
+        return false;
+    }
+    call_at(call, uplink, self->now_ms);
+    buf_init(&scratch, MESSAGE_MAX);
+    int rc = put_query(call, STEP_LIVE, &scratch);
+    buf_fini(&scratch);
+    return rc == 0;
+}
+
 static void lose(manager_t *self, const uplink_t *uplink)
 {
-    list_foreach_safe(link, &self->under_way) {
+    list_foreach_safe(link, &self->calls.under_way) {
         call_t *call = list_entry(link, call_t, link);
-        if (call->uplink == uplink) {
+        if (call->uplink == uplink && !ask_another(self, call)) {
             fail(self, call, &fault_down);
         }
     }
 }
+
+void manager_broken(manager_t *self, size_t slot)
+{
+    uplink_t *uplink = self->uplinks[slot];
+
+    if (uplink_broken(uplink, self->now_ms) == UPLINK_LOST) {
+        lose(self, uplink);
+    }
+}
+
+/* --- frames ----------------------------------------------------------------
+ */
 
 void manager_frame(manager_t *self, size_t slot, wire_bytes_t frame)
 {
@@ -548,14 +539,12 @@ void manager_begin(manager_t *self, int64_t now_ms, int64_t wall_ms)
 
 static void expire(manager_t *self)
 {
-    list_t *link;
+    list_t late, *link;
 
-    while ((link = list_peek(&self->under_way)) != NULL) {
-        call_t *call = list_entry(link, call_t, link);
-        if (self->now_ms < call->deadline_ms) {
-            return;
-        }
-        fail(self, call, &fault_late);
+    calls_take_late(&self->calls, self->now_ms, &late);
+    while ((link = list_peek(&late)) != NULL) {
+        self->stats.late++;
+        fail(self, list_entry(link, call_t, link), &fault_late);
     }
 }
 
@@ -582,12 +571,7 @@ manager_t *manager_new(const manager_options_t *options, const char *boot)
     self->options = *options;
     self->boot = boot;
     rand_bytes(&self->node, sizeof self->node);
-    list_init(&self->unused);
-    list_init(&self->under_way);
-    for (size_t i = 0; i < MANAGER_CALLS_MAX; i++) {
-        self->calls[i].id = i;
-        list_append(&self->unused, &self->calls[i].link);
-    }
+    calls_init(&self->calls);
     return self;
 }
 
@@ -619,8 +603,8 @@ void manager_remove_broker(manager_t *self, size_t slot)
     uplink_t *uplink = self->uplinks[slot];
 
     if (uplink != NULL) {
-        lose(self, uplink);
         self->uplinks[slot] = NULL;
+        lose(self, uplink);
         uplink_fini(uplink);
         free(uplink);
     }

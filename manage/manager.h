@@ -10,27 +10,18 @@
  *
  * A broker that cannot reach the gateway which an id names cannot tell a
  * connection that it may have from one that nobody has; the store can.
+ *
+ * When a broker is lost, questions go to another: they do no harm twice.  What
+ * became of a push is not known, so it is not said again.
  */
 #ifndef MANAGE_MANAGER_H
 #define MANAGE_MANAGER_H
 
-#include "base/list.h"
 #include "base/roster.h"
 #include "manage/api_reply.h"
 #include "manage/auth.h"
-#include "manage/order.h"
+#include "manage/calls.h"
 #include "manage/stats.h"
-#include "manage/uplink.h"
-
-#define MANAGER_CALLS_MAX 256  /* requests under way; more get 429 */
-#define MANAGER_ANSWER_MS 6000 /* for a broker's answer; then 504 */
-#define MANAGER_UUID      37   /* characters of a request id, with its NUL */
-
-/* Who waits for an answer; opaque to the manager. */
-typedef struct {
-    uint32_t asker;
-    uint64_t number;
-} manager_caller_t;
 
 typedef void manager_answer_fn(void *user, manager_caller_t caller,
                                const api_reply_t *answer);
@@ -71,6 +62,9 @@ void manager_ask(manager_t *self, manager_caller_t caller, bool is_trusted,
 
 /* A frame of the broker in that slot; lent. */
 void manager_frame(manager_t *self, size_t slot, wire_bytes_t frame);
+
+/* The transport to it broke: nothing that it still owed comes. */
+void manager_broken(manager_t *self, size_t slot);
 
 /* Say goodbye to all. */
 void manager_bye(manager_t *self);

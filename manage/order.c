@@ -63,11 +63,15 @@ static bool is_our_stage(wire_bytes_t encoded, const char *stage)
 
 /* --- names ---------------------------------------------------------------- */
 
-static bool is_id(wire_bytes_t text)
+static bool read_id(wire_bytes_t text, order_t *out)
 {
     conn_id_t id;
 
-    return conn_id_parse(text.data, text.len, &id) == 0;
+    if (conn_id_parse(text.data, text.len, &id) < 0) {
+        return false;
+    }
+    out->gateway = id.loop;
+    return true;
 }
 
 static bool is_name(wire_bytes_t text, size_t max)
@@ -81,7 +85,8 @@ static const fault_t *read_name(const row_t *row, order_t *out, buf_t *detail)
 {
     wire_bytes_t name = {detail->data, detail->len};
 
-    if (row->verb != ORDER_CAST && !is_id(name)) {
+    out->gateway = ORDER_ALL;
+    if (row->verb != ORDER_CAST && !read_id(name, out)) {
         return &fault_id;
     }
     if (row->verb == ORDER_CAST && row->name_max > 0 &&

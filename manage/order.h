@@ -18,11 +18,13 @@ typedef enum {
     ORDER_CLOSE, /* a connection */
 } order_verb_t;
 
-#define ORDER_NAME_MAX USER_MAX /* bytes; the longest of names */
+#define ORDER_NAME_MAX USER_MAX   /* bytes; the longest of names */
+#define ORDER_ALL      UINT32_MAX /* no gateway in particular */
 
 typedef struct {
     order_verb_t verb;
     const char *type; /* "connection", "user", … as in a PUSH's target */
+    uint32_t gateway; /* the loop that the connection's id names; ORDER_ALL */
     size_t name_len;  /* 0: of "all" */
     uint8_t name[ORDER_NAME_MAX];
     uint64_t code; /* of a CLOSE */

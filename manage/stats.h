@@ -18,6 +18,8 @@
     X(denied, counter, requests, "403: credentials, path, stage or method")    \
     X(bad, counter, requests, "another status from 400 to 499")                \
     X(failed, counter, requests, "a status from 500: no broker, or no answer") \
+    X(late, counter, requests,                                                 \
+      "failed since they, or others, waited too long")                         \
     X(replayed, counter, requests, "those denied since they came before")
 
 typedef struct {

@@ -168,6 +168,17 @@ uplink_event_t uplink_tick(uplink_t *self, int64_t now_ms)
     return UPLINK_OWN;
 }
 
+uplink_event_t uplink_broken(uplink_t *self, int64_t now_ms)
+{
+    if (self->state == UPLINK_UP) {
+        return lose(self, "broken", now_ms);
+    }
+    if (self->out.len == 0) { /* the greeting may be lost */
+        put_hello(self, now_ms);
+    }
+    return UPLINK_OWN;
+}
+
 void uplink_heard(uplink_t *self, int64_t now_ms)
 {
     self->heard_ms = now_ms;

@@ -4,7 +4,7 @@
  * protocol without the socket: frames and times are fed in, and what is to be
  * sent gathers in `out`.  Owner thread only.
  *
- *   GREETING --WELCOME--> UP --WHO, silence, BYE--> GREETING
+ *   GREETING --WELCOME--> UP --WHO, silence, BYE, break--> GREETING
  *
  * Each time that it greets anew it has another boot id, so that no push, CREDIT
  * or RESULT of the time before counts.
@@ -55,6 +55,9 @@ uplink_event_t uplink_take(uplink_t *self, const message_t *message,
 
 /* End of turn: greet again, PING.  UPLINK_LOST: the broker was silent. */
 uplink_event_t uplink_tick(uplink_t *self, int64_t now_ms);
+
+/* The transport broke, so that the broker knows us no longer. */
+uplink_event_t uplink_broken(uplink_t *self, int64_t now_ms);
 
 /* A frame came, or `out` has left. */
 void uplink_heard(uplink_t *self, int64_t now_ms);

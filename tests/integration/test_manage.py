@@ -17,6 +17,7 @@ import time
 import harness
 import sigv4
 from harness import Client, Hoist, Worker, first_of, until
+from test_liveness import stopped
 
 NOBODY = "AAAAAAAAAAAAAAAA"
 ISO_8601 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -302,6 +303,57 @@ def test_a_connection_of_the_other_gateway_is_reached():
                     (1, str(i).encode()) for i in range(4)]
             answer = ask(admin_of(first), "POST", "/@all", "all")
             assert answer.json()["delivered"] == 4
+
+
+SLOW = ["--admin=127.0.0.1:0", "--heartbeat=1000", "--liveness=60000"]  # a broker
+
+
+def a_gateway(broker):
+    gateway = Hoist("--broker=" + broker, "--admin=127.0.0.1:0", command="gateway")
+    gateway.find(r"MANAGE-BROKER-UP broker=(\S+)")
+    return gateway
+
+
+def begin_post(address, conn):
+    """A POST whose answer is not waited for."""
+    sock = dial(address)
+    sock.sendall(f"POST /@connections/{conn} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                 "Content-Length: 1\r\n\r\nx".encode())
+    return sock
+
+
+def test_others_do_not_wait_for_a_gateway_that_hangs():
+    with Hoist(*SLOW, command="broker") as broker, \
+            a_gateway(broker.gateways) as hung, a_gateway(broker.gateways) as other:
+        worker = Worker(broker.workers, "$connect", options={"liveness": 120000})
+        broker.soon(workers=1, managers=3)
+        there, here = Connection(hung, worker), Connection(other, worker)
+        with stopped(hung.process):
+            waiting = [begin_post(admin_of(broker), there.id) for _ in range(48)]
+            until(lambda: len(select.select(waiting, [], [], 0)[0]) == 44,
+                  "all but four to be answered")
+            assert ask(admin_of(broker), "POST", "/@connections/" + here.id,
+                       "x").status == 200
+            told, _, _ = select.select(waiting, [], [], 0)
+            assert len(told) == 44
+            for sock in told:
+                assert sock.recv(1000).startswith(b"HTTP/1.1 504 ")
+        assert there.recv() == (1, b"x")
+        assert here.recv() == (1, b"x")
+        for sock in waiting:
+            sock.close()
+
+
+def test_a_killed_broker_is_noticed_at_once():
+    with Hoist(*SLOW, command="broker") as broker, a_gateway(broker.gateways) as gateway:
+        with stopped(broker.process):
+            sock = begin_post(admin_of(gateway), NOBODY)
+            until(lambda: b"hoist_manage_under_way 1" in
+                  ask(admin_of(gateway), "GET", "/metrics").body, "one under way")
+            broker.kill()
+        assert sock.recv(1000).startswith(b"HTTP/1.1 503 ")
+        sock.close()
+        gateway.find("MANAGE-BROKER-LOST .*reason=(broken)")
 
 
 def test_without_a_broker_it_is_unavailable():

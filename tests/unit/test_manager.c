@@ -54,6 +54,7 @@ static int set_up(void **state)
     options.auth = auth = auth_new(false);
     assert_int_equal(auth_add_tokens(auth, wire_bytes(TOKEN)), 0);
     memset(&told, 0, sizeof told);
+    memset(uplinks, 0, sizeof uplinks);
     now_ms = 1000;
     manager = manager_new(&options, "boot");
     manager_begin(manager, now_ms, now_ms);
@@ -326,7 +327,7 @@ static void a_broker_that_does_not_answer_is_504(void **state)
 
     a_broker(0, 10);
     uint64_t id = posts(1, "x");
-    for (int64_t ms = 0; ms < MANAGER_ANSWER_MS; ms += 1000) {
+    for (int64_t ms = 0; ms < CALLS_ANSWER_MS; ms += 1000) {
         assert_int_equal(told.count, 0);
         uplink_heard(uplinks[0], now_ms);
         time_passes(1000);
@@ -354,6 +355,182 @@ static void a_broker_that_is_lost_is_503_and_greeted_again(void **state)
     assert_int_equal(manager_stats(manager)->brokers, 0);
 }
 
+static void a_broken_transport_ends_what_waits_for_it_at_once(void **state)
+{
+    (void)state;
+
+    a_broker(0, 10);
+    uint64_t id = posts(1, "x");
+    manager_broken(manager, 0);
+    is_told(1, 503, "ServiceUnavailableException");
+    asks(2, "POST /@connections/" ID, "x");
+    is_told(2, 503, "ServiceUnavailableException");
+    welcomes(0, 10);
+    tells_pushed(0, id, 1, 0, 0); /* of the life before */
+    tells_pushed(0, posts(3, "x"), 1, 0, 0);
+    is_told(3, 200, "");
+    assert_int_equal(told.count, 3);
+}
+
+static void a_greeting_that_was_lost_is_said_again_at_once(void **state)
+{
+    (void)state;
+
+    uplinks[0] = manager_add_broker(manager, 0, "tcp://b");
+    is_sent(0, KIND_HELLO);
+    manager_broken(manager, 0);
+    welcomes(0, 10);
+    assert_int_equal(manager_stats(manager)->failed, 0);
+    posts(1, "x");
+}
+
+/* Which of two brokers was chosen, and who the other is. */
+static size_t chosen(void)
+{
+    assert_true((uplinks[0]->out.len == 0) != (uplinks[1]->out.len == 0));
+    return uplinks[0]->out.len > 0 ? 0 : 1;
+}
+
+static void a_question_goes_on_at_another_broker(void **state)
+{
+    static const char *const lines[] = {"GET /@connections/" ID,
+                                        "DELETE /@connections/" ID};
+    (void)state;
+
+    for (size_t i = 0; i < 2; i++) {
+        manager_remove_broker(manager, 0);
+        manager_remove_broker(manager, 1);
+        a_broker(0, 10);
+        a_broker(1, 10);
+        asks(i, lines[i], "");
+        size_t first = chosen();
+        is_sent(first, KIND_QUERY);
+        manager_broken(manager, first);
+        assert_int_equal(told.count, i);
+        message_t query = is_sent(1 - first, KIND_QUERY);
+        assert_true(wire_map_bool(query.query.options, "live", false));
+        tells_result(1 - first, query.query.id, 404);
+        is_told(i, 410, "GoneException");
+    }
+}
+
+static void a_push_goes_to_no_second_broker(void **state)
+{
+    (void)state;
+
+    a_broker(0, 10);
+    a_broker(1, 10);
+    asks(1, "POST /@connections/" ID, "x");
+    size_t first = chosen();
+    manager_broken(manager, first);
+    is_told(1, 503, "ServiceUnavailableException");
+    assert_int_equal(uplinks[1 - first]->out.len, 0);
+}
+
+/* --- lanes ---------------------------------------------------------------- */
+
+#define OTHER_ID "BBBBBBBBBBBBBBBB" /* of another gateway */
+
+static void asks_often(uint64_t number, uint64_t count, const char *line)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        asks(number + i, line, "x");
+    }
+}
+
+/* What gathered has left. */
+static void all_is_sent(void)
+{
+    for (size_t i = 0; i < BROKERS && uplinks[i] != NULL; i++) {
+        uplink_sent(uplinks[i], now_ms);
+    }
+}
+
+static void a_gateway_that_hangs_keeps_few_calls(void **state)
+{
+    (void)state;
+
+    a_broker(0, 1000);
+    asks_often(0, 40, "POST /@connections/" ID);
+    assert_int_equal(told.count, 0); /* nobody hangs, as far as is known */
+    time_passes(CALLS_LATE_MS);
+    assert_int_equal(told.count, 40 - CALLS_LATE_MAX);
+    is_told(39, 504, "GatewayTimeoutException");
+    assert_int_equal(manager_stats(manager)->late, 40 - CALLS_LATE_MAX);
+    asks(100, "GET /@connections/" ID, "");
+    is_told(100, 503, "ServiceUnavailableException");
+    assert_int_equal(manager_stats(manager)->under_way, CALLS_LATE_MAX);
+}
+
+static void others_do_not_wait_for_a_gateway_that_hangs(void **state)
+{
+    (void)state;
+
+    a_broker(0, 1000);
+    asks_often(0, CALLS_MAX, "POST /@connections/" ID);
+    time_passes(CALLS_LATE_MS);
+    all_is_sent();
+    asks(1000, "POST /@connections/" OTHER_ID, "x");
+    message_t push = is_sent(0, KIND_PUSH);
+    tells_pushed(0, ack_of(&push), 1, 0, 0);
+    is_told(1000, 200, "");
+}
+
+static void who_answers_again_is_asked_again(void **state)
+{
+    (void)state;
+
+    a_broker(0, 1000);
+    uint64_t ids[CALLS_LATE_MAX];
+    for (uint64_t i = 0; i < CALLS_LATE_MAX; i++) {
+        ids[i] = posts(i, "x");
+    }
+    time_passes(CALLS_LATE_MS);
+    assert_int_equal(told.count, 0); /* no more than may wait */
+    asks(50, "POST /@connections/" ID, "x");
+    is_told(50, 503, "ServiceUnavailableException");
+    for (uint64_t i = 0; i < CALLS_LATE_MAX; i++) {
+        tells_pushed(0, ids[i], 1, 0, 0);
+        is_told(i, 200, "");
+    }
+    all_is_sent();
+    posts(51, "x");
+}
+
+static void pushes_to_names_have_a_share_of_their_own(void **state)
+{
+    (void)state;
+
+    a_broker(0, 1000);
+    asks_often(0, 40, "POST /@all");
+    time_passes(CALLS_LATE_MS);
+    assert_int_equal(told.count, 40 - CALLS_LATE_NAMES_MAX);
+    is_told(39, 504, "GatewayTimeoutException");
+    asks(100, "POST /@groups/g", "x");
+    is_told(100, 503, "ServiceUnavailableException");
+    all_is_sent();
+    posts(101, "x");
+}
+
+static void a_broker_that_hangs_is_no_fault_of_another(void **state)
+{
+    (void)state;
+
+    a_broker(0, 1000);
+    a_broker(1, 1000);
+    asks_often(0, CALLS_LATE_MAX, "POST /@connections/" ID);
+    size_t first = chosen();
+    time_passes(CALLS_LATE_MS);
+    all_is_sent();
+    asks(50, "POST /@connections/" ID, "x");
+    is_told(50, 503, "ServiceUnavailableException");
+    manager_broken(manager, first);
+    asks(51, "POST /@connections/" ID, "x");
+    is_sent(1 - first, KIND_PUSH);
+}
+
+/* --- limits --------------------------------------------------------------- */
+
 static void a_spent_push_window_is_429_until_credit_comes(void **state)
 {
     message_t credit = {.kind = KIND_CREDIT};
@@ -373,7 +550,7 @@ static void more_than_256_at_once_are_too_many(void **state)
     (void)state;
 
     a_broker(0, 1000);
-    for (uint64_t i = 0; i < MANAGER_CALLS_MAX; i++) {
+    for (uint64_t i = 0; i < CALLS_MAX; i++) {
         asks(i, "POST /@all", "x");
     }
     assert_int_equal(told.count, 0);
@@ -461,6 +638,15 @@ int main(void)
         TEST(without_a_broker_it_is_503),
         TEST(a_broker_that_does_not_answer_is_504),
         TEST(a_broker_that_is_lost_is_503_and_greeted_again),
+        TEST(a_broken_transport_ends_what_waits_for_it_at_once),
+        TEST(a_greeting_that_was_lost_is_said_again_at_once),
+        TEST(a_question_goes_on_at_another_broker),
+        TEST(a_push_goes_to_no_second_broker),
+        TEST(a_gateway_that_hangs_keeps_few_calls),
+        TEST(others_do_not_wait_for_a_gateway_that_hangs),
+        TEST(who_answers_again_is_asked_again),
+        TEST(pushes_to_names_have_a_share_of_their_own),
+        TEST(a_broker_that_hangs_is_no_fault_of_another),
         TEST(a_spent_push_window_is_429_until_credit_comes),
         TEST(more_than_256_at_once_are_too_many),
         TEST(one_name_goes_by_one_broker),
