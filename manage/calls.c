@@ -23,6 +23,7 @@ call_t *calls_new(calls_t *self, manager_caller_t caller, const order_t *order,
     call->id += CALLS_MAX; /* no answer of the last one fits */
     call->caller = caller;
     call->order = *order;
+    call->asked = 0;
     call->began_ms = now_ms;
     list_append(&self->under_way, link);
     return call;
@@ -39,6 +40,12 @@ void call_at(call_t *call, uplink_t *uplink, int64_t now_ms)
 {
     call->uplink = uplink;
     call->asked_ms = now_ms;
+    call->asked |= UINT64_C(1) << uplink->slot;
+}
+
+bool call_was_at(const call_t *call, const uplink_t *uplink)
+{
+    return (call->asked >> uplink->slot & 1) != 0;
 }
 
 call_t *calls_find(calls_t *self, const uplink_t *uplink, uint64_t id)

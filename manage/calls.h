@@ -32,7 +32,8 @@ typedef struct {
 typedef enum {
     STEP_PUSH,   /* PUSHED is due */
     STEP_LIVE,   /* the gateway's RESULT */
-    STEP_STORED, /* the store's, since there was no such gateway */
+    STEP_STORED, /* the store's, since no broker has such a gateway */
+    STEP_CLOSED, /* the gateway's, behind a CLOSE */
 } step_t;
 
 typedef struct {
@@ -40,6 +41,7 @@ typedef struct {
     uint64_t id; /* of its messages; its index is id % CALLS_MAX */
     manager_caller_t caller;
     uplink_t *uplink; /* borrowed */
+    uint64_t asked;   /* bits, by slot: brokers that it was at */
     step_t step;
     int64_t began_ms;
     int64_t asked_ms; /* since when that broker has it */
@@ -65,6 +67,8 @@ void calls_free(calls_t *self, call_t *call);
 
 /* It is that broker's now. */
 void call_at(call_t *call, uplink_t *uplink, int64_t now_ms);
+
+bool call_was_at(const call_t *call, const uplink_t *uplink);
 
 /* The call that waits for this answer, or NULL. */
 call_t *calls_find(calls_t *self, const uplink_t *uplink, uint64_t id);

@@ -198,7 +198,7 @@ static int put_query(call_t *call, step_t step, buf_t *scratch)
     int rc = put_target(scratch, &call->order);
     size_t what_len = scratch->len;
 
-    if (rc < 0 || (rc = put_live(scratch, step == STEP_LIVE)) < 0) {
+    if (rc < 0 || (rc = put_live(scratch, step != STEP_STORED)) < 0) {
         return rc;
     }
     message_query_t query = {
@@ -210,17 +210,48 @@ static int put_query(call_t *call, step_t step, buf_t *scratch)
     return message_put_query(&call->uplink->out, &query);
 }
 
+static int put_close(call_t *call)
+{
+    const order_t *order = &call->order;
+    message_close_t message = {
+        .conn = name_of(order),
+        .code = order->code,
+        .reason = {order->reason, order->reason_len},
+    };
+
+    return message_put_close(&call->uplink->out, &message);
+}
+
+static int push(call_t *call, wire_bytes_t body)
+{
+    buf_t scratch;
+
+    buf_init(&scratch, MESSAGE_MAX);
+    int rc = put_push(call, body, &scratch);
+    buf_fini(&scratch);
+    return rc;
+}
+
+/* What it asks in this step, and what belongs before that. */
+static int ask(call_t *call, step_t step)
+{
+    int rc = step == STEP_CLOSED ? put_close(call) : 0;
+    buf_t scratch;
+
+    buf_init(&scratch, MESSAGE_MAX);
+    if (rc == 0) {
+        rc = put_query(call, step, &scratch);
+    }
+    buf_fini(&scratch);
+    return rc;
+}
+
 static int start(call_t *call, wire_bytes_t body)
 {
     order_verb_t verb = call->order.verb;
     bool is_push = verb == ORDER_POST || verb == ORDER_CAST;
-    buf_t scratch;
 
-    buf_init(&scratch, MESSAGE_MAX);
-    int rc = is_push ? put_push(call, body, &scratch)
-                     : put_query(call, STEP_LIVE, &scratch);
-    buf_fini(&scratch);
-    return rc;
+    return is_push ? push(call, body) : ask(call, STEP_LIVE);
 }
 
 /* --- requests --------------------------------------------------------------
@@ -334,6 +365,15 @@ void manager_ask(manager_t *self, manager_caller_t caller, bool is_trusted,
 /* --- answers of brokers ----------------------------------------------------
  */
 
+/* A broker takes for gone whom its gateways have not: so is who is at a gateway
+ * that it does not know. */
+static void doubt_gone(manager_t *self, call_t *call)
+{
+    if (ask(call, STEP_LIVE) < 0) {
+        fail(self, call, &fault_memory);
+    }
+}
+
 static void on_pushed(manager_t *self, call_t *call,
                       const message_pushed_t *pushed)
 {
@@ -346,8 +386,10 @@ static void on_pushed(manager_t *self, call_t *call,
         api_reply_fini(&answer);
     } else if (pushed->delivered > 0) {
         finish_status(self, call, 200);
+    } else if (pushed->refused == 0) {
+        doubt_gone(self, call);
     } else {
-        fail(self, call, pushed->refused > 0 ? &fault_slow : &fault_gone);
+        fail(self, call, &fault_slow);
     }
 }
 
@@ -384,29 +426,48 @@ static void tell_connection(manager_t *self, call_t *call,
 
 static void close_connection(manager_t *self, call_t *call)
 {
-    const order_t *order = &call->order;
-    message_close_t message = {
-        .conn = name_of(order),
-        .code = order->code,
-        .reason = {order->reason, order->reason_len},
-    };
-
-    if (message_put_close(&call->uplink->out, &message) < 0) {
+    if (ask(call, STEP_CLOSED) < 0) {
         fail(self, call, &fault_memory);
-    } else {
-        finish_status(self, call, 204);
     }
 }
 
-static void ask_store(manager_t *self, call_t *call)
+/* One that is up and was not asked; or NULL. */
+static uplink_t *find_unasked(const manager_t *self, const call_t *call)
 {
-    buf_t scratch;
+    for (size_t i = 0; i < ROSTER_MAX; i++) {
+        uplink_t *uplink = self->uplinks[i];
+        if (uplink != NULL && uplink->state == UPLINK_UP &&
+            !call_was_at(call, uplink)) {
+            return uplink;
+        }
+    }
+    return NULL;
+}
 
-    buf_init(&scratch, MESSAGE_MAX);
-    if (put_query(call, STEP_STORED, &scratch) < 0) {
+/* This broker has no such gateway: another may, or else the store. */
+static void ask_further(manager_t *self, call_t *call)
+{
+    uplink_t *uplink = find_unasked(self, call);
+
+    if (uplink != NULL) {
+        call_at(call, uplink, self->now_ms);
+    }
+    if (ask(call, uplink != NULL ? STEP_LIVE : STEP_STORED) < 0) {
         fail(self, call, &fault_memory);
     }
-    buf_fini(&scratch);
+}
+
+/* Nobody has the gateway, nor the store the connection.  But not all stores are
+ * shared, and who is not there cannot be asked. */
+static const fault_t *judge_unknown(const manager_t *self)
+{
+    for (size_t i = 0; i < ROSTER_MAX; i++) {
+        if (self->uplinks[i] != NULL &&
+            !uplink_is_settled(self->uplinks[i], self->now_ms)) {
+            return &fault_down;
+        }
+    }
+    return &fault_gone;
 }
 
 static const fault_t *fault_of(uint64_t status)
@@ -428,10 +489,16 @@ static void on_result(manager_t *self, call_t *call,
 {
     bool is_live = call->step == STEP_LIVE;
 
-    if (is_live && result->status == 503) {
-        ask_store(self, call);
+    if (call->step == STEP_CLOSED && result->status == 404) {
+        finish_status(self, call, 204);
+    } else if (is_live && result->status == 503) {
+        ask_further(self, call);
+    } else if (call->step == STEP_STORED && result->status == 404) {
+        fail(self, call, judge_unknown(self));
     } else if (!is_live || result->status != 200) {
         fail(self, call, fault_of(result->status));
+    } else if (call->order.verb == ORDER_POST) {
+        fail(self, call, &fault_down); /* it is there, and did not get it */
     } else if (call->order.verb == ORDER_GET) {
         tell_connection(self, call, result);
     } else {
@@ -459,21 +526,18 @@ static void on_news(manager_t *self, const uplink_t *uplink,
 /* --- brokers that are lost -------------------------------------------------
  */
 
-/* A question does no harm twice.  false: there is nobody else to ask. */
+/* A question does no harm twice, nor does a CLOSE.  false: there is nobody else
+ * to ask. */
 static bool ask_another(manager_t *self, call_t *call)
 {
     uplink_t *uplink = choose(self, &call->order);
-    buf_t scratch;
 
     if (call->step == STEP_PUSH || uplink == NULL ||
         !calls_have_room(&self->calls, uplink, &call->order, self->now_ms)) {
         return false;
     }
     call_at(call, uplink, self->now_ms);
-    buf_init(&scratch, MESSAGE_MAX);
-    int rc = put_query(call, STEP_LIVE, &scratch);
-    buf_fini(&scratch);
-    return rc == 0;
+    return ask(call, call->step == STEP_CLOSED ? STEP_CLOSED : STEP_LIVE) == 0;
 }
 
 static void lose(manager_t *self, const uplink_t *uplink)
@@ -593,7 +657,8 @@ uplink_t *manager_add_broker(manager_t *self, size_t slot, const char *endpoint)
 {
     uplink_t *uplink = xcalloc(1, sizeof *uplink);
 
-    uplink_init(uplink, endpoint, self->boot, self->options.name, self->now_ms);
+    uplink_init(uplink, slot, endpoint, self->boot, self->options.name,
+                self->now_ms);
     self->uplinks[slot] = uplink;
     return uplink;
 }
@@ -619,7 +684,7 @@ void manager_bye(manager_t *self)
     }
 }
 
-const manage_stats_t *manager_stats(manager_t *self)
+const manage_stats_t *manager_stats(const manager_t *self)
 {
     return &self->stats;
 }

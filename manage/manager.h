@@ -6,7 +6,10 @@
  *
  *   POST     PUSH with ack --PUSHED--> 200, 410, 429
  *   GET      QUERY live ----RESULT---> 200, 410, or on to the store
- *   DELETE   QUERY live ----RESULT---> CLOSE and 204, 410, …
+ *   DELETE   QUERY live ----RESULT---> 410, or CLOSE and
+ *            QUERY live ----RESULT---> 204
+ *
+ * Nothing answers a CLOSE but a question behind it, by the same way.
  *
  * A broker that cannot reach the gateway which an id names cannot tell a
  * connection that it may have from one that nobody has; the store can.
@@ -69,6 +72,6 @@ void manager_broken(manager_t *self, size_t slot);
 /* Say goodbye to all. */
 void manager_bye(manager_t *self);
 
-const manage_stats_t *manager_stats(manager_t *self);
+const manage_stats_t *manager_stats(const manager_t *self);
 
 #endif

@@ -43,10 +43,11 @@ static void greet(uplink_t *self, int64_t now_ms)
     put_hello(self, now_ms);
 }
 
-void uplink_init(uplink_t *self, const char *endpoint, const char *boot,
-                 const char *name, int64_t now_ms)
+void uplink_init(uplink_t *self, size_t slot, const char *endpoint,
+                 const char *boot, const char *name, int64_t now_ms)
 {
-    *self = (uplink_t){.endpoint = endpoint,
+    *self = (uplink_t){.slot = slot,
+                       .endpoint = endpoint,
                        .boot = boot,
                        .name = name,
                        .heartbeat_ms = FIRST_HEARTBEAT_MS,
@@ -94,6 +95,9 @@ take_welcome(uplink_t *self, const message_welcome_t *welcome, int64_t now_ms)
     }
     self->state = UPLINK_UP;
     self->session = session;
+    if (!wire_is(welcome->boot, self->broker)) {
+        self->met_ms = now_ms;
+    }
     memcpy(self->broker, welcome->boot.data, welcome->boot.len);
     self->broker[welcome->boot.len] = '\0';
     self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
@@ -177,6 +181,12 @@ uplink_event_t uplink_broken(uplink_t *self, int64_t now_ms)
         put_hello(self, now_ms);
     }
     return UPLINK_OWN;
+}
+
+bool uplink_is_settled(const uplink_t *self, int64_t now_ms)
+{
+    return self->state == UPLINK_UP &&
+           now_ms - self->met_ms >= self->liveness_ms;
 }
 
 void uplink_heard(uplink_t *self, int64_t now_ms)

@@ -22,13 +22,15 @@
 typedef enum { UPLINK_GREETING, UPLINK_UP } uplink_state_t;
 
 typedef struct {
-    const char *endpoint; /* borrowed */
+    size_t slot;          /* in the roster, */
+    const char *endpoint; /* borrowed: where it stands */
     const char *boot;     /* borrowed */
     const char *name;     /* borrowed */
     uplink_state_t state;
     uint32_t lives;               /* how often it greeted anew */
     uint64_t session;             /* of the last WELCOME … */
-    char broker[BOOT_ID_MAX + 1]; /* … and who said it */
+    char broker[BOOT_ID_MAX + 1]; /* … and who said it, */
+    int64_t met_ms;               /* whom we know since then */
     buf_t out;                    /* messages of this turn */
 
     int64_t heartbeat_ms, liveness_ms;
@@ -46,12 +48,16 @@ typedef enum {
 } uplink_event_t;
 
 /* boot: at most UPLINK_BOOT_MAX bytes.  The greeting is in `out` at once. */
-void uplink_init(uplink_t *self, const char *endpoint, const char *boot,
-                 const char *name, int64_t now_ms);
+void uplink_init(uplink_t *self, size_t slot, const char *endpoint,
+                 const char *boot, const char *name, int64_t now_ms);
 void uplink_fini(uplink_t *self);
 
 uplink_event_t uplink_take(uplink_t *self, const message_t *message,
                            int64_t now_ms);
+
+/* Does the broker know whatever gateways live?  One that may just have been
+ * started does not: they are about to greet it. */
+bool uplink_is_settled(const uplink_t *self, int64_t now_ms);
 
 /* End of turn: greet again, PING.  UPLINK_LOST: the broker was silent. */
 uplink_event_t uplink_tick(uplink_t *self, int64_t now_ms);

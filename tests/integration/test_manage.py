@@ -106,6 +106,11 @@ class Stage:
     def client(self, headers=""):
         return Connection(self.hoist, self.worker, headers)
 
+    def nobody(self):
+        """An id of the gateway that stands for no connection."""
+        conn = self.client().id
+        return conn[:-1] + ("B" if conn[-1] == "A" else "A")
+
 
 def test_a_post_reaches_the_client_as_text():
     with Stage() as stage:
@@ -179,13 +184,19 @@ def test_one_that_is_not_there_is_gone():
         client = stage.client()
         client.frame(8, b"\x03\xe8")
         assert client.close_code() == 1000
-        for id in (client.id, NOBODY):
+        for id in (client.id, stage.nobody()):
             for method in ("POST", "GET", "DELETE"):
                 answer = ask(stage.admin, method, "/@connections/" + id,
                              "x" if method == "POST" else None)
                 assert (answer.status, answer.error) == (410, "GoneException"), \
                     (method, id, answer.status)
                 assert answer.json() == {"message": "Gone"}
+
+
+def test_whom_no_gateway_can_have_is_gone_when_all_have_greeted():
+    with Stage() as stage:
+        answer = ask_until(410, stage.admin, "POST", "/@connections/" + NOBODY, "x")
+        assert answer.error == "GoneException"
 
 
 def test_what_is_no_id_is_refused():
@@ -210,7 +221,7 @@ def test_another_path_or_method_is_forbidden():
             assert (answer.status, answer.error) == (403, "ForbiddenException"), path
             assert answer.json() == {"message": "Forbidden"}
         for path in ("/prod/@connections/", "/@connections/"):
-            assert ask(stage.admin, "POST", path + NOBODY, "x").status == 410
+            ask_until(410, stage.admin, "POST", path + NOBODY, "x")
 
 
 def test_a_body_that_is_too_large_is_refused():
@@ -252,7 +263,7 @@ def test_a_client_that_does_not_read_is_a_limit():
 
 def test_a_browser_is_not_served():
     with Stage() as stage:
-        path = "/@connections/" + NOBODY
+        path = "/@connections/" + stage.nobody()
         for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"},
                         {"Sec-Fetch-Site": "cross-site"},
                         {"Host": "evil.example:80"}, {"Host": "[::1].evil.example"}):
@@ -395,7 +406,7 @@ def test_who_signs_is_served_by_the_clients_listener():
         answer = stage.ask("DELETE", f"/@connections/{client.id}?code=4000&reason=b+y%20e")
         assert answer.status == 204
         assert client.recv() == (8, b"\x0f\xa0b y e")
-        assert stage.ask("POST", "/@connections/" + NOBODY, "x").error == "GoneException"
+        assert stage.ask("POST", "/@connections/" + stage.nobody(), "x").error == "GoneException"
 
 
 def test_so_is_a_bearer():
@@ -464,7 +475,7 @@ def test_what_was_said_before_is_refused():
 
 def test_a_key_may_be_of_one_region():
     with Guarded(keys=f"{sigv4.KEY} {sigv4.SECRET} eu-west-1\n") as stage:
-        path = "/@connections/" + NOBODY
+        path = "/@connections/" + stage.nobody()
         assert stage.ask("POST", path, "x", region="eu-west-1").status == 410
         assert stage.ask("POST", path, "x", region="us-east-1").status == 403
 
@@ -474,7 +485,7 @@ def test_a_body_that_is_too_large_is_refused_to_who_signs():
         most = "x" * 131072
         answer = stage.ask("POST", "/@connections/" + NOBODY, most + "x")
         assert (answer.status, answer.error) == (413, "PayloadTooLargeException")
-        assert stage.ask("POST", "/@connections/" + NOBODY, most).status == 410
+        assert stage.ask("POST", "/@connections/" + stage.nobody(), most).status == 410
 
 
 def test_no_body_is_read_of_who_brings_no_credentials():
@@ -517,7 +528,7 @@ def test_many_at_once_are_too_many():
         answer = told[0].recv(1000)
         assert answer.startswith(b"HTTP/1.1 429 ") and b"LimitExceededException" in answer
         # Others do not wait for them.
-        assert stage.ask("POST", "/@connections/" + NOBODY, "x").status == 410
+        assert stage.ask("POST", "/@connections/" + stage.nobody(), "x").status == 410
         assert stage.client().status == 101
         for sock in waiting:
             sock.close()
@@ -542,23 +553,24 @@ def test_a_file_that_others_can_read_is_refused():
             assert why in hoist.stderr, hoist.stderr
 
 
-def bearer_status(stage, token):
-    return ask(stage.public, "GET", "/@connections/" + NOBODY, None,
+def bearer_status(stage, conn, token):
+    return ask(stage.public, "GET", "/@connections/" + conn, None,
                {"Authorization": f"Bearer {token}"}).status
 
 
 def test_sighup_reads_credentials_again_and_keeps_them_where_they_are_wrong():
     other = "another-token-of-that-length"
     with Guarded() as stage:
-        assert bearer_status(stage, TOKEN) == 410
+        nobody = stage.nobody()
+        assert bearer_status(stage, nobody, TOKEN) == 410
         for text, event in ((other, "MANAGE-CREDENTIALS-READ keys=1 tokens=1"),
                             ("short", "MANAGE-CREDENTIALS-KEPT error=.*line 1")):
             with open(stage.tokens, "w", encoding="ascii") as file:
                 file.write(text + "\n")
             stage.hoist.process.send_signal(signal.SIGHUP)
             stage.hoist.find(f"({event})")
-            assert bearer_status(stage, TOKEN) == 403
-            assert bearer_status(stage, other) == 410
+            assert bearer_status(stage, nobody, TOKEN) == 403
+            assert bearer_status(stage, nobody, other) == 410
 
 
 if __name__ == "__main__":

@@ -173,6 +173,21 @@ static void tells_result(size_t broker, uint64_t id, uint64_t status)
     buf_fini(&rows);
 }
 
+/* Which of two brokers was chosen, and who the other is. */
+static size_t chosen(void)
+{
+    assert_true((uplinks[0]->out.len == 0) != (uplinks[1]->out.len == 0));
+    return uplinks[0]->out.len > 0 ? 0 : 1;
+}
+
+/* What gathered has left. */
+static void all_is_sent(void)
+{
+    for (size_t i = 0; i < BROKERS && uplinks[i] != NULL; i++) {
+        uplink_sent(uplinks[i], now_ms);
+    }
+}
+
 /* --- the asker's side -------------------------------------------------------
  */
 
@@ -234,6 +249,7 @@ static void a_post_is_a_push_and_what_came_of_it_the_answer(void **state)
     tells_pushed(0, posts(1, "x"), 1, 0, 0);
     is_told(1, 200, "x-amzn-RequestId: ");
     tells_pushed(0, posts(2, "x"), 0, 1, 0);
+    tells_result(0, is_sent(0, KIND_QUERY).query.id, 404);
     is_told(2, 410, "x-amzn-ErrorType: GoneException\r\n");
     tells_pushed(0, posts(3, "x"), 0, 0, 1);
     is_told(3, 429, "LimitExceededException");
@@ -279,6 +295,68 @@ static void a_get_is_told_by_the_gateway(void **state)
             "\"lastActiveAt\":\"1970-01-02T00:00:00.000Z\"}");
 }
 
+/* A broker that has stood for some time, and is heard. */
+static void all_are_known(void)
+{
+    for (int i = 0; i < 3; i++) {
+        for (size_t j = 0; j < BROKERS && uplinks[j] != NULL; j++) {
+            uplink_heard(uplinks[j], now_ms + 1000);
+        }
+        time_passes(1000);
+    }
+    all_is_sent();
+}
+
+static void who_is_gone_for_a_broker_may_be_at_a_gateway(void **state)
+{
+    static const struct {
+        uint64_t live;
+        unsigned answer;
+    } cases[] = {{200, 503}, {404, 410}, {504, 504}};
+    (void)state;
+
+    a_broker(0, 10);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tells_pushed(0, posts(i, "x"), 0, 1, 0);
+        message_t query = is_sent(0, KIND_QUERY);
+        assert_true(wire_map_bool(query.query.options, "live", false));
+        tells_result(0, query.query.id, cases[i].live);
+        is_told(i, cases[i].answer, "x-amzn-ErrorType: ");
+    }
+}
+
+static void whom_one_broker_cannot_reach_another_is_asked_for(void **state)
+{
+    (void)state;
+
+    a_broker(0, 10);
+    a_broker(1, 10);
+    asks(1, "GET /@connections/" ID, "");
+    size_t first = chosen();
+    tells_result(first, is_sent(first, KIND_QUERY).query.id, 503);
+    message_t query = is_sent(1 - first, KIND_QUERY);
+    assert_true(wire_map_bool(query.query.options, "live", false));
+    tells_result(1 - first, query.query.id, 200);
+    is_told(1, 200, "");
+}
+
+static void nobody_is_gone_while_a_broker_may_know_better(void **state)
+{
+    (void)state;
+
+    a_broker(0, 10); /* it may have been started just now */
+    asks(1, "GET /@connections/" ID, "");
+    tells_result(0, is_sent(0, KIND_QUERY).query.id, 503);
+    tells_result(0, is_sent(0, KIND_QUERY).query.id, 404);
+    is_told(1, 503, "ServiceUnavailableException");
+    all_are_known();
+    uplinks[1] = manager_add_broker(manager, 1, "tcp://c"); /* nor greets it */
+    asks(2, "GET /@connections/" ID, "");
+    tells_result(0, is_sent(0, KIND_QUERY).query.id, 503);
+    tells_result(0, is_sent(0, KIND_QUERY).query.id, 404);
+    is_told(2, 503, "ServiceUnavailableException");
+}
+
 static void whom_no_gateway_has_the_store_may_know(void **state)
 {
     static const struct {
@@ -288,6 +366,7 @@ static void whom_no_gateway_has_the_store_may_know(void **state)
     (void)state;
 
     a_broker(0, 10);
+    all_are_known();
     for (size_t i = 0; i < sizeof stored / sizeof *stored; i++) {
         asks(i, "GET /@connections/" ID, "");
         tells_result(0, is_sent(0, KIND_QUERY).query.id, 503);
@@ -306,6 +385,8 @@ static void a_delete_looks_and_closes(void **state)
     asks(1, "DELETE /@connections/" ID "?code=4000", "");
     tells_result(0, is_sent(0, KIND_QUERY).query.id, 200);
     assert_int_equal(is_sent(0, KIND_CLOSE).close.code, 4000);
+    assert_int_equal(told.count, 0);
+    tells_result(0, is_sent(0, KIND_QUERY).query.id, 404); /* not any more */
     is_told(1, 204, "");
     asks(2, "DELETE /@connections/" ID, "");
     tells_result(0, is_sent(0, KIND_QUERY).query.id, 404);
@@ -384,13 +465,6 @@ static void a_greeting_that_was_lost_is_said_again_at_once(void **state)
     posts(1, "x");
 }
 
-/* Which of two brokers was chosen, and who the other is. */
-static size_t chosen(void)
-{
-    assert_true((uplinks[0]->out.len == 0) != (uplinks[1]->out.len == 0));
-    return uplinks[0]->out.len > 0 ? 0 : 1;
-}
-
 static void a_question_goes_on_at_another_broker(void **state)
 {
     static const char *const lines[] = {"GET /@connections/" ID,
@@ -414,6 +488,21 @@ static void a_question_goes_on_at_another_broker(void **state)
     }
 }
 
+static void what_was_to_be_closed_is_closed_by_another_broker(void **state)
+{
+    (void)state;
+
+    a_broker(0, 10);
+    a_broker(1, 10);
+    asks(1, "DELETE /@connections/" ID "?code=4000", "");
+    size_t first = chosen();
+    tells_result(first, is_sent(first, KIND_QUERY).query.id, 200);
+    manager_broken(manager, first);
+    assert_int_equal(is_sent(1 - first, KIND_CLOSE).close.code, 4000);
+    tells_result(1 - first, is_sent(1 - first, KIND_QUERY).query.id, 404);
+    is_told(1, 204, "");
+}
+
 static void a_push_goes_to_no_second_broker(void **state)
 {
     (void)state;
@@ -435,14 +524,6 @@ static void asks_often(uint64_t number, uint64_t count, const char *line)
 {
     for (uint64_t i = 0; i < count; i++) {
         asks(number + i, line, "x");
-    }
-}
-
-/* What gathered has left. */
-static void all_is_sent(void)
-{
-    for (size_t i = 0; i < BROKERS && uplinks[i] != NULL; i++) {
-        uplink_sent(uplinks[i], now_ms);
     }
 }
 
@@ -633,6 +714,9 @@ int main(void)
         TEST(text_is_text_and_the_rest_is_binary),
         TEST(a_post_to_a_name_is_counted),
         TEST(a_get_is_told_by_the_gateway),
+        TEST(who_is_gone_for_a_broker_may_be_at_a_gateway),
+        TEST(whom_one_broker_cannot_reach_another_is_asked_for),
+        TEST(nobody_is_gone_while_a_broker_may_know_better),
         TEST(whom_no_gateway_has_the_store_may_know),
         TEST(a_delete_looks_and_closes),
         TEST(without_a_broker_it_is_503),
@@ -641,6 +725,7 @@ int main(void)
         TEST(a_broken_transport_ends_what_waits_for_it_at_once),
         TEST(a_greeting_that_was_lost_is_said_again_at_once),
         TEST(a_question_goes_on_at_another_broker),
+        TEST(what_was_to_be_closed_is_closed_by_another_broker),
         TEST(a_push_goes_to_no_second_broker),
         TEST(a_gateway_that_hangs_keeps_few_calls),
         TEST(others_do_not_wait_for_a_gateway_that_hangs),
