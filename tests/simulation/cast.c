@@ -74,6 +74,30 @@ static const char *const *choose_routes(size_t worker)
     return worker == 0 || world_chance(2) ? all_routes : some_routes;
 }
 
+/* Whom a manager is asked about: mostly one whose client is there. */
+static uint32_t choose_attempt(void)
+{
+    uint64_t attempts = truth_counts().attempts;
+
+    if (attempts == 0 || !world_chance(5)) {
+        return cast.clients[world_below(cast.client_count)].attempt;
+    }
+    return 1 + (uint32_t)world_below(attempts);
+}
+
+static void set_up_managers(void)
+{
+    cast.manager_count =
+        world_chance(2) ? (size_t)world_between(1, MANAGERS_MAX) : 0;
+    cast.manager_starts = 0;
+    for (size_t i = 0; i < cast.manager_count; i++) {
+        manager_node_init(&cast.managers[i], choose_attempt);
+        for (size_t j = 0; j < cast.broker_count; j++) {
+            manager_node_add_broker(&cast.managers[i], &cast.brokers[j].router);
+        }
+    }
+}
+
 static void choose_faults(void)
 {
     for (int i = 0; i < FAULTS; i++) {
@@ -127,6 +151,7 @@ void cast_set_up(void)
     for (size_t i = 0; i < cast.client_count; i++) {
         client_init(&cast.clients[i], cast.gateways, cast.gateway_count);
     }
+    set_up_managers();
 }
 
 /* --- the acts ------------------------------------------------------------ */
@@ -178,6 +203,10 @@ void cast_set_chances(act_t act)
         options->refuses = act == CHAOS || act == CALM ? 12 : 0;
         options->pace_ms = act == PROBE ? PACE_MS : 0;
     }
+    for (size_t i = 0; i < cast.manager_count; i++) {
+        cast.managers[i].closes = act == PROBE ? 40 : 30;
+        cast.managers[i].is_quiet = act == RETURN;
+    }
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -191,6 +220,11 @@ void cast_start_gateway(gateway_node_t *gateway)
         cast.may[NAMES_CHANGE]) {
         truth_torn(gateway->loop);
     }
+}
+
+void cast_start_manager(manager_node_t *manager)
+{
+    manager_node_start(manager, ++cast.manager_starts);
 }
 
 void cast_start(void)
@@ -207,6 +241,9 @@ void cast_start(void)
     for (size_t i = 0; i < cast.client_count; i++) {
         client_start(&cast.clients[i]);
     }
+    for (size_t i = 0; i < cast.manager_count; i++) {
+        cast_start_manager(&cast.managers[i]);
+    }
 }
 
 void cast_fini(void)
@@ -219,6 +256,9 @@ void cast_fini(void)
     }
     for (size_t i = 0; i < cast_link_count(); i++) {
         worker_node_fini(cast_link(i));
+    }
+    for (size_t i = 0; i < cast.manager_count; i++) {
+        manager_node_fini(&cast.managers[i]);
     }
     for (size_t i = 0; i < cast.broker_count; i++) {
         broker_node_fini(&cast.brokers[i]);

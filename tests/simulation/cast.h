@@ -8,11 +8,13 @@
 #include "tests/simulation/broker_node.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/gateway_node.h"
+#include "tests/simulation/manager_node.h"
 #include "tests/simulation/worker_node.h"
 
 #define GATEWAYS_MAX 2
 #define WORKERS_MAX  4
 #define CLIENTS_MAX  8
+#define MANAGERS_MAX 2
 
 #define LIVENESS_MS  1000
 #define LEASE_MS     3500 /* longer than anybody stands still */
@@ -35,6 +37,10 @@ typedef enum {
     GATEWAY_STOPS,
     GATEWAY_CUT_OFF,
     GATEWAY_LINK_BREAKS,
+    MANAGER_CRASHES,
+    MANAGER_STOPS,
+    MANAGER_CUT_OFF,
+    MANAGER_LINK_BREAKS,
     BROKER_CRASHES,
     BROKER_STOPS,
     BROKER_DRAINS,
@@ -46,7 +52,7 @@ typedef enum {
     NAMES_CHANGE,
     CLOCKS_JUMP,
     FAULTS,
-} fault_t;
+} mishap_t;
 
 typedef struct {
     bool may[FAULTS];
@@ -59,8 +65,11 @@ typedef struct {
     gateway_node_t gateways[GATEWAYS_MAX];
     worker_node_t workers[WORKERS_MAX][BROKERS_MAX]; /* a process, its links */
     client_t clients[CLIENTS_MAX];
+    manager_node_t managers[MANAGERS_MAX];
     uint32_t probed[CLIENTS_MAX]; /* attempts; 0: none */
     size_t broker_count, gateway_count, worker_count, client_count;
+    size_t manager_count;
+    uint32_t manager_starts;
 } cast_t;
 
 extern cast_t cast;
@@ -75,6 +84,7 @@ void cast_set_chances(act_t act);
 
 void cast_start(void);
 void cast_start_gateway(gateway_node_t *gateway);
+void cast_start_manager(manager_node_t *manager);
 void cast_fini(void);
 
 /* The links of all workers, one after the other. */

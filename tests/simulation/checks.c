@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/simulation/checks.h"
 
+#include "broker/state.h"
+#include "tests/simulation/asks.h"
 #include "tests/simulation/cast.h"
 #include "tests/simulation/truth.h"
 #include "tests/simulation/world.h"
@@ -144,6 +146,36 @@ void checks_presence(void)
     }
 }
 
+/* --- managers ------------------------------------------------------------ */
+
+/* A broker that lacks the address of a gateway cannot know whom it has. */
+static bool are_all_linked(void)
+{
+    for (size_t i = 0; i < cast.gateway_count; i++) {
+        if (cast.gateways[i].hub->link_count < cast.broker_count) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void checks_peace(void)
+{
+    for (size_t i = 0; i < cast.manager_count; i++) {
+        const manager_t *manager = cast.managers[i].manager;
+        if (manager_stats(manager)->brokers < cast.broker_count) {
+            world_broken("manager %u lacks a broker", cast.managers[i].number);
+        }
+    }
+    asks_peace(are_all_linked());
+}
+
+void checks_asks(void)
+{
+    asks_peace(false);
+    asks_check_heard();
+}
+
 /* --- the store ----------------------------------------------------------- */
 
 static void on_count(store_op_t *op, int rc, const store_result_t *result)
@@ -243,16 +275,50 @@ static void check_worker(const worker_node_t *worker)
     }
 }
 
+static void check_manager(const manager_node_t *node)
+{
+    if (manager_stats(node->manager)->under_way > 0) {
+        world_broken("manager %u keeps requests", node->number);
+    }
+    for (size_t i = 0; i < node->wire_count; i++) {
+        if (node->uplinks[i]->pushes + node->uplinks[i]->push_bytes > 0) {
+            world_broken("manager %u lacks the credit of %llu pushes",
+                         node->number,
+                         (unsigned long long)node->uplinks[i]->pushes);
+        }
+    }
+}
+
+/* What peers asked of a broker, and it of gateways. */
+static void check_questions(const core_t *core)
+{
+    list_foreach(link, &core->gateways) {
+        if (!list_is_empty(&list_entry(link, gateway_t, linked)->questions)) {
+            world_broken("a broker keeps a question to a gateway");
+        }
+    }
+    for (uint64_t i = 0; i < core->handles; i++) {
+        const worker_t *worker = core->workers[i];
+        if (worker != NULL && worker->queries > 0) {
+            world_broken("a broker keeps %u queries", worker->queries);
+        }
+    }
+}
+
 void checks_silence(void)
 {
     checks_rows();
     for (size_t i = 0; i < cast.broker_count; i++) {
         check_broker(core_stats(cast.brokers[i].core));
+        check_questions(cast.brokers[i].core);
     }
     for (size_t i = 0; i < cast.gateway_count; i++) {
         check_gateway(cast.gateways[i].hub);
     }
     for (size_t i = 0; i < cast_link_count(); i++) {
         check_worker(cast_link(i));
+    }
+    for (size_t i = 0; i < cast.manager_count; i++) {
+        check_manager(&cast.managers[i]);
     }
 }

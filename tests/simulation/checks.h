@@ -29,6 +29,12 @@ void checks_presence(void);
 /* As many rows as connections, whatever happened before; and never fewer. */
 void checks_rows(void);
 
+/* What managers said is what is. */
+void checks_asks(void);
+
+/* May they say what they like, or are all links there? */
+void checks_peace(void);
+
 /* Nothing is left over. */
 void checks_silence(void);
 

@@ -3,6 +3,7 @@
 
 #include "base/rand.h"
 #include "base/xalloc.h"
+#include "tests/simulation/asks.h"
 #include "tests/simulation/truth.h"
 #include "tests/simulation/world.h"
 
@@ -126,7 +127,7 @@ static void act(void *subject, uint32_t life)
 
 static void hear_text(client_t *self, const char *text)
 {
-    unsigned attempt = 0, n, worker, sequence;
+    unsigned attempt = 0, n, worker, sequence, ask;
     char name[8];
 
     if (strncmp(text, "{\"message\": ", 12) == 0) {
@@ -142,6 +143,10 @@ static void hear_text(client_t *self, const char *text)
         truth_heard_own(self->attempt);
     } else if (sscanf(text, "cry %7s %u %u", name, &worker, &sequence) == 3) {
         truth_heard_cry(name, self->attempt, worker, sequence);
+    } else if (sscanf(text, "post %u", &ask) == 1) {
+        asks_heard(self->attempt, ask, false);
+    } else if (sscanf(text, "cast %u", &ask) == 1) {
+        asks_heard(self->attempt, ask, true);
     } else {
         world_broken("attempt %u hears '%s'", self->attempt, text);
     }

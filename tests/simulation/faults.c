@@ -16,10 +16,12 @@ static const char *const fault_names[FAULTS] = {
     "worker-crashes",  "worker-drains",       "worker-stops",
     "worker-cut-off",  "worker-breaks",       "handler-hangs",
     "handler-drags",   "gateway-crashes",     "gateway-stops",
-    "gateway-cut-off", "gateway-link-breaks", "broker-crashes",
-    "broker-stops",    "broker-drains",       "store-fails",
-    "store-emptied",   "store-slow",          "links-flap",
-    "sockets-fill",    "names-change",        "clocks-jump",
+    "gateway-cut-off", "gateway-link-breaks", "manager-crashes",
+    "manager-stops",   "manager-cut-off",     "manager-link-breaks",
+    "broker-crashes",  "broker-stops",        "broker-drains",
+    "store-fails",     "store-emptied",       "store-slow",
+    "links-flap",      "sockets-fill",        "names-change",
+    "clocks-jump",
 };
 
 void faults_print(FILE *out)
@@ -55,6 +57,16 @@ static void restart_gateway(void *subject, uint32_t life)
     }
 }
 
+static void restart_manager(void *subject, uint32_t life)
+{
+    manager_node_t *manager = subject;
+    (void)life;
+
+    if (manager->manager == NULL) {
+        cast_start_manager(manager);
+    }
+}
+
 static void restart_broker(void *subject, uint32_t life)
 {
     broker_node_t *broker = subject;
@@ -76,6 +88,9 @@ void faults_restart_all(void)
     for (size_t i = 0; i < cast_link_count(); i++) {
         restart_worker(cast_link(i), 0);
     }
+    for (size_t i = 0; i < cast.manager_count; i++) {
+        restart_manager(&cast.managers[i], 0);
+    }
 }
 
 void faults_end_hung(void)
@@ -91,7 +106,7 @@ void faults_end_hung(void)
 
 /* --- workers ------------------------------------------------------------- */
 
-static void hurt_worker(fault_t fault, worker_node_t *worker)
+static void hurt_worker(mishap_t fault, worker_node_t *worker)
 {
     if (!worker_node_is_running(worker)) {
         return;
@@ -120,7 +135,7 @@ static void hurt_worker(fault_t fault, worker_node_t *worker)
 }
 
 /* A process with all its links, or one of these. */
-static void hurt_some_worker(fault_t fault)
+static void hurt_some_worker(mishap_t fault)
 {
     worker_node_t *links = cast.workers[world_below(cast.worker_count)];
 
@@ -139,6 +154,9 @@ static void hurt_some_worker(fault_t fault)
  * gateway it is the other brokers that may, when they see no lease kept. */
 static void tear(const gateway_node_t *gateway, int64_t ms)
 {
+    if (gateway->hub != NULL && ms + SILENCE_MARGIN_MS >= LIVENESS_MS) {
+        truth_unheard(gateway->loop);
+    }
     if (cast.broker_count == 1) {
         return;
     }
@@ -152,7 +170,7 @@ static void tear(const gateway_node_t *gateway, int64_t ms)
     }
 }
 
-static void hurt_gateway(fault_t fault, gateway_node_t *gateway)
+static void hurt_gateway(mishap_t fault, gateway_node_t *gateway)
 {
     bool is_long = cast.has_store && world_chance(3);
     int64_t ms = world_between(50, is_long ? LONG_MS : 3000);
@@ -188,7 +206,35 @@ static void hurt_gateway(fault_t fault, gateway_node_t *gateway)
     }
 }
 
-static void hurt_broker(fault_t fault)
+static void hurt_manager(mishap_t fault, manager_node_t *manager)
+{
+    int64_t ms = world_between(50, 3000);
+    wire_t *wire = &manager->wires[world_below(cast.broker_count)];
+
+    if (manager->manager == NULL) {
+        return;
+    }
+    switch (fault) {
+    case MANAGER_CRASHES:
+        manager_node_crash(manager);
+        world_after(world_between(0, 2000), restart_manager, manager, 0);
+        return;
+    case MANAGER_STOPS:
+        manager_node_stop(manager, ms);
+        return;
+    case MANAGER_CUT_OFF:
+        world_trace("manager %u is cut off for %lld ms", manager->number,
+                    (long long)ms);
+        wire_hole(wire, ms);
+        return;
+    default:
+        world_trace("the link of manager %u breaks", manager->number);
+        wire_break(wire);
+        return;
+    }
+}
+
+static void hurt_broker(mishap_t fault)
 {
     broker_node_t *broker = &cast.brokers[world_below(cast.broker_count)];
 
@@ -226,7 +272,7 @@ static void mend_store(void *subject, uint32_t life)
     faults_mend_store();
 }
 
-static void hurt_store(fault_t fault)
+static void hurt_store(mishap_t fault)
 {
     if (!cast.has_store) {
         return;
@@ -269,12 +315,17 @@ static void jump_clock(void)
 
 /* --- when ---------------------------------------------------------------- */
 
-static void hurt(fault_t fault)
+static void hurt(mishap_t fault)
 {
     if (fault <= WORKER_LINK_BREAKS) {
         hurt_some_worker(fault);
     } else if (fault >= GATEWAY_CRASHES && fault <= GATEWAY_LINK_BREAKS) {
         hurt_gateway(fault, &cast.gateways[world_below(cast.gateway_count)]);
+    } else if (fault >= MANAGER_CRASHES && fault <= MANAGER_LINK_BREAKS) {
+        if (cast.manager_count > 0) {
+            hurt_manager(fault,
+                         &cast.managers[world_below(cast.manager_count)]);
+        }
     } else if (fault >= BROKER_CRASHES && fault <= BROKER_DRAINS) {
         hurt_broker(fault);
     } else if (fault >= STORE_FAILS && fault <= STORE_SLOW) {
@@ -286,7 +337,7 @@ static void hurt(fault_t fault)
 
 static void strike(void *subject, uint32_t life)
 {
-    fault_t fault = (fault_t)world_below(FAULTS);
+    mishap_t fault = (mishap_t)world_below(FAULTS);
 
     if (cast.is_chaos) {
         if (cast.may[fault]) {

@@ -51,6 +51,9 @@ PROMISES = {
     "nobody else hears": r"is not in it|never was in it|is for user",
     "pushes are counted": r"PUSHED",
     "the store has what is there": r"the store keeps",
+    "managers answer, once": r"answer in vain|has no answer|a second time$",
+    "who is gone is gone": r"and was gone in|closed it$",
+    "what managers say is so": r"in peace$|was delivered to|misses ask|before \d+$",
     "presence is told":
         r"nobody was told that it left|handlers believe it in|, and was in|"
         r"PRESENCE (after|before)|that it is watched",
@@ -171,6 +174,30 @@ PLANTS = [
           "        put_pushed(core, worker, push);\n", "",
           "a worker that asked is not told how many its push reached",
           "pushes are counted"),
+
+    # Managers.
+    Plant("gone-unasked", "manage/manager.c",
+          "    } else if (pushed->refused == 0) {\n        doubt_gone(self, call);\n",
+          "    } else if (pushed->refused == 0) {\n        fail(self, call, &fault_gone);\n",
+          "who is at a gateway that a broker does not know is taken for gone",
+          "who is gone is gone"),
+    Plant("gone-early", "manage/manager.c",
+          "!uplink_is_settled(self->uplinks[i], self->now_ms)", "0",
+          "what a broker that has just started does not know is taken for gone",
+          "who is gone is gone"),
+    Plant("closed-unasked", "manage/manager.c",
+          "    if (ask(call, STEP_CLOSED) < 0) {\n        fail(self, call, &fault_memory);\n    }",
+          "    (void)put_close(call);\n    finish_status(self, call, 204);",
+          "what was to be closed is taken for closed",
+          "who is gone is gone"),
+    Plant("manager-credit", "manage/uplink.c",
+          "credit->messages < self->pushes ? credit->messages : self->pushes;", "0;",
+          "a manager does not take the credit of its pushes",
+          "windows are kept"),
+    Plant("lost-uncounted", "broker/pushes.c",
+          "passed.push->gone += passed.named;", ";",
+          "a push that was lost with its gateway has reached nobody, nor missed any",
+          "what managers say is so"),
 
     # The end of a broker.
     Plant("drained-early", "broker/core.c",
@@ -496,7 +523,7 @@ class Build:
         entries = json.loads((self.path / "compile_commands.json").read_text())
         self.compiling = {
             entry["file"]: shlex.split(entry["command"]) for entry in entries
-            if re.search(r"CMakeFiles/(broker|gateway)\.dir/", entry["command"])}
+            if re.search(r"CMakeFiles/(broker|gateway|manage)\.dir/", entry["command"])}
         self.linking = self.link_command()
 
     def link_command(self):

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The simulation: real broker cores and gateway hubs, a model store, workers
- * and clients, in one thread under a seeded scheduler that delays, cuts, stops,
- * kills and restarts them, while truth.c holds the promises against what
- * happens.
+ * The simulation: real broker cores, gateway hubs and managers, a model store,
+ * workers and clients, in one thread under a seeded scheduler that delays,
+ * cuts, stops, kills and restarts them, while truth.c and asks.c hold the
+ * promises against what happens.
  *
  *     simulate [--seeds FIRST:LAST] [--seed N --trace]
  *
@@ -17,6 +17,7 @@
  * Exit status: 0 when every seed kept the promises, 1 at the first that did
  * not, whose trace is printed.
  */
+#include "tests/simulation/asks.h"
 #include "tests/simulation/cast.h"
 #include "tests/simulation/checks.h"
 #include "tests/simulation/faults.h"
@@ -53,11 +54,19 @@ static void let_back(void)
     faults_end_hung();
 }
 
+static void hush_managers(void)
+{
+    for (size_t i = 0; i < cast.manager_count; i++) {
+        cast.managers[i].is_quiet = true;
+    }
+}
+
 static void hush(void)
 {
     for (size_t i = 0; i < cast.client_count; i++) {
         cast.clients[i].is_quiet = true;
     }
+    hush_managers();
 }
 
 /*
@@ -70,6 +79,7 @@ static void probe(void)
 
     world_trace("--- each connection is probed ---");
     cast_set_chances(PROBE);
+    checks_peace();
     for (size_t i = 0; i < cast_link_count(); i++) {
         worker_node_probe(cast_link(i));
     }
@@ -90,6 +100,7 @@ static void stay_away(void)
     for (size_t i = 0; i < cast.client_count; i++) {
         cast.clients[i].is_done = true;
     }
+    hush_managers();
 }
 
 static void leave(void)
@@ -106,6 +117,7 @@ static void play(uint64_t seed)
 
     world_begin(seed);
     truth_begin();
+    asks_begin();
     cast_set_up();
     cast_set_chances(CHAOS);
     cast_start();
@@ -133,6 +145,7 @@ static void play(uint64_t seed)
     if (!world_is_broken()) {
         checks_outcomes();
         checks_probe();
+        checks_asks();
         checks_rows();
         if (cast.has_presence) {
             checks_presence();
@@ -168,12 +181,31 @@ static void add(truth_counts_t *total)
     total->present += counts.present;
 }
 
+static void add_asks(asks_counts_t *total)
+{
+    const asks_counts_t counts = asks_counts();
+
+    total->asked += counts.asked;
+    total->done += counts.done;
+    total->gone += counts.gone;
+    total->failed += counts.failed;
+    total->heard += counts.heard;
+}
+
+static void print_asks(const asks_counts_t *total)
+{
+    printf(" asked=%llu done=%llu gone=%llu failed=%llu heard=%llu\n",
+           (unsigned long long)total->asked, (unsigned long long)total->done,
+           (unsigned long long)total->gone, (unsigned long long)total->failed,
+           (unsigned long long)total->heard);
+}
+
 static void print_counts(const truth_counts_t *total)
 {
     printf(
         "attempts=%llu opened=%llu sent=%llu answered=%llu failed=%llu "
         "connects=%llu disconnects=%llu redelivered=%llu loose=%llu "
-        "cries=%llu cries_heard=%llu owed=%llu presences=%llu present=%llu\n",
+        "cries=%llu cries_heard=%llu owed=%llu presences=%llu present=%llu",
         (unsigned long long)total->attempts, (unsigned long long)total->opened,
         (unsigned long long)total->sent, (unsigned long long)total->answered,
         (unsigned long long)total->failed, (unsigned long long)total->connects,
@@ -190,6 +222,7 @@ int main(int argc, char **argv)
     unsigned long long first = 1, last = 200;
     bool wants_trace = false;
     truth_counts_t total = {0};
+    asks_counts_t asked = {0};
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc &&
@@ -210,6 +243,7 @@ int main(int argc, char **argv)
     for (unsigned long long seed = first; seed <= last && result == 0; seed++) {
         play(seed);
         add(&total);
+        add_asks(&asked);
         if (world_is_broken() || wants_trace) {
             fputs(world_trace_text(), stdout);
             printf("seed %llu, ", seed);
@@ -218,9 +252,11 @@ int main(int argc, char **argv)
         }
         cast_fini();
         truth_end();
+        asks_end();
         world_end();
     }
     printf("seeds %llu to %llu: ", first, last);
     print_counts(&total);
+    print_asks(&asked);
     return result;
 }

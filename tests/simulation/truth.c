@@ -16,6 +16,7 @@
 
 typedef struct {
     bool is_open, was_open;
+    int64_t closed_ms; /* 0: it was not */
     uint32_t sent, outcomes;
     uint32_t handled; /* behind the last message that a handler began */
     uint32_t said, heard_words; /* since truth_probe … */
@@ -73,9 +74,13 @@ typedef struct {
 
 #define TORN_MAX 256 /* loops */
 
+typedef struct {
+    uint32_t table[TORN_MAX];
+    size_t count;
+} loops_t;
+
 static struct {
-    uint32_t torn[TORN_MAX];
-    size_t torn_count;
+    loops_t torn, unheard;
     attempt_t *attempts; /* owned */
     uint32_t attempt_count, attempt_capacity;
     actor_t *actors; /* owned */
@@ -91,7 +96,7 @@ static struct {
 
 void truth_begin(void)
 {
-    truth.torn_count = 0;
+    truth.torn.count = truth.unheard.count = 0;
     truth.attempt_count = 0;
     truth.actor_count = 0;
     truth.broker_crashes = 0;
@@ -146,6 +151,79 @@ void truth_opened(uint32_t attempt)
 void truth_closed(uint32_t attempt)
 {
     attempt_of(attempt)->is_open = false;
+    attempt_of(attempt)->closed_ms = world_now_ms();
+}
+
+bool truth_is_open(uint32_t attempt)
+{
+    return attempt_of(attempt)->is_open;
+}
+
+int64_t truth_closed_ms(uint32_t attempt)
+{
+    return attempt_of(attempt)->closed_ms;
+}
+
+bool truth_was_kicked(uint32_t attempt)
+{
+    return attempt_of(attempt)->is_kicked;
+}
+
+/* --- connections --------------------------------------------------------- */
+
+static uint32_t loop_of(const char conn[CONN_ID_TEXT])
+{
+    conn_id_t id;
+
+    must(conn_id_parse((const uint8_t *)conn, CONN_ID_TEXT, &id) == 0);
+    return id.loop;
+}
+
+static bool is_of(const loops_t *loops, uint32_t loop)
+{
+    for (size_t i = 0; i < loops->count; i++) {
+        if (loops->table[i] == loop) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_loop(loops_t *loops, uint32_t loop)
+{
+    if (!is_of(loops, loop)) {
+        must(loops->count < TORN_MAX);
+        loops->table[loops->count++] = loop;
+    }
+}
+
+/* NULL: no handler has told of its connection. */
+static const actor_t *find_actor(uint32_t attempt)
+{
+    for (uint32_t i = truth.actor_count; i > 0; i--) {
+        if (truth.actors[i - 1].attempt == attempt) {
+            return &truth.actors[i - 1];
+        }
+    }
+    return NULL;
+}
+
+bool truth_was_given_up(uint32_t attempt)
+{
+    const actor_t *actor = find_actor(attempt);
+
+    return actor != NULL && (actor->was_told || actor->is_torn ||
+                             is_of(&truth.unheard, loop_of(actor->id)));
+}
+
+bool truth_conn(uint32_t attempt, char conn[CONN_ID_TEXT])
+{
+    const actor_t *actor = find_actor(attempt);
+
+    if (actor != NULL) {
+        memcpy(conn, actor->id, CONN_ID_TEXT);
+    }
+    return actor != NULL;
 }
 
 uint32_t truth_sent(uint32_t attempt, bool is_loose)
@@ -350,7 +428,7 @@ void truth_cried(const char *name, uint32_t attempt, bool is_open,
     }
 }
 
-static void check_name(const char *name, uint32_t attempt)
+void truth_check_name(const char *name, uint32_t attempt)
 {
     int group = group_in(name);
 
@@ -367,7 +445,7 @@ void truth_heard_cry(const char *name, uint32_t attempt, uint32_t worker,
                      uint32_t sequence)
 {
     truth.counts.cries_heard++;
-    check_name(name, attempt);
+    truth_check_name(name, attempt);
     truth_heard(attempt, worker, sequence);
     for (size_t i = 0; i < truth.cry_count; i++) {
         cry_t *cry = &truth.cries[i];
@@ -406,24 +484,6 @@ static void trace(const char conn[CONN_ID_TEXT], event_t event,
                 (unsigned long long)number);
 }
 
-static uint32_t loop_of(const char conn[CONN_ID_TEXT])
-{
-    conn_id_t id;
-
-    must(conn_id_parse((const uint8_t *)conn, CONN_ID_TEXT, &id) == 0);
-    return id.loop;
-}
-
-static bool is_torn(uint32_t loop)
-{
-    for (size_t i = 0; i < truth.torn_count; i++) {
-        if (truth.torn[i] == loop) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static actor_t *actor_of(const char conn[CONN_ID_TEXT])
 {
     for (uint32_t i = truth.actor_count; i > 0; i--) {
@@ -440,7 +500,7 @@ static actor_t *actor_of(const char conn[CONN_ID_TEXT])
     actor_t *actor = &truth.actors[truth.actor_count++];
     *actor = (actor_t){.last = -1,
                        .broker_crashes = truth.broker_crashes,
-                       .is_torn = is_torn(loop_of(conn))};
+                       .is_torn = is_of(&truth.torn, loop_of(conn))};
     memcpy(actor->id, conn, CONN_ID_TEXT);
     return actor;
 }
@@ -768,14 +828,18 @@ void truth_farewell(const char conn[CONN_ID_TEXT])
 
 void truth_torn(uint32_t loop)
 {
-    if (is_torn(loop)) {
+    if (is_of(&truth.torn, loop)) {
         return;
     }
-    must(truth.torn_count < TORN_MAX);
-    truth.torn[truth.torn_count++] = loop;
+    add_loop(&truth.torn, loop);
     for (uint32_t i = 0; i < truth.actor_count; i++) {
         truth.actors[i].is_torn |= loop_of(truth.actors[i].id) == loop;
     }
+}
+
+void truth_unheard(uint32_t loop)
+{
+    add_loop(&truth.unheard, loop);
 }
 
 void truth_store(store_trust_t trust)
@@ -785,7 +849,7 @@ void truth_store(store_trust_t trust)
 
 bool truth_is_torn(void)
 {
-    return truth.torn_count > 0;
+    return truth.torn.count > 0;
 }
 
 void truth_broker_crashed(void)

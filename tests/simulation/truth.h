@@ -38,6 +38,17 @@ uint32_t truth_attempt(void);
 void truth_opened(uint32_t attempt);
 void truth_closed(uint32_t attempt);
 
+bool truth_is_open(uint32_t attempt);
+int64_t truth_closed_ms(uint32_t attempt); /* 0: it was not */
+bool truth_was_kicked(uint32_t attempt);
+
+/* Its broker may have taken it for dead: a handler was told of its end, or its
+ * gateway was torn from it, or not heard for long. */
+bool truth_was_given_up(uint32_t attempt);
+
+/* The id of its connection; false: no handler has told of it. */
+bool truth_conn(uint32_t attempt, char conn[CONN_ID_TEXT]);
+
 /* The client sent its next message; returns the message's number, 0, 1, … */
 uint32_t truth_sent(uint32_t attempt, bool is_loose);
 
@@ -65,6 +76,9 @@ void truth_joined(uint32_t attempt, uint32_t group, bool is_in);
  */
 void truth_cried(const char *name, uint32_t attempt, bool is_open,
                  uint32_t worker, uint32_t sequence);
+
+/* May this client hear what is for that name? */
+void truth_check_name(const char *name, uint32_t attempt);
 
 /* It was heard by this client. */
 void truth_heard_cry(const char *name, uint32_t attempt, uint32_t worker,
@@ -124,6 +138,11 @@ void truth_given_up(void);
  * outcome each.
  */
 void truth_torn(uint32_t loop);
+
+/* The gateway of this loop was not heard for so long that a broker which began
+ * meanwhile cannot know of its connections. */
+void truth_unheard(uint32_t loop);
+
 bool truth_is_torn(void);
 
 /* A gateway heard that the DISCONNECT of this connection is done. */
