@@ -15,6 +15,10 @@
 
 /* Without the prefix.  A test holds them against the tables of settings. */
 static const char *const known[] = {
+    "ADDRESS_BITS",
+    "ADDRESS_BURST",
+    "ADDRESS_CONNECTIONS",
+    "ADDRESS_RATE",
     "ADMIN",
     "BROKER",
     "CONFIG",
@@ -31,6 +35,8 @@ static const char *const known[] = {
     "GATEWAYS",
     "GATEWAY_WINDOW",
     "GATEWAY_WINDOW_BYTES",
+    "HANDSHAKE_BURST",
+    "HANDSHAKE_RATE",
     "HANDSHAKE_TIMEOUT",
     "HEARTBEAT",
     "IDLE_TIMEOUT",

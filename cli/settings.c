@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/names.h"
+#include "base/tokens.h"
 #include "cli/values.h"
 #include "proto/message.h"
 
@@ -29,6 +30,7 @@ typedef struct {
 #define HOUR_MS   3600000 /* a broker bears no later deadline */
 #define BYTES_MAX (32 << 20)
 #define COUNT_MAX 16777215
+#define RATE_MAX  1000000 /* a second */
 
 static const setting_t table[] = {
     {"listen", ADDRESS, FOR_GATEWAY, AT(gateway.listen), 0, 0, "ADDRESS:PORT",
@@ -93,6 +95,19 @@ static const setting_t table[] = {
      COUNT_MAX, "connections", "more are answered with 503; 0: no limit"},
     {"max-handshakes", NUMBER, FOR_GATEWAY, AT(gateway.max_handshakes), 0,
      COUNT_MAX, "handshakes", "under way at once; 0: no limit"},
+    {"address-connections", NUMBER, FOR_GATEWAY,
+     AT(gateway.address_connections), 0, COUNT_MAX, "connections",
+     "of one address; more are 429; 0: no limit"},
+    {"address-bits", NUMBER, FOR_GATEWAY, AT(gateway.address_bits), 32, 128,
+     "bits", "of an IPv6 address; those that share them count as one"},
+    {"handshake-rate", NUMBER, FOR_GATEWAY, AT(gateway.handshake_rate), 0,
+     RATE_MAX, "handshakes", "a second, in all; more are 429; 0: no limit"},
+    {"handshake-burst", NUMBER, FOR_GATEWAY, AT(gateway.handshake_burst), 0,
+     RATE_MAX, "handshakes", "at once; 0: as many as in a second"},
+    {"address-rate", NUMBER, FOR_GATEWAY, AT(gateway.address_rate), 0, RATE_MAX,
+     "handshakes", "a second, of one address; more are 429; 0: no limit"},
+    {"address-burst", NUMBER, FOR_GATEWAY, AT(gateway.address_burst), 0,
+     RATE_MAX, "handshakes", "at once; 0: as many as in a second"},
     {"max-frame", NUMBER, FOR_GATEWAY, AT(gateway.max_frame), 1, BYTES_MAX,
      "bytes", "of one WebSocket frame"},
     {"max-message", NUMBER, FOR_GATEWAY, AT(gateway.max_message), 1, BYTES_MAX,

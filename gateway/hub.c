@@ -4,6 +4,7 @@
 #include "base/rand.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "gateway/admitting.h"
 #include "gateway/answering.h"
 #include "gateway/busiest.h"
 #include "gateway/delivery.h"
@@ -130,29 +131,12 @@ void hub_touch(hub_t *self, session_t *session)
 
 /* --- from the transport ------------------------------------------------ */
 
-static bool is_over(uint64_t count, int64_t limit)
+static session_t *add_session(hub_t *self)
 {
-    return limit > 0 && count >= (uint64_t)limit;
-}
-
-static void say_full(hub_t *self, const ip_t *from)
-{
-    char ip[IP_TEXT];
-
-    ip_format(from, ip);
-    self->stats.handshakes_refused++;
-    log_braked(&self->brake, LEVEL_WARN, "GATEWAY-HANDSHAKES-FULL", "ip=%s",
-               ip);
-}
-
-static void *on_opened(void *owner, const ip_t *from)
-{
-    hub_t *self = owner;
     uint32_t slot;
 
-    if (is_over(self->handshakes, self->options.max_handshakes) ||
-        take_slot(self, &slot) < 0) {
-        say_full(self, from);
+    if (take_slot(self, &slot) < 0) {
+        self->stats.handshakes_refused++;
         return NULL;
     }
     session_t *session = calloc(1, sizeof *session);
@@ -169,6 +153,23 @@ static void *on_opened(void *owner, const ip_t *from)
                               .slot = slot,
                               .generation = ++self->generation[slot],
                               .random = rand_u32()};
+    return session;
+}
+
+static void *on_opened(void *owner, const ip_t *from)
+{
+    hub_t *self = owner;
+    source_t *source;
+
+    if (!admitting_socket(self, from, &source)) {
+        return NULL;
+    }
+    session_t *session = add_session(self);
+    if (session == NULL) {
+        admission_leave(&self->admission, source);
+        return NULL;
+    }
+    session->source = source;
     session_init(session, from);
     return session;
 }
@@ -180,7 +181,7 @@ static void on_unproxied(void *owner, const ip_t *peer, const char *reason)
 
     ip_format(peer, ip);
     self->stats.unproxied++;
-    log_braked(&self->brake, LEVEL_WARN, "GATEWAY-PROXY-REFUSED",
+    log_braked(&self->refusals, LEVEL_WARN, "GATEWAY-PROXY-REFUSED",
                "ip=%s reason=\"%s\"", ip, reason);
 }
 
@@ -190,7 +191,7 @@ static void on_tls_failed(void *user, const char *by, const char *reason)
     hub_t *self = session->hub;
 
     self->stats.tls_failed++;
-    log_braked(&self->brake, LEVEL_INFO, "GATEWAY-TLS-FAILED",
+    log_braked(&self->refusals, LEVEL_INFO, "GATEWAY-TLS-FAILED",
                "ip=%s by=%s reason=\"%s\"", session->ip, by, reason);
 }
 
@@ -767,6 +768,8 @@ void hub_end(hub_t *self)
     }
     delivery_step(self);
     busiest_step(self);
+    admission_step(&self->admission, self->now_ms);
+    self->stats.addresses = self->admission.count;
     flush(self);
     reap(self);
     telling_flush(self);
@@ -811,6 +814,7 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     rand_hex(self->boot);
     delivery_init(self);
     presence_init(self);
+    admitting_init(self);
     if (route_expr_compile(options->route_selection_expression,
                            &self->route_expr, error, error_size) < 0) {
         goto fail;
@@ -850,6 +854,7 @@ void hub_destroy(hub_t **self_p)
     }
     reap(self);
     delivery_fini(self);
+    admission_fini(&self->admission);
     free(self->table);
     free(self->generation);
     free(self->free_slots);

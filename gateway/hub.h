@@ -13,6 +13,7 @@
 
 #include "base/ip.h"
 #include "base/log.h"
+#include "gateway/admission.h"
 #include "gateway/fanout.h"
 #include "gateway/farewells.h"
 #include "gateway/link.h"
@@ -79,7 +80,9 @@ struct hub {
     uint32_t placed; /* slots whose placement was looked at, while … */
     bool is_placing; /* … a broker has joined */
     gateway_stats_t stats;
+    admission_t admission;
     log_brake_t brake;
+    log_brake_t refusals; /* of its own: strangers cannot silence the rest */
 
     session_t **table;    /* owned; by slot, NULL where free */
     uint16_t *generation; /* owned; by slot, of its next use */

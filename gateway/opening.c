@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "base/xalloc.h"
+#include "gateway/admitting.h"
 #include "gateway/client_cert.h"
 #include "gateway/delivery.h"
 #include "gateway/forwarded.h"
@@ -19,6 +20,7 @@
 #include "proto/context.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,12 +57,24 @@ static void parse_again(session_t *self, http_request_t *request)
 
 /* --- refusals and plain HTTP ------------------------------------------- */
 
-static int put_answer(session_t *self, unsigned status, wire_bytes_t body,
-                      const char *type)
+static int put_retry(buf_t *out, int64_t retry_s)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%lld", (long long)retry_s);
+    return http_put_text_header(out, "Retry-After", text);
+}
+
+static int put_answer(session_t *self, unsigned status, const char *text,
+                      int64_t retry_s)
 {
     buf_t *out = &self->out;
+    wire_bytes_t body = wire_bytes(text);
     int rc = http_put_status(out, status);
 
+    if (rc == 0 && retry_s > 0) {
+        rc = put_retry(out, retry_s);
+    }
     if (rc == 0 && status == 426 &&
         (rc = http_put_text_header(out, "Upgrade", "websocket")) == 0) {
         rc = http_put_text_header(out, "Sec-WebSocket-Version", "13");
@@ -70,23 +84,27 @@ static int put_answer(session_t *self, unsigned status, wire_bytes_t body,
     }
     if (rc == 0 &&
         (rc = http_put_text_header(out, "Connection", "close")) == 0 &&
-        (rc = http_put_text_header(out, "Content-Type", type)) == 0) {
+        (rc = http_put_text_header(out, "Content-Type",
+                                   "text/plain; charset=utf-8")) == 0) {
         rc = http_put_body(out, body.data, body.len, true);
     }
     return rc;
 }
 
-void opening_refuse(session_t *self, unsigned status, const char *body)
+static void refuse(session_t *self, unsigned status, const char *text,
+                   int64_t retry_s)
 {
-    const char *text = body != NULL ? body : http_reason(status);
-
     self->hub->stats.handshakes_failed++;
-    if (put_answer(self, status, wire_bytes(text),
-                   "text/plain; charset=utf-8") < 0) {
+    if (put_answer(self, status, text, retry_s) < 0) {
         transport_kill(self->sock);
         return;
     }
     session_linger(self);
+}
+
+void opening_refuse(session_t *self, unsigned status, const char *body)
+{
+    refuse(self, status, body != NULL ? body : http_reason(status), 0);
 }
 
 /* The worker's own answer: its status, headers and body. */
@@ -423,45 +441,44 @@ static bool is_at_stage(const session_t *self, const http_request_t *request)
     return path.len == len + 1 && memcmp(path.data + 1, stage, len) == 0;
 }
 
-/* Those at the gate count too: each may become a connection. */
-static bool is_full(const hub_t *hub)
-{
-    int64_t max = hub->options.max_connections;
-    return max > 0 && hub->stats.connections + hub->gated >= (uint64_t)max;
-}
-
 static void take_upgrade(session_t *self, const http_request_t *request)
 {
-    hub_t *hub = self->hub;
-    unsigned status = handshake_check(request, hub->options.origins);
+    unsigned status = handshake_check(request, self->hub->options.origins);
+    int64_t retry_s = 0;
 
+    if (status == 403) {
+        admitting_refuse_origin(self, request);
+    }
     if (status == 0 && !is_at_stage(self, request)) {
         status = 403;
     }
-    if (status == 0 && is_full(hub)) {
-        hub->stats.connections_refused++;
-        status = 503;
-    }
-    if (status == 0 && hub->is_draining) {
-        status = 503;
+    if (status == 0) {
+        status = admitting_handshake(self, &retry_s);
     }
     if (status != 0) {
-        opening_refuse(self, status, NULL);
+        refuse(self, status, http_reason(status), retry_s);
         return;
     }
     session_enter(self, SESSION_WAITING);
     opening_connect(self);
 }
 
-/* A proxy hands on requests of several clients on one socket. */
-static void locate_client(session_t *self, const http_request_t *request)
+/* A proxy hands on requests of several clients on one socket.  Returns false
+ * when this one was refused. */
+static bool locate_client(session_t *self, const http_request_t *request)
 {
     const ip_nets_t *proxies = &self->hub->proxies;
+    int64_t retry_s;
 
-    if (ip_nets_have(proxies, &self->peer)) {
-        ip_t client = forwarded_for(request, proxies, &self->peer);
-        session_locate(self, &client);
+    if (!ip_nets_have(proxies, &self->peer)) {
+        return true;
     }
+    ip_t client = forwarded_for(request, proxies, &self->peer);
+    unsigned status = admitting_locate(self, &client, &retry_s);
+    if (status != 0) {
+        refuse(self, status, http_reason(status), retry_s);
+    }
+    return status == 0;
 }
 
 static void take_request(session_t *self, const http_request_t *request)
@@ -509,7 +526,9 @@ void opening_received(session_t *self, const uint8_t *bytes, size_t len)
             opening_refuse(self, rc == -EMSGSIZE ? 431 : 400, NULL);
             return;
         }
-        locate_client(self, &request);
+        if (!locate_client(self, &request)) {
+            return;
+        }
         take_request(self, &request);
         if (self->state == SESSION_BODY) {
             return; /* more of it is to come */

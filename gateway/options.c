@@ -20,6 +20,7 @@ void gateway_options_init(gateway_options_t *options)
         .origins = "",
         .max_connections = 100000,
         .max_handshakes = 10000,
+        .address_bits = 64,
         .max_frame = 131072,
         .max_message = 131072,
         .max_head = 16384,

@@ -49,6 +49,15 @@ typedef struct {
     int64_t out_hard;    /* bytes: closed with 1013 at once */
     int64_t drain_ms;    /* from $TERM to the end */
 
+    /* Who may come, and how fast: admission.h; 0 turns one off, or
+     * for a burst means as many as in a second. */
+    int64_t address_connections; /* of one address */
+    int64_t address_bits;        /* of one of IPv6 that count as one */
+    int64_t handshake_rate;      /* a second, of all together */
+    int64_t handshake_burst;
+    int64_t address_rate; /* a second, of one address */
+    int64_t address_burst;
+
     void *questions; /* borrowed zsock_t, where it is asked (base/actor.h);
                         NULL: nobody does */
     void *manage; /* borrowed zsock_t, on which it asks the management API for

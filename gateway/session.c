@@ -44,12 +44,14 @@ static void count(const session_t *self, int by)
     }
     if (self->state == SESSION_WAITING || self->state == SESSION_GATED) {
         hub->gated += one;
+        admission_count(self->source, by);
     }
     if (self->state == SESSION_BODY || self->state == SESSION_ASKED) {
         hub->managing += one;
     }
     if (self->state == SESSION_OPEN) {
         hub->stats.connections += one;
+        admission_count(self->source, by);
     }
 }
 
@@ -173,6 +175,8 @@ void session_closed(session_t *self)
         end(self, CLOSE_ABNORMAL, (wire_bytes_t){NULL, 0});
     }
     leave(self, SESSION_GONE);
+    admission_leave(&self->hub->admission, self->source);
+    self->source = NULL;
     session_settle(self);
 }
 

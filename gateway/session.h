@@ -20,6 +20,7 @@
 #include "base/ip.h"
 #include "base/list.h"
 #include "base/wheel.h"
+#include "gateway/admission.h"
 #include "gateway/early.h"
 #include "gateway/fanout.h"
 #include "gateway/link.h"
@@ -101,6 +102,7 @@ typedef struct {
     ip_t peer;        /* of the socket, or as its PROXY header says */
     ip_t address;     /* of the client, as session_locate was told last … */
     char ip[IP_TEXT]; /* … and as text */
+    source_t *source; /* borrowed: what it counts for; NULL: for nobody */
     bool is_behind_proxy; /* `address` is that of a trusted proxy, which has
                              not said whose client it is */
 } session_t;

@@ -22,6 +22,13 @@
     X(connections_refused, counter, connections,                               \
       "refused: max-connections reached")                                      \
     X(handshakes_refused, counter, handshakes, "refused: max-handshakes")      \
+    X(handshakes_throttled, counter, handshakes, "429: handshake-rate")        \
+    X(addresses, gauge, addresses, "whose limits are looked after")            \
+    X(address_refused, counter, handshakes, "429: address-connections")        \
+    X(address_throttled, counter, handshakes, "429: address-rate")             \
+    X(address_sockets_refused, counter, sockets,                               \
+      "refused: too many, or too fast, of one address")                        \
+    X(origins_refused, counter, handshakes, "403: none of origins")            \
     X(handshakes_failed, counter, handshakes, "answered with an HTTP error")   \
     X(handshakes_late, counter, sockets, "ended: no WebSocket in their time")  \
     X(connects, counter, connections, "handshakes that became WebSockets")     \

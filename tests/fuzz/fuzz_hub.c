@@ -27,6 +27,7 @@
 #define BROKERS    2
 #define PIPE_MAX   ((size_t)16 << 20)
 #define TURN_MS    50
+#define REST_TURNS 3 /* until somebody may come again: handshake rates */
 #define PAUSE_MS   60000
 #define FIN        0x80
 #define ROUNDS_MAX 100
@@ -876,6 +877,7 @@ static void check_that_nothing_is_left(const hub_t *hub)
     must(hub->handshakes == 0 && hub->gated == 0);
     must(hub->managing == 0 && list_is_empty(&hub->bodies));
     must(hub->stats.sockets == 0 && hub->stats.connections == 0);
+    must(hub->admission.count == hub->admission.resting_count);
     for (size_t i = 0; i < BROKERS; i++) {
         const link_t *link = hub->links[i]; /* in any order */
         must(list_is_empty(&link->waiting) && list_is_empty(&link->arriving));
@@ -890,6 +892,7 @@ static void check_what_stands(world_t *world)
     other_brokers_come(world);
     all_leave(world);
     if (!hub->is_draining) {
+        time_passes(world, REST_TURNS);
         check_that_a_good_one_is_served(world);
         all_leave(world);
     }
@@ -926,6 +929,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .out_soft = 100,
         .out_soft_ms = 2000,
         .out_hard = 200,
+        .address_connections = CLIENTS,
+        .address_bits = 64,
+        .handshake_rate = 20,
+        .address_rate = 10,
         .manage_body = BODY_MAX,
     };
     input_t in = {data, data + size};

@@ -272,6 +272,7 @@ void nothing_is_left(void)
     assert_int_equal(hub->stats.connections, 0);
     assert_int_equal(hub->links[0]->in_flight, 0);
     assert_int_equal(hub->links[0]->in_flight_bytes, 0);
+    assert_int_equal(hub->admission.count, hub->admission.resting_count);
 }
 
 /* --- start and end ------------------------------------------------------- */
@@ -701,10 +702,16 @@ void gets_list(client_t *const *list, size_t count)
 
 client_t *a_socket(void)
 {
-    client_t *client = xcalloc(1, sizeof *client);
+    return a_socket_from("192.0.2.7");
+}
 
+client_t *a_socket_from(const char *address)
+{
+    client_t *client = xcalloc(1, sizeof *client);
+    ip_t from;
+
+    assert_int_equal(ip_parse(address, strlen(address), &from), 0);
     begin_turn();
-    ip_t from = ip_of_v4((const uint8_t[]){192, 0, 2, 7});
     client->user = hub_transport_ops.opened(gateway.hub, &from);
     if (client->user != NULL) {
         hub_transport_ops.bound(client->user, client);

@@ -170,6 +170,7 @@ void gets_list(client_t *const *list, size_t count);
 
 /* An accepted socket; NULL when it was refused. */
 client_t *a_socket(void);
+client_t *a_socket_from(const char *address);
 
 /* It has sent its head; or is let in by a CONNECT's 200. */
 client_t *a_newcomer(const char *head);

@@ -398,9 +398,43 @@ static void hear(actor_t *actor)
     }
 }
 
+/* What counts for the source of a socket. */
+static void audit_source(const session_t *of)
+{
+    const hub_t *hub = gateway.hub;
+    const source_t *source = of->source;
+    uint32_t sockets = 0, connections = 0;
+
+    for (uint32_t slot = 0; slot < hub->used; slot++) {
+        const session_t *session = hub->table[slot];
+        if (session != NULL && session->source == source) {
+            sockets++;
+            connections += session->state >= SESSION_WAITING &&
+                           session->state <= SESSION_OPEN;
+        }
+    }
+    CHECK(of->sock != NULL);
+    CHECK(source->sockets == sockets && source->connections == connections);
+    int64_t max = gateway.options.address_connections;
+    CHECK(max == 0 || connections <= max);
+}
+
+static void audit_admission(void)
+{
+    const hub_t *hub = gateway.hub;
+
+    for (uint32_t slot = 0; slot < hub->used; slot++) {
+        const session_t *session = hub->table[slot];
+        if (session != NULL && session->source != NULL) {
+            audit_source(session);
+        }
+    }
+}
+
 static void audit(void)
 {
     audit_broker();
+    audit_admission();
     notice_loss();
     for (size_t i = 0; i < world.actor_count; i++) {
         hear(&world.actors[i]);
@@ -420,7 +454,11 @@ static void note_id(actor_t *actor)
 
 static void somebody_knocks(void)
 {
-    client_t *client = world.actor_count < ACTORS_MAX ? a_socket() : NULL;
+    static const char *const addresses[] = {"192.0.2.7", "2001:db8::1",
+                                            "2001:db8::2"};
+    const char *from = addresses[between(0, 2)];
+    client_t *client =
+        world.actor_count < ACTORS_MAX ? a_socket_from(from) : NULL;
 
     if (client == NULL) {
         return;
@@ -955,6 +993,9 @@ static void choose_limits(uint64_t seed)
     options->out_soft = limit((int64_t)between(50, 400));
     options->out_soft_ms = 1500;
     options->out_hard = limit((int64_t)between(200, 2000));
+    options->address_connections = limit((int64_t)between(5, 40));
+    options->handshake_rate = limit((int64_t)between(1, 20));
+    options->address_rate = limit((int64_t)between(1, 20));
 }
 
 static void live(uint64_t seed)
@@ -1002,6 +1043,9 @@ static void check_that_all_happened(void)
     assert_true(stats->given_up > 0);
     assert_true(stats->handshakes_refused > 0);
     assert_true(stats->connections_refused > 0);
+    assert_true(stats->address_refused > 0 && stats->address_throttled > 0);
+    assert_true(stats->address_sockets_refused > 0);
+    assert_true(stats->handshakes_throttled > 0);
     assert_true(stats->broker_malformed > 0 && stats->replies_unknown > 0);
 }
 

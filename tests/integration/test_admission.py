@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""Who may come and how fast, on real sockets from many addresses of
+127.0.0.0/8, or of wherever a PROXY header says.  Who is over a limit gets the
+documented answer, and whoever else is there notices nothing.  Rates here are so
+low that a slow machine does not keep to them by itself."""
+import sys
+
+from harness import *
+
+def serve(*flags):
+    return Hoist("--liveness=60000", "--drain-time=500", *flags)
+
+
+class From(Client):
+    """One whose socket is bound to an address."""
+
+    def __init__(self, source, address, **more):
+        self.source = source
+        super().__init__(address, **more)
+
+    def connect(self, host, port):
+        return socket.create_connection((host, port), WAIT_S, (self.source, 0))
+
+
+class Proxied(Client):
+    """One that a proxy hands on, which says from where."""
+
+    def __init__(self, source, address):
+        self.source = source
+        super().__init__(address)
+
+    def connect(self, host, port):
+        sock = super().connect(host, port)
+        family = "TCP6" if ":" in self.source else "TCP4"
+        target = "::1" if ":" in self.source else "127.0.0.1"
+        sock.sendall(f"PROXY {family} {self.source} {target} 1 2\r\n".encode())
+        return sock
+
+
+def answer(client):
+    """(status, seconds until it may try again, or None)."""
+    while b"\r\n\r\n" not in client.buffer:
+        client.more()
+    head = client.buffer.partition(b"\r\n\r\n")[0].decode()
+    retry = re.search(r"\r\nRetry-After: (\d+)", head)
+    return int(head.split()[1]), int(retry.group(1)) if retry else None
+
+
+def is_turned_away(connect):
+    """Closed without a word."""
+    try:
+        connect().more()
+    except (EOFError, ConnectionError):
+        return True
+    return False
+
+
+def assert_works(client, worker):
+    client.send('{"action":"echo"}')
+    request = worker.get(REQUEST)
+    worker.reply(request, body=request[5])
+    assert client.recv() == (1, b'{"action":"echo"}')
+
+
+# --- connections of an address -----------------------------------------------
+
+def test_one_connection_too_many_of_an_address_is_answered_with_429():
+    with serve("--address-connections=2") as hoist:
+        worker = Worker(hoist.workers, "echo")
+        bystander = From("127.0.0.2", hoist.address).opened()
+        first = Client(hoist.address).opened()
+        assert Client(hoist.address).opened().status == 101
+        assert answer(Client(hoist.address)) == (429, 10)
+        hoist.soon("GATEWAY", address_refused=1, connections=3, addresses=2)
+        hoist.find("GATEWAY-ADDRESS-REFUSED (ip=127.0.0.1 limit=connections)")
+        assert_works(bystander, worker)
+        first.sock.close()
+        hoist.soon("GATEWAY", connections=2)
+        assert_works(Client(hoist.address).opened(), worker)
+
+
+def test_many_addresses_have_their_connections_each():
+    with serve("--address-connections=10") as hoist:
+        addresses = [f"127.0.{i}.{i + 1}" for i in range(20)]
+        standing = [From(address, hoist.address) for address in addresses
+                    for _ in range(10)]
+        assert all(client.opened().status == 101 for client in standing)
+        for address in addresses:
+            assert answer(From(address, hoist.address))[0] == 429
+        hoist.soon("GATEWAY", connections=200, addresses=20, address_refused=20)
+        Client.close_all()
+        hoist.soon("GATEWAY", connections=0, addresses=0)
+
+
+def test_sockets_of_an_address_that_ask_for_nothing_are_few():
+    with serve("--address-connections=1",
+               "--handshake-timeout=60000") as hoist:
+        worker = Worker(hoist.workers, "echo")
+        bystander = From("127.0.0.2", hoist.address).opened()
+        host, port = hoist.address.rsplit(":", 1)
+        silent = [socket.create_connection((host, int(port)), WAIT_S)
+                  for _ in range(16)]
+        hoist.soon("GATEWAY", sockets=17)
+        assert is_turned_away(lambda: Client(hoist.address))
+        hoist.soon("GATEWAY", sockets=17, address_sockets_refused=1)
+        hoist.find("GATEWAY-ADDRESS-REFUSED (ip=127.0.0.1 limit=sockets)")
+        assert_works(bystander, worker)
+        for sock in silent:
+            sock.close()
+        hoist.soon("GATEWAY", sockets=1)
+        assert Client(hoist.address).opened().status == 101
+
+
+# --- handshakes ----------------------------------------------------------------
+
+def test_handshakes_of_an_address_beyond_its_rate_are_429_for_a_while():
+    with serve("--address-rate=1",
+               "--address-burst=3") as hoist:
+        worker = Worker(hoist.workers, "echo")
+        first = [Client(hoist.address).opened() for _ in range(3)]
+        assert all(client.status == 101 for client in first)
+        assert until(lambda: answer(Client(hoist.address)) == (429, 1),
+                     "a handshake that comes too fast")
+        assert hoist.stats("GATEWAY")["address_throttled"] >= 1
+        hoist.find("GATEWAY-ADDRESS-REFUSED (ip=127.0.0.1 limit=handshake-rate)")
+        assert_works(From("127.0.0.2", hoist.address).opened(), worker)
+        assert_works(first[0], worker)
+        assert until(lambda: answer(Client(hoist.address))[0] == 101,
+                     "its next token", pause_s=0.3)
+        Client.close_all()
+        hoist.soon("GATEWAY", addresses=0)  # when their tokens are back
+
+
+def test_handshakes_of_all_beyond_their_rate_are_429_for_a_while():
+    with serve("--handshake-rate=1", "--handshake-burst=2") as hoist:
+        worker = Worker(hoist.workers, "echo")
+        first = Client(hoist.address).opened()
+        assert From("127.0.0.2", hoist.address).opened().status == 101
+        assert until(lambda: answer(From("127.0.0.3", hoist.address)) == (429, 1),
+                     "a handshake that comes too fast")
+        assert hoist.stats("GATEWAY")["handshakes_throttled"] >= 1
+        hoist.find("(GATEWAY-HANDSHAKES-FAST ip=127.0.0.3)")
+        assert_works(first, worker)
+        assert until(lambda: answer(Client(hoist.address))[0] == 101,
+                     "the next token", pause_s=0.3)
+
+
+def test_sockets_of_an_address_that_come_too_fast_are_turned_away():
+    with serve("--address-rate=1") as hoist:
+        worker = Worker(hoist.workers, "echo")
+        bystander = From("127.0.0.2", hoist.address).opened()
+        assert until(lambda: is_turned_away(lambda: Client(hoist.address)),
+                     "a socket that comes too fast", pause_s=0)
+        assert hoist.stats("GATEWAY")["address_sockets_refused"] >= 1
+        hoist.find("GATEWAY-ADDRESS-REFUSED (ip=127.0.0.1 limit=socket-rate)")
+        assert_works(bystander, worker)
+
+
+# --- behind a proxy ------------------------------------------------------------
+
+def test_clients_of_a_trusted_proxy_are_counted_and_the_proxy_is_not():
+    with serve("--address-connections=1",
+               "--trusted-proxies=127.0.0.1") as hoist:
+        def forwarded(ip):
+            return Client(hoist.address, headers=f"X-Forwarded-For: {ip}\r\n")
+        assert all(Client(hoist.address).opened().status == 101 for _ in range(20))
+        assert forwarded("203.0.113.1").opened().status == 101
+        assert forwarded("203.0.113.2").opened().status == 101
+        assert answer(forwarded("203.0.113.1")) == (429, 10)
+        hoist.find("GATEWAY-ADDRESS-REFUSED (ip=203.0.113.1)")
+
+
+def test_of_ipv6_a_network_of_64_bits_counts_as_one_address():
+    with serve("--address-connections=1", "--trusted-proxies=127.0.0.1",
+               "--proxy-protocol") as hoist:
+        assert Proxied("2001:db8::1", hoist.address).opened().status == 101
+        assert answer(Proxied("2001:db8::2", hoist.address)) == (429, 10)
+        assert Proxied("2001:db8:0:1::1", hoist.address).opened().status == 101
+        hoist.soon("GATEWAY", addresses=2)
+
+
+def test_its_length_is_a_setting():
+    with serve("--address-connections=1", "--trusted-proxies=127.0.0.1",
+               "--proxy-protocol", "--address-bits=48") as hoist:
+        assert Proxied("2001:db8::1", hoist.address).opened().status == 101
+        assert answer(Proxied("2001:db8:0:1::1", hoist.address)) == (429, 10)
+        assert Proxied("2001:db8:1::1", hoist.address).opened().status == 101
+
+
+def test_who_has_many_networks_is_forgotten_with_each_of_them():
+    with serve("--address-rate=1", "--trusted-proxies=127.0.0.1",
+               "--proxy-protocol") as hoist:
+        for i in range(300):
+            client = Proxied(f"2001:db8:0:{i:x}::1", hoist.address)
+            assert client.opened().status == 101
+            client.sock.close()
+        hoist.soon("GATEWAY", connects=300, connections=0, addresses=0)
+
+
+# --- the rest --------------------------------------------------------------------
+
+def test_an_origin_that_is_not_listed_is_counted_and_said():
+    with serve("--origins=https://example.org") as hoist:
+        client = Client(hoist.address, headers="Origin: https://example.net\r\n")
+        assert answer(client) == (403, None)
+        hoist.soon("GATEWAY", origins_refused=1)
+        hoist.find('GATEWAY-ORIGIN-REFUSED (ip=127.0.0.1 origin="https://example.net")')
+
+
+if __name__ == "__main__":
+    run(sys.modules[__name__])
