@@ -9,6 +9,7 @@
 #include "bench/allocations.h"
 #include "bench/clocks.h"
 #include "bench/numbers.h"
+#include "gateway/throttle.h"
 #include "proto/message.h"
 #include "proto/route_expr.h"
 #include "store/memory.h"
@@ -142,6 +143,38 @@ static void handle_and_save(worker_t *self)
     handle(self);
 }
 
+/* What a gateway does beside for a message of a read of its own; a message a
+ * millisecond is within each rate. */
+static void throttle(session_t *session)
+{
+    session->hub->now_ms++;
+    sink = throttle_allows(session);
+    throttle_spend_message(session);
+    throttle_spend_bytes(session, sizeof body);
+}
+
+static void throttle_off(worker_t *self)
+{
+    static hub_t hub;
+    static session_t session = {.hub = &hub};
+    (void)self;
+
+    throttle(&session);
+}
+
+static void throttle_on(worker_t *self)
+{
+    static hub_t hub;
+    static session_t session = {.hub = &hub};
+    (void)self;
+
+    if (hub.now_ms == 0) {
+        hub.message_rate = rate_of(2000, 0);
+        hub.byte_rate = rate_of(1000000, 0);
+    }
+    throttle(&session);
+}
+
 static void convert(worker_t *self)
 {
     sink = (uintptr_t)hoist_ws(&self->core.ctx);
@@ -229,6 +262,8 @@ static const row_t rows[] = {
     {"conversion", "context conversion", convert, echo, 0, false},
     {"middleware", "… with 5 layers of middleware", handle, echo, 5, false},
     {"legacy", "… registered the HTTP way", handle, echo, 0, true},
+    {"unlimited", "rates of a message, off", throttle_off, echo, 0, false},
+    {"limited", "rates of a message, both", throttle_on, echo, 0, false},
     {"push", "push to a group, told of: frame to frame", handle_push, push, 0,
      false},
 };

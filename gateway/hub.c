@@ -12,6 +12,7 @@
 #include "gateway/placement.h"
 #include "gateway/presence.h"
 #include "gateway/telling.h"
+#include "gateway/throttle.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -815,6 +816,9 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
     delivery_init(self);
     presence_init(self);
     admitting_init(self);
+    self->message_rate =
+        throttle_rate(options->message_rate, options->message_burst);
+    self->byte_rate = throttle_rate(options->byte_rate, options->byte_burst);
     if (route_expr_compile(options->route_selection_expression,
                            &self->route_expr, error, error_size) < 0) {
         goto fail;

@@ -13,6 +13,7 @@
 
 #include "base/ip.h"
 #include "base/log.h"
+#include "base/tokens.h"
 #include "gateway/admission.h"
 #include "gateway/fanout.h"
 #include "gateway/farewells.h"
@@ -81,6 +82,7 @@ struct hub {
     bool is_placing; /* … a broker has joined */
     gateway_stats_t stats;
     admission_t admission;
+    rate_t message_rate, byte_rate; /* of a connection */
     log_brake_t brake;
     log_brake_t refusals; /* of its own: strangers cannot silence the rest */
 

@@ -49,7 +49,7 @@ typedef struct {
     int64_t out_hard;    /* bytes: closed with 1013 at once */
     int64_t drain_ms;    /* from $TERM to the end */
 
-    /* Who may come, and how fast: admission.h; 0 turns one off, or
+    /* Who may come, and how fast: admission.h, throttle.h; 0 turns one off, or
      * for a burst means as many as in a second. */
     int64_t address_connections; /* of one address */
     int64_t address_bits;        /* of one of IPv6 that count as one */
@@ -57,6 +57,10 @@ typedef struct {
     int64_t handshake_burst;
     int64_t address_rate; /* a second, of one address */
     int64_t address_burst;
+    int64_t message_rate; /* a second, of one connection */
+    int64_t message_burst;
+    int64_t byte_rate; /* a second, of one connection */
+    int64_t byte_burst;
 
     void *questions; /* borrowed zsock_t, where it is asked (base/actor.h);
                         NULL: nobody does */

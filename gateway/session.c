@@ -16,6 +16,7 @@
 #include "gateway/opening.h"
 #include "gateway/placement.h"
 #include "gateway/presence.h"
+#include "gateway/throttle.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -218,6 +219,9 @@ static void arm(session_t *self)
                   self->is_pinged ? ping_ms + options->pong_ms : ping_ms);
     if (self->stuck_ms > 0) {
         due = earlier(due, self->stuck_ms, options->out_soft_ms);
+    }
+    if (self->is_throttled) {
+        due = earlier(due, self->hub->now_ms, throttle_wait_ms(self));
     }
     wheel_arm(&self->hub->wheel, &self->timer, due);
 }
@@ -433,8 +437,8 @@ static bool may_take(const session_t *self)
 {
     const gateway_options_t *options = &self->hub->options;
 
-    return link_has_room(self->link) && !self->is_arriving &&
-           !self->is_leaving && !self->is_draining &&
+    return link_has_room(self->link) && throttle_allows(self) &&
+           !self->is_arriving && !self->is_leaving && !self->is_draining &&
            (options->conn_window == 0 ||
             self->in_flight < options->conn_window) &&
            (options->conn_window_bytes == 0 ||
@@ -455,6 +459,10 @@ static void pause_reading(session_t *self)
     session_pause(self);
     if (!link_has_room(self->link) && list_is_empty(&self->wait)) {
         list_append(&self->link->waiting, &self->wait);
+    }
+    if (!throttle_allows(self)) {
+        throttle_begin(self);
+        arm(self);
     }
 }
 
@@ -515,9 +523,11 @@ static void take_event(session_t *self, const ws_event_t *event)
     switch (event->type) {
     case WS_TEXT:
     case WS_BINARY:
+        throttle_spend_message(self);
         take_message(self, event);
         return;
     case WS_PING:
+        throttle_spend_message(self);
         (void)put_frame(self, WS_PONG, (wire_bytes_t){event->data, event->len});
         return;
     case WS_CLOSE:
@@ -565,6 +575,7 @@ static size_t take_bytes(session_t *self, uint8_t *bytes, size_t len)
 /* Go on with the bytes that were kept; read again when all are taken. */
 static void take_kept(session_t *self)
 {
+    self->is_throttled = !throttle_allows(self) && self->is_throttled;
     size_t taken = take_bytes(self, self->in.data, self->in.len);
     if (self->state != SESSION_OPEN) {
         return;
@@ -588,6 +599,19 @@ static void keep(session_t *self, const uint8_t *bytes, size_t len)
     }
 }
 
+static void receive(session_t *self, uint8_t *bytes, size_t len)
+{
+    if (self->in.len > 0) {
+        keep(self, bytes, len); /* behind what waits already */
+    } else {
+        size_t taken = take_bytes(self, bytes, len);
+        if (taken < len && self->state == SESSION_OPEN) {
+            keep(self, bytes + taken, len - taken);
+        }
+    }
+    throttle_spend_bytes(self, len);
+}
+
 void session_received(session_t *self, uint8_t *bytes, size_t len)
 {
     self->heard_ms = self->hub->now_ms;
@@ -595,13 +619,8 @@ void session_received(session_t *self, uint8_t *bytes, size_t len)
     self->hub->stats.bytes_in += len;
     if (self->state < SESSION_OPEN) {
         opening_received(self, bytes, len);
-    } else if (self->state == SESSION_OPEN && self->in.len > 0) {
-        keep(self, bytes, len); /* behind what waits already */
     } else if (self->state == SESSION_OPEN) {
-        size_t taken = take_bytes(self, bytes, len);
-        if (taken < len && self->state == SESSION_OPEN) {
-            keep(self, bytes + taken, len - taken);
-        }
+        receive(self, bytes, len);
     } /* LINGERING: read and forgotten, so that the client sees our close */
 }
 
@@ -746,6 +765,12 @@ static void tick_open(session_t *self)
         self->is_pinged = true;
         if (put_frame(self, WS_PING, (wire_bytes_t){NULL, 0}) < 0) {
             return;
+        }
+    }
+    if (self->is_throttled) {
+        take_kept(self);
+        if (self->state != SESSION_OPEN) {
+            return; /* what it had sent was the end */
         }
     }
     if (session_queued(self) == 0) {

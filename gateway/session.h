@@ -19,6 +19,7 @@
 
 #include "base/ip.h"
 #include "base/list.h"
+#include "base/tokens.h"
 #include "base/wheel.h"
 #include "gateway/admission.h"
 #include "gateway/early.h"
@@ -60,6 +61,8 @@ typedef struct {
     bool is_ending;        /* how it ended is settled */
     bool is_disconnecting; /* DISCONNECT under way */
     bool is_paused;        /* reading stopped: window or room spent */
+    bool is_throttled;     /* … until it may send on: throttle.h */
+    bool was_throttled;    /* the log says so */
     bool is_pinged;        /* a ping waits for any sign of life */
     bool is_close_sent;    /* our close frame is out */
     bool is_draining;      /* closed as soon as its requests are answered */
@@ -87,6 +90,7 @@ typedef struct {
     uint32_t messages_seen; /* the sum of both when it was last visited by
                                busiest.c */
 
+    tokens_t messages, bytes; /* that it may send: throttle.h */
     uint32_t in_flight;       /* MESSAGEs without a REPLY */
     uint32_t in_flight_bytes; /* of their REQUESTs */
     int64_t opened_ms;        /* monotonic; of the socket or the WebSocket */

@@ -55,6 +55,7 @@
     X(dead_closed, counter, connections, "closed: no answer to a ping")        \
     X(idle_closed, counter, connections, "closed 1001: idle too long")         \
     X(paused, counter, times, "reading paused: window spent")                  \
+    X(throttled, counter, times, "reading paused: message-rate or byte-rate")  \
     X(broker_lost, counter, times, "broker counted lost")                      \
     X(moved, counter, connections, "moved from broker to broker")              \
     X(given_up, counter, times,                                                \

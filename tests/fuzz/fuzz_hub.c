@@ -933,6 +933,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .address_bits = 64,
         .handshake_rate = 20,
         .address_rate = 10,
+        .message_rate = 4,
+        .message_burst = 2,
+        .byte_rate = 300,
         .manage_body = BODY_MAX,
     };
     input_t in = {data, data + size};

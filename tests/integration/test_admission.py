@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who may come and how fast, on real sockets from many addresses of
+"""Who may come and how fast it may send, on real sockets from many addresses of
 127.0.0.0/8, or of wherever a PROXY header says.  Who is over a limit gets the
 documented answer, and whoever else is there notices nothing.  Rates here are so
 low that a slow machine does not keep to them by itself."""
@@ -60,6 +60,15 @@ def assert_works(client, worker):
     request = worker.get(REQUEST)
     worker.reply(request, body=request[5])
     assert client.recv() == (1, b'{"action":"echo"}')
+
+
+def texts(worker, count):
+    """The next messages, each of which is done."""
+    requests = []
+    for _ in range(count):
+        requests.append(worker.get(REQUEST))
+        worker.reply(requests[-1])
+    return [request[5] for request in requests]
 
 
 # --- connections of an address -----------------------------------------------
@@ -195,6 +204,57 @@ def test_who_has_many_networks_is_forgotten_with_each_of_them():
             assert client.opened().status == 101
             client.sock.close()
         hoist.soon("GATEWAY", connects=300, connections=0, addresses=0)
+
+
+# --- what is sent ---------------------------------------------------------------
+
+def test_who_sends_messages_too_fast_has_to_wait_and_loses_none():
+    with serve("--message-rate=5") as hoist:
+        worker = Worker(hoist.workers, "$default")
+        bystander = Client(hoist.address).opened()
+        client = Client(hoist.address).opened()
+        begun = time.monotonic()
+        for i in range(15):
+            client.send(f"{i}")
+        assert texts(worker, 5) == [f"{i}" for i in range(5)]
+        bystander.send("mine")  # before the sixth, a fifth of a second later
+        rest = texts(worker, 11)
+        assert rest[-1] != "mine", rest
+        rest.remove("mine")
+        assert rest == [f"{i}" for i in range(5, 15)]
+        assert time.monotonic() - begun >= 1.9  # 10 tokens, 5 a second
+        assert hoist.stats("GATEWAY")["throttled"] >= 1
+        assert len(re.findall("CONN-THROTTLED ip=127.0.0.1 limit=message-rate",
+                              hoist.log())) == 1
+
+
+def test_it_is_not_read_meanwhile_so_its_tcp_waits():
+    with serve("--message-rate=1", "--message-burst=1") as hoist:
+        worker = Worker(hoist.workers, "$default")
+        client = Client(hoist.address).opened()
+        client.sock.settimeout(1)
+        try:
+            while True:
+                client.send("x" * 65000)
+        except TimeoutError:
+            pass
+        assert hoist.stats("GATEWAY")["bytes_in"] < 1 << 20
+        bystander = Client(hoist.address).opened()
+        bystander.send("mine")
+        until(lambda: texts(worker, 1) == ["mine"], "the bystander's message")
+
+
+def test_who_sends_bytes_too_fast_has_to_wait_and_loses_none():
+    with serve("--byte-rate=20000") as hoist:
+        worker = Worker(hoist.workers, "$default")
+        client = Client(hoist.address).opened()
+        begun = time.monotonic()
+        for i in range(4):
+            client.send(f"{i}" + "x" * 19990)
+        assert [text[0] for text in texts(worker, 4)] == ["0", "1", "2", "3"]
+        # The last read, of 16 KiB at most, is taken while they are owed.
+        assert time.monotonic() - begun >= (80000 - 20000 - 16384) / 20000 - 0.1
+        hoist.find("CONN-THROTTLED (ip=127.0.0.1 limit=byte-rate)")
 
 
 # --- the rest --------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who may come, how fast, and what is said to whom it is not: admitting.c.
+ * Who may come, how fast, and what is said to whom it is not: admitting.c,
+ * throttle.c.
  */
 #include "base/xalloc.h"
 #include "tests/unit/hub_fixture.h"
@@ -43,6 +44,28 @@ static void is_refused(client_t *client, const char *status, const char *retry)
         fail_msg("the answer was %s", head);
     }
     assert_true(client->is_finished);
+}
+
+static void says_many(client_t *client, int count)
+{
+    char text[16];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        client_says(client, text);
+    }
+}
+
+/* Those from..to-1 of them, and no more. */
+static void gets_these(int from, int to)
+{
+    char text[16];
+
+    for (int i = from; i < to; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        gets_message(text);
+    }
+    gets_nothing();
 }
 
 /* --- connections of an address ------------------------------------------- */
@@ -232,6 +255,170 @@ static void who_is_of_no_listed_origin_is_counted(void **state)
     assert_int_equal(stats()->origins_refused, 1);
 }
 
+/* --- messages --------------------------------------------------------------
+ */
+
+static void who_sends_too_fast_is_not_read_and_loses_nothing(void **state)
+{
+    (void)state;
+    gateway.options.message_rate = 10;
+    gateway.options.message_burst = 4;
+    gateway_restarts();
+    client_t *client = a_client(), *other = a_client();
+    says_many(client, 8);
+    gets_these(0, 4);
+    assert_true(client->is_paused);
+    client_says(other, "other's");
+    gets_message("other's");
+    assert_false(other->is_paused);
+    time_passes(50);
+    gets_nothing();
+    time_passes(100); /* a timer fires a little late, never early */
+    gets_these(4, 5);
+    time_passes(300);
+    gets_these(5, 8);
+    time_passes(150);
+    assert_false(client->is_paused);
+    assert_int_equal(stats()->messages_in, 9);
+}
+
+static void how_often_it_had_to_wait_is_counted(void **state)
+{
+    (void)state;
+    gateway.options.message_rate = 10;
+    gateway.options.message_burst = 2;
+    gateway_restarts();
+    client_t *client = a_client();
+    says_many(client, 2);
+    assert_int_equal(stats()->throttled, 0);
+    client_says(client, "2");
+    client_says(client, "3");
+    assert_int_equal(stats()->throttled, 1);
+    time_passes(500);
+    says_many(client, 3);
+    assert_int_equal(stats()->throttled, 3);
+}
+
+static void an_answer_does_not_let_it_send_faster(void **state)
+{
+    (void)state;
+    gateway.options.message_rate = 1;
+    gateway_restarts();
+    client_t *client = a_client();
+    says_many(client, 3);
+    answers(gets_message("0"), 200, "hi");
+    hears_text(client, "hi");
+    gets_nothing();
+    time_passes(1000);
+    gets_these(1, 2);
+}
+
+static void a_ping_counts_as_a_message(void **state)
+{
+    (void)state;
+    gateway.options.message_rate = 1;
+    gateway_restarts();
+    client_t *client = a_client();
+    client_sends_frame(client, 0x80 | WS_PING, "a", 1);
+    hears_frame(client, WS_PONG, "a", 1);
+    client_sends_frame(client, 0x80 | WS_PING, "b", 1);
+    hears_nothing(client);
+    time_passes(1000);
+    hears_frame(client, WS_PONG, "b", 1);
+}
+
+static void bytes_have_a_rate_too(void **state)
+{
+    char body[101];
+    (void)state;
+
+    memset(body, 'x', 100);
+    body[100] = '\0';
+    gateway.options.byte_rate = 1000;
+    gateway.options.byte_burst = 200;
+    gateway_restarts();
+    client_t *client = a_client();
+    for (int i = 0; i < 3; i++) {
+        client_says(client, body); /* 106 bytes, with its frame's head */
+    }
+    gets_message(body);
+    gets_message(body);
+    gets_nothing();
+    assert_true(client->is_paused);
+    time_passes(100); /* of the three reads 118 are owed */
+    gets_nothing();
+    time_passes(50);
+    gets_message(body);
+    assert_false(client->is_paused);
+    assert_int_equal(stats()->throttled, 1);
+}
+
+/* A socket is looked at 20 times a second. */
+static void a_small_burst_does_not_slow_a_high_rate(void **state)
+{
+    int taken = 0;
+    message_t message;
+    (void)state;
+
+    gateway.options.conn_window = 0;
+    gateway.options.message_rate = 400;
+    gateway.options.message_burst = 1;
+    gateway_restarts();
+    client_t *client = a_client();
+    says_many(client, 600);
+    time_passes(1000);
+    while (takes(&message)) {
+        taken += message.kind == KIND_REQUEST;
+    }
+    assert_in_range(taken, 400, 440);
+}
+
+static void who_waits_for_its_tokens_is_not_taken_for_dead(void **state)
+{
+    (void)state;
+    gateway.options.message_rate = 1;
+    gateway.options.byte_rate = 1;
+    gateway.options.ping_ms = 2000;
+    gateway.options.pong_ms = 1000;
+    gateway_restarts();
+    client_t *client = a_client();
+    says_many(client, 3);
+    time_passes(6000);
+    assert_true(client->is_paused);
+    assert_false(is_closed(client));
+    assert_int_equal(stats()->dead_closed, 0);
+}
+
+static void who_leaves_meanwhile_is_gone(void **state)
+{
+    (void)state;
+    gateway.options.message_rate = 1;
+    gateway_restarts();
+    client_t *client = a_client();
+    says_many(client, 3);
+    uint64_t first = gets_message("0");
+    client_vanishes(client);
+    answers(first, 200, NULL);
+    answers(gets_disconnect(client, 1006, ""), 200, NULL);
+    time_passes(3000);
+    nothing_is_left();
+}
+
+static void a_close_comes_behind_what_waits(void **state)
+{
+    (void)state;
+    gateway.options.message_rate = 1;
+    gateway_restarts();
+    client_t *client = a_client();
+    says_many(client, 2);
+    client_closes(client, 1000, "bye");
+    gets_these(0, 1);
+    time_passes(1000);
+    gets_message("1");
+    time_passes(1000);
+    hears_close(client, 1000, "bye");
+}
+
 #define TEST(function)                                                         \
     cmocka_unit_test_setup_teardown(function, gateway_set_up, gateway_tear_down)
 
@@ -250,6 +437,15 @@ int main(void)
         TEST(handshakes_of_all_that_are_too_fast_are_429),
         TEST(an_address_is_forgotten_when_nothing_is_left_of_it),
         TEST(who_is_of_no_listed_origin_is_counted),
+        TEST(who_sends_too_fast_is_not_read_and_loses_nothing),
+        TEST(how_often_it_had_to_wait_is_counted),
+        TEST(an_answer_does_not_let_it_send_faster),
+        TEST(a_ping_counts_as_a_message),
+        TEST(bytes_have_a_rate_too),
+        TEST(a_small_burst_does_not_slow_a_high_rate),
+        TEST(who_waits_for_its_tokens_is_not_taken_for_dead),
+        TEST(who_leaves_meanwhile_is_gone),
+        TEST(a_close_comes_behind_what_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -896,6 +896,18 @@ static void audit_reading(void)
     }
 }
 
+/* Somebody has sent too fast, and is read when its tokens are back. */
+static bool somebody_waits(void)
+{
+    for (size_t i = 0; i < world.actor_count; i++) {
+        const session_t *session = world.actors[i].client->user;
+        if (session != NULL && session->is_throttled) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The broker is there and answers, and all that was held back goes on. */
 static void all_is_well(void)
 {
@@ -909,9 +921,10 @@ static void all_is_well(void)
         audit();
     }
     for (bool goes_on = true; goes_on;) {
-        time_passes(1);
+        bool is_throttled = somebody_waits();
+        time_passes(is_throttled ? 50 : 1);
         audit();
-        goes_on = answers_all();
+        goes_on = answers_all() || is_throttled;
     }
     audit_reading();
 }
@@ -996,6 +1009,9 @@ static void choose_limits(uint64_t seed)
     options->address_connections = limit((int64_t)between(5, 40));
     options->handshake_rate = limit((int64_t)between(1, 20));
     options->address_rate = limit((int64_t)between(1, 20));
+    options->message_rate = limit((int64_t)between(1, 20));
+    options->message_burst = limit((int64_t)between(1, 10));
+    options->byte_rate = limit((int64_t)between(50, 2000));
 }
 
 static void live(uint64_t seed)
@@ -1045,7 +1061,7 @@ static void check_that_all_happened(void)
     assert_true(stats->connections_refused > 0);
     assert_true(stats->address_refused > 0 && stats->address_throttled > 0);
     assert_true(stats->address_sockets_refused > 0);
-    assert_true(stats->handshakes_throttled > 0);
+    assert_true(stats->handshakes_throttled > 0 && stats->throttled > 0);
     assert_true(stats->broker_malformed > 0 && stats->replies_unknown > 0);
 }
 
