@@ -52,6 +52,7 @@ static const char *const known[] = {
     "MAX_CONNECTIONS",
     "MAX_FRAME",
     "MAX_GATEWAYS",
+    "MAX_GROUPS",
     "MAX_HANDSHAKES",
     "MAX_HEAD",
     "MAX_MESSAGE",

@@ -119,6 +119,8 @@ static const setting_t table[] = {
      "a second, of one connection; faster is not read; 0: no limit"},
     {"byte-burst", NUMBER, FOR_GATEWAY, AT(gateway.byte_burst), 0,
      TOKENS_RATE_MAX, "bytes", "at once; 0: as many as in a second"},
+    {"max-groups", NUMBER, FOR_GATEWAY, AT(gateway.max_groups), 1, GROUPS_MAX,
+     "groups", "of one connection"},
     {"max-frame", NUMBER, FOR_GATEWAY, AT(gateway.max_frame), 1, BYTES_MAX,
      "bytes", "of one WebSocket frame"},
     {"max-message", NUMBER, FOR_GATEWAY, AT(gateway.max_message), 1, BYTES_MAX,

@@ -223,6 +223,16 @@ static bool may_join(const session_t *session)
            (session->state == SESSION_GATED || session->state == SESSION_OPEN);
 }
 
+static void say_full(session_t *session)
+{
+    char conn[CONN_ID_TEXT];
+
+    conn_id_format(&session->id, conn);
+    session->hub->stats.groups_refused++;
+    log_braked(&session->hub->brake, LEVEL_WARN, "GATEWAY-GROUPS-FULL",
+               "conn=%.*s", CONN_ID_TEXT, conn);
+}
+
 static void enter(hub_t *hub, link_t *link, session_t *session,
                   const message_join_t *join)
 {
@@ -230,6 +240,7 @@ static void enter(hub_t *hub, link_t *link, session_t *session,
         groups_join(&hub->groups, GROUP_NAMED, join->group, &session->member);
 
     if (rc == -ENOSPC) {
+        say_full(session);
         (void)message_put_error_to(&link->out, join->from, "groups",
                                    "as many groups as a connection may have");
     } else if (rc < 0) { /* better no connection than one that misses things */
@@ -299,6 +310,9 @@ int delivery_accept(session_t *session, wire_bytes_t options)
         (void)wire_get_str(&groups, &name);
         rc = join_as(session, GROUP_NAMED, name);
     }
+    if (rc == -ENOSPC) {
+        say_full(session);
+    }
     return rc;
 }
 
@@ -334,7 +348,8 @@ bool delivery_is_busy(const hub_t *hub)
 
 void delivery_init(hub_t *hub)
 {
-    groups_init(&hub->groups, hash_bytes(hub->boot, sizeof hub->boot));
+    groups_init(&hub->groups, hash_bytes(hub->boot, sizeof hub->boot),
+                (uint32_t)hub->options.max_groups);
     fanout_init(&hub->fanout, &hub->groups, &ops, hub);
 }
 

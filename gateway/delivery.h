@@ -19,7 +19,7 @@ void delivery_join(hub_t *hub, link_t *link, message_kind_t kind,
 /*
  * The connection is accepted with these options of the REPLY, which are valid:
  * from now on it has its user, its tenant and its groups, and is one of all.
- * Returns 0 or -ENOMEM.
+ * Returns 0, -EPROTO, -ENOMEM, or -ENOSPC for too many groups.
  */
 int delivery_accept(session_t *session, wire_bytes_t options);
 

@@ -177,7 +177,7 @@ int groups_join(groups_t *self, group_type_t type, wire_bytes_t name,
     if (group != NULL && groups_has(group, member)) {
         return 0;
     }
-    if (type == GROUP_NAMED && member->named >= GROUPS_MAX) {
+    if (type == GROUP_NAMED && member->named >= self->named_max) {
         return -ENOSPC;
     }
     membership_t *membership = malloc(sizeof *membership);
@@ -296,10 +296,11 @@ void groups_settle(groups_t *self, group_t *group, bool is_told)
 
 /* --- life ---------------------------------------------------------------- */
 
-void groups_init(groups_t *self, uint64_t seed)
+void groups_init(groups_t *self, uint64_t seed, uint32_t named_max)
 {
     memset(self, 0, sizeof *self);
     self->seed = seed;
+    self->named_max = named_max;
     self->bucket_count = FIRST_BUCKETS;
     self->buckets = xcalloc(FIRST_BUCKETS, sizeof *self->buckets);
     for (size_t i = 0; i < FIRST_BUCKETS; i++) {

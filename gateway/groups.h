@@ -45,8 +45,9 @@ typedef struct {
     list_t *buckets; /* owned */
     size_t bucket_count, count;
     uint64_t seed;
-    uint64_t joined;  /* number of the last membership */
-    group_t **listed; /* owned; by index, NULL where free */
+    uint64_t joined;    /* number of the last membership */
+    uint32_t named_max; /* names that a member may have */
+    group_t **listed;   /* owned; by index, NULL where free */
     uint32_t listed_used, listed_cap;
     uint32_t *free_index; /* owned; a stack */
     uint32_t free_count;
@@ -57,8 +58,9 @@ typedef struct {
 } groups_t;
 
 /* seed: a random number, so that whoever chooses names does not know where
- * they fall. */
-void groups_init(groups_t *self, uint64_t seed);
+ * they fall.  named_max: groups that a connection may be in, at most
+ * GROUPS_MAX. */
+void groups_init(groups_t *self, uint64_t seed, uint32_t named_max);
 void groups_fini(groups_t *self); /* nobody is in any */
 
 void member_init(member_t *member);
@@ -69,7 +71,7 @@ group_t *groups_find(const groups_t *self, group_type_t type,
 
 bool groups_has(const group_t *group, const member_t *member);
 
-/* 0, also where it is a member already; -ENOSPC beyond GROUPS_MAX named ones;
+/* 0, also where it is a member already; -ENOSPC beyond named_max named ones;
  * -ENOMEM. */
 int groups_join(groups_t *self, group_type_t type, wire_bytes_t name,
                 member_t *member);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/options.h"
 
+#include "proto/message.h"
+
 void gateway_options_init(gateway_options_t *options)
 {
     *options = (gateway_options_t){
@@ -21,6 +23,7 @@ void gateway_options_init(gateway_options_t *options)
         .max_connections = 100000,
         .max_handshakes = 10000,
         .address_bits = 64,
+        .max_groups = GROUPS_MAX,
         .max_frame = 131072,
         .max_message = 131072,
         .max_head = 16384,

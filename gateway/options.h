@@ -61,6 +61,7 @@ typedef struct {
     int64_t message_burst;
     int64_t byte_rate; /* a second, of one connection */
     int64_t byte_burst;
+    int64_t max_groups; /* of a connection; 1 to GROUPS_MAX */
 
     void *questions; /* borrowed zsock_t, where it is asked (base/actor.h);
                         NULL: nobody does */

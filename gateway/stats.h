@@ -42,6 +42,7 @@
     X(push_jobs, gauge, messages, "pushes to many that are not done yet")      \
     X(push_late, counter, connections, "that a push came too late for")        \
     X(joins, counter, messages, "JOIN and LEAVE messages taken")               \
+    X(groups_refused, counter, messages, "JOIN, or CONNECT: max-groups")       \
     X(presences, counter, events, "PRESENCEs put to brokers")                  \
     X(queries, counter, messages, "QUERY messages taken from brokers")         \
     X(gone, counter, connections,                                              \

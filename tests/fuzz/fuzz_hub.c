@@ -936,6 +936,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .message_rate = 4,
         .message_burst = 2,
         .byte_rate = 300,
+        .max_groups = 8,
         .manage_body = BODY_MAX,
     };
     input_t in = {data, data + size};

@@ -7,6 +7,9 @@ import sys
 
 from harness import *
 
+JOIN = 8
+
+
 def serve(*flags):
     return Hoist("--liveness=60000", "--drain-time=500", *flags)
 
@@ -258,6 +261,22 @@ def test_who_sends_bytes_too_fast_has_to_wait_and_loses_none():
 
 
 # --- the rest --------------------------------------------------------------------
+
+def test_a_connection_is_in_so_many_groups_and_no_more():
+    with serve("--max-groups=2") as hoist:
+        worker = Worker(hoist.workers, "echo")
+        client = Client(hoist.address).opened()
+        client.send('{"action":"echo"}')
+        request = worker.get(REQUEST)
+        for group in ("a", "b", "c"):
+            worker.send([JOIN, group, request[3]])
+        assert worker.get(ERROR)[1] == "groups"
+        worker.send([PUSH, ["group", "a"], "to a"], [PUSH, ["group", "c"], "to c"])
+        worker.reply(request, body="done")
+        assert [client.recv() for _ in range(2)] == [(1, b"to a"), (1, b"done")]
+        hoist.soon("GATEWAY", groups_refused=1)
+        hoist.find(f"(GATEWAY-GROUPS-FULL conn={request[3]})")
+
 
 def test_an_origin_that_is_not_listed_is_counted_and_said():
     with serve("--origins=https://example.org") as hoist:

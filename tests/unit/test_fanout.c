@@ -98,7 +98,7 @@ static int set_up(void **state)
 
     memset(&world, 0, sizeof world);
     world.random = 88172645463325252u;
-    groups_init(&world.groups, 42);
+    groups_init(&world.groups, 42, GROUPS_MAX);
     fanout_init(&world.fanout, &world.groups, &ops, &world);
     for (size_t i = 0; i < MEMBERS; i++) {
         member_init(&world.listeners[i].member);

@@ -419,6 +419,58 @@ static void a_close_comes_behind_what_waits(void **state)
     hears_close(client, 1000, "bye");
 }
 
+/* --- groups -----------------------------------------------------------------
+ */
+
+static void joins(const char *group, const client_t *client)
+{
+    message_t join = {.kind = KIND_JOIN,
+                      .join = {wire_bytes(group), wire_bytes(client->id), 3}};
+
+    broker_says(&join);
+}
+
+static void a_connection_is_in_so_many_groups_and_no_more(void **state)
+{
+    (void)state;
+    gateway.options.max_groups = 2;
+    gateway_restarts();
+    client_t *client = a_client();
+    joins("a", client);
+    joins("b", client);
+    forgets();
+    assert_int_equal(stats()->groups_refused, 0);
+    joins("c", client);
+    message_error_t error = gets(KIND_ERROR).error;
+    assert_true(wire_is(error.code, "groups"));
+    assert_int_equal(error.from, 3);
+    assert_int_equal(stats()->groups_refused, 1);
+    joins("a", client); /* it is there already */
+    assert_int_equal(stats()->groups_refused, 1);
+}
+
+static void nor_with_the_answer_to_its_connect(void **state)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    buf_t options;
+    (void)state;
+
+    gateway.options.max_groups = 2;
+    gateway_restarts();
+    client_t *client = a_newcomer(UPGRADE);
+    buf_init(&options, OPTIONS_MAX);
+    must(wire_put_map(&options, 1) == 0);
+    must(wire_put_text(&options, "groups") == 0);
+    must(wire_put_array(&options, 3) == 0);
+    for (size_t i = 0; i < 3; i++) {
+        must(wire_put_text(&options, names[i]) == 0);
+    }
+    answers_with(gets_connect(), 200, (body_t){BODY_NONE, {NULL, 0}}, &options);
+    is_refused(client, "HTTP/1.1 502 ", NULL);
+    assert_int_equal(stats()->groups_refused, 1);
+    buf_fini(&options);
+}
+
 #define TEST(function)                                                         \
     cmocka_unit_test_setup_teardown(function, gateway_set_up, gateway_tear_down)
 
@@ -446,6 +498,8 @@ int main(void)
         TEST(who_waits_for_its_tokens_is_not_taken_for_dead),
         TEST(who_leaves_meanwhile_is_gone),
         TEST(a_close_comes_behind_what_waits),
+        TEST(a_connection_is_in_so_many_groups_and_no_more),
+        TEST(nor_with_the_answer_to_its_connect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
