@@ -135,6 +135,12 @@ static bool is_role_of(side_t side, wire_bytes_t role)
            wire_is(role, side == SIDE_GATEWAYS ? "gateway" : "worker");
 }
 
+static bool speaks_ours(const message_hello_t *hello)
+{
+    return wire_map_uint(hello->options, "oldest", 1) <= PROTOCOL_VERSION &&
+           hello->version >= PROTOCOL_VERSION;
+}
+
 /* Returns NULL, or the error code with *text set. */
 static const char *check_hello(const core_t *core, const peer_t *peer,
                                const message_hello_t *hello, const char **text)
@@ -142,7 +148,7 @@ static const char *check_hello(const core_t *core, const peer_t *peer,
     bool is_gateway = wire_is(hello->role, "gateway");
     uint64_t loop = wire_map_uint(hello->options, "loop", UINT64_MAX);
 
-    if (hello->version < PROTOCOL_VERSION) {
+    if (!speaks_ours(hello)) {
         *text = "version 1 is spoken here";
         return "version";
     }
@@ -215,11 +221,20 @@ static void ask_to_drain(core_t *core, peer_t *peer)
     }
 }
 
+static void set_name(peer_t *peer, wire_bytes_t name)
+{
+    memcpy(peer->name, name.data, name.len); /* as checked */
+    peer->name[name.len] = '\0';
+}
+
 static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
 {
     const char *text = "";
     const char *fault = check_hello(core, peer, hello, &text);
 
+    if (!has_role(peer)) {
+        set_name(peer, hello->name); /* of whom else would a fault be told? */
+    }
     if (fault != NULL) {
         peer_fault(core, peer, fault, text);
         return;
@@ -238,8 +253,7 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
                            !wire_is(hello->role, role_of(peer)))) {
         end_role(core, peer);
     }
-    memcpy(peer->name, hello->name.data, hello->name.len); /* as checked */
-    peer->name[hello->name.len] = '\0';
+    set_name(peer, hello->name);
     peer->liveness_ms = liveness_of(core, hello);
     if (wire_is(hello->role, "gateway") &&
         wire_map_bool(hello->options, "presence", false)) {

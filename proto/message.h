@@ -113,9 +113,9 @@ typedef struct {
     wire_bytes_t role;    /* "gateway", "worker" or "manager" */
     wire_bytes_t boot;    /* 1..BOOT_ID_MAX bytes, new at each start */
     wire_bytes_t name;    /* 0..PEER_NAME_MAX bytes, for people */
-    wire_bytes_t options; /* map: of a worker "liveness"; of a gateway "loop",
-                             "require_connect", "presence", "broker",
-                             "session" */
+    wire_bytes_t options; /* map: "oldest"; of a worker "liveness"; of a
+                             gateway "loop", "require_connect", "presence",
+                             "broker", "session" */
 } message_hello_t;
 
 typedef struct {

@@ -62,6 +62,10 @@ def greetings():
     accept("a HELLO without options", pack([1, 2, "worker", "b" * 32, "n" * 64]),
            message("HELLO", version=2, role="worker", boot="b" * 32, name="n" * 64,
                    options={}))
+    accept("a peer that speaks two later versions greets",
+           pack([1, 3, "worker", "b", "", {"oldest": 2, "later": [1]}]),
+           message("HELLO", version=3, role="worker", boot="b", name="",
+                   options={"oldest": 2, "later": [1]}))
     accept("a HELLO whose options are nil", pack([1, 1, "worker", "b", "", None]),
            message("HELLO", version=1, role="worker", boot="b", name="", options={}))
     accept("a broker welcomes a worker",

@@ -272,6 +272,23 @@ static void says_hello(node_t *node, uint64_t version, const char *role)
     says(node, &hello);
 }
 
+/* A worker of versions from oldest to version. */
+static void says_versions(node_t *node, uint64_t oldest, uint64_t version)
+{
+    message_t hello = {.kind = KIND_HELLO};
+    buf_t options;
+
+    buf_init(&options, 64);
+    assert_int_equal(wire_put_map(&options, 1), 0);
+    assert_int_equal(wire_put_entry_uint(&options, "oldest", oldest), 0);
+    hello.hello = (message_hello_t){.version = version,
+                                    .role = wire_bytes("worker"),
+                                    .boot = wire_bytes(node->boot),
+                                    .options = {options.data, options.len}};
+    says(node, &hello);
+    buf_fini(&options);
+}
+
 static void a_version_that_is_too_old_is_refused(void **state)
 {
     node_t *worker = a_stranger(SIDE_WORKERS, "w");
@@ -290,6 +307,38 @@ static void a_newer_version_is_welcomed_with_ours(void **state)
     says_hello(worker, 7, "worker");
     message_t welcome = gets(worker, KIND_WELCOME);
     assert_int_equal(welcome.welcome.version, PROTOCOL_VERSION);
+}
+
+static void who_speaks_ours_as_its_oldest_is_welcomed_with_it(void **state)
+{
+    node_t *worker = a_stranger(SIDE_WORKERS, "w");
+    (void)state;
+
+    says_versions(worker, PROTOCOL_VERSION, PROTOCOL_VERSION + 1);
+    message_t welcome = gets(worker, KIND_WELCOME);
+    assert_int_equal(welcome.welcome.version, PROTOCOL_VERSION);
+}
+
+static void who_speaks_later_versions_only_is_refused(void **state)
+{
+    node_t *worker = a_stranger(SIDE_WORKERS, "w");
+    (void)state;
+
+    says_versions(worker, PROTOCOL_VERSION + 1, PROTOCOL_VERSION + 2);
+    gets_error(worker, "version");
+    gets_nothing(worker);
+    assert_int_equal(core_stats(broker.core)->workers, 0);
+}
+
+/* A worker whose program was replaced, and that kept its connection. */
+static void who_is_known_and_is_refused_stays_what_it_was(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    (void)state;
+
+    says_versions(worker, PROTOCOL_VERSION + 1, PROTOCOL_VERSION + 1);
+    gets_error(worker, "version");
+    assert_int_equal(core_stats(broker.core)->workers, 1);
 }
 
 static void a_role_is_bound_to_its_socket(void **state)
@@ -620,6 +669,9 @@ int main(void)
         TEST(who_may_not_stay_is_told_and_given_up),
         TEST(a_version_that_is_too_old_is_refused),
         TEST(a_newer_version_is_welcomed_with_ours),
+        TEST(who_speaks_ours_as_its_oldest_is_welcomed_with_it),
+        TEST(who_speaks_later_versions_only_is_refused),
+        TEST(who_is_known_and_is_refused_stays_what_it_was),
         TEST(a_role_is_bound_to_its_socket),
         TEST(a_gateway_needs_a_loop_number_of_its_own),
         TEST(more_workers_than_the_limit_are_refused),
