@@ -378,6 +378,13 @@ def versions(engine):
     return found
 
 
+def read_all(engine, compose):
+    """This version understands the file with all that can be switched on."""
+    flags = ["--env-file", "deploy/dynamodb.env", *(word for profile in
+             ("observe", "polyglot", "dynamodb") for word in ("--profile", profile))]
+    engine.run(*compose, *flags, "config", "--quiet", cwd=ROOT)
+
+
 def run_all(engine, compose, *others):
     for profile, check in (("observe", observe), ("polyglot", polyglot)):
         say(f"profile {profile}")
@@ -388,11 +395,15 @@ def run_all(engine, compose, *others):
         dynamodb(stack)
     for other in others:
         say("the same file with " + engine.run(*other, "version", "--short").strip())
+        read_all(engine, other)
         with Stack(engine, other) as stack:
             short_story(stack)
     if engine.is_ours:
         images.make_debian(engine, 12)
     build(engine, 12)
+    with Stack(engine, compose) as stack:
+        stack.environment["DEBIAN"] = "12"
+        short_story(stack)
 
 
 def main():
