@@ -149,11 +149,16 @@ class System:
     """A broker, a gateway, and relays before both sockets of the broker."""
 
     def __init__(self, refuses=False):
-        self.broker = Hoist(command="broker")
-        self.workers = Relay(self.broker.workers, refuses)
-        self.gateways = Relay(self.broker.gateways, refuses)
-        self.gateway = Hoist(f"--broker={self.gateways.endpoint}", "--admin=127.0.0.1:0",
-                             command="gateway", finds_broker=not refuses)
+        with contextlib.ExitStack() as stack:
+            self.broker = stack.enter_context(Hoist(command="broker"))
+            self.workers = stack.enter_context(Relay(self.broker.workers, refuses))
+            self.gateways = stack.enter_context(Relay(self.broker.gateways, refuses))
+            self.gateway = stack.enter_context(
+                Hoist(f"--broker={self.gateways.endpoint}", "--admin=127.0.0.1:0",
+                      command="gateway", finds_broker=False))
+            if not refuses:
+                self.gateway.find("GATEWAY-BROKER-FOUND (.*)")
+            self.stack = stack.pop_all()
 
     def worker(self, name):
         return Process(f"{BUILD}/workers/examples/{name}", "--broker", self.workers.endpoint)
@@ -172,9 +177,7 @@ class System:
         return self
 
     def __exit__(self, *error):
-        with self.broker, self.gateways, self.workers, self.gateway:
-            Client.close_all()
-            return False
+        return self.stack.__exit__(*error)
 
 
 def hears(client):
