@@ -177,18 +177,25 @@ wire_bytes_t context_attribute(wire_bytes_t context, const char *name);
  * none, -EMSGSIZE, -EILSEQ (push.c). */
 int check_name(hoist_text name, size_t max);
 
-/* Empty what a CONNECT's reply will carry (reply.c). */
+/* Empty what a CONNECT's reply will carry (accept.c). */
 void accept_reset(accept_t *self);
 
+/* Append it to out as the options of that REPLY; nothing where nothing is set.
+ * Returns 0; -ENOBUFS, -ENOMEM (accept.c). */
+int accept_put(const accept_t *accept, buf_t *out);
+
 /* The same event's reply will be given by another context, which has a copy of
- * its REQUEST (reply.c). */
+ * its REQUEST (accept.c). */
 void accept_move(hoist_ctx *from, hoist_ctx *to);
 
 /* Take the event's reply back: it has none now (reply.c). */
 void reply_withdraw(hoist_ctx *ctx);
 
+/* Reply to an event that has no reply (reply.c): 0 or as hoist_reply. */
+int reply_send(hoist_ctx *ctx, int status, body_t body);
+
 /* Reply to an event that has no reply what a negative result means
- * (reply.c). */
+ * (failure.c). */
 void reply_failure(hoist_ctx *ctx, int error);
 
 /* hoist_text of bytes on the wire. */
