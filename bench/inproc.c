@@ -226,7 +226,7 @@ static void worker_init(worker_t *self, const row_t *row)
         must(hoist_on(self->app, "echo", row->handler) == 0);
     }
     for (int i = 0; i < row->layers; i++) {
-        must(hoist_use(self->app, pass_on, NULL) == 0);
+        must(hoist_wrap(self->app, pass_on, NULL) == 0);
     }
     core_init(&self->core, self->app);
     outbox_init(&self->out);

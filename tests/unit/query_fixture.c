@@ -66,7 +66,7 @@ int asking_set_up(void **state)
     hoist_on(worker.app, "loose-ask", ask);
     hoist_unordered(worker.app, "loose-ask");
     hoist_on(worker.app, "$disconnect", plain);
-    hoist_use(worker.app, around, NULL);
+    hoist_wrap(worker.app, around, NULL);
     worker_opens();
     return 0;
 }

@@ -226,9 +226,9 @@ middleware_runs_outermost_first_and_comes_back_inside_out(void **state)
 {
     (void)state;
     hoist_on(fixture->app, "a", note_handler);
-    hoist_use(fixture->app, around, in_1);
-    hoist_use(fixture->app, around, in_2);
-    hoist_use(fixture->app, around, in_3);
+    hoist_wrap(fixture->app, around, in_1);
+    hoist_wrap(fixture->app, around, in_2);
+    hoist_wrap(fixture->app, around, in_3);
     assert_status(sdk_message("a"), 200);
     assert_string_equal(fixture->trace,
                         "in1 in2 in3 handler out 3 out 2 out 1");
@@ -245,8 +245,8 @@ static void a_middleware_that_does_not_go_on_has_decided(void **state)
 {
     (void)state;
     hoist_on(fixture->app, "a", note_handler);
-    hoist_use(fixture->app, around, in_1);
-    hoist_use(fixture->app, refuse, NULL);
+    hoist_wrap(fixture->app, around, in_1);
+    hoist_wrap(fixture->app, refuse, NULL);
     assert_status(sdk_message("a"), 401);
     assert_string_equal(fixture->trace, "in1 refuse out 1");
 }
@@ -281,7 +281,7 @@ static void a_retry_begins_without_the_reply_and_error_before(void **state)
 {
     (void)state;
     hoist_on(fixture->app, "a", fail_once);
-    hoist_use(fixture->app, retry, NULL);
+    hoist_wrap(fixture->app, retry, NULL);
     message_reply_t reply = run(sdk_message("a"));
     assert_int_equal(reply.status, 200);
     assert_text(lend(reply.body.bytes), "whole");
@@ -304,7 +304,7 @@ static void a_failure_stays_one_though_a_middleware_drops_it(void **state)
 {
     (void)state;
     hoist_on(fixture->app, "a", fail_conflict);
-    hoist_use(fixture->app, drop_result, NULL);
+    hoist_wrap(fixture->app, drop_result, NULL);
     assert_status(sdk_message("a"), 409);
 }
 
@@ -333,7 +333,7 @@ static void values_go_inwards_and_are_gone_at_the_next_event(void **state)
 {
     (void)state;
     hoist_on(fixture->app, "a", get_value);
-    hoist_use(fixture->app, set_value, in_1);
+    hoist_wrap(fixture->app, set_value, in_1);
     assert_status(sdk_message("a"), 200);
     assert_status(sdk_message("a"), 200);
     assert_string_equal(fixture->trace, "in1 in1");
@@ -343,9 +343,9 @@ static void middleware_has_a_limit(void **state)
 {
     (void)state;
     for (int i = 0; i < MIDDLEWARE_MAX; i++) {
-        assert_int_equal(hoist_use(fixture->app, drop_result, NULL), 0);
+        assert_int_equal(hoist_wrap(fixture->app, drop_result, NULL), 0);
     }
-    assert_int_equal(hoist_use(fixture->app, drop_result, NULL), -ENOSPC);
+    assert_int_equal(hoist_wrap(fixture->app, drop_result, NULL), -ENOSPC);
     assert_int_equal(hoist_use(fixture->app, NULL, NULL), -EINVAL);
     assert_int_equal(fixture->app->first_error, -ENOSPC);
 }

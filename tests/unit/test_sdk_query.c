@@ -375,7 +375,7 @@ what_a_connect_accepted_before_it_asked_is_in_its_reply(void **state)
     request.details = (wire_bytes_t){details.data, details.len};
     hoist_on(app, "$connect", accept_and_ask);
     worker.core.ctx.app = app;
-    routes_freeze(&app->routes);
+    routes_freeze(&app->routes, &app->around);
     must(message_put_request(&worker.in, &request) == 0);
     feed(worker.now_ms);
     uint64_t id = says_query();

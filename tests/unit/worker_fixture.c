@@ -57,7 +57,12 @@ int worker_tear_down(void **state)
 void serves(const char *route, hoist_handler *handler)
 {
     must(hoist_on(worker.app, route, handler) == 0);
-    routes_freeze(&worker.app->routes);
+    worker_freezes();
+}
+
+void worker_freezes(void)
+{
+    routes_freeze(&worker.app->routes, &worker.app->around);
 }
 
 void worker_ends(void)

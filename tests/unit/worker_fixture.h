@@ -51,6 +51,9 @@ void worker_opens(void);
 /* One route more. */
 void serves(const char *route, hoist_handler *handler);
 
+/* What was registered since the last route counts as well. */
+void worker_freezes(void);
+
 /* The worker ends; another opens in its place, for the teardown. */
 void worker_ends(void);
 

@@ -54,6 +54,7 @@ void hoist_app_destroy(hoist_app **app_p)
     run_posts(app);
     posts_fini(&app->posts);
     routes_fini(&app->routes);
+    chain_fini(&app->around);
     settings_fini(&app->settings);
     if (app->stop_fd >= 0) {
         close(app->stop_fd);
@@ -62,8 +63,7 @@ void hoist_app_destroy(hoist_app **app_p)
     *app_p = NULL;
 }
 
-/* Remember the first registration that failed. */
-static int keep_error(hoist_app *app, int rc)
+int app_keep_error(hoist_app *app, int rc)
 {
     if (rc < 0 && app->first_error == 0) {
         app->first_error = rc;
@@ -76,26 +76,25 @@ int hoist_on(hoist_app *app, const char *route, hoist_handler *handler)
     if (app->running) {
         return -EBUSY;
     }
-    return keep_error(app, routes_add(&app->routes, route, handler));
+    return app_keep_error(app, routes_add(&app->routes, route, handler));
 }
 
-/* 0 with *entry set, or what is wrong. */
-static int find_route(hoist_app *app, const char *route, route_t **entry)
+int app_find_route(hoist_app *app, const char *route, route_t **entry)
 {
     if (app->running) {
         return -EBUSY;
     }
     *entry = route == NULL ? NULL : routes_named(&app->routes, route);
-    return *entry == NULL ? keep_error(app, -ENOENT) : 0;
+    return *entry == NULL ? app_keep_error(app, -ENOENT) : 0;
 }
 
 int hoist_redeliver(hoist_app *app, const char *route, unsigned times)
 {
     route_t *entry;
-    int rc = find_route(app, route, &entry);
+    int rc = app_find_route(app, route, &entry);
 
     if (rc == 0 && times > REDELIVER_MAX) {
-        return keep_error(app, -EINVAL);
+        return app_keep_error(app, -EINVAL);
     }
     if (rc == 0) {
         entry->redeliver = (uint8_t)times;
@@ -106,7 +105,7 @@ int hoist_redeliver(hoist_app *app, const char *route, unsigned times)
 int hoist_unordered(hoist_app *app, const char *route)
 {
     route_t *entry;
-    int rc = find_route(app, route, &entry);
+    int rc = app_find_route(app, route, &entry);
 
     if (rc == 0) {
         entry->is_unordered = true;
@@ -139,27 +138,13 @@ int hoist_handle(hoist_app *app, const char *method, const char *path,
     return hoist_on(app, key_of(method, path), handler);
 }
 
-int hoist_use(hoist_app *app, hoist_middleware *middleware, void *config)
-{
-    if (app->running) {
-        return -EBUSY;
-    }
-    if (middleware == NULL) {
-        return keep_error(app, -EINVAL);
-    }
-    if (app->layer_count == MIDDLEWARE_MAX) {
-        return keep_error(app, -ENOSPC);
-    }
-    app->layers[app->layer_count++] = (layer_t){middleware, config};
-    return 0;
-}
-
 int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data)
 {
     if (app->running) {
         return -EBUSY;
     }
-    return keep_error(app, timers_add(&app->timers, ms, &(task_t){task, data}));
+    return app_keep_error(app,
+                          timers_add(&app->timers, ms, &(task_t){task, data}));
 }
 
 int hoist_post(hoist_app *app, hoist_task *task, void *data)

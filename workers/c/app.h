@@ -13,17 +13,11 @@
 #include "workers/c/routes.h"
 #include "workers/c/timers.h"
 
-#define MIDDLEWARE_MAX 64
-#define BROKERS_MAX    16
-#define WINDOW_MAX     1000000
-#define LIVENESS_MAX   120000   /* ms; PROTOCOL.md section 4 */
-#define DRAIN_MAX      3600000  /* ms */
-#define RESOLVE_MAX    86400000 /* ms */
-
-typedef struct {
-    hoist_middleware *run; /* borrowed: the program's code */
-    void *config;          /* borrowed: the program's */
-} layer_t;
+#define BROKERS_MAX  16
+#define WINDOW_MAX   1000000
+#define LIVENESS_MAX 120000   /* ms; PROTOCOL.md section 4 */
+#define DRAIN_MAX    3600000  /* ms */
+#define RESOLVE_MAX  86400000 /* ms */
 
 typedef struct {
     char *brokers;                /* owned: endpoints, with commas between */
@@ -39,8 +33,7 @@ typedef struct {
 
 struct hoist_app {
     routes_t routes;
-    layer_t layers[MIDDLEWARE_MAX]; /* outermost first */
-    size_t layer_count;
+    chain_t around; /* middleware of all routes */
     timers_t timers;
     posts_t posts;
     settings_t settings;
@@ -50,6 +43,12 @@ struct hoist_app {
     bool running;             /* nothing may be registered or set */
     int stop_fd;              /* eventfd: readable when asked to stop */
 };
+
+/* Remember the first registration that failed; returns rc. */
+int app_keep_error(hoist_app *app, int rc);
+
+/* 0 with *entry set; -EBUSY while the app runs, -ENOENT. */
+int app_find_route(hoist_app *app, const char *route, route_t **entry);
 
 /* --- settings.c -------------------------------------------------------- */
 

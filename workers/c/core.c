@@ -31,6 +31,7 @@ void ctx_fini(hoist_ctx *self)
     buf_fini(&self->accept.headers);
     buf_fini(&self->accept.groups);
     buf_fini(&self->scratch);
+    values_fini(&self->values);
 }
 
 void core_init(core_t *self, hoist_app *app)
@@ -39,7 +40,7 @@ void core_init(core_t *self, hoist_app *app)
     ctx_init(&self->ctx, app);
     ctx_init(&self->task, app);
     self->task.head.ws = NULL;
-    routes_freeze(&app->routes);
+    routes_freeze(&app->routes, &app->around);
 }
 
 void core_fini(core_t *self)
@@ -60,13 +61,6 @@ const route_t *core_route(const hoist_app *app,
     return route;
 }
 
-static void forget_failure(hoist_ctx *ctx)
-{
-    ctx->error_status = 0;
-    ctx->error_code[0] = '\0';
-    ctx->error_message[0] = '\0';
-}
-
 /* Make the context that of this event; what is set only by CONNECT or by a
  * failure was cleaned after the one that set it. */
 static void begin(hoist_ctx *ctx, const message_request_t *request,
@@ -75,21 +69,11 @@ static void begin(hoist_ctx *ctx, const message_request_t *request,
     ctx->outbox = out;
     ctx->request = request;
     ctx->due_ms = now_ms + (int64_t)request->deadline_ms;
-    ctx->layer = 0;
     ctx->status = 0;
-    forget_failure(ctx);
-    ctx->key_count = 0;
+    failure_forget(&ctx->failure);
+    values_reset(&ctx->values);
     if (request->event == EVENT_CONNECT) {
         accept_reset(&ctx->accept);
-    }
-}
-
-/* The event has failed: its answer is still to come, and changes nothing. */
-static void abandon_query(hoist_ctx *ctx)
-{
-    if (ctx->query != NULL) {
-        ctx->query->ctx.over = -EALREADY;
-        ctx->query = NULL;
     }
 }
 
@@ -100,26 +84,40 @@ static query_t *hand_over(hoist_ctx *ctx)
 
     if (ctx->home == NULL) {
         accept_move(ctx, &query->ctx);
+        values_move(&ctx->values, &query->ctx.values);
         ctx->query = NULL;
     }
     return query;
 }
 
+/* Who wanted to know of the outcome is told; nothing can be said to it then. */
+static void run_finally(hoist_ctx *ctx)
+{
+    int over = ctx->over;
+    finally_t next;
+
+    while (values_take_finally(&ctx->values, &next)) {
+        ctx->over = over != 0 ? over : -EALREADY;
+        next.run(ctx, next.data);
+    }
+    ctx->over = over;
+}
+
 /* The outcome of what a handler returned, or the query that it waits for. */
 static query_t *conclude(hoist_ctx *ctx, int rc)
 {
-    if (rc >= 0 && ctx->status == 0 && ctx->error_status != 0) {
-        rc = -ECANCELED; /* a failure stays one, even if its result was lost */
-    }
+    rc = ctx_settle(ctx, rc);
     if (rc >= 0 && ctx->query != NULL) {
         return hand_over(ctx);
     }
     if (rc >= 0 && ctx->status == 0) {
-        rc = hoist_reply_status(ctx, 200);
+        rc = ctx_settle(ctx, hoist_reply_status(ctx, 200));
     }
-    if (rc < 0) {
-        abandon_query(ctx);
-        reply_failure(ctx, rc);
+    if (ctx->status == 0) {
+        reply_failure(ctx);
+    }
+    if (ctx->values.finally_count > 0) {
+        run_finally(ctx);
     }
     return NULL;
 }
@@ -135,6 +133,8 @@ query_t *core_handle(core_t *self, const message_request_t *request,
     int rc = 0;
     if (route != NULL) {
         ctx->handler = route->handler;
+        ctx->layer = route->stack;
+        ctx->inmost = route->inmost;
         rc = hoist_next(ctx);
     } else if (event_is_counted(request->event)) {
         /* A broker sends only what was announced; refuse the rest. */
@@ -152,8 +152,8 @@ static void begin_task(hoist_ctx *ctx, outbox_t *out, asked_t *asked)
     ctx->over = out == NULL ? -ENOTCONN : 0;
     ctx->due_ms = INT64_MAX;
     ctx->query = NULL;
-    ctx->key_count = 0;
-    forget_failure(ctx);
+    values_reset(&ctx->values);
+    failure_forget(&ctx->failure);
 }
 
 /* Nobody is answered, so a failure is told to people; what was asked is
@@ -162,7 +162,7 @@ static query_t *conclude_task(core_t *self, hoist_ctx *ctx, int rc)
 {
     if (rc < 0) {
         log_braked(&self->brake, LEVEL_WARN, "WORKER-TASK-FAILED",
-                   "error=\"%s\" code=%s", strerror(-rc), ctx->error_code);
+                   "error=\"%s\" code=%s", strerror(-rc), ctx->failure.code);
     }
     return ctx->query != NULL ? hand_over(ctx) : NULL;
 }
@@ -198,15 +198,16 @@ bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
     hoist_ctx *ctx = &query->ctx;
     bool goes_on = false;
 
-    forget_failure(ctx);
+    failure_forget(&ctx->failure);
     ctx->query = NULL;
-    ctx->key_count = 0;
     ctx->status = 0; /* a reply of before has left, if there was one */
     int rc = tell(query, answer);
     if (ctx_is_task(ctx)) {
         goes_on = conclude_task(self, ctx, rc) != NULL;
     } else if (ctx->over == 0) {
         goes_on = conclude(ctx, rc) != NULL;
+    } else {
+        run_finally(ctx);
     }
     if (list_is_empty(&query->link)) {
         query_destroy(&query);
@@ -214,52 +215,57 @@ bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
     return goes_on;
 }
 
+/* --- layers --------------------------------------------------------------- */
+
+/* It has a reply, it waits for an answer, or the layer that runs has failed it:
+ * there is nothing left for what stands inside. */
+static bool is_decided(const hoist_ctx *ctx)
+{
+    return ctx->status != 0 || ctx->query != NULL ||
+           (ctx->failure.result != 0 && !ctx->failure.is_ours);
+}
+
 int hoist_next(hoist_ctx *ctx)
 {
-    int rc;
+    const layer_t *layer = ctx->layer;
 
-    if (ctx->home != NULL || ctx_is_task(ctx)) {
+    if (ctx->home != NULL || ctx_is_task(ctx) || layer > ctx->inmost) {
         return -EINVAL; /* it has come to its end before, or there is none */
     }
-    forget_failure(ctx); /* a retry starts without the former one */
-    if (ctx->layer == ctx->app->layer_count) {
-        rc = ctx->handler(ctx);
-    } else {
-        const layer_t *layer = &ctx->app->layers[ctx->layer++];
-        rc = layer->run(ctx, layer->config);
-        ctx->layer--;
+    if (is_decided(ctx)) {
+        return ctx->status != 0 ? 0 : ctx->failure.result;
     }
-    if (rc < 0) {
-        abandon_query(ctx);
-    }
-    if (rc < 0 && ctx->status != 0) {
-        reply_withdraw(ctx); /* success that turned out to be none */
-    }
-    return rc;
+    failure_forget(&ctx->failure); /* a retry starts without the former one */
+    ctx->layer++;
+    int rc =
+        layer->run != NULL ? layer->run(ctx, layer->state) : ctx->handler(ctx);
+    ctx->layer = layer;
+    return ctx_settle(ctx, rc);
 }
+
+/* --- what middleware keeps ------------------------------------------------ */
 
 int hoist_set(hoist_ctx *ctx, const void *key, void *value)
 {
-    for (size_t i = 0; i < ctx->key_count; i++) {
-        if (ctx->keys[i].key == key) {
-            ctx->keys[i].value = value;
-            return 0;
-        }
-    }
-    if (ctx->key_count == KEYS_MAX) {
-        return -ENOBUFS;
-    }
-    ctx->keys[ctx->key_count].key = key;
-    ctx->keys[ctx->key_count++].value = value;
-    return 0;
+    return values_set(&ctx->values, key, value);
 }
 
 void *hoist_get(const hoist_ctx *ctx, const void *key)
 {
-    for (size_t i = 0; i < ctx->key_count; i++) {
-        if (ctx->keys[i].key == key) {
-            return ctx->keys[i].value;
-        }
+    return values_get(&ctx->values, key);
+}
+
+void *hoist_alloc(hoist_ctx *ctx, size_t size)
+{
+    return values_alloc(&ctx->values, size);
+}
+
+int hoist_finally(hoist_ctx *ctx, hoist_finally_handler *handler, void *data)
+{
+    if (handler == NULL || ctx_is_task(ctx)) {
+        return -EINVAL;
     }
-    return NULL;
+    return ctx->over != 0
+               ? ctx->over
+               : values_finally(&ctx->values, &(finally_t){handler, data});
 }

@@ -23,10 +23,11 @@
 #include "workers/c/app.h"
 #include "workers/c/outbox.h"
 #include "workers/c/receipts.h"
+#include "workers/c/values.h"
 
 #define ERROR_CODE_MAX    64   /* bytes of hoist_fail's code */
 #define ERROR_MESSAGE_MAX 256  /* bytes of hoist_fail's message */
-#define KEYS_MAX          16   /* of hoist_set */
+#define ERROR_DETAILS_MAX 1024 /* bytes of an error's details */
 #define HEADERS_MAX       8192 /* bytes of encoded hoist_accept_header */
 
 /* A question of an event, and all of its broker (asked.h). */
@@ -55,6 +56,17 @@ typedef struct {
     uint32_t ttl_s; /* 0: not set */
 } accept_t;
 
+/* That the event has failed, and how. */
+typedef struct {
+    int result;   /* negative; 0: it has not */
+    bool is_ours; /* the layer that runs has it from hoist_next, and may reply
+                     to it or try again; else it stands */
+    int status;   /* of hoist_fail, or 0 */
+    char code[ERROR_CODE_MAX + 1];
+    char message[ERROR_MESSAGE_MAX + 1];
+    char details[ERROR_DETAILS_MAX + 1];
+} failure_t;
+
 struct hoist_answer {
     int status;
     wire_cursor_t rows;   /* borrowed: of the RESULT; what is left of them */
@@ -77,17 +89,13 @@ struct hoist_ctx {
                                          that is none */
     hoist_handler *handler;           /* borrowed: of the event's route */
     int64_t due_ms;                   /* monotonic: the request's deadline */
-    size_t layer;                     /* the next middleware to run */
-    int status;                       /* of the reply given, or 0 */
-    outbox_mark_t reply;              /* where it is, when status is not 0 */
-    int error_status;                 /* of hoist_fail, or 0 */
-    char error_code[ERROR_CODE_MAX + 1];
-    char error_message[ERROR_MESSAGE_MAX + 1];
-    size_t key_count;
-    struct {
-        const void *key; /* borrowed: compared, never read */
-        void *value;     /* borrowed */
-    } keys[KEYS_MAX];
+    const layer_t *layer;  /* borrowed: the next to run; inmost: the handler,
+                              behind it: nothing */
+    const layer_t *inmost; /* borrowed: the end of the route's stack */
+    int status;            /* of the reply given, or 0 */
+    outbox_mark_t reply;   /* where it is, when status is not 0 */
+    failure_t failure;
+    values_t values;
     accept_t accept; /* clean unless the event is a CONNECT */
     buf_t scratch;   /* owned: options, targets and error bodies */
 };
@@ -188,15 +196,53 @@ int accept_put(const accept_t *accept, buf_t *out);
  * its REQUEST (accept.c). */
 void accept_move(hoist_ctx *from, hoist_ctx *to);
 
+/* A failure stays one, and takes a reply of success back.  Returns its result,
+ * or 0 when it was replied to (failure.c). */
+int ctx_settle_failure(hoist_ctx *ctx, int rc);
+
+/* Settle what a layer or handler has returned.  Returns the result. */
+static inline int ctx_settle(hoist_ctx *ctx, int rc)
+{
+    return rc >= 0 && ctx->failure.result == 0 ? rc
+                                               : ctx_settle_failure(ctx, rc);
+}
+
 /* Take the event's reply back: it has none now (reply.c). */
 void reply_withdraw(hoist_ctx *ctx);
 
 /* Reply to an event that has no reply (reply.c): 0 or as hoist_reply. */
 int reply_send(hoist_ctx *ctx, int status, body_t body);
 
-/* Reply to an event that has no reply what a negative result means
+/* What clients are told of a failure. */
+typedef struct {
+    const char *code, *message;
+    hoist_text request_id; /* or absent */
+} failure_words_t;
+
+/* It has not failed, or is tried again.  What has no result has no words. */
+static inline void failure_forget(failure_t *self)
+{
+    if (self->result != 0) {
+        *self = (failure_t){.result = 0};
+    }
+}
+
+/* The HTTP status of what has failed (failure.c). */
+int failure_status(const failure_t *self);
+
+/* Does a reply of this status say no? */
+static inline bool ctx_refuses(const hoist_ctx *self, int status)
+{
+    return self->request->event == EVENT_CONNECT ? status / 100 != 2
+                                                 : status >= 400;
+}
+
+/* Reply to an event that has no reply what its failure means (failure.c). */
+void reply_failure(hoist_ctx *ctx);
+
+/* The words of a failure as JSON, with its details; lent from ctx->scratch
  * (failure.c). */
-void reply_failure(hoist_ctx *ctx, int error);
+body_t failure_body(hoist_ctx *ctx, const failure_words_t *words);
 
 /* hoist_text of bytes on the wire. */
 static inline hoist_text lend(wire_bytes_t bytes)

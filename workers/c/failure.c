@@ -1,52 +1,117 @@
 /* SPDX-License-Identifier: MIT
  *
- * Events that fail: what a handler says of it, and what that means to clients.
+ * Events that fail.  A failure begins as a negative result, of hoist_fail or of
+ * anything else, and is carried outwards by ctx_settle until a layer has an
+ * answer to it; if none has, it becomes the event's outcome.
  */
 #include "base/xalloc.h"
-#include "workers/c/core.h"
+#include "proto/json_out.h"
+#include "workers/c/asked.h"
 
 #include <errno.h>
-#include <stdio.h>
 
-#define BODY_TEXT_MAX 4096 /* an error's JSON, every byte of it escaped */
+static const hoist_text no_text = {NULL, 0};
 
 /* Copy what fits, and no broken character at its end: it goes out as text. */
-static void copy_text(char *to, size_t size, const char *text)
+static void copy_text(char *to, size_t size, hoist_text text)
 {
-    size_t len = text != NULL ? strlen(text) : 0;
+    size_t len = text.len;
 
     if (len >= size) {
         len = size - 1;
-        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) {
+        while (len > 0 && ((unsigned char)text.data[len] & 0xc0) == 0x80) {
             len--;
         }
     }
     if (len > 0) {
-        memcpy(to, text, len);
+        memcpy(to, text.data, len);
     }
     to[len] = '\0';
+}
+
+/* The event has failed: its answer is still to come, and changes nothing. */
+static void abandon_query(hoist_ctx *ctx)
+{
+    if (ctx->query != NULL) {
+        ctx->query->ctx.over = -EALREADY;
+        ctx->query = NULL;
+    }
+}
+
+static void copy_details(failure_t *self, hoist_text details)
+{
+    bool fits = details.len < sizeof self->details && is_utf8(details);
+
+    copy_text(self->details, sizeof self->details, fits ? details : no_text);
+}
+
+int hoist_fail_with(hoist_ctx *ctx, const hoist_error *error)
+{
+    failure_t *failure = &ctx->failure;
+    int status = error->status;
+
+    if (ctx->over == -EALREADY) {
+        return -ECANCELED; /* it has its outcome */
+    }
+    if (ctx->status != 0) {
+        reply_withdraw(ctx);
+    }
+    failure->result = -ECANCELED;
+    failure->is_ours = false;
+    failure->status = status >= 400 && status <= 599 ? status : 500;
+    copy_text(failure->code, sizeof failure->code, error->code);
+    copy_text(failure->message, sizeof failure->message, error->message);
+    copy_details(failure, error->details);
+    return -ECANCELED;
 }
 
 int hoist_fail(hoist_ctx *ctx, int status, const char *code,
                const char *message)
 {
-    if (ctx->status != 0) {
-        reply_withdraw(ctx);
-    }
-    ctx->error_status = status >= 400 && status <= 599 ? status : 500;
-    copy_text(ctx->error_code, sizeof ctx->error_code, code);
-    copy_text(ctx->error_message, sizeof ctx->error_message, message);
-    return -ECANCELED;
+    return hoist_fail_with(ctx, &(hoist_error){.status = status,
+                                               .code = hoist_str(code),
+                                               .message = hoist_str(message)});
+}
+
+hoist_error hoist_error_of(const hoist_ctx *ctx)
+{
+    const failure_t *failure = &ctx->failure;
+
+    return (hoist_error){
+        .status = failure->result != 0 ? failure_status(failure) : 0,
+        .code = hoist_str(failure->code),
+        .message = hoist_str(failure->message),
+        .details = hoist_str(failure->details),
+    };
 }
 
 const char *hoist_error_code(const hoist_ctx *ctx)
 {
-    return ctx->error_code;
+    return ctx->failure.code;
 }
 
 const char *hoist_error_message(const hoist_ctx *ctx)
 {
-    return ctx->error_message;
+    return ctx->failure.message;
+}
+
+int ctx_settle_failure(hoist_ctx *ctx, int rc)
+{
+    failure_t *failure = &ctx->failure;
+
+    if (rc >= 0 && ctx->status == 0) {
+        rc = failure->result; /* it stays one, though a layer dropped it */
+    }
+    if (rc >= 0) {
+        return rc;
+    }
+    abandon_query(ctx);
+    if (ctx->status != 0 && !ctx_refuses(ctx, ctx->status)) {
+        reply_withdraw(ctx); /* success that turned out to be none */
+    }
+    failure->result = rc;
+    failure->is_ours = true;
+    return rc;
 }
 
 static int status_of(int error)
@@ -78,52 +143,39 @@ static int status_of(int error)
     }
 }
 
-/* Append text as the inside of a JSON string. */
-static size_t escape(char *out, size_t at, const char *text)
+int failure_status(const failure_t *self)
 {
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\') {
-            out[at++] = '\\';
-            out[at++] = (char)c;
-        } else if (c < 0x20) {
-            at += (size_t)sprintf(out + at, "\\u%04x", c);
-        } else {
-            out[at++] = (char)c;
-        }
+    return self->status != 0 ? self->status : status_of(self->result);
+}
+
+body_t failure_body(hoist_ctx *ctx, const failure_words_t *words)
+{
+    json_out_t json = json_out(&ctx->scratch);
+
+    ctx->scratch.len = 0;
+    json_put_open(&json, '{');
+    json_put_field(&json, "code", wire_bytes(words->code));
+    json_put_field(&json, "message", wire_bytes(words->message));
+    if (ctx->failure.details[0] != '\0') {
+        json_put_key(&json, "details");
+        json_put_raw(&json, wire_bytes(ctx->failure.details));
     }
-    return at;
+    json_put_field_if(&json, "requestId", wire_of(words->request_id));
+    json_put_close(&json, '}');
+    return json.rc < 0
+               ? (body_t){.type = BODY_NONE}
+               : (body_t){BODY_TEXT, {ctx->scratch.data, ctx->scratch.len}};
 }
 
-static size_t append(char *out, size_t at, const char *text)
+void reply_failure(hoist_ctx *ctx)
 {
-    size_t len = strlen(text);
-    memcpy(out + at, text, len);
-    return at + len;
-}
+    const failure_t *failure = &ctx->failure;
+    const failure_words_t words = {failure->code, failure->message, no_text};
+    bool tells = ctx->request->event == EVENT_CONNECT && failure->status != 0;
+    body_t body =
+        tells ? failure_body(ctx, &words) : (body_t){.type = BODY_NONE};
 
-/* {"code":"…","message":"…"}; returns its length. */
-static size_t error_json(const hoist_ctx *ctx, char json[BODY_TEXT_MAX])
-{
-    size_t at = append(json, 0, "{\"code\":\"");
-
-    at = escape(json, at, ctx->error_code);
-    at = append(json, at, "\",\"message\":\"");
-    at = escape(json, at, ctx->error_message);
-    return append(json, at, "\"}");
-}
-
-void reply_failure(hoist_ctx *ctx, int error)
-{
-    int status = ctx->error_status != 0 ? ctx->error_status : status_of(error);
-    char json[BODY_TEXT_MAX];
-    body_t body = {.type = BODY_NONE};
-
-    if (ctx->request->event == EVENT_CONNECT && ctx->error_status != 0) {
-        size_t len = error_json(ctx, json);
-        body = (body_t){BODY_TEXT, {(const uint8_t *)json, len}};
-    }
     /* The outbox keeps room for one small reply behind any handler; without
      * memory for it the worker could not keep its promise of an outcome. */
-    must(reply_send(ctx, status, body) == 0);
+    must(reply_send(ctx, failure_status(failure), body) == 0);
 }

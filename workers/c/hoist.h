@@ -111,7 +111,8 @@ typedef enum {
  * Returns 0 when it has replied, or has nothing to say: without a reply,
  * status 200 without a body is sent, which accepts a CONNECT and sends a
  * client nothing.  A negative result is a failure and always becomes one: a
- * reply given before is taken back, and the status is that of hoist_fail, or
+ * reply of success that was given before is taken back (one that refuses
+ * stands), and the status is that of hoist_fail, or
  *
  *     -EINVAL -EBADMSG -EPROTO -EILSEQ      400
  *     -EACCES -EPERM                        403
@@ -128,14 +129,33 @@ typedef enum {
 typedef int hoist_handler(hoist_ctx *ctx);
 
 /*
- * A middleware stands around the handlers.  It does what comes before, calls
- * hoist_next, does what comes after, and returns the result of hoist_next or
- * one of its own; results read as those of a handler.  One that does not call
- * hoist_next has decided: what it replied is the answer, a refusal included.
+ * A layer stands around handlers: it does what comes before, calls hoist_next,
+ * does what comes after, and returns the result of hoist_next or one of its
+ * own; results read as those of a handler.  One that does not call hoist_next
+ * has decided: what it replied is the answer, and a negative result a refusal.
  *
- * config: the pointer given to hoist_use; borrowed for the life of the app.
+ * state: that of its middleware, or the pointer given to hoist_wrap.
  */
-typedef int hoist_middleware(hoist_ctx *ctx, void *config);
+typedef int hoist_layer(hoist_ctx *ctx, void *state);
+
+/*
+ * A middleware: a layer with a state that belongs to an app, made from a struct
+ * of settings.  Of these a zero is the default, so that {0} and NULL are the
+ * usual one.  A table like this is constant; its functions may be for several
+ * apps, in several threads, and each use has a state of its own.
+ */
+typedef struct {
+    /*
+     * Make *state from config, which is read and not kept, and may be NULL.
+     * Returns 0, or a negative errno: what hoist_use returns then, and nothing
+     * is left.  NULL: state is NULL.
+     */
+    int (*init)(hoist_app *app, const void *config, void **state);
+    hoist_layer *run; /* never NULL */
+    /* Free state.  Called by hoist_app_destroy, last registered first.  NULL:
+     * there is nothing to free. */
+    void (*fini)(void *state);
+} hoist_middleware;
 
 /* --- application ------------------------------------------------------- */
 
@@ -158,8 +178,8 @@ void hoist_app_destroy(hoist_app **app_p);
  * route is copied.  At most 1024 routes.
  * Returns 0; -EINVAL for a bad key or no handler; -EEXIST when the key has a
  * handler; -ENOSPC; -EBUSY while the app runs.  The first failure of hoist_on,
- * hoist_handle and hoist_use is also kept and makes hoist_run fail, so that a
- * program may leave these results unchecked.
+ * hoist_handle, hoist_use and hoist_wrap is also kept and makes hoist_run fail,
+ * so that a program may leave these results unchecked.
  */
 int hoist_on(hoist_app *app, const char *route, hoist_handler *handler);
 
@@ -195,13 +215,34 @@ int hoist_handle(hoist_app *app, const char *method, const char *path,
                  hoist_handler *handler);
 
 /*
- * Put a middleware around all handlers.  The first one registered is the
- * outermost.  At most 64.
+ * Put a middleware around all handlers, or around those of one route (which has
+ * a handler).  What is around all is outside of what is around one; among those
+ * the first one registered is the outermost.  At most 64 around all, and 64
+ * around each route.  Those that come with the library are in
+ * <hoist_middleware.h>:
  *
- * config: handed to the middleware as it is; not copied, may be NULL.
- * Returns 0; -EINVAL without middleware; -ENOSPC; -EBUSY while the app runs.
+ *     hoist_use(app, hoist_recover, NULL);
+ *     hoist_use(app, hoist_logger, &(hoist_logger_config){.starts = true});
+ *     hoist_use_on(app, "$connect", my_login, &config);
+ *
+ * middleware  lent for the call; so is config.
+ * Returns 0; -EINVAL without middleware or run; -ENOSPC; -ENOENT when the route
+ * has no handler; what init returned; -EBUSY while the app runs.  Failures are
+ * kept as those of hoist_on.
  */
-int hoist_use(hoist_app *app, hoist_middleware *middleware, void *config);
+int hoist_use(hoist_app *app, const hoist_middleware *middleware,
+              const void *config);
+int hoist_use_on(hoist_app *app, const char *route,
+                 const hoist_middleware *middleware, const void *config);
+
+/*
+ * The same for a layer that is no more than a function.
+ *
+ * state: handed to the layer as it is; not copied, may be NULL.
+ */
+int hoist_wrap(hoist_app *app, hoist_layer *layer, void *state);
+int hoist_wrap_on(hoist_app *app, const char *route, hoist_layer *layer,
+                  void *state);
 
 /*
  * Be told of connections that a push or close could not reach, because they
@@ -445,10 +486,12 @@ int hoist_ws_close(hoist_websocket *ws, unsigned code, const char *reason);
  * type    HOIST_NONE ignores body.
  * body    at most 32 MiB.
  *
- * Returns 0; -EALREADY when there is a reply, or the event waits for an answer
- * (hoist_find_user); -EINVAL for a bad status or type, and of a task; -EILSEQ
- * for a text that is no UTF-8; -EMSGSIZE; -ENOBUFS when too much waits to be
- * sent; -ENOTCONN when the broker was lost while the event waited; -ENOMEM.
+ * Returns 0; -EALREADY when there is a reply, or the event has failed or waits
+ * for an answer (hoist_find_user); -EACCES when it has failed inside
+ * (hoist_next) and the status does not refuse; -EINVAL for a bad status or
+ * type, and of a task; -EILSEQ for a text that is no UTF-8; -EMSGSIZE; -ENOBUFS
+ * when too much waits to be sent; -ENOTCONN when the broker was lost while the
+ * event waited; -ENOMEM.
  */
 int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body);
 
@@ -463,23 +506,38 @@ int hoist_reply_status(hoist_ctx *ctx, int status);
  * answer.  For middleware. */
 int hoist_replied(const hoist_ctx *ctx);
 
+/* A typed error: what fails an event, for programs and for people. */
+typedef struct {
+    int status;         /* 400 to 599, as in HTTP; another counts as 500 */
+    hoist_text code;    /* a stable word for programs; 64 bytes at most */
+    hoist_text message; /* for people; 256 bytes at most */
+    hoist_text details; /* JSON of the program's, 1024 bytes at most */
+} hoist_error;
+
 /*
  * Fail the event with a typed error: `return hoist_fail(ctx, 409, "name-taken",
- * "There is an Ada already");`.  A reply given before is taken back.
- * A refused CONNECT carries {"code":"…","message":"…"} as its content; a
- * MESSAGE gets the error frame of the status.
+ * "There is an Ada already");`.  A reply given before is taken back, and none
+ * can be given any more by whoever called this, nor by what stands inside. A
+ * refused CONNECT carries {"code":"…","message":"…"} as its content, with
+ * "details":… where there are some; a MESSAGE gets the error frame of the
+ * status, or with hoist_recover that same JSON.
  *
- * status   400 to 599; another counts as 500.
- * code     a stable word for programs; copied up to 64 bytes.
- * message  for people; copied up to 256 bytes.  Either may be NULL.
+ * code, message  copied, and cut where they are too long; NULL counts as "".
+ * details        copied as they are; left out when too long or no UTF-8.
  *
  * Returns -ECANCELED, always.
  */
 int hoist_fail(hoist_ctx *ctx, int status, const char *code,
                const char *message);
+int hoist_fail_with(hoist_ctx *ctx, const hoist_error *error);
 
-/* The code and message of hoist_fail, NUL-terminated and lent, or "".  For
- * middleware that logs or counts what comes back from hoist_next. */
+/*
+ * What the event has failed with, lent until it is tried again, for layers that
+ * log, count or tell what comes back from hoist_next.  Its status is 0 when it
+ * has not failed; where a bare negative result has failed it, its texts are
+ * empty.  hoist_error_code and _message are NUL-terminated, or "".
+ */
+hoist_error hoist_error_of(const hoist_ctx *ctx);
 const char *hoist_error_code(const hoist_ctx *ctx);
 const char *hoist_error_message(const hoist_ctx *ctx);
 
@@ -713,7 +771,8 @@ typedef struct hoist_answer hoist_answer;
 /*
  * Goes on with an event, once the answer to its question is there.  ctx is the
  * event as before, with what a CONNECT has accepted so far, but it need not be
- * at the address that it had, and what hoist_set kept is gone.  All that a
+ * at the address that it had, and of what hoist_set kept only values of
+ * hoist_alloc are left.  All that a
  * handler may do may be done here: reply, push, ask again (the next page, say,
  * but one question at a time).  Middleware is not run again.
  *
@@ -840,24 +899,62 @@ hoist_text hoist_row_attribute(const hoist_row *row, const char *name);
 /* --- middleware -------------------------------------------------------- */
 
 /*
- * Run what stands inside: the next middleware, or the handler.  May be called
- * again, to retry, when it failed: there is no reply then.
- * Returns the result of that, as a handler's: 0 also when the handler has asked
- * something, and the event goes on without its middleware; -EINVAL when it does
- * so already.
+ * Run what stands inside: the next layer, or the handler.
+ *
+ * What is decided stays decided: when the event has a reply, or waits for an
+ * answer, or this layer has called hoist_fail, nothing inside is run.  A
+ * failure that came from inside is the caller's: it may pass it on, call
+ * hoist_fail with better words, reply with a status that refuses (300 and above
+ * to a CONNECT, else 400 and above; the body is as it likes), or call
+ * hoist_next again, to retry.  A layer that does nothing of that and returns 0
+ * has passed it on.  So what a layer refused can be told in other words, and
+ * never becomes a success but by asking it again.
+ *
+ * Returns the result of what is inside, as a handler's: 0 also when it waits
+ * for an answer (hoist_find_user), and the event goes on without its
+ * middleware, see hoist_finally; when nothing was run, 0 for an event with a
+ * reply and the failure of one without; -EINVAL of a handler, of a task, and
+ * behind an answer.
  */
 int hoist_next(hoist_ctx *ctx);
 
 /*
+ * Be told when the event has its outcome: at once, behind all middleware, or
+ * later, where the event waits for an answer.  hoist_replied is the status
+ * then, or 0 when the event is over without a reply of ours (the broker was
+ * lost); hoist_error_code and the like are those of a failure.  Nothing can be
+ * replied, asked or accepted any more (-EALREADY); pushes are possible.  What
+ * was registered last is told first.  At most 8.
+ *
+ * data: handed to handler as it is.  By then a layer may have returned long
+ * ago: use its state, or memory of hoist_alloc. Returns 0; -ENOBUFS; -EINVAL of
+ * a task and without handler; -EALREADY.
+ */
+typedef void hoist_finally_handler(hoist_ctx *ctx, void *data);
+int hoist_finally(hoist_ctx *ctx, hoist_finally_handler *handler, void *data);
+
+/*
  * Hand something to those further in, or out, for this event.  The key is an
  * address, not a text: use that of a static variable of yours, and no other
- * can collide with it.  The value is borrowed.  At most 16 keys.
+ * can collide with it.  The value is borrowed.  At most 16 keys.  Where the
+ * event waits for an answer, only values in memory of hoist_alloc are there
+ * when it goes on.
  *
  * hoist_set returns 0 or -ENOBUFS; hoist_get the value, or NULL when it was
  * never set.
  */
 int hoist_set(hoist_ctx *ctx, const void *key, void *value);
 void *hoist_get(const hoist_ctx *ctx, const void *key);
+
+/*
+ * Memory for this event: zeroed, aligned for any object, there until the event
+ * has its outcome, also when it waits for an answer.  Costs an addition; nobody
+ * frees it.
+ *
+ * size  bytes, all that an event takes at most 4096.
+ * Returns NULL when there is no such room, and for size 0.
+ */
+void *hoist_alloc(hoist_ctx *ctx, size_t size);
 
 #ifdef __cplusplus
 }

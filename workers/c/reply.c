@@ -11,7 +11,9 @@ int ctx_may_go_on(const hoist_ctx *self)
     if (self->over != 0) {
         return self->over;
     }
-    return self->status != 0 || self->query != NULL ? -EALREADY : 0;
+    bool is_decided =
+        self->status != 0 || self->query != NULL || self->failure.result != 0;
+    return is_decided ? -EALREADY : 0;
 }
 
 int ctx_may_reply(const hoist_ctx *self)
@@ -43,9 +45,20 @@ int reply_send(hoist_ctx *ctx, int status, body_t body)
     return rc;
 }
 
-int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body)
+/* What has failed inside can be told in other words, but it stays refused. */
+static int may_reply(const hoist_ctx *ctx, int status)
 {
     int rc = ctx_may_reply(ctx);
+
+    if (rc == -EALREADY && ctx->status == 0 && ctx->failure.is_ours) {
+        return ctx_refuses(ctx, status) ? 0 : -EACCES;
+    }
+    return rc;
+}
+
+int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body)
+{
+    int rc = may_reply(ctx, status);
 
     if (rc < 0) {
         return rc;

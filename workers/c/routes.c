@@ -17,6 +17,10 @@ void routes_init(routes_t *self)
 
 static void thaw(routes_t *self)
 {
+    for (size_t i = 0; i < self->count; i++) {
+        free(self->routes[i].stack);
+        self->routes[i].stack = NULL;
+    }
     free(self->slots);
     self->slots = NULL;
     self->orphan = NULL;
@@ -24,11 +28,12 @@ static void thaw(routes_t *self)
 
 void routes_fini(routes_t *self)
 {
+    thaw(self);
     for (size_t i = 0; i < self->count; i++) {
+        chain_fini(&self->routes[i].own);
         free(self->routes[i].key);
     }
     free(self->routes);
-    thaw(self);
     routes_init(self);
 }
 
@@ -124,7 +129,13 @@ static void insert(routes_t *self, uint32_t route)
     }
 }
 
-void routes_freeze(routes_t *self)
+static void build_stack(route_t *route, const chain_t *around)
+{
+    route->stack = chain_stack(around, &route->own);
+    route->inmost = route->stack + around->count + route->own.count;
+}
+
+void routes_freeze(routes_t *self, const chain_t *around)
 {
     uint32_t slots = 8;
 
@@ -135,6 +146,7 @@ void routes_freeze(routes_t *self)
     self->slots = xcalloc(slots, sizeof *self->slots);
     self->mask = slots - 1;
     for (uint32_t i = 0; i < self->count; i++) {
+        build_stack(&self->routes[i], around);
         insert(self, i);
     }
 }

@@ -7,12 +7,15 @@
 #ifndef WORKERS_C_ROUTES_H
 #define WORKERS_C_ROUTES_H
 
-#include "workers/c/hoist.h"
+#include "workers/c/chain.h"
 
 typedef struct {
     char *key;              /* owned */
     size_t len;             /* bytes of key */
     hoist_handler *handler; /* borrowed: the program's code */
+    chain_t own;            /* its middleware, inside of that of all routes */
+    layer_t *stack;         /* owned: both; NULL until frozen */
+    const layer_t *inmost;  /* the stack's end */
     uint8_t redeliver;      /* times, when a worker died of it */
     bool is_unordered;
 } route_t;
@@ -43,8 +46,9 @@ int routes_add(routes_t *self, const char *key, hoist_handler *handler);
 /* The route of this key to be changed, or NULL.  Any time. */
 route_t *routes_named(routes_t *self, const char *key);
 
-/* Build the table for routes_find. */
-void routes_freeze(routes_t *self);
+/* Build the table for routes_find, and the stack of each route, with what is
+ * around all of them. */
+void routes_freeze(routes_t *self, const chain_t *around);
 
 /* The route of exactly this key, or NULL.  Frozen tables only. */
 const route_t *routes_find(const routes_t *self, const void *key, size_t len);

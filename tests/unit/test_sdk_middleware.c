@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Middleware of the C SDK: around which handlers, in which order, with which
+ * state; that a refusal stays one; what an event keeps, and who hears of its
+ * outcome, also where it waits for an answer.
+ */
+#include "base/xalloc.h"
+#include "tests/unit/worker_fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- around which handlers ----------------------------------------------- */
+
+static char outer[] = "outer", inner[] = "inner", other[] = "other";
+
+static int note_around(hoist_ctx *ctx, void *name)
+{
+    note(name);
+    int rc = hoist_next(ctx);
+    note(rc < 0 ? "failed" : "done");
+    return rc;
+}
+
+static int note_handler(hoist_ctx *ctx)
+{
+    (void)ctx;
+    note("handler");
+    return 0;
+}
+
+static void what_is_around_a_route_is_inside_of_what_is_around_all(void **state)
+{
+    (void)state;
+    serves("a", note_handler);
+    serves("b", note_handler);
+    assert_int_equal(hoist_wrap_on(worker.app, "a", note_around, inner), 0);
+    assert_int_equal(hoist_wrap_on(worker.app, "b", note_around, other), 0);
+    assert_int_equal(hoist_wrap(worker.app, note_around, outer), 0);
+    worker_freezes();
+    message_comes(CONN_A, "a", 1);
+    says_reply(1, 200);
+    assert_trace("outer inner handler done done");
+    message_comes(CONN_A, "b", 2);
+    says_reply(2, 200);
+    assert_trace("outer other handler done done");
+}
+
+static void a_route_that_is_not_there_has_no_middleware(void **state)
+{
+    static const hoist_middleware nothing = {.run = note_around};
+    (void)state;
+
+    assert_int_equal(hoist_wrap_on(worker.app, "a", note_around, outer),
+                     -ENOENT);
+    assert_int_equal(hoist_use_on(worker.app, "a", &nothing, NULL), -ENOENT);
+    assert_int_equal(hoist_use_on(worker.app, NULL, &nothing, NULL), -ENOENT);
+    assert_int_equal(worker.app->first_error, -ENOENT);
+}
+
+static void middleware_of_a_route_has_a_limit_of_its_own(void **state)
+{
+    (void)state;
+    serves("a", note_handler);
+    for (int i = 0; i < MIDDLEWARE_MAX; i++) {
+        assert_int_equal(hoist_wrap_on(worker.app, "a", note_around, inner), 0);
+    }
+    assert_int_equal(hoist_wrap_on(worker.app, "a", note_around, inner),
+                     -ENOSPC);
+    assert_int_equal(hoist_wrap(worker.app, note_around, outer), 0);
+}
+
+static int next_of_all(hoist_ctx *ctx)
+{
+    note("handler");
+    assert_int_equal(hoist_next(ctx), -EINVAL);
+    return 0;
+}
+
+static void there_is_nothing_inside_of_a_handler(void **state)
+{
+    (void)state;
+    message_runs(next_of_all);
+    says_reply(1, 200);
+    assert_trace("handler");
+}
+
+/* --- its state -------------------------------------------------------------
+ */
+
+typedef struct {
+    int refuses; /* errno of init, or 0 */
+    char name[8];
+} word_config_t;
+
+static int word_init(hoist_app *app, const void *config, void **state)
+{
+    const word_config_t *word = config;
+
+    assert_ptr_equal(app, worker.app);
+    if (word != NULL && word->refuses != 0) {
+        return -word->refuses;
+    }
+    char *name = xcalloc(1, sizeof word->name);
+    snprintf(name, sizeof word->name, "%s",
+             word != NULL ? word->name : "usual");
+    *state = name;
+    return 0;
+}
+
+static void word_fini(void *state)
+{
+    note("free");
+    note(state);
+    free(state);
+}
+
+static const hoist_middleware word = {word_init, note_around, word_fini};
+
+/* The app is destroyed, which notes this. */
+static void app_ends(const char *expected)
+{
+    worker_tear_down(NULL);
+    assert_trace(expected);
+    worker_set_up(NULL);
+}
+
+static void each_use_of_a_middleware_has_a_state_of_its_own(void **state)
+{
+    word_config_t config = {.name = "one"};
+    (void)state;
+
+    serves("a", note_handler);
+    assert_int_equal(hoist_use(worker.app, &word, &config), 0);
+    memcpy(config.name, "two", sizeof "two"); /* config was read, not kept */
+    assert_int_equal(hoist_use_on(worker.app, "a", &word, &config), 0);
+    assert_int_equal(hoist_use(worker.app, &word, NULL), 0);
+    worker_freezes();
+    message_comes(CONN_A, "a", 1);
+    says_reply(1, 200);
+    assert_trace("one usual two handler done done done");
+    app_ends("free two free usual free one");
+}
+
+static void
+a_middleware_that_does_not_start_keeps_the_app_from_running(void **state)
+{
+    const word_config_t config = {.refuses = EILSEQ};
+    static const hoist_middleware nothing = {.init = word_init};
+    (void)state;
+
+    serves("a", note_handler);
+    assert_int_equal(hoist_use(worker.app, &word, &config), -EILSEQ);
+    assert_int_equal(hoist_use(worker.app, &nothing, NULL), -EINVAL);
+    sdk_catch();
+    assert_int_equal(hoist_run(worker.app), -EILSEQ);
+    assert_non_null(strstr(sdk_caught(), "WORKER-REGISTRATION"));
+    app_ends("");
+}
+
+static void a_middleware_beyond_the_limit_is_not_even_started(void **state)
+{
+    (void)state;
+    for (int i = 0; i < MIDDLEWARE_MAX; i++) {
+        assert_int_equal(hoist_wrap(worker.app, note_around, outer), 0);
+    }
+    assert_int_equal(hoist_use(worker.app, &word, NULL), -ENOSPC);
+    app_ends("");
+}
+
+/* --- a refusal stays one ----------------------------------------------------
+ */
+
+static int reply_well(hoist_ctx *ctx)
+{
+    note("handler");
+    return hoist_reply_text(ctx, "welcome");
+}
+
+/* Around a $connect handler that would let anybody in. */
+static void connects_through(hoist_layer *layer)
+{
+    serves("$connect", reply_well);
+    assert_int_equal(hoist_wrap(worker.app, layer, NULL), 0);
+    worker_freezes();
+    comes(EVENT_CONNECT, CONN_A, "$connect", 1);
+}
+
+static int refuse_and_go_on(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    assert_int_equal(hoist_reply_status(ctx, 401), 0);
+    assert_int_equal(hoist_next(ctx), 0);
+    assert_int_equal(hoist_reply_status(ctx, 200), -EALREADY);
+    return 0;
+}
+
+static void behind_a_reply_nothing_inside_is_run(void **state)
+{
+    (void)state;
+    connects_through(refuse_and_go_on);
+    says_reply(1, 401);
+    assert_trace("");
+}
+
+static int fail_and_go_on(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    (void)hoist_fail(ctx, 403, "banned", NULL);
+    assert_int_equal(hoist_next(ctx), -ECANCELED);
+    assert_int_equal(hoist_reply_status(ctx, 200), -EALREADY);
+    assert_int_equal(hoist_reply_status(ctx, 500), -EALREADY);
+    assert_int_equal(hoist_accept_user(ctx, hoist_str("eve")), -EALREADY);
+    return 0;
+}
+
+static void behind_a_failure_of_its_own_nothing_inside_is_run(void **state)
+{
+    (void)state;
+    connects_through(fail_and_go_on);
+    says_reply(1, 403);
+    assert_trace("");
+}
+
+static int refuse_and_fail(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    assert_int_equal(hoist_reply_status(ctx, 401), 0);
+    return -EIO;
+}
+
+static int try_again(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    note(hoist_next(ctx) < 0 ? "failed" : "done");
+    note(hoist_next(ctx) < 0 ? "failed" : "done");
+    return 0;
+}
+
+static void a_reply_that_refuses_outlives_a_failure(void **state)
+{
+    (void)state;
+    hoist_wrap(worker.app, try_again, NULL);
+    connects_through(refuse_and_fail);
+    says_reply(1, 401);
+    assert_trace("failed done");
+}
+
+static int answer_for_it(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    assert_int_equal(hoist_next(ctx), -EACCES);
+    assert_int_equal(hoist_reply_text(ctx, "come in"), -EACCES);
+    assert_int_equal(hoist_reply_status(ctx, 404), 0);
+    assert_int_equal(hoist_error_of(ctx).status, 403);
+    return 0;
+}
+
+static int refuse(hoist_ctx *ctx, void *state)
+{
+    (void)ctx;
+    (void)state;
+    return -EACCES;
+}
+
+static void outside_a_refusal_is_told_in_other_words_and_stays_one(void **state)
+{
+    (void)state;
+    hoist_wrap(worker.app, note_around, outer);
+    hoist_wrap(worker.app, answer_for_it, NULL);
+    connects_through(refuse);
+    says_reply(1, 404);
+    assert_trace("outer done");
+}
+
+static int swallow(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    (void)hoist_next(ctx);
+    return 0;
+}
+
+static void a_refusal_whose_result_is_dropped_stays_one(void **state)
+{
+    (void)state;
+    hoist_wrap(worker.app, note_around, outer);
+    hoist_wrap(worker.app, swallow, NULL);
+    connects_through(refuse);
+    says_reply(1, 403);
+    assert_trace("outer failed");
+}
+
+static int told_then(hoist_ctx *ctx, hoist_answer *answer, void *data)
+{
+    (void)answer;
+    (void)data;
+    note("answered");
+    return hoist_reply_text(ctx, "come in");
+}
+
+static int ask_for_it(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    assert_int_equal(hoist_next(ctx), -EACCES);
+    assert_int_equal(hoist_find_count(ctx, NULL, told_then, NULL), -EALREADY);
+    return 0;
+}
+
+static void a_refusal_cannot_be_asked_away(void **state)
+{
+    (void)state;
+    hoist_wrap(worker.app, ask_for_it, NULL);
+    connects_through(refuse);
+    says_reply(1, 403);
+    says_no_more();
+}
+
+/* --- typed errors ------------------------------------------------------------
+ */
+
+static int fail_with_details(hoist_ctx *ctx)
+{
+    const hoist_error error = {409, hoist_str("taken"),
+                               hoist_str("Ada is here"),
+                               hoist_str("{\"free\":[\"ada2\"]}")};
+
+    return hoist_fail_with(ctx, &error);
+}
+
+static int see_error(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    assert_int_equal(hoist_error_of(ctx).status, 0);
+    int rc = hoist_next(ctx);
+    hoist_error error = hoist_error_of(ctx);
+    assert_int_equal(error.status, 409);
+    assert_true(hoist_is(error.code, "taken"));
+    assert_true(hoist_is(error.message, "Ada is here"));
+    assert_true(hoist_is(error.details, "{\"free\":[\"ada2\"]}"));
+    return rc;
+}
+
+static void
+an_error_has_details_for_whoever_looks_and_for_the_client(void **state)
+{
+    (void)state;
+    serves("$connect", fail_with_details);
+    hoist_wrap(worker.app, see_error, NULL);
+    worker_freezes();
+    comes(EVENT_CONNECT, CONN_A, "$connect", 1);
+    const message_t *reply = says(KIND_REPLY);
+    assert_int_equal(reply->reply.status, 409);
+    assert_true(hoist_is(lend(reply->reply.body.bytes),
+                         "{\"code\":\"taken\",\"message\":\"Ada is here\","
+                         "\"details\":{\"free\":[\"ada2\"]}}"));
+}
+
+static int fail_at_length(hoist_ctx *ctx)
+{
+    char details[ERROR_DETAILS_MAX + 1];
+
+    memset(details, '1', sizeof details);
+    (void)hoist_fail_with(ctx,
+                          &(hoist_error){.details = {details, sizeof details}});
+    assert_int_equal(hoist_error_of(ctx).details.len, 0);
+    (void)hoist_fail_with(ctx,
+                          &(hoist_error){.details = hoist_str("\"\xff\"")});
+    assert_int_equal(hoist_error_of(ctx).details.len, 0);
+    (void)hoist_fail_with(
+        ctx, &(hoist_error){.details = {details, ERROR_DETAILS_MAX}});
+    assert_int_equal(hoist_error_of(ctx).details.len, ERROR_DETAILS_MAX);
+    return 0;
+}
+
+static void details_that_do_not_fit_are_left_out(void **state)
+{
+    (void)state;
+    message_runs(fail_at_length);
+    says_reply(1, 500);
+}
+
+/* --- what an event keeps -----------------------------------------------------
+ */
+
+static char key_kept, key_lent;
+
+static void note_outcome(hoist_ctx *ctx, void *data)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%s=%d", data != NULL ? (char *)data : "status",
+             hoist_replied(ctx));
+    note(text);
+    int too_late = hoist_replied(ctx) != 0 ? -EALREADY : -ENOTCONN;
+    assert_int_equal(hoist_reply_text(ctx, "more"), too_late);
+    assert_int_equal(hoist_fail(ctx, 500, "late", NULL), -ECANCELED);
+    assert_int_equal(hoist_finally(ctx, note_outcome, NULL), too_late);
+}
+
+static int keep(hoist_ctx *ctx, void *state)
+{
+    char *kept = hoist_alloc(ctx, 5);
+    (void)state;
+
+    memcpy(kept, "kept", 5);
+    assert_int_equal(hoist_set(ctx, &key_kept, kept), 0);
+    assert_int_equal(hoist_set(ctx, &key_lent, outer), 0);
+    assert_int_equal(hoist_finally(ctx, note_outcome, kept), 0);
+    assert_int_equal(hoist_finally(ctx, note_outcome, NULL), 0);
+    return hoist_next(ctx);
+}
+
+static int told_of_values(hoist_ctx *ctx, hoist_answer *answer, void *data)
+{
+    (void)answer;
+    (void)data;
+    note(hoist_get(ctx, &key_kept));
+    assert_null(hoist_get(ctx, &key_lent));
+    return hoist_reply(ctx, 202, HOIST_NONE, hoist_str(NULL));
+}
+
+static int ask(hoist_ctx *ctx)
+{
+    assert_ptr_equal(hoist_get(ctx, &key_lent), outer);
+    return hoist_find_count(ctx, NULL, told_of_values, NULL);
+}
+
+static void
+an_event_that_waits_takes_its_memory_along_and_tells_its_outcome(void **state)
+{
+    (void)state;
+    hoist_wrap(worker.app, keep, NULL);
+    serves("a", ask);
+    serves("b", note_handler);
+    message_comes(CONN_A, "a", 1);
+    uint64_t query = says_query();
+    message_comes(CONN_B, "b", 2); /* another event has memory of its own */
+    says_reply(2, 200);
+    assert_trace("handler status=200 kept=200");
+    status_comes(query, 200);
+    says_reply(1, 202);
+    assert_trace("kept status=202 kept=202");
+}
+
+static void an_event_that_is_over_without_a_reply_tells_that(void **state)
+{
+    (void)state;
+    hoist_wrap(worker.app, keep, NULL);
+    serves("a", ask);
+    message_comes(CONN_A, "a", 1);
+    (void)says_query();
+    worker_ends();
+    assert_trace("kept status=0 kept=0");
+}
+
+static int fail_after_asking(hoist_ctx *ctx)
+{
+    assert_int_equal(hoist_find_count(ctx, NULL, told_then, NULL), 0);
+    return -ENOENT;
+}
+
+static void
+an_event_that_fails_behind_its_question_tells_its_outcome_once(void **state)
+{
+    (void)state;
+    hoist_wrap(worker.app, keep, NULL);
+    serves("a", fail_after_asking);
+    message_comes(CONN_A, "a", 1);
+    uint64_t query = says_query();
+    says_reply(1, 404);
+    assert_trace("status=404 kept=404");
+    status_comes(query, 200);
+    assert_trace("answered");
+    says_no_more();
+}
+
+static int fill(hoist_ctx *ctx)
+{
+    assert_null(hoist_alloc(ctx, 0));
+    assert_null(hoist_alloc(ctx, MEMORY_MAX + 1));
+    char *first = hoist_alloc(ctx, 1);
+    char *second = hoist_alloc(ctx, MEMORY_MAX - sizeof(max_align_t));
+    assert_int_equal((uintptr_t)first % _Alignof(max_align_t), 0);
+    assert_int_equal((uintptr_t)second % _Alignof(max_align_t), 0);
+    assert_int_equal(*first, 0);
+    *first = 1;
+    assert_null(hoist_alloc(ctx, sizeof(max_align_t)));
+    for (int i = 0; i < FINALLY_MAX; i++) {
+        assert_int_equal(hoist_finally(ctx, note_outcome, NULL), 0);
+    }
+    assert_int_equal(hoist_finally(ctx, note_outcome, NULL), -ENOBUFS);
+    assert_int_equal(hoist_finally(ctx, NULL, NULL), -EINVAL);
+    return 0;
+}
+
+static void
+memory_ends_at_its_limit_and_begins_anew_with_each_event(void **state)
+{
+    (void)state;
+    serves("a", fill);
+    message_comes(CONN_A, "a", 1);
+    message_comes(CONN_A, "a", 2);
+    says_reply(1, 200);
+    says_reply(2, 200);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORKER_TEST(what_is_around_a_route_is_inside_of_what_is_around_all),
+        WORKER_TEST(a_route_that_is_not_there_has_no_middleware),
+        WORKER_TEST(middleware_of_a_route_has_a_limit_of_its_own),
+        WORKER_TEST(there_is_nothing_inside_of_a_handler),
+        WORKER_TEST(each_use_of_a_middleware_has_a_state_of_its_own),
+        WORKER_TEST(
+            a_middleware_that_does_not_start_keeps_the_app_from_running),
+        WORKER_TEST(a_middleware_beyond_the_limit_is_not_even_started),
+        WORKER_TEST(behind_a_reply_nothing_inside_is_run),
+        WORKER_TEST(behind_a_failure_of_its_own_nothing_inside_is_run),
+        WORKER_TEST(a_reply_that_refuses_outlives_a_failure),
+        WORKER_TEST(outside_a_refusal_is_told_in_other_words_and_stays_one),
+        WORKER_TEST(a_refusal_whose_result_is_dropped_stays_one),
+        WORKER_TEST(a_refusal_cannot_be_asked_away),
+        WORKER_TEST(an_error_has_details_for_whoever_looks_and_for_the_client),
+        WORKER_TEST(details_that_do_not_fit_are_left_out),
+        WORKER_TEST(
+            an_event_that_waits_takes_its_memory_along_and_tells_its_outcome),
+        WORKER_TEST(an_event_that_is_over_without_a_reply_tells_that),
+        WORKER_TEST(
+            an_event_that_fails_behind_its_question_tells_its_outcome_once),
+        WORKER_TEST(memory_ends_at_its_limit_and_begins_anew_with_each_event),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the middleware and handlers of one event keep for each other: memory,
+ * values by key, and who is to be told of the outcome.  An event that waits for
+ * an answer takes it along.  Nothing is allocated once a context has its
+ * memory.
+ */
+#ifndef WORKERS_C_VALUES_H
+#define WORKERS_C_VALUES_H
+
+#include "workers/c/hoist.h"
+
+#define KEYS_MAX    16   /* of hoist_set */
+#define FINALLY_MAX 8    /* of hoist_finally */
+#define MEMORY_MAX  4096 /* bytes of hoist_alloc, of an event */
+
+typedef struct {
+    const void *key; /* borrowed: compared, never read */
+    void *value;     /* borrowed */
+} value_t;
+
+typedef struct {
+    hoist_finally_handler *run; /* borrowed: code */
+    void *data;                 /* borrowed */
+} finally_t;
+
+typedef struct {
+    uint8_t *memory; /* owned; NULL until somebody wants some */
+    size_t used;     /* bytes of it */
+    size_t value_count, finally_count;
+    value_t values[KEYS_MAX];
+    finally_t finally[FINALLY_MAX];
+    hoist_text request_id; /* of a middleware; in memory, or absent */
+} values_t;
+
+void values_fini(values_t *self);
+
+/* Another event begins. */
+static inline void values_reset(values_t *self)
+{
+    self->used = 0;
+    self->value_count = 0;
+    self->finally_count = 0;
+    self->request_id = hoist_str(NULL);
+}
+
+/* Another context goes on with the event: it has all but those values that are
+ * not in memory, which may be gone when it does.  What it had is given back. */
+void values_move(values_t *from, values_t *to);
+
+/* size zeroed bytes for any object, or NULL. */
+void *values_alloc(values_t *self, size_t size);
+
+/* 0; -ENOBUFS at KEYS_MAX, FINALLY_MAX. */
+int values_set(values_t *self, const void *key, void *value);
+int values_finally(values_t *self, const finally_t *finally);
+
+/* NULL when it was never set. */
+void *values_get(const values_t *self, const void *key);
+
+/* The last that was registered and not taken; false: there is none. */
+bool values_take_finally(values_t *self, finally_t *finally);
+
+#endif
