@@ -125,7 +125,7 @@ class Client:
         self.raw(f"GET {path} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n"
                  f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
                  f"Sec-WebSocket-Version: 13\r\n{headers}\r\n".encode("latin-1"))
-        self.status = None
+        self.status = self.head = None
 
     def connect(self, host, port):
         return socket.create_connection((host, port), WAIT_S)
@@ -145,10 +145,11 @@ class Client:
         self.buffer += data
 
     def opened(self):
-        """Read the response's head: (status, head)."""
+        """Read the response's head, into status and head."""
         while b"\r\n\r\n" not in self.buffer:
             self.more()
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        self.head = head
         self.status = int(head.split()[1])
         return self
 

@@ -418,5 +418,45 @@ def test_presence_refuses_who_has_no_name_and_what_names_no_room():
         assert hears(ada)["message"] == "Bad Request"
 
 
+# --- middleware --------------------------------------------------------------
+
+def fails(client, action, code):
+    """The client is told what failed; returns the request's id."""
+    client.send(json.dumps({"action": action}))
+    told = json.loads(client.recv()[1])
+    assert told["code"] == code, told
+    return told["requestId"]
+
+
+def test_guarded_refuses_in_words_and_logs_every_event():
+    with tempfile.TemporaryFile("w+") as log, Hoist() as hoist:
+        command = [BUILD + "/workers/examples/guarded", "--broker", hoist.workers]
+        with Example(hoist, *command, stderr=log):
+            stranger = Client(hoist.address, "/?name=eve&word=now",
+                              headers="X-Request-ID: eves\r\n")
+            assert stranger.opened().status == 401
+            told = b'{"code":"wrong-word","message":"Say the word","requestId":"eves"}'
+            assert stranger.take(len(told)) == told
+            bob = Client(hoist.address, "/?name=bob&word=please",
+                         headers="X-Request-ID: bobs-1\r\n").opened()
+            assert bob.status == 101 and b"X-Request-ID: bobs-1" in bob.head
+            bob.send('{"action":"echo"}')
+            assert bob.recv() == (1, b'{"action":"echo"}')
+            number = fails(bob, "secret", "forbidden")
+            ada = Client(hoist.address, "/?name=ada&word=please").opened()
+            ada.send('{"action":"secret"}')
+            assert ada.recv() == (1, b"42")
+
+        log.seek(0)
+        lines = re.findall(r"WORKER-EVENT (.*)", log.read())
+        seen = [re.sub(r"connection=\S+ |ms=\S+ ", "", line) for line in lines]
+        assert seen[0] == ("request=eves event=CONNECT route=$connect status=401 "
+                           "code=wrong-word attempt=1"), seen
+        assert seen[1].startswith("request=bobs-1 event=CONNECT route=$connect status=200"), seen
+        assert seen[3] == (f"request={number} event=MESSAGE route=secret status=403 "
+                           "code= attempt=1"), seen
+        assert len(seen) == 6, seen  # nobody serves $disconnect
+
+
 if __name__ == "__main__":
     run(sys.modules[__name__])

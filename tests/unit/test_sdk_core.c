@@ -552,12 +552,15 @@ static int read_connect(hoist_ctx *ctx)
     assert_text(hoist_header(ctx, "x-name"), "first");
     assert_null(hoist_header(ctx, "x-nam").data);
     assert_text(hoist_query(ctx, "room"), "one");
-    assert_null(hoist_query(ctx, "ROOM").data);
+    assert_text(hoist_query(ctx, "ROOM"), "other");
+    assert_null(hoist_query(ctx, "rooms").data);
     assert_text(hoist_subprotocol(ctx, 1), "v1");
     assert_null(hoist_subprotocol(ctx, 2).data);
     assert_null(hoist_user(ctx).data);
     assert_int_equal(hoist_body_type(ctx), HOIST_NONE);
     assert_int_equal(hoist_close_code(ctx), 0);
+    assert_int_equal(hoist_accept_user(ctx, hoist_str("ada")), 0);
+    assert_text(hoist_user(ctx), "ada");
     assert_int_equal(hoist_accept_subprotocol(ctx, hoist_str("v1")), 0);
     assert_int_equal(hoist_accept_header(ctx, "X-Seen", hoist_str("yes")), 0);
     return 0;
@@ -566,7 +569,7 @@ static int read_connect(hoist_ctx *ctx)
 static void a_connect_shows_path_headers_query_and_subprotocols(void **state)
 {
     static const char *const headers[] = {"X-Name", "first", "x-name", "then"};
-    static const char *const query[] = {"room", "one"};
+    static const char *const query[] = {"Room", "other", "room", "one"};
     buf_t *map = &fixture->map;
     (void)state;
 
@@ -575,7 +578,7 @@ static void a_connect_shows_path_headers_query_and_subprotocols(void **state)
          wire_put_text(map, "headers") == 0);
     put_pairs(map, headers, 2);
     must(wire_put_text(map, "query") == 0);
-    put_pairs(map, query, 1);
+    put_pairs(map, query, 2);
     must(wire_put_text(map, "subprotocols") == 0 &&
          wire_put_array(map, 2) == 0 && wire_put_text(map, "v2") == 0 &&
          wire_put_text(map, "v1") == 0);

@@ -35,6 +35,15 @@ uint64_t hoist_request_number(const hoist_ctx *ctx)
     return ctx->request->number;
 }
 
+hoist_text hoist_request_id_of(hoist_ctx *ctx)
+{
+    if (ctx->values.request_id.len > 0) {
+        return ctx->values.request_id;
+    }
+    request_id_format(ctx->request->number, ctx->request_id);
+    return hoist_bytes(ctx->request_id, sizeof ctx->request_id);
+}
+
 unsigned hoist_attempt(const hoist_ctx *ctx)
 {
     uint64_t attempt = ctx->request->attempt;
@@ -64,14 +73,24 @@ static hoist_text context_str(const hoist_ctx *ctx, const char *key)
     return lend(wire_map_str(ctx->request->context, key));
 }
 
+/* A CONNECT has what it was given so far. */
+static hoist_text name_of(const hoist_ctx *ctx, const accept_name_t *accepted,
+                          const char *key)
+{
+    bool is_new = ctx->request->event == EVENT_CONNECT && accepted->is_set;
+
+    return is_new ? hoist_bytes(accepted->text, accepted->len)
+                  : context_str(ctx, key);
+}
+
 hoist_text hoist_user(const hoist_ctx *ctx)
 {
-    return context_str(ctx, "user");
+    return name_of(ctx, &ctx->accept.user, "user");
 }
 
 hoist_text hoist_tenant(const hoist_ctx *ctx)
 {
-    return context_str(ctx, "tenant");
+    return name_of(ctx, &ctx->accept.tenant, "tenant");
 }
 
 hoist_text hoist_ip(const hoist_ctx *ctx)
@@ -140,7 +159,11 @@ hoist_text hoist_header(const hoist_ctx *ctx, const char *name)
 
 hoist_text hoist_query(const hoist_ctx *ctx, const char *name)
 {
-    return find_pair(ctx, "query", name, wire_is);
+    hoist_text exact = find_pair(ctx, "query", name, wire_is);
+
+    return exact.data != NULL
+               ? exact
+               : find_pair(ctx, "query", name, same_name_without_case);
 }
 
 /* The index-th text of the array under key of the details. */

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "proto/request_id.h"
 #include "workers/c/app.h"
 #include "workers/c/outbox.h"
 #include "workers/c/receipts.h"
@@ -96,8 +97,9 @@ struct hoist_ctx {
     outbox_mark_t reply;   /* where it is, when status is not 0 */
     failure_t failure;
     values_t values;
-    accept_t accept; /* clean unless the event is a CONNECT */
-    buf_t scratch;   /* owned: options, targets and error bodies */
+    char request_id[REQUEST_ID_TEXT]; /* when it was asked for */
+    accept_t accept;                  /* clean unless the event is a CONNECT */
+    buf_t scratch; /* owned: options, targets and error bodies */
 };
 
 typedef struct {
@@ -213,12 +215,6 @@ void reply_withdraw(hoist_ctx *ctx);
 /* Reply to an event that has no reply (reply.c): 0 or as hoist_reply. */
 int reply_send(hoist_ctx *ctx, int status, body_t body);
 
-/* What clients are told of a failure. */
-typedef struct {
-    const char *code, *message;
-    hoist_text request_id; /* or absent */
-} failure_words_t;
-
 /* It has not failed, or is tried again.  What has no result has no words. */
 static inline void failure_forget(failure_t *self)
 {
@@ -239,10 +235,6 @@ static inline bool ctx_refuses(const hoist_ctx *self, int status)
 
 /* Reply to an event that has no reply what its failure means (failure.c). */
 void reply_failure(hoist_ctx *ctx);
-
-/* The words of a failure as JSON, with its details; lent from ctx->scratch
- * (failure.c). */
-body_t failure_body(hoist_ctx *ctx, const failure_words_t *words);
 
 /* hoist_text of bytes on the wire. */
 static inline hoist_text lend(wire_bytes_t bytes)

@@ -148,34 +148,84 @@ int failure_status(const failure_t *self)
     return self->status != 0 ? self->status : status_of(self->result);
 }
 
-body_t failure_body(hoist_ctx *ctx, const failure_words_t *words)
-{
-    json_out_t json = json_out(&ctx->scratch);
+/* The words for a failure that has none. */
+static const struct {
+    int status;
+    const char *code, *message;
+} usual_words[] = {
+    {400, "bad-request", "Bad Request"},
+    {403, "forbidden", "Forbidden"},
+    {404, "not-found", "Not Found"},
+    {409, "conflict", "Conflict"},
+    {413, "too-long", "Message too long"},
+    {429, "too-many-requests", "Too Many Requests"},
+    {503, "unavailable", "Service Unavailable"},
+    {504, "timeout", "Endpoint request timed out"},
+    {499, "failed", "Bad Request"}, /* and below */
+    {599, "internal", "Internal server error"},
+};
 
-    ctx->scratch.len = 0;
-    json_put_open(&json, '{');
-    json_put_field(&json, "code", wire_bytes(words->code));
-    json_put_field(&json, "message", wire_bytes(words->message));
-    if (ctx->failure.details[0] != '\0') {
-        json_put_key(&json, "details");
-        json_put_raw(&json, wire_bytes(ctx->failure.details));
+#define ROWS (sizeof usual_words / sizeof usual_words[0])
+
+/* The index of a status's own words, or of those for all like it. */
+static size_t find_words(int status)
+{
+    for (size_t i = 0; i < ROWS - 2; i++) {
+        if (usual_words[i].status == status) {
+            return i;
+        }
     }
-    json_put_field_if(&json, "requestId", wire_of(words->request_id));
-    json_put_close(&json, '}');
-    return json.rc < 0
-               ? (body_t){.type = BODY_NONE}
-               : (body_t){BODY_TEXT, {ctx->scratch.data, ctx->scratch.len}};
+    return status < 500 ? ROWS - 2 : ROWS - 1;
+}
+
+static wire_bytes_t either(const char *own, const char *usual)
+{
+    return wire_bytes(*own != '\0' ? own : usual);
+}
+
+/* What the handler said, as JSON; all that is known where it is to be told. */
+static void put_failure(hoist_ctx *ctx, json_out_t *json)
+{
+    const failure_t *failure = &ctx->failure;
+    size_t usual = find_words(failure_status(failure));
+    bool tells = ctx->values.tells_failure;
+
+    json_put_open(json, '{');
+    json_put_field(json, "code",
+                   either(failure->code, tells ? usual_words[usual].code : ""));
+    json_put_field(
+        json, "message",
+        either(failure->message, tells ? usual_words[usual].message : ""));
+    if (failure->details[0] != '\0') {
+        json_put_key(json, "details");
+        json_put_raw(json, wire_bytes(failure->details));
+    }
+    if (tells) {
+        json_put_field(json, "requestId", wire_of(hoist_request_id_of(ctx)));
+    }
+    json_put_close(json, '}');
+}
+
+/* Does the client see the body of a failure? */
+static bool has_words(const hoist_ctx *ctx)
+{
+    return event_is_counted(ctx->request->event) &&
+           (ctx->values.tells_failure ||
+            (ctx->request->event == EVENT_CONNECT && ctx->failure.status != 0));
 }
 
 void reply_failure(hoist_ctx *ctx)
 {
-    const failure_t *failure = &ctx->failure;
-    const failure_words_t words = {failure->code, failure->message, no_text};
-    bool tells = ctx->request->event == EVENT_CONNECT && failure->status != 0;
-    body_t body =
-        tells ? failure_body(ctx, &words) : (body_t){.type = BODY_NONE};
+    json_out_t json = json_out(&ctx->scratch);
+    body_t body = {.type = BODY_NONE};
 
+    ctx->scratch.len = 0;
+    if (has_words(ctx)) {
+        put_failure(ctx, &json);
+        body = (body_t){BODY_TEXT, {ctx->scratch.data, ctx->scratch.len}};
+    }
     /* The outbox keeps room for one small reply behind any handler; without
      * memory for it the worker could not keep its promise of an outcome. */
-    must(reply_send(ctx, failure_status(failure), body) == 0);
+    must(json.rc == 0 &&
+         reply_send(ctx, failure_status(&ctx->failure), body) == 0);
 }

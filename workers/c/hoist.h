@@ -401,6 +401,10 @@ unsigned hoist_attempt(const hoist_ctx *ctx);
 /* The request end to end; the client sees it in error frames. */
 uint64_t hoist_request_number(const hoist_ctx *ctx);
 
+/* The same as text, as it is in error frames; with hoist_request_id
+ * (<hoist_middleware.h>) that of the client.  Lent as ctx is. */
+hoist_text hoist_request_id_of(hoist_ctx *ctx);
+
 /* What is left of the request's time in ms; negative when it is over.  Of a
  * task: more than anybody waits. */
 int64_t hoist_deadline_left_ms(const hoist_ctx *ctx);
@@ -413,7 +417,8 @@ hoist_app *hoist_ctx_app(const hoist_ctx *ctx);
 /* The connection's id, 16 characters: what pushes are addressed to. */
 hoist_text hoist_connection(const hoist_ctx *ctx);
 
-/* What $connect accepted the connection with; absent when it was not set. */
+/* What $connect accepted the connection with; absent when it was not set.  On
+ * CONNECT user and tenant are what was accepted so far. */
 hoist_text hoist_user(const hoist_ctx *ctx);
 hoist_text hoist_tenant(const hoist_ctx *ctx);
 hoist_text hoist_attribute(const hoist_ctx *ctx, const char *name);
@@ -425,7 +430,8 @@ hoist_text hoist_ip(const hoist_ctx *ctx);
 hoist_text hoist_path(const hoist_ctx *ctx);
 
 /* The first header (query parameter) of that name on CONNECT, or absent.
- * Header names are compared without case, query names as they are. */
+ * Header names are compared without case; of query names one that is written so
+ * comes first, then one that differs in case. */
 hoist_text hoist_header(const hoist_ctx *ctx, const char *name);
 hoist_text hoist_query(const hoist_ctx *ctx, const char *name);
 

@@ -30,6 +30,7 @@ typedef struct {
     size_t value_count, finally_count;
     value_t values[KEYS_MAX];
     finally_t finally[FINALLY_MAX];
+    bool tells_failure;    /* in words, not by the gateway's error frame */
     hoist_text request_id; /* of a middleware; in memory, or absent */
 } values_t;
 
@@ -41,6 +42,7 @@ static inline void values_reset(values_t *self)
     self->used = 0;
     self->value_count = 0;
     self->finally_count = 0;
+    self->tells_failure = false;
     self->request_id = hoist_str(NULL);
 }
 

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How failures are told is a mark on the event, not a reply of ours: so those
+ * behind an answer are told likewise, and who stands outside may still retry.
+ */
+#include "workers/c/core.h"
+#include "workers/c/hoist_middleware.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+typedef struct {
+    bool is_silent;
+    log_brake_t brake;
+} recover_t;
+
+static int recover_init(hoist_app *app, const void *config, void **state)
+{
+    const hoist_recover_config *wanted = config;
+    recover_t *self = calloc(1, sizeof *self);
+    (void)app;
+
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    self->is_silent = wanted != NULL && wanted->silent;
+    *state = self;
+    return 0;
+}
+
+static void log_failure(hoist_ctx *ctx, void *data)
+{
+    recover_t *self = data;
+    hoist_text id = hoist_request_id_of(ctx), route = hoist_route(ctx);
+    hoist_text conn = hoist_connection(ctx);
+
+    if (hoist_replied(ctx) < 500) {
+        return;
+    }
+    log_braked(&self->brake, LEVEL_WARN, "WORKER-HANDLER-FAILED",
+               "request=%.*s route=%.*s connection=%.*s status=%d code=%s "
+               "error=\"%s\" message=\"%s\"",
+               (int)id.len, id.data, (int)route.len, route.data, (int)conn.len,
+               conn.data, hoist_replied(ctx), hoist_error_code(ctx),
+               strerror(-ctx->failure.result), hoist_error_message(ctx));
+}
+
+static int recover_run(hoist_ctx *ctx, void *state)
+{
+    recover_t *self = state;
+
+    ctx->values.tells_failure = true;
+    if (!self->is_silent) {
+        (void)hoist_finally(ctx, log_failure, self); /* or there is no room */
+    }
+    return hoist_next(ctx);
+}
+
+static const hoist_middleware table = {recover_init, recover_run, free};
+const hoist_middleware *const hoist_recover = &table;
