@@ -14,6 +14,7 @@
 #include "proto/route_expr.h"
 #include "store/memory.h"
 #include "workers/c/asked.h"
+#include "workers/c/hoist_middleware.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -212,8 +213,18 @@ typedef struct {
     void (*run)(worker_t *worker);
     hoist_handler *handler;
     int layers;
-    bool is_legacy;
+    bool is_legacy, has_builtins;
 } row_t;
+
+/* The middleware that comes with the library; no event is slow. */
+static void use_builtins(hoist_app *app)
+{
+    const hoist_logger_config quiet = {.slow_ms = 60000};
+
+    must(hoist_use(app, hoist_request_id, NULL) == 0);
+    must(hoist_use(app, hoist_logger, &quiet) == 0);
+    must(hoist_use(app, hoist_recover, NULL) == 0);
+}
 
 static void worker_init(worker_t *self, const row_t *row)
 {
@@ -227,6 +238,9 @@ static void worker_init(worker_t *self, const row_t *row)
     }
     for (int i = 0; i < row->layers; i++) {
         must(hoist_wrap(self->app, pass_on, NULL) == 0);
+    }
+    if (row->has_builtins) {
+        use_builtins(self->app);
     }
     core_init(&self->core, self->app);
     outbox_init(&self->out);
@@ -253,19 +267,25 @@ static void worker_fini(worker_t *self)
 /* --- measuring ----------------------------------------------------------- */
 
 static const row_t rows[] = {
-    {"routing", "routing: route key to handler", route_event, echo, 0, false},
+    {"routing", "routing: route key to handler", route_event, echo, 0, false,
+     false},
     {"selection", "route selection: body to route key", select_route, echo, 0,
+     false, false},
+    {"handler", "handler execution: frame to frame", handle, echo, 0, false,
      false},
-    {"handler", "handler execution: frame to frame", handle, echo, 0, false},
     {"connection", "… with connection management", handle_and_save, echo, 0,
+     false, false},
+    {"conversion", "context conversion", convert, echo, 0, false, false},
+    {"middleware", "… with 5 layers of middleware", handle, echo, 5, false,
      false},
-    {"conversion", "context conversion", convert, echo, 0, false},
-    {"middleware", "… with 5 layers of middleware", handle, echo, 5, false},
-    {"legacy", "… registered the HTTP way", handle, echo, 0, true},
-    {"unlimited", "rates of a message, off", throttle_off, echo, 0, false},
-    {"limited", "rates of a message, both", throttle_on, echo, 0, false},
+    {"builtins", "… with request id, logger and recover", handle, echo, 0,
+     false, true},
+    {"legacy", "… registered the HTTP way", handle, echo, 0, true, false},
+    {"unlimited", "rates of a message, off", throttle_off, echo, 0, false,
+     false},
+    {"limited", "rates of a message, both", throttle_on, echo, 0, false, false},
     {"push", "push to a group, told of: frame to frame", handle_push, push, 0,
-     false},
+     false, false},
 };
 
 #define ROWS (sizeof rows / sizeof rows[0])

@@ -111,7 +111,7 @@ static query_t *conclude(hoist_ctx *ctx, int rc)
         return hand_over(ctx);
     }
     if (rc >= 0 && ctx->status == 0) {
-        rc = ctx_settle(ctx, hoist_reply_status(ctx, 200));
+        (void)ctx_settle(ctx, hoist_reply_status(ctx, 200));
     }
     if (ctx->status == 0) {
         reply_failure(ctx);
