@@ -466,7 +466,7 @@ static void log_stats(void *user)
     char line[LOG_TEXT_MAX];
 
     metrics_line(line, own, sizeof own / sizeof *own);
-    log_info("ADMIN-STATS", "%s", line);
+    log_pairs(LEVEL_INFO, "ADMIN-STATS", line);
 }
 
 /* --- start and end ------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_json.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -12,9 +13,13 @@
 
 #include <unistd.h>
 
-#define LINE_MAX_BYTES (LOG_TEXT_MAX + 148) /* PIPE_BUF keeps them whole */
+#define LINE_MAX_BYTES 4096 /* PIPE_BUF keeps them whole */
+#define STAMP_MAX      40
+
+_Static_assert(LOG_TEXT_MAX < LINE_MAX_BYTES - 148, "with what is before it");
 
 static _Atomic int threshold = LEVEL_INFO;
+static _Atomic int log_format = LOG_TEXT;
 
 static const char *const level_names[] = {
     [LEVEL_ERROR] = "error",
@@ -39,19 +44,32 @@ int log_level_parse(const char *name, log_level_t *level)
     return -EINVAL;
 }
 
-static size_t put_head(char *line, size_t size, log_level_t level,
-                       const char *event)
+int log_format_parse(const char *name, log_format_t *wanted)
+{
+    if (strcmp(name, "text") == 0) {
+        *wanted = LOG_TEXT;
+    } else if (strcmp(name, "json") == 0) {
+        *wanted = LOG_JSON;
+    } else {
+        return -EINVAL;
+    }
+    return 0;
+}
+
+void log_set_format(log_format_t wanted)
+{
+    atomic_store(&log_format, (int)wanted);
+}
+
+static void put_stamp(char stamp[STAMP_MAX])
 {
     int64_t now_ms = clock_wall_ms();
     time_t seconds = (time_t)(now_ms / 1000);
     struct tm utc;
-    char stamp[32];
 
     gmtime_r(&seconds, &utc);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-    int len = snprintf(line, size, "%s.%03dZ %s %s ", stamp,
-                       (int)(now_ms % 1000), level_names[level], event);
-    return (size_t)len < size ? (size_t)len : size - 1;
+    size_t len = strftime(stamp, STAMP_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(stamp + len, STAMP_MAX - len, ".%03dZ", (int)(now_ms % 1000));
 }
 
 /* One event is one line: control bytes in a value must not make it two. */
@@ -64,29 +82,80 @@ static void tame_controls(char *line, size_t len)
     }
 }
 
-void log_line(log_level_t level, const char *event, const char *format, ...)
-{
-    char line[LINE_MAX_BYTES];
-    int saved_errno = errno;
+/* Each makes a line without its end, of less than LINE_MAX_BYTES. */
 
-    if ((int)level > atomic_load(&threshold)) {
-        return;
-    }
-    size_t len = put_head(line, sizeof line - 1, level, event);
-    va_list args;
-    va_start(args, format);
-    int more = vsnprintf(line + len, sizeof line - 1 - len, format, args);
-    va_end(args);
+static size_t make_text(char *line, const char *stamp, const char *level,
+                        const char *event, const char *format, va_list args)
+{
+    size_t size = LINE_MAX_BYTES - 1;
+    size_t len = (size_t)snprintf(line, size, "%s %s %s ", stamp, level, event);
+    size_t room = size - 1 - len;
+    int more = vsnprintf(line + len, room + 1, format, args);
+
     if (more > 0) {
-        size_t room = sizeof line - 2 - len;
         len += (size_t)more < room ? (size_t)more : room;
     }
     tame_controls(line, len);
+    return len;
+}
+
+static size_t make_json(char *line, const char *stamp, const char *level,
+                        const char *event, const char *format, va_list args)
+{
+    log_json_t json = log_json(line, LINE_MAX_BYTES - 1, stamp, level, event);
+
+    log_json_format(&json, format, args);
+    return log_json_end(&json);
+}
+
+static bool is_dropped(log_level_t level)
+{
+    return (int)level > atomic_load(&threshold);
+}
+
+static void write_line(char *line, size_t len)
+{
     line[len++] = '\n';
     /* A log that cannot be written has nobody left to be told. */
     ssize_t written = write(STDERR_FILENO, line, len);
     (void)written;
+}
+
+void log_line(log_level_t level, const char *event, const char *format, ...)
+{
+    char line[LINE_MAX_BYTES], stamp[STAMP_MAX];
+    int saved_errno = errno;
+    va_list args;
+
+    if (is_dropped(level)) {
+        return;
+    }
+    put_stamp(stamp);
+    va_start(args, format);
+    size_t len =
+        atomic_load(&log_format) == LOG_JSON
+            ? make_json(line, stamp, level_names[level], event, format, args)
+            : make_text(line, stamp, level_names[level], event, format, args);
+    va_end(args);
+    write_line(line, len);
     errno = saved_errno;
+}
+
+void log_pairs(log_level_t level, const char *event, const char *pairs)
+{
+    char line[LINE_MAX_BYTES], stamp[STAMP_MAX];
+
+    if (atomic_load(&log_format) == LOG_TEXT) {
+        log_line(level, event, "%s", pairs);
+        return;
+    }
+    if (!is_dropped(level)) {
+        put_stamp(stamp);
+        log_json_t json =
+            log_json(line, sizeof line - 1, stamp, level_names[level], event);
+        log_json_pairs(&json, pairs);
+        write_line(line, log_json_end(&json));
+    }
 }
 
 bool log_brake_pass(log_brake_t *self, uint32_t *suppressed)

@@ -4,6 +4,8 @@
  *
  *   2026-01-31T12:00:00.000Z info GATEWAY-LISTENING address=127.0.0.1:8080
  *
+ * or the same as a JSON object (base/log_json.h).
+ *
  * The first argument is the event's stable name, the second a format of
  * key=value pairs.  Logged once, where the event is handled.  Never payloads,
  * tokens or other secrets.  Any thread; a line is written by one write(2), so
@@ -23,11 +25,23 @@ void log_set_level(log_level_t level);
 /* Returns 0 with *level set, or -EINVAL for an unknown name. */
 int log_level_parse(const char *name, log_level_t *level);
 
+typedef enum { LOG_TEXT, LOG_JSON } log_format_t;
+
+/* How lines are written; of the whole process.  Default LOG_TEXT.  Set at
+ * start-up. */
+void log_set_format(log_format_t format);
+
+/* "text" or "json".  Returns 0 with *format set, or -EINVAL. */
+int log_format_parse(const char *name, log_format_t *format);
+
 /* What a format yields is cut behind so many bytes, or a few more. */
-#define LOG_TEXT_MAX 1900
+#define LOG_TEXT_MAX 3500
 
 void log_line(log_level_t level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* As log_line, with fields that are ready: name=number, a space between. */
+void log_pairs(log_level_t level, const char *event, const char *pairs);
 
 #define log_err(event, ...)   log_line(LEVEL_ERROR, event, __VA_ARGS__)
 #define log_warn(event, ...)  log_line(LEVEL_WARN, event, __VA_ARGS__)

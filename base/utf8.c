@@ -104,6 +104,22 @@ static size_t whole_prefix(const uint8_t *bytes, size_t len, size_t *broken)
     return whole;
 }
 
+size_t utf8_first(const uint8_t *bytes, size_t len, bool *is_whole)
+{
+    utf8_t utf8 = {0};
+    size_t at = 0;
+
+    *is_whole = false;
+    while (at < len && utf8_check(&utf8, bytes + at, 1)) {
+        at++;
+        if (utf8_is_whole(&utf8)) {
+            *is_whole = true;
+            return at;
+        }
+    }
+    return at > 0 ? at : 1;
+}
+
 int utf8_put_repaired(buf_t *out, const uint8_t *bytes, size_t len)
 {
     static const uint8_t replacement[] = {0xef, 0xbf, 0xbd};

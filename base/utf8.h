@@ -38,6 +38,12 @@ bool utf8_is_valid(const uint8_t *bytes, size_t len);
 __attribute__((warn_unused_result)) int
 utf8_put_repaired(buf_t *out, const uint8_t *bytes, size_t len);
 
+/*
+ * How many bytes the first character takes; or, with *is_whole false, the part
+ * that is no UTF-8 and would be replaced.  len is not 0.
+ */
+size_t utf8_first(const uint8_t *bytes, size_t len, bool *is_whole);
+
 /* The longest prefix of at most max bytes that ends between characters. */
 size_t utf8_cut(const uint8_t *bytes, size_t len, size_t max);
 

@@ -44,6 +44,7 @@ static const char *const known[] = {
     "IDLE_TIMEOUT",
     "LISTEN",
     "LIVENESS",
+    "LOG_FORMAT",
     "LOG_LEVEL",
     "MANAGE_ALLOW_REPLAYS",
     "MANAGE_BODY",

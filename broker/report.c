@@ -149,5 +149,5 @@ void broker_log_stats(const broker_stats_t *stats, const store_stats_t *store)
 
     gather(stats, store, metrics);
     metrics_line(line, metrics, BOTH_COUNT);
-    log_info("BROKER-STATS", "%s", line);
+    log_pairs(LEVEL_INFO, "BROKER-STATS", line);
 }

@@ -21,6 +21,7 @@ _hoist_values()
 {
     case $1 in
         --type) echo group user tenant all ;;
+        --log-format) echo text json ;;
         --log-level) echo error warn info debug ;;
         --profile) echo aws ;;
     esac

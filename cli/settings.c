@@ -68,6 +68,8 @@ static const setting_t table[] = {
      "name of this process in logs"},
     {"log-level", LEVEL, FOR_ALL, AT(log_level), 0, 0, "LEVEL",
      "error, warn, info or debug"},
+    {"log-format", FORMAT, FOR_ALL, AT(log_format), 0, 0, "FORMAT",
+     "of a line of the log: text, or json"},
     {"route-selection-expression", EXPRESSION, FOR_GATEWAY,
      AT(gateway.route_selection_expression), 0, 0, "EXPRESSION",
      "yields the route key of a message"},
@@ -195,6 +197,7 @@ static void defaults(settings_t *settings)
     *settings = (settings_t){.name = "",
                              .curve_key = "",
                              .log_level = "info",
+                             .log_format = "text",
                              .admin = {.listen = ""}};
     gateway_options_init(&settings->gateway);
     manage_options_init(&settings->manage);
@@ -610,10 +613,21 @@ static int check_front(const gateway_options_t *gateway, char *error)
     return 0;
 }
 
+/* Both were checked. */
+static void set_log(const settings_t *settings)
+{
+    log_level_t level = LEVEL_INFO;
+    log_format_t format = LOG_TEXT;
+
+    (void)log_level_parse(settings->log_level, &level);
+    (void)log_format_parse(settings->log_format, &format);
+    log_set_level(level);
+    log_set_format(format);
+}
+
 /* What no single value can say. */
 static int check(settings_t *settings, audience_t audience, char *error)
 {
-    log_level_t level = LEVEL_INFO;
     char value[32], right[64];
     const gateway_options_t *gateway = &settings->gateway;
     const broker_options_t *broker = &settings->broker;
@@ -636,7 +650,6 @@ static int check(settings_t *settings, audience_t audience, char *error)
     if (check_curve(settings, audience, error) < 0) {
         return -EINVAL;
     }
-    (void)log_level_parse(settings->log_level, &level); /* it was checked */
     settings->broker.curve_key = settings->curve_key;
     /* Within a process there is nothing to protect. */
     settings->gateway.curve_key =
@@ -648,7 +661,7 @@ static int check(settings_t *settings, audience_t audience, char *error)
     settings->admin.body_max = settings->manage.body_max;
     settings->gateway.manage_body = settings->manage.body_max;
     settings->gateway.drain_ms = settings->broker.drain_ms = settings->drain_ms;
-    log_set_level(level);
+    set_log(settings);
     return 0;
 }
 

@@ -26,7 +26,8 @@ typedef struct {
     const char *name;      /* of this process, for people */
     const char *curve_key; /* of both */
     int64_t drain_ms;      /* of both */
-    const char *log_level; /* "error", "warn", "info" or "debug" */
+    const char *log_level;  /* "error", "warn", "info" or "debug" */
+    const char *log_format; /* "text" or "json" */
     zconfig_t *file;       /* owned: texts that came from it; NULL: none */
 } settings_t;
 

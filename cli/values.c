@@ -192,6 +192,7 @@ bool value_is_right(value_type_t type, const char *value, char *right,
                     size_t size)
 {
     log_level_t level;
+    log_format_t format;
 
     switch (type) {
     case ADDRESS:
@@ -216,6 +217,9 @@ bool value_is_right(value_type_t type, const char *value, char *right,
     case LEVEL:
         snprintf(right, size, "error, warn, info or debug");
         return log_level_parse(value, &level) == 0;
+    case FORMAT:
+        snprintf(right, size, "text or json");
+        return log_format_parse(value, &format) == 0;
     case SEGMENT:
         snprintf(right, size, "one segment of a path, without '/' or '?'");
         return strpbrk(value, "/?#") == NULL;

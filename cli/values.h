@@ -19,6 +19,7 @@ typedef enum {
     ENDPOINTS, /* comma separated */
     EXPRESSION,
     LEVEL,
+    FORMAT,    /* of the log */
     SEGMENT,   /* of a path, or nothing */
     READABLE,  /* a file, or nothing */
     DIRECTORY, /* or nothing */

@@ -59,5 +59,5 @@ void gateway_log_stats(const gateway_stats_t *stats)
     char line[LOG_TEXT_MAX];
 
     metrics_line(line, own, sizeof own / sizeof *own);
-    log_info("GATEWAY-STATS", "%s", line);
+    log_pairs(LEVEL_INFO, "GATEWAY-STATS", line);
 }

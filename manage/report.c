@@ -19,5 +19,5 @@ void manage_log_stats(const manage_stats_t *stats)
     char line[LOG_TEXT_MAX];
 
     metrics_line(line, own, sizeof own / sizeof *own);
-    log_info("MANAGE-STATS", "%s", line);
+    log_pairs(LEVEL_INFO, "MANAGE-STATS", line);
 }

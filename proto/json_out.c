@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/json_out.h"
 
+#include "base/json_text.h"
 #include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define ESCAPE_MAX 8 /* \u0000, and a final NUL */
 
 static void put(json_out_t *self, const void *bytes, size_t len)
 {
@@ -45,32 +44,13 @@ void json_put_raw(json_out_t *self, wire_bytes_t json)
 
 /* --- strings ------------------------------------------------------------- */
 
-/*
- * How a character that must not, or should not, stand in a string as it is
- * is written; "" when it may.  C1 (U+0080 to U+009F) and DEL are allowed by
- * JSON and obeyed by terminals.  Returns the bytes of it that are taken.
- */
-static size_t escape(const uint8_t *at, size_t left, char text[ESCAPE_MAX])
-{
-    text[0] = '\0';
-    if (at[0] == '"' || at[0] == '\\') {
-        snprintf(text, ESCAPE_MAX, "\\%c", at[0]);
-    } else if (at[0] < 0x20 || at[0] == 0x7f) {
-        snprintf(text, ESCAPE_MAX, "\\u%04x", at[0]);
-    } else if (at[0] == 0xc2 && left > 1 && at[1] < 0xa0) {
-        snprintf(text, ESCAPE_MAX, "\\u%04x", at[1]);
-        return 2;
-    }
-    return 1;
-}
-
 static void put_escaped(json_out_t *self, const uint8_t *text, size_t len)
 {
-    char escaped[ESCAPE_MAX];
+    char escaped[JSON_CHAR_MAX];
     size_t plain = 0; /* what is before it went */
 
     for (size_t at = 0; at < len;) {
-        size_t taken = escape(text + at, len - at, escaped);
+        size_t taken = json_text_escape(text + at, len - at, escaped);
         if (escaped[0] != '\0') {
             put(self, text + plain, at - plain);
             put(self, escaped, strlen(escaped));
@@ -81,17 +61,15 @@ static void put_escaped(json_out_t *self, const uint8_t *text, size_t len)
     put(self, text + plain, len - plain);
 }
 
-static void put_repaired(json_out_t *self, wire_bytes_t text)
+static void put_repaired(json_out_t *self, const uint8_t *text, size_t len)
 {
-    buf_t repaired;
+    char character[JSON_CHAR_MAX];
+    size_t size;
 
-    buf_init(&repaired, 3 * text.len); /* U+FFFD has three bytes */
-    int rc = utf8_put_repaired(&repaired, text.data, text.len);
-    if (rc < 0 && self->rc == 0) {
-        self->rc = rc;
+    for (size_t at = 0; at < len;) {
+        at += json_text_char(text + at, len - at, character, &size);
+        put(self, character, size);
     }
-    put_escaped(self, repaired.data, repaired.len);
-    buf_fini(&repaired);
 }
 
 void json_put_text(json_out_t *self, wire_bytes_t text)
@@ -104,7 +82,7 @@ void json_put_text(json_out_t *self, wire_bytes_t text)
     if (utf8_is_valid(text.data, text.len)) {
         put_escaped(self, text.data, text.len);
     } else {
-        put_repaired(self, text);
+        put_repaired(self, text.data, text.len);
     }
     put(self, "\"", 1);
 }

@@ -101,6 +101,7 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
         "--max-frame=99999999999999999999": "to 33554432",
         "--request-timeout=3600001": "ms from 1 to 3600000",
         "--require-connect=maybe": "true or false",
+        "--log-format=xml": "text or json",
         "--log-level=loud": "error, warn, info or debug",
         "--listen=nowhere": "ADDRESS:PORT",
         "--listen=:8080": "0.0.0.0:8080 for every address",

@@ -8,6 +8,7 @@
 #define WORKERS_C_APP_H
 
 #include "base/curve.h"
+#include "base/log.h"
 #include "proto/message.h"
 #include "workers/c/posts.h"
 #include "workers/c/routes.h"
@@ -28,6 +29,7 @@ typedef struct {
     uint64_t window_bytes;        /* their encoded size */
     int64_t liveness_ms;          /* 0: the broker's own */
     int64_t drain_ms;             /* a stop takes no longer */
+    log_format_t log_format;      /* of the process */
     bool signals;                 /* SIGTERM and SIGINT stop it */
 } settings_t;
 

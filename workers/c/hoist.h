@@ -331,6 +331,8 @@ void *hoist_app_data(const hoist_app *app);
  *                   block), 0 to 120000; 0: the broker's own.  Default 0.
  *     drain         ms that a stopping worker may take to finish, 0 to 3600000.
  *                   Default 30000.
+ *     log-format    "text" or "json", an object a line: how the process logs from
+ *                   hoist_run on.  Default text.
  *     signals       "on": SIGTERM and SIGINT stop hoist_run; "off": they are
  *                   left alone.  Default on.
  *

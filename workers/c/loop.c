@@ -535,6 +535,7 @@ static int run(hoist_app *app)
 
 int hoist_run(hoist_app *app)
 {
+    log_set_format(app->settings.log_format);
     int rc = check(app);
 
     if (rc == 0 && app->running) {

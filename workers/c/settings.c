@@ -135,6 +135,11 @@ static int set_curve_broker(settings_t *self, const char *value)
     return curve_read_public(value, self->curve.broker) < 0 ? -EINVAL : 0;
 }
 
+static int set_log_format(settings_t *self, const char *value)
+{
+    return log_format_parse(value, &self->log_format);
+}
+
 static int set_signals(settings_t *self, const char *value)
 {
     bool on = strcmp(value, "on") == 0;
@@ -168,6 +173,8 @@ static const option_t options[] = {
      "silence that brokers shall bear; 0: as they like", set_liveness},
     {"drain", "MS", "30000", "a number from 0 to 3600000",
      "time to finish after SIGTERM", set_drain},
+    {"log-format", "text|json", "text", "text or json",
+     "of a line of the log, of the whole process", set_log_format},
     {"signals", "on|off", "on", "on or off",
      "SIGTERM and SIGINT stop the worker", set_signals},
 };
@@ -309,6 +316,7 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv)
     if (rc < 0) {
         return rc;
     }
+    log_set_format(app->settings.log_format);
     variables_check();
     return at;
 }

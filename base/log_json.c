@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/log_json.h"
+
+#include "base/json_text.h"
+#include "base/xalloc.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER_MAX 40 /* bytes of one that was converted */
+
+static const char ending[] = "\",\"cut\":true}";
+
+/* Where the walk over a format is. */
+typedef struct {
+    const char *at;
+    va_list args;
+    bool is_quoted; /* the value at hand ends at a quote */
+    bool is_value;  /* … else at a space; false: it is the message */
+} walk_t;
+
+typedef struct {
+    char conversion; /* 0: the format ends in the middle of it */
+    int width;       /* 0: none */
+    int precision;   /* -1: none; -2: an argument */
+    unsigned longs;  /* l, ll; z is one, too */
+    bool is_size;    /* z */
+} spec_t;
+
+/* --- bytes -----------------------------------------------------------------
+ */
+
+static bool put(log_json_t *self, const char *bytes, size_t len)
+{
+    if (self->is_cut || self->len + len > self->limit) {
+        self->is_cut = true;
+        return false;
+    }
+    memcpy(self->bytes + self->len, bytes, len);
+    self->len += len;
+    return true;
+}
+
+/* A piece of the value: of a string, or a whole number. */
+static void put_text(log_json_t *self, const char *text, size_t len)
+{
+    char character[JSON_CHAR_MAX];
+    size_t size;
+
+    for (size_t at = 0; at < len && !self->is_cut;) {
+        at += json_text_char((const uint8_t *)text + at, len - at, character,
+                             &size);
+        put(self, character, size);
+    }
+    if (self->is_cut && !self->is_string) {
+        self->len = self->field; /* a number is whole, or not there */
+    }
+}
+
+static void close_string(log_json_t *self)
+{
+    if (self->is_string && put(self, "\"", 1)) {
+        self->is_string = false;
+    }
+}
+
+/* The key of a field, whole or not at all; its value follows. */
+static void put_key(log_json_t *self, const char *key, size_t len,
+                    bool is_string)
+{
+    close_string(self);
+    self->field = self->len;
+    if (put(self, ",\"", 2) && put(self, key, len) && put(self, "\":", 2) &&
+        (!is_string || put(self, "\"", 1))) {
+        self->is_string = is_string;
+    } else {
+        self->len = self->field;
+    }
+}
+
+static void put_field(log_json_t *self, const char *key, const char *text)
+{
+    put_key(self, key, strlen(key), true);
+    put_text(self, text, strlen(text));
+}
+
+log_json_t log_json(char *bytes, size_t size, const char *time,
+                    const char *level, const char *event)
+{
+    static const char start[] = "{\"time\":\"";
+    log_json_t self = {.bytes = bytes};
+
+    must(size >= LOG_JSON_MIN);
+    self.limit = size - strlen(ending);
+    put(&self, start, strlen(start));
+    self.is_string = true;
+    put_text(&self, time, strlen(time));
+    put_field(&self, "level", level);
+    put_field(&self, "event", event);
+    return self;
+}
+
+size_t log_json_end(log_json_t *self)
+{
+    const char *end = ending;
+
+    close_string(self);
+    if (!self->is_string) {
+        end++; /* the quote */
+    }
+    if (!self->is_cut) {
+        end = "}";
+    }
+    memcpy(self->bytes + self->len, end, strlen(end));
+    self->len += strlen(end);
+    return self->len;
+}
+
+/* --- conversions -----------------------------------------------------------
+ */
+
+/* Returns what is behind it.  at: the '%'. */
+static const char *read_spec(const char *at, spec_t *spec)
+{
+    char *end;
+
+    *spec = (spec_t){.precision = -1};
+    spec->width = (int)strtol(at + 1, &end, 10);
+    at = end;
+    if (at[0] == '.' && at[1] == '*') {
+        spec->precision = -2;
+        at += 2;
+    } else if (at[0] == '.') {
+        spec->precision = (int)strtol(at + 1, &end, 10);
+        at = end;
+    }
+    for (; *at == 'l' || *at == 'z'; at++) {
+        spec->is_size = *at == 'z';
+        spec->longs++;
+    }
+    spec->conversion = *at;
+    return *at == '\0' ? at : at + 1;
+}
+
+static long long take_signed(const spec_t *spec, walk_t *walk)
+{
+    return spec->longs > 1    ? va_arg(walk->args, long long)
+           : spec->longs == 1 ? va_arg(walk->args, long)
+                              : va_arg(walk->args, int);
+}
+
+static unsigned long long take_unsigned(const spec_t *spec, walk_t *walk)
+{
+    return spec->is_size      ? va_arg(walk->args, size_t)
+           : spec->longs > 1  ? va_arg(walk->args, unsigned long long)
+           : spec->longs == 1 ? va_arg(walk->args, unsigned long)
+                              : va_arg(walk->args, unsigned);
+}
+
+static void put_text_argument(log_json_t *self, const spec_t *spec,
+                              walk_t *walk)
+{
+    int most =
+        spec->precision == -2 ? va_arg(walk->args, int) : spec->precision;
+    const char *text = va_arg(walk->args, const char *);
+
+    if (text == NULL) {
+        text = most == 0 ? "" : "(null)";
+    }
+    put_text(self, text, most < 0 ? strlen(text) : strnlen(text, (size_t)most));
+}
+
+/* Returns false for a conversion that we do not know. */
+static bool put_argument(log_json_t *self, const spec_t *spec, walk_t *walk)
+{
+    char number[NUMBER_MAX] = "";
+
+    switch (spec->conversion) {
+    case 's':
+        put_text_argument(self, spec, walk);
+        return true;
+    case 'c':
+        number[0] = (char)va_arg(walk->args, int);
+        break;
+    case 'd':
+        snprintf(number, sizeof number, "%lld", take_signed(spec, walk));
+        break;
+    case 'u':
+        snprintf(number, sizeof number, "%llu", take_unsigned(spec, walk));
+        break;
+    case 'x':
+        snprintf(number, sizeof number, "%0*llx", spec->width,
+                 take_unsigned(spec, walk));
+        break;
+    case '%':
+        number[0] = '%';
+        break;
+    default:
+        return false;
+    }
+    put_text(self, number, strlen(number));
+    return true;
+}
+
+/* --- formats ---------------------------------------------------------------
+ */
+
+/* The length of a key at the start of at, behind which is '='; 0: none is. */
+static size_t key_length(const char *at)
+{
+    size_t len = 0;
+
+    while (islower((unsigned char)at[len]) || isdigit((unsigned char)at[len]) ||
+           at[len] == '_') {
+        len++;
+    }
+    return at[len] == '=' ? len : 0;
+}
+
+/* Is the value one whole number? */
+static bool is_number(const char *value)
+{
+    spec_t spec;
+
+    if (value[0] != '%') {
+        return false;
+    }
+    const char *behind = read_spec(value, &spec);
+    return (spec.conversion == 'd' || spec.conversion == 'u') &&
+           spec.width == 0 && spec.precision == -1 &&
+           (*behind == ' ' || *behind == '\0');
+}
+
+/* A key where a field may begin, or the start of the message. */
+static void begin_field(log_json_t *self, walk_t *walk)
+{
+    size_t len = key_length(walk->at);
+
+    walk->is_value = len > 0;
+    walk->is_quoted = false;
+    if (len == 0) {
+        put_key(self, "message", strlen("message"), true);
+        return;
+    }
+    const char *key = walk->at;
+    walk->at += len + 1;
+    walk->is_quoted = *walk->at == '"';
+    walk->at += walk->is_quoted;
+    put_key(self, key, len, !is_number(walk->at));
+}
+
+/* Does the value end here?  What is behind it may begin another. */
+static bool ends(const walk_t *walk)
+{
+    return *walk->at == (walk->is_quoted ? '"' : ' ') &&
+           (walk->is_value || key_length(walk->at + 1) > 0);
+}
+
+/* Put a piece of the value.  Returns false at a conversion that is unknown. */
+static bool go_on(log_json_t *self, walk_t *walk)
+{
+    spec_t spec;
+
+    if (*walk->at != '%') {
+        put_text(self, walk->at++, 1);
+        return true;
+    }
+    walk->at = read_spec(walk->at, &spec);
+    return put_argument(self, &spec, walk);
+}
+
+void log_json_format(log_json_t *self, const char *format, va_list args)
+{
+    walk_t walk = {.at = format};
+
+    va_copy(walk.args, args);
+    while (*walk.at != '\0' && !self->is_cut) {
+        begin_field(self, &walk);
+        while (*walk.at != '\0' && !ends(&walk) && go_on(self, &walk)) {
+        }
+        if (*walk.at != '\0' && !ends(&walk)) {
+            break;
+        }
+        walk.at += walk.is_quoted && *walk.at == '"';
+        walk.at += *walk.at == ' ';
+    }
+    va_end(walk.args);
+}
+
+void log_json_pairs(log_json_t *self, const char *pairs)
+{
+    while (*pairs != '\0' && !self->is_cut) {
+        size_t key = key_length(pairs);
+        size_t len = strcspn(pairs + key + 1, " ");
+        must(key > 0 && len > 0);
+        put_key(self, pairs, key, false);
+        put_text(self, pairs + key + 1, len);
+        pairs += key + 1 + len;
+        pairs += *pairs == ' ';
+    }
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A line of the log: of text, and of JSON, whose fields are those of the format
+ * whatever the values are.
+ */
+#include "base/log.h"
+#include "base/log_json.h"
+#include "base/utf8.h"
+#include "base/xalloc.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#define ROUNDS    20000
+#define VALUE_MAX 6000
+
+static char line[16384]; /* what was logged last */
+
+/* --- what is logged --------------------------------------------------------
+ */
+
+static int pipe_ends[2];
+
+static void take_line(void)
+{
+    ssize_t got = read(pipe_ends[0], line, sizeof line - 1);
+    assert_true(got > 0 && line[got - 1] == '\n');
+    line[got] = '\0';
+    assert_ptr_equal(strchr(line, '\n'), line + got - 1);
+}
+
+/* Standard error is a pipe while the statement runs. */
+#define LOGGED(statement)                                                      \
+    do {                                                                       \
+        int usual_ = dup(STDERR_FILENO);                                       \
+        assert_int_equal(dup2(pipe_ends[1], STDERR_FILENO), STDERR_FILENO);    \
+        statement;                                                             \
+        assert_int_equal(dup2(usual_, STDERR_FILENO), STDERR_FILENO);          \
+        close(usual_);                                                         \
+        take_line();                                                           \
+    } while (0)
+
+static json_t *parse_line(void)
+{
+    json_error_t error;
+    json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+
+    if (object == NULL) {
+        fail_msg("%s at %d of %s", error.text, error.position, line);
+    }
+    return object;
+}
+
+static void assert_text(const json_t *object, const char *key,
+                        const char *wanted)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    assert_non_null(text);
+    assert_string_equal(text, wanted);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    log_set_format(LOG_JSON);
+    return pipe2(pipe_ends, O_CLOEXEC);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    log_set_format(LOG_TEXT);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+    return 0;
+}
+
+/* --- tests -----------------------------------------------------------------
+ */
+
+static void a_line_of_text_is_time_level_event_and_fields(void **state)
+{
+    (void)state;
+    log_set_format(LOG_TEXT);
+    LOGGED(log_warn("PEER-LOST", "name=%s ms=%d", "a\nb", 3));
+    assert_non_null(strstr(line, "Z warn PEER-LOST name=a?b ms=3\n"));
+    LOGGED(log_pairs(LEVEL_INFO, "STATS", "a=1 b=2"));
+    assert_non_null(strstr(line, "Z info STATS a=1 b=2\n"));
+}
+
+static void json_has_the_same_event_and_fields(void **state)
+{
+    (void)state;
+    LOGGED(log_warn("PEER-LOST", "role=%s name=%.*s reason=\"%s\" held=%zu",
+                    "worker", 3, "chat", "it said BYE", (size_t)7));
+    json_t *object = parse_line();
+    assert_int_equal(json_object_size(object), 7);
+    assert_int_equal(strlen(json_string_value(json_object_get(object, "time"))),
+                     strlen("2026-01-31T12:00:00.000Z"));
+    assert_text(object, "level", "warn");
+    assert_text(object, "event", "PEER-LOST");
+    assert_text(object, "role", "worker");
+    assert_text(object, "name", "cha");
+    assert_text(object, "reason", "it said BYE");
+    assert_int_equal(json_integer_value(json_object_get(object, "held")), 7);
+    json_decref(object);
+}
+
+static void whole_numbers_are_numbers_and_others_texts(void **state)
+{
+    (void)state;
+    LOGGED(log_info("E",
+                    "a=%d b=%u c=%lld d=%llu e=%zu f=%" PRId64
+                    " g=%016llx h=%dms i=%c%c",
+                    -1, 2U, -3LL, ULLONG_MAX / 2, (size_t)5, INT64_MIN, 15ULL,
+                    8, 'o', 'k'));
+    json_t *object = parse_line();
+    assert_int_equal(json_integer_value(json_object_get(object, "a")), -1);
+    assert_int_equal(json_integer_value(json_object_get(object, "b")), 2);
+    assert_int_equal(json_integer_value(json_object_get(object, "c")), -3);
+    assert_int_equal(json_integer_value(json_object_get(object, "d")),
+                     LLONG_MAX);
+    assert_int_equal(json_integer_value(json_object_get(object, "e")), 5);
+    assert_true(json_integer_value(json_object_get(object, "f")) == INT64_MIN);
+    assert_text(object, "g", "000000000000000f");
+    assert_text(object, "h", "8ms");
+    assert_text(object, "i", "ok");
+    json_decref(object);
+}
+
+static void what_has_no_key_is_the_message(void **state)
+{
+    (void)state;
+    LOGGED(log_err("START-FAILED", "%s", "cannot bind a=b c=d"));
+    json_t *object = parse_line();
+    assert_text(object, "message", "cannot bind a=b c=d");
+    json_decref(object);
+    LOGGED(log_warn("PEER-FAULT", "name=%s code=%s %s", "n", "push", "no x=y"));
+    object = parse_line();
+    assert_text(object, "code", "push");
+    assert_text(object, "message", "no x=y");
+    json_decref(object);
+    LOGGED(log_warn("HANGUP", "read at start only: restart suppressed=%u", 3U));
+    object = parse_line();
+    assert_text(object, "message", "read at start only: restart");
+    assert_int_equal(json_integer_value(json_object_get(object, "suppressed")),
+                     3);
+    json_decref(object);
+}
+
+static void no_value_can_pass_for_a_field(void **state)
+{
+    static const char *const values[] = {
+        "a b=c", "\" b=\"c", "\",\"level\":\"error", "}\n{\"event\":\"X\"}",
+        "\\",    "",
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        LOGGED(log_info("E", "plain=%s quoted=\"%s\"", values[i], values[i]));
+        json_t *object = parse_line();
+        assert_int_equal(json_object_size(object), 5);
+        assert_text(object, "plain", values[i]);
+        assert_text(object, "quoted", values[i]);
+        json_decref(object);
+    }
+}
+
+static void pairs_of_numbers_are_numbers(void **state)
+{
+    (void)state;
+    LOGGED(log_pairs(LEVEL_INFO, "GATEWAY-STATS", "sockets=1 bytes_in=22"));
+    json_t *object = parse_line();
+    assert_int_equal(json_object_size(object), 5);
+    assert_int_equal(json_integer_value(json_object_get(object, "sockets")), 1);
+    assert_int_equal(json_integer_value(json_object_get(object, "bytes_in")),
+                     22);
+    json_decref(object);
+}
+
+static void a_level_that_is_dropped_says_nothing(void **state)
+{
+    (void)state;
+    LOGGED({
+        log_debug("D", "a=%d", 1);
+        log_pairs(LEVEL_DEBUG, "D", "a=1");
+        log_info("I", "a=%d", 1);
+    });
+    assert_non_null(strstr(line, "\"event\":\"I\""));
+}
+
+static void formats_have_names(void **state)
+{
+    log_format_t format;
+    (void)state;
+
+    assert_int_equal(log_format_parse("text", &format), 0);
+    assert_int_equal(format, LOG_TEXT);
+    assert_int_equal(log_format_parse("json", &format), 0);
+    assert_int_equal(format, LOG_JSON);
+    assert_true(log_format_parse("xml", &format) < 0);
+}
+
+/* --- any bytes, any room ---------------------------------------------------
+ */
+
+static size_t random_value(char *value, size_t most)
+{
+    static const char hostile[] = "\"\\{}:, =\n\xc3\xa9\xe2\x82\xf0";
+    size_t len = (size_t)rand() % (most + 1);
+    bool is_hostile = rand() % 2 == 0;
+
+    for (size_t i = 0; i < len; i++) {
+        size_t which = (size_t)rand();
+        value[i] = is_hostile ? hostile[which % (sizeof hostile - 1)]
+                              : (char)(which % 255 + 1);
+    }
+    return len;
+}
+
+__attribute__((format(printf, 3, 4))) static size_t
+make(char *bytes, size_t size, const char *format, ...)
+{
+    log_json_t json = log_json(bytes, size, "now", "info", "E");
+    va_list args;
+
+    va_start(args, format);
+    log_json_format(&json, format, args);
+    va_end(args);
+    return log_json_end(&json);
+}
+
+/* Is it what the bytes are, repaired, or the start of that? */
+static void assert_repaired(const json_t *object, const char *key,
+                            const char *value, size_t len, bool is_whole)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    buf_t repaired;
+
+    buf_init(&repaired, (size_t)3 * VALUE_MAX + 1);
+    assert_int_equal(utf8_put_repaired(&repaired, (const uint8_t *)value, len),
+                     0);
+    assert_non_null(text);
+    assert_true(strlen(text) <= repaired.len);
+    assert_true(!is_whole || strlen(text) == repaired.len);
+    assert_true(strlen(text) == 0 ||
+                memcmp(text, repaired.data, strlen(text)) == 0);
+    buf_fini(&repaired);
+}
+
+static void any_bytes_make_an_object_with_the_same_fields(void **state)
+{
+    static char value[VALUE_MAX + 1], bytes[32768];
+    unsigned seed = (unsigned)time(NULL);
+    (void)state;
+
+    print_message("seed %u\n", seed);
+    srand(seed);
+    for (int i = 0; i < ROUNDS; i++) {
+        size_t len = random_value(value, i % 100 == 0 ? VALUE_MAX : 40);
+        value[len] = '\0';
+        size_t size = make(bytes, sizeof bytes, "n=%d a=%.*s b=\"%s\" %s", i,
+                           (int)len, value, value, value);
+        json_t *object = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(object);
+        bool is_whole = json_object_get(object, "cut") == NULL;
+        assert_int_equal(json_object_size(object), is_whole ? 7 : 8);
+        assert_repaired(object, "a", value, len, is_whole);
+        assert_repaired(object, "b", value, len, is_whole);
+        assert_repaired(object, "message", value, len, is_whole);
+        json_decref(object);
+    }
+}
+
+static void without_room_it_is_cut_and_whole_all_the_same(void **state)
+{
+    static char value[VALUE_MAX + 1], bytes[2048];
+    (void)state;
+
+    memset(value, '\\', VALUE_MAX);
+    for (size_t size = LOG_JSON_MIN; size < sizeof bytes; size++) {
+        bytes[size] = 'x';
+        size_t len = make(bytes, size, "n=%llu a=\"%.*s\" m=%llu b=%s end",
+                          ULLONG_MAX / 2, 700, value, ULLONG_MAX / 2, "c");
+        assert_true(len <= size && bytes[size] == 'x');
+        json_t *object = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(object);
+        const json_t *m = json_object_get(object, "m");
+        assert_true(m == NULL || json_integer_value(m) == LLONG_MAX);
+        if (json_object_get(object, "cut") == NULL) {
+            assert_text(object, "message", "end");
+        }
+        json_decref(object);
+    }
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(a_line_of_text_is_time_level_event_and_fields),
+        T(json_has_the_same_event_and_fields),
+        T(whole_numbers_are_numbers_and_others_texts),
+        T(what_has_no_key_is_the_message),
+        T(no_value_can_pass_for_a_field),
+        T(pairs_of_numbers_are_numbers),
+        T(a_level_that_is_dropped_says_nothing),
+        T(formats_have_names),
+        T(any_bytes_make_an_object_with_the_same_fields),
+        T(without_room_it_is_cut_and_whole_all_the_same),
+    };
+#undef T
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
