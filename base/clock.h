@@ -17,4 +17,7 @@ int64_t clock_mono_us(void);
 /* Milliseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ms(void);
 
+/* Microseconds since then. */
+int64_t clock_wall_us(void);
+
 #endif

@@ -22,6 +22,7 @@
 #include "broker/report.h"
 #include "broker/view.h"
 #include "store/open.h"
+#include "trace/exporter.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,6 +47,7 @@ typedef struct broker {
     char boot[RAND_HEX_LEN + 1];
     store_t *store;
     dead_letters_t *letters; /* NULL: they are not kept */
+    exporter_t *exporter;    /* NULL: spans go nowhere */
     guard_t *guard;          /* NULL: without CURVE, whoever comes is welcome */
     void *socket[SIDES];     /* libzmq ROUTERs, by side_t */
     void *monitor[SIDES];
@@ -233,6 +235,22 @@ static void on_lost(void *user)
     }
 }
 
+/* --- spans --------------------------------------------------------------- */
+
+static void on_span(void *user, const span_t *span)
+{
+    broker_t *self = user;
+
+    exporter_put(self->exporter, span);
+}
+
+static void count_spans(broker_t *self)
+{
+    exporter_counts_t counts = exporter_counts(self->exporter);
+
+    core_count_spans(self->core, counts.exported, counts.dropped);
+}
+
 /* --- the loop ------------------------------------------------------------ */
 
 static void on_begin(void *user)
@@ -281,6 +299,7 @@ static void on_end(void *user)
         dead_letters_turn(self->letters, clock_mono_ms(), clock_wall_ms());
     }
     core_end(self->core);
+    exporter_flush(self->exporter);
     store_end(self->store);
     stop_when_drained(self);
     if (core_is_parked(self->core) && !ev_is_active(&self->parked)) {
@@ -320,6 +339,7 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
         return broker_ready(&state, out);
     }
     if (streq(question, "METRICS")) {
+        count_spans(self);
         return broker_metrics(core_stats(self->core), &self->store->stats,
                               core_traffic(self->core), out);
     }
@@ -330,6 +350,7 @@ static void log_stats(void *user)
 {
     broker_t *self = user;
 
+    count_spans(self);
     broker_log_stats(core_stats(self->core), &self->store->stats);
 }
 
@@ -435,13 +456,49 @@ static int open_guard(broker_t *self, const broker_options_t *options,
     return self->guard == NULL ? -EACCES : 0;
 }
 
+static int open_letters(broker_t *self, const broker_options_t *options,
+                        char *error, size_t error_size)
+{
+    static const dead_letters_ops_t ops = {.revive = on_revive,
+                                           .lost = on_lost};
+
+    if (options->dead_letters[0] == '\0') {
+        return 0;
+    }
+    self->letters =
+        dead_letters_new(options->dead_letters, options->dead_letters_max, &ops,
+                         self, error, error_size);
+    return self->letters == NULL ? -EACCES : 0;
+}
+
+static int open_exporter(broker_t *self, const broker_options_t *options,
+                         char *error, size_t error_size)
+{
+    const otlp_source_t source = {.service = "hoist-broker",
+                                  .name = options->name,
+                                  .instance = self->boot};
+    int rc = exporter_new(&self->exporter, options->trace_endpoint, &source);
+
+    if (rc < 0) {
+        snprintf(error, error_size, "no thread for --trace-endpoint");
+    }
+    return rc;
+}
+
+static void open_core(broker_t *self, const broker_options_t *options)
+{
+    const core_ops_t ops = {.send = send_frame,
+                            .dead = on_dead,
+                            .settled = on_settled,
+                            .span = self->exporter != NULL ? on_span : NULL};
+
+    self->core =
+        core_new(options, self->boot, &ops, self, self->store, clock_mono_ms());
+}
+
 static int start(broker_t *self, const broker_options_t *options, char *error,
                  size_t error_size)
 {
-    static const core_ops_t ops = {
-        .send = send_frame, .dead = on_dead, .settled = on_settled};
-    static const dead_letters_ops_t letters_ops = {.revive = on_revive,
-                                                   .lost = on_lost};
     rand_hex(self->boot);
     self->probe_ms = options->heartbeat_ms;
     self->drain_ms = options->drain_ms;
@@ -449,17 +506,12 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
     if (open_store(self, options, error, error_size) < 0) {
         return -EINVAL;
     }
-    self->core =
-        core_new(options, self->boot, &ops, self, self->store, clock_mono_ms());
-    if (options->dead_letters[0] != '\0') {
-        self->letters =
-            dead_letters_new(options->dead_letters, options->dead_letters_max,
-                             &letters_ops, self, error, error_size);
-        if (self->letters == NULL) {
-            return -EACCES;
-        }
+    if (open_exporter(self, options, error, error_size) < 0) {
+        return -EAGAIN;
     }
-    if (open_guard(self, options, error, error_size) < 0) {
+    open_core(self, options);
+    if (open_letters(self, options, error, error_size) < 0 ||
+        open_guard(self, options, error, error_size) < 0) {
         return -EACCES;
     }
     open_side(self, SIDE_WORKERS);
@@ -482,6 +534,7 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
  */
 static void stop(broker_t *self)
 {
+    exporter_destroy(&self->exporter);
     core_destroy(&self->core); /* its peers' last frames are sent by then */
     dead_letters_destroy(&self->letters);
     zmq_poll(NULL, 0, LAST_FRAMES_MS);

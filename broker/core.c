@@ -494,6 +494,12 @@ int core_revive(core_t *core, const letter_t *letter)
     return dispatch_letter(core, letter);
 }
 
+void core_count_spans(core_t *core, uint64_t exported, uint64_t dropped)
+{
+    core->stats.spans_exported = exported;
+    core->stats.spans_dropped = dropped;
+}
+
 void core_lost_letter(core_t *core)
 {
     core->stats.dead_lost++;

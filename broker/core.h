@@ -18,6 +18,7 @@
 #include "broker/stats.h"
 #include "broker/traffic.h"
 #include "store/store.h"
+#include "trace/span.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +48,9 @@ typedef struct {
 
     /* A worker has done with the letter that core_revive was given. */
     void (*settled)(void *user, uint64_t letter);
+
+    /* A part of a sampled request is over.  NULL: nobody records that. */
+    span_fn *span;
 } core_ops_t;
 
 /*
@@ -98,6 +102,9 @@ void core_end(core_t *core);
  * Returns 0 or -ENOMEM; then nothing happened.
  */
 int core_revive(core_t *core, const letter_t *letter);
+
+/* What became of spans, so far. */
+void core_count_spans(core_t *core, uint64_t exported, uint64_t dropped);
 
 /* A dead letter could not be kept: count it. */
 void core_lost_letter(core_t *core);

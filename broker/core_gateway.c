@@ -10,6 +10,7 @@
 #include "broker/peers.h"
 #include "broker/pushes.h"
 #include "broker/requests.h"
+#include "broker/spans.h"
 #include "broker/sweep.h"
 #include "broker/watch.h"
 
@@ -254,6 +255,7 @@ static void on_request(core_t *core, gateway_t *gateway,
     request->number = given->number;
     request->size = (uint32_t)message->size;
     request->due_ms = due_of(core, given);
+    spans_begin(request, given->traceparent);
     note_event(core, request, given);
     dispatch_request(core, request,
                      &(parts_t){given->route, given->body, given->details});

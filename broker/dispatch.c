@@ -7,6 +7,7 @@
 #include "broker/peers.h"
 #include "broker/requests.h"
 #include "broker/routing.h"
+#include "broker/spans.h"
 #include "broker/watch.h"
 
 #include <errno.h>
@@ -154,11 +155,11 @@ static uint64_t time_left(core_t *core, const request_t *request)
     return (uint64_t)left;
 }
 
-static size_t put_request(core_t *core, const request_t *request,
+static size_t put_request(core_t *core, request_t *request,
                           const route_t *route, worker_t *worker,
                           const parts_t *parts)
 {
-    char id[CONN_ID_TEXT];
+    char id[CONN_ID_TEXT], place[TRACEPARENT_TEXT];
     message_request_t message = {
         .id = request_id(request),
         .event = request->event,
@@ -170,6 +171,7 @@ static size_t put_request(core_t *core, const request_t *request,
         .details = parts->details,
         .number = request->number,
         .attempt = request->attempt,
+        .traceparent = spans_place(core, request, place),
     };
 
     conn_id_format(&request->conn->id, id);
@@ -209,6 +211,7 @@ static void note_given(core_t *core, request_t *request, const route_t *route)
 {
     note_route(request, route, core->traffic.none);
     histogram_add(&request->flow->wait, core->now_us - request->since_us);
+    spans_given(core, request);
     request->flow->held++;
     request->since_us = core->now_us;
 }
@@ -272,6 +275,7 @@ static request_t *first_waiting(const conn_t *conn)
 static void start_waiting(core_t *core, request_t *request)
 {
     list_append(&request->conn->waiting, &request->link);
+    spans_wait(request);
     request->flow->waiting++;
     core->stats.waiting++;
 }
@@ -578,11 +582,12 @@ void dispatch_timeout(core_t *core, request_t *request)
 
 /* --- workers ------------------------------------------------------------- */
 
-static void note_reply(core_t *core, const request_t *request, uint64_t status)
+static void note_reply(core_t *core, request_t *request, uint64_t status)
 {
     flow_t *flow = request->flow;
 
     histogram_add(&flow->handler, core->now_us - request->since_us);
+    spans_returned(core, request, status);
     if (request->is_answered && request_has_deadline(request)) {
         flow->late++;
         return;
@@ -844,6 +849,8 @@ static void take_back(core_t *core, worker_t *worker, list_t *homeless)
             make_homeless(request->conn, homeless);
             let_go(request);
             list_prepend(&request->conn->waiting, &request->link);
+            spans_returned(core, request, SPAN_LOST);
+            spans_wait(request);
             request->since_us = core->now_us;
             request->flow->waiting++;
             request->flow->died++;
@@ -863,6 +870,7 @@ static void bury(core_t *core, worker_t *worker, list_t *homeless)
         request_t *request = list_entry(link, request_t, link);
         make_homeless(request->conn, homeless);
         let_go(request);
+        spans_returned(core, request, SPAN_LOST);
         request->flow->died++;
         core->stats.worker_died++;
         core->stats.disconnects_lost += request->event == EVENT_DISCONNECT;

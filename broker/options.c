@@ -19,6 +19,7 @@ void broker_options_init(broker_options_t *options)
         .curve_key = "",
         .curve_workers = "",
         .curve_gateways = "",
+        .trace_endpoint = "",
         .dead_letters = "",
         .dead_letters_max = 64 << 20,
         .store = "memory",

@@ -29,6 +29,8 @@ typedef struct {
     const char *curve_workers;  /* files of the keys that may come, "": none; */
     const char *curve_gateways; /* see broker/allow_list.h */
 
+    const char *trace_endpoint; /* "": spans are not sent anywhere */
+
     const char *dead_letters; /* folder to keep them in, "": none */
     int64_t dead_letters_max; /* bytes of all together */
 

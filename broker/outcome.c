@@ -6,6 +6,7 @@
 #include "broker/keeper.h"
 #include "broker/peers.h"
 #include "broker/requests.h"
+#include "broker/spans.h"
 #include "broker/watch.h"
 #include "proto/context.h"
 
@@ -70,6 +71,7 @@ void outcome_finish(core_t *core, request_t *request)
     if (conn->presence == request) {
         conn->presence = NULL;
     }
+    spans_end(core, request);
     requests_give(&core->requests, request);
     core->stats.requests--;
     conns_reap(core, conn);

@@ -16,7 +16,10 @@ void requests_init(requests_t *self, uint64_t seed)
 void requests_fini(requests_t *self)
 {
     for (uint32_t i = 0; i < self->used; i++) {
-        free(self->pages[i / REQUESTS_A_PAGE][i % REQUESTS_A_PAGE].held);
+        request_t *request =
+            &self->pages[i / REQUESTS_A_PAGE][i % REQUESTS_A_PAGE];
+        free(request->held);
+        free(request->traced);
     }
     for (uint32_t i = 0; i < self->page_count; i++) {
         free(self->pages[i]);
@@ -80,6 +83,7 @@ void requests_give(requests_t *self, request_t *request)
 {
     must(list_is_empty(&request->link));
     must(!wheel_is_armed(&request->deadline));
+    must(request->traced == NULL);
     request_release_parts(request);
     request_renew(request);
     request->worker = NULL;

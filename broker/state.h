@@ -201,6 +201,13 @@ typedef struct {
     uint8_t bytes[];
 } held_t;
 
+/* Its place in a trace. */
+typedef struct {
+    trace_place_t place;             /* that its gateway has given */
+    uint8_t dispatch[SPAN_ID_BYTES]; /* of the span of the worker at hand */
+    bool waits;                      /* it is in its mailbox */
+} traced_t;
+
 struct request {
     list_t link; /* in conn->waiting or worker->in_flight */
     wheel_node_t deadline;
@@ -208,6 +215,7 @@ struct request {
     worker_t *worker; /* that holds it, or NULL */
     held_t *held;     /* owned; while waiting, and always of a DISCONNECT */
     flow_t *flow;     /* that counts it */
+    traced_t *traced; /* owned; NULL: it is in no trace */
     uint64_t gateway_id;
     uint64_t number;
     uint64_t letter; /* id of the dead letter that it was, or 0 */

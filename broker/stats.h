@@ -58,7 +58,10 @@
     X(refused, counter, peers, "frames of peers beyond the limit")             \
     X(handshakes_refused, counter, handshakes, "without CURVE, or by its key") \
     X(revoked, counter, frames, "of peers whose key is not allowed any more")  \
-    X(peers_lost, counter, peers, "given up: silent, unreachable or banned")
+    X(peers_lost, counter, peers, "given up: silent, unreachable or banned")   \
+    X(spans, counter, spans, "of requests that were sampled")                  \
+    X(spans_exported, counter, spans, "that the receiver has taken")           \
+    X(spans_dropped, counter, spans, "for which there was no room or receiver")
 
 typedef struct {
 #define X(name, kind, unit, meaning) uint64_t name;

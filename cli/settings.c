@@ -70,6 +70,12 @@ static const setting_t table[] = {
      "error, warn, info or debug"},
     {"log-format", FORMAT, FOR_ALL, AT(log_format), 0, 0, "FORMAT",
      "of a line of the log: text, or json"},
+    {"trace-endpoint", RECEIVER, FOR_ALL, AT(trace_endpoint), 0, 1024, "URL",
+     "of a receiver of spans, by OTLP over HTTP; empty: none"},
+    {"trace-sample", SHARE, FOR_GATEWAY, AT(trace_sample), 0, 0, "0 to 1",
+     "share of events that have spans; with --trace-endpoint"},
+    {"trace-trust", FLAG, FOR_GATEWAY, AT(gateway.trace_trust), 0, 0, "",
+     "where a client has a traceparent, its flag decides: not the share"},
     {"route-selection-expression", EXPRESSION, FOR_GATEWAY,
      AT(gateway.route_selection_expression), 0, 0, "EXPRESSION",
      "yields the route key of a message"},
@@ -198,6 +204,8 @@ static void defaults(settings_t *settings)
                              .curve_key = "",
                              .log_level = "info",
                              .log_format = "text",
+                             .trace_endpoint = "",
+                             .trace_sample = "0",
                              .admin = {.listen = ""}};
     gateway_options_init(&settings->gateway);
     manage_options_init(&settings->manage);
@@ -255,6 +263,12 @@ static int set_flag(settings_t *settings, const setting_t *setting,
     return fault(error, origin, value, "true or false");
 }
 
+/* It may hold a password. */
+static bool is_secret(const setting_t *setting)
+{
+    return setting->type == URL || setting->type == RECEIVER;
+}
+
 static int set_text(settings_t *settings, const setting_t *setting,
                     const char *origin, const char *value, char *error)
 {
@@ -263,10 +277,10 @@ static int set_text(settings_t *settings, const setting_t *setting,
     if (setting->max != 0 && strlen(value) > (size_t)setting->max) {
         snprintf(right, sizeof right, "at most %lld bytes",
                  (long long)setting->max);
-        return fault(error, origin, setting->type == URL ? "…" : value, right);
+        return fault(error, origin, is_secret(setting) ? "…" : value, right);
     }
     if (!value_is_right(setting->type, value, right, sizeof right)) {
-        return fault(error, origin, value, right);
+        return fault(error, origin, is_secret(setting) ? "…" : value, right);
     }
     *(const char **)field_of(settings, setting) = value;
     return 0;
@@ -625,6 +639,21 @@ static void set_log(const settings_t *settings)
     log_set_format(format);
 }
 
+/* Spans that go nowhere would only cost. */
+static int check_tracing(settings_t *settings, char *error)
+{
+    double share = strtod(settings->trace_sample, NULL);
+
+    if (share > 0 && settings->trace_endpoint[0] == '\0') {
+        return fault(error, "--trace-endpoint", "",
+                     "a URL, since --trace-sample is not 0");
+    }
+    settings->gateway.trace_sample = share;
+    settings->gateway.trace_endpoint = settings->trace_endpoint;
+    settings->broker.trace_endpoint = settings->trace_endpoint;
+    return 0;
+}
+
 /* What no single value can say. */
 static int check(settings_t *settings, audience_t audience, char *error)
 {
@@ -647,7 +676,8 @@ static int check(settings_t *settings, audience_t audience, char *error)
                  (long long)broker->heartbeat_ms);
         return fault(error, "--liveness", value, right);
     }
-    if (check_curve(settings, audience, error) < 0) {
+    if (check_curve(settings, audience, error) < 0 ||
+        check_tracing(settings, error) < 0) {
         return -EINVAL;
     }
     settings->broker.curve_key = settings->curve_key;

@@ -23,12 +23,14 @@ typedef struct {
     broker_options_t broker;
     admin_options_t admin;
     manage_options_t manage;
-    const char *name;      /* of this process, for people */
-    const char *curve_key; /* of both */
-    int64_t drain_ms;      /* of both */
-    const char *log_level;  /* "error", "warn", "info" or "debug" */
-    const char *log_format; /* "text" or "json" */
-    zconfig_t *file;       /* owned: texts that came from it; NULL: none */
+    const char *name;           /* of this process, for people */
+    const char *curve_key;      /* of both */
+    int64_t drain_ms;           /* of both */
+    const char *log_level;      /* "error", "warn", "info" or "debug" */
+    const char *trace_sample;   /* a number from 0 to 1 */
+    const char *trace_endpoint; /* of both */
+    const char *log_format;     /* "text" or "json" */
+    zconfig_t *file;            /* owned: texts that came from it; NULL: none */
 } settings_t;
 
 #define SETTING_ERROR_MAX 512

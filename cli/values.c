@@ -133,6 +133,30 @@ static bool are_networks(const char *value)
     return ip_nets_parse(value, &nets) == 0;
 }
 
+static bool is_share(const char *value)
+{
+    char *end;
+    double share = strtod(value, &end);
+
+    return value[0] >= '0' && value[0] <= '9' &&
+           strspn(value, "0123456789.") == strlen(value) && *end == '\0' &&
+           share <= 1;
+}
+
+/* What is behind the host is the receiver's. */
+static bool is_receiver(const char *value)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t len = strlen(schemes[i]);
+        if (strncmp(value, schemes[i], len) == 0) {
+            return value[len] != '\0' && strpbrk(value, " \t\r\n") == NULL;
+        }
+    }
+    return value[0] == '\0';
+}
+
 static bool is_expression(const char *value, char *right, size_t size)
 {
     route_expr_t *expr;
@@ -220,6 +244,12 @@ bool value_is_right(value_type_t type, const char *value, char *right,
     case FORMAT:
         snprintf(right, size, "text or json");
         return log_format_parse(value, &format) == 0;
+    case SHARE:
+        snprintf(right, size, "a number from 0 to 1, like 0.01");
+        return is_share(value);
+    case RECEIVER:
+        snprintf(right, size, "http://HOST:PORT/v1/traces, or https");
+        return is_receiver(value);
     case SEGMENT:
         snprintf(right, size, "one segment of a path, without '/' or '?'");
         return strpbrk(value, "/?#") == NULL;

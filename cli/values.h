@@ -20,6 +20,8 @@ typedef enum {
     EXPRESSION,
     LEVEL,
     FORMAT,    /* of the log */
+    SHARE,     /* a number from 0 to 1 */
+    RECEIVER,  /* http or https, or nothing; not shown */
     SEGMENT,   /* of a path, or nothing */
     READABLE,  /* a file, or nothing */
     DIRECTORY, /* or nothing */

@@ -24,6 +24,7 @@
 #include "gateway/presence.h"
 #include "gateway/report.h"
 #include "gateway/view.h"
+#include "trace/exporter.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,6 +63,7 @@ typedef struct {
                                               the hub's link; or free */
     zsock_t *manage;        /* borrowed; NULL: no management API */
     zwatch_t managed;       /* its answers */
+    exporter_t *exporter;   /* NULL: spans go nowhere */
     ev_idle busy;           /* while there is work for the next turn */
     int64_t drain_until_ms; /* 0: not draining */
 } gateway_t;
@@ -278,7 +280,7 @@ static void on_begin(void *user)
 {
     gateway_t *self = user;
 
-    hub_begin(self->hub, clock_mono_ms(), clock_wall_ms());
+    hub_begin(self->hub, clock_mono_us(), clock_wall_ms());
 }
 
 static void stop_when_drained(gateway_t *self)
@@ -324,6 +326,7 @@ static void on_end(void *user)
 
     hub_end(self->hub);
     send_frames(self);
+    exporter_flush(self->exporter);
     hurry_when_busy(self);
     stop_when_drained(self);
 }
@@ -341,10 +344,39 @@ static void on_term(void *user)
     }
 }
 
+static void take_span(void *user, const span_t *span)
+{
+    gateway_t *self = user;
+
+    exporter_put(self->exporter, span);
+}
+
+static int start_tracing(gateway_t *self, const gateway_options_t *options)
+{
+    const otlp_source_t source = {.service = "hoist-gateway",
+                                  .name = options->name,
+                                  .instance = self->hub->boot};
+    int rc = exporter_new(&self->exporter, options->trace_endpoint, &source);
+
+    if (self->exporter != NULL) {
+        hub_trace(self->hub, take_span, self);
+    }
+    return rc;
+}
+
+static void count_spans(gateway_t *self)
+{
+    exporter_counts_t counts = exporter_counts(self->exporter);
+
+    self->hub->stats.spans_exported = counts.exported;
+    self->hub->stats.spans_dropped = counts.dropped;
+}
+
 static void log_stats(void *user)
 {
     gateway_t *self = user;
 
+    count_spans(self);
     gateway_log_stats(&self->hub->stats);
 }
 
@@ -399,7 +431,8 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
         return gateway_ready(self->hub, out);
     }
     if (streq(question, "METRICS")) {
-        return gateway_metrics(&self->hub->stats, out);
+        count_spans(self);
+        return gateway_metrics(&self->hub->stats, &self->hub->trips, out);
     }
     return gateway_view(self->hub, transport_address(self->transport), question,
                         out);
@@ -441,6 +474,10 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
         start_brokers(self, options, error, error_size) < 0) {
         return -EINVAL;
     }
+    if (start_tracing(self, options) < 0) {
+        snprintf(error, error_size, "no thread for --trace-endpoint");
+        return -EAGAIN;
+    }
     transport_options_t listening = {
         .listen = options->listen,
         .tls = {.cert = options->tls_cert,
@@ -466,6 +503,7 @@ static void stop(gateway_t *self)
     zwatch_stop(&self->managed);
     transport_destroy(&self->transport); /* before the hub: closes sessions */
     hub_destroy(&self->hub);
+    exporter_destroy(&self->exporter);
     for (size_t i = 0; i < GATEWAY_BROKERS_MAX; i++) {
         hang_up(&self->dealers[i]);
     }

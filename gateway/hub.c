@@ -238,7 +238,9 @@ static void take_reply(hub_t *self, link_t *link, const message_reply_t *reply)
         self->stats.replies_unknown += rc == -ENOENT;
         return;
     }
-    session_t *session = find_slot(self, request.slot, request.conn_generation);
+    trips_end(self, &request, reply->status);
+    session_t *session =
+        find_slot(self, request.origin.slot, request.origin.conn_generation);
     if (session == NULL) {
         return; /* it ended meanwhile; nobody is there to be told */
     }
@@ -350,8 +352,9 @@ static void abandon_requests(hub_t *self, link_t *link)
     while (link_abandon_next(link, &from, &id, &request) == 0) {
         message_reply_t failed = {
             .id = id, .status = request.event == EVENT_CONNECT ? 502 : 500};
-        session_t *session =
-            find_slot(self, request.slot, request.conn_generation);
+        trips_end(self, &request, failed.status);
+        session_t *session = find_slot(self, request.origin.slot,
+                                       request.origin.conn_generation);
         if (session == NULL) {
             continue;
         }
@@ -624,10 +627,11 @@ void hub_remove_broker(hub_t *self, link_t *link)
 
 /* --- turns ------------------------------------------------------------- */
 
-void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms)
+void hub_begin(hub_t *self, int64_t now_us, int64_t now_wall_ms)
 {
-    int64_t pause_ms = now_ms - self->now_ms;
+    int64_t now_ms = now_us / 1000, pause_ms = now_ms - self->now_ms;
 
+    self->now_us = now_us;
     self->now_ms = now_ms;
     self->now_wall_ms = now_wall_ms;
     if (pause_ms >= HUB_PAUSE_MS) {
@@ -718,6 +722,12 @@ void hub_manage(hub_t *self, hub_ask_fn *ask, void *user)
     self->ask_user = user;
 }
 
+void hub_trace(hub_t *self, span_fn *put, void *user)
+{
+    self->tracing.put = put;
+    self->tracing.user = user;
+}
+
 void hub_drain(hub_t *self)
 {
     self->is_draining = true;
@@ -805,6 +815,8 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
 
     self->options = *options;
     self->now_ms = self->born_ms = self->busiest.began_ms = now_ms;
+    self->now_us = now_ms * 1000;
+    tracing_init(&self->tracing, options->trace_sample, options->trace_trust);
     list_init(&self->dirty);
     list_init(&self->dead);
     wheel_init(&self->wheel, now_ms);

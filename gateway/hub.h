@@ -22,6 +22,7 @@
 #include "gateway/session.h"
 #include "gateway/static_files.h"
 #include "gateway/stats.h"
+#include "gateway/trips.h"
 #include "proto/route_expr.h"
 
 /* Turns are at most 50 ms apart: a longer gap is a pause of ours, which is not
@@ -98,12 +99,15 @@ struct hub {
     fanout_t fanout;
     busiest_t busiest;
     presences_t presences;
+    tracing_t tracing;
+    trips_t trips;
 
     list_t dirty; /* sessions with bytes for the end of turn */
     list_t dead;  /* sessions out of the table, freed at the end of turn */
     wheel_t wheel;
     int64_t born_ms;     /* monotonic */
     int64_t now_ms;      /* monotonic; of this turn */
+    int64_t now_us;      /* the same moment */
     int64_t now_wall_ms; /* Unix; of this turn */
     uint64_t handshakes; /* sessions before OPEN */
     uint64_t gated;      /* those of them that asked for a WebSocket */
@@ -142,8 +146,11 @@ void hub_remove_broker(hub_t *self, link_t *link);
 /* From now on requests to the management API are answered. */
 void hub_manage(hub_t *self, hub_ask_fn *ask, void *user);
 
-/* A turn begins. */
-void hub_begin(hub_t *self, int64_t now_ms, int64_t now_wall_ms);
+/* From now on spans of sampled events are put there. */
+void hub_trace(hub_t *self, span_fn *put, void *user);
+
+/* A turn begins.  now_us: of the clock of hub_new's now_ms, in microseconds. */
+void hub_begin(hub_t *self, int64_t now_us, int64_t now_wall_ms);
 
 /* A frame from the link's broker; lent. */
 void hub_frame(hub_t *self, link_t *link, const uint8_t *bytes, size_t len);

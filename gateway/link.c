@@ -48,6 +48,9 @@ void link_fini(link_t *self)
     buf_fini(&self->out);
     buf_fini(&self->departed);
     free(self->endpoint);
+    for (uint32_t i = 0; i < self->used; i++) {
+        free(self->requests[i].origin.span);
+    }
     free(self->requests);
     self->requests = NULL;
 }
@@ -295,8 +298,8 @@ static uint64_t number_of(const link_t *self, uint32_t index)
            (self->requests[index].generation & PART_MASK);
 }
 
-int link_put(link_t *self, message_request_t *request, uint32_t slot,
-             uint16_t conn_generation)
+int link_put(link_t *self, message_request_t *request,
+             const link_origin_t *origin)
 {
     size_t before = self->out.len;
     uint32_t index;
@@ -317,8 +320,7 @@ int link_put(link_t *self, message_request_t *request, uint32_t slot,
     }
     occupy(self, index);
     link_request_t *entry = &self->requests[index];
-    entry->slot = slot;
-    entry->conn_generation = conn_generation;
+    entry->origin = *origin;
     entry->event = (uint8_t)request->event;
     entry->size = (uint32_t)(self->out.len - before);
     if (event_is_counted(entry->event)) {
@@ -337,6 +339,7 @@ static void release(link_t *self, uint32_t index)
         self->in_flight_bytes -= entry->size;
     }
     entry->event = 0;
+    entry->origin.span = NULL; /* who took it has it */
     entry->is_abandoned = false;
     entry->generation++;
     entry->next_free = self->free_head;
@@ -364,6 +367,7 @@ int link_abandon_next(link_t *self, uint32_t *from, uint64_t *id,
         if (entry->event != 0 && !entry->is_abandoned) {
             *id = number_of(self, *from);
             *request = *entry;
+            entry->origin.span = NULL;
             entry->is_abandoned = true;
             return 0;
         }

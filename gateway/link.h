@@ -25,6 +25,7 @@
 #include "base/list.h"
 #include "gateway/fanout.h"
 #include "proto/message.h"
+#include "trace/span.h"
 
 typedef enum { LINK_DOWN, LINK_GREETING, LINK_LISTING, LINK_UP } link_state_t;
 
@@ -38,15 +39,22 @@ typedef enum {
     LINK_UNCHANGED, /* a second WELCOME to one greeting */
 } link_welcome_t;
 
+/* Whose a request is, and what its outcome is measured by. */
+typedef struct {
+    int64_t since_us; /* when it was put */
+    span_t *span;     /* owned, that has begun; NULL: it is not sampled */
+    uint32_t slot;    /* of the connection */
+    uint16_t conn_generation;
+} link_origin_t;
+
 /* A request on its way, or a free slot. */
 typedef struct {
+    link_origin_t origin;
     uint32_t generation; /* of this entry; 20 bits are in the number */
     uint32_t next_free;  /* index + 1 in the free list */
-    uint32_t slot;       /* of the connection */
-    uint16_t conn_generation;
-    uint8_t event;     /* event_t; 0 marks a free entry */
-    bool is_abandoned; /* its session has been told that it failed */
-    uint32_t size;     /* bytes of the encoded REQUEST */
+    uint8_t event;       /* event_t; 0 marks a free entry */
+    bool is_abandoned;   /* its session has been told that it failed */
+    uint32_t size;       /* bytes of the encoded REQUEST */
 } link_request_t;
 
 typedef struct {
@@ -166,26 +174,26 @@ void link_pong(link_t *self);
 bool link_has_room(const link_t *self);
 
 /*
- * Put a REQUEST; fills request->id.  The connection is named by slot and
- * generation for link_take.
+ * Put a REQUEST; fills request->id.  origin is kept for link_take, and its span
+ * is moved when the result is 0.
  * Returns 0; -EAGAIN while the link is down or, but for a DISCONNECT, without
  * room, and when the table is full; -ENOBUFS, -ENOMEM.
  */
-int link_put(link_t *self, message_request_t *request, uint32_t slot,
-             uint16_t conn_generation);
+int link_put(link_t *self, message_request_t *request,
+             const link_origin_t *origin);
 
 /*
  * The request `id` is over: give its share of the window back.
- * Returns 0 with *request set; -ESTALE when it was abandoned; -ENOENT for an
- * id that is not under way.
+ * Returns 0 with *request set, and its span the caller's; -ESTALE when it was
+ * abandoned; -ENOENT for an id that is not under way.
  */
 int link_take(link_t *self, uint64_t id, link_request_t *request);
 
 /*
  * Abandon the requests under way one after the other; *from is where to go on,
  * 0 at first.
- * Returns 0 with *request and its number *id, or -ENOENT when there is none
- * left.
+ * Returns 0 with *request, and its span the caller's, and its number *id, or
+ * -ENOENT when there is none left.
  */
 int link_abandon_next(link_t *self, uint32_t *from, uint64_t *id,
                       link_request_t *request);

@@ -375,6 +375,7 @@ static int put_connect(session_t *self, link_t *link,
         (rc = keep_context(self, context)) < 0) {
         return rc;
     }
+    tracing_join(self, request);
     conn_id_format(&self->id, conn);
     message_request_t connect = {
         .event = EVENT_CONNECT,
@@ -384,7 +385,7 @@ static int put_connect(session_t *self, link_t *link,
         .context = {context->data, context->len},
         .details = {details->data, details->len},
     };
-    return link_put(link, &connect, self->id.slot, self->id.generation);
+    return trips_put(self, link, &connect);
 }
 
 void opening_connect(session_t *self)

@@ -20,6 +20,7 @@ void gateway_options_init(gateway_options_t *options)
         .tls_client_ca = "",
         .trusted_proxies = "",
         .origins = "",
+        .trace_endpoint = "",
         .max_connections = 100000,
         .max_handshakes = 10000,
         .address_bits = 64,

@@ -29,6 +29,9 @@ typedef struct {
     bool proxy_protocol;         /* they say it in a PROXY header, not by
                                     X-Forwarded-For */
     const char *origins;         /* "" (any) or a comma separated allow-list */
+    const char *trace_endpoint;  /* "": spans are not sent anywhere */
+    double trace_sample;         /* share of events that are sampled */
+    bool trace_trust;     /* a client's traceparent says what is sampled */
     bool require_connect; /* refuse clients while no worker serves $connect */
 
     /* Limits; 0 turns one off.  Bytes, milliseconds or counts as named. */

@@ -193,8 +193,7 @@ static int put(session_t *session, const buf_t *details)
     };
 
     conn_id_format(&session->id, conn);
-    int rc = link_put(session->link, &request, session->id.slot,
-                      session->id.generation);
+    int rc = trips_put(session, session->link, &request);
     if (rc == 0) {
         session->hub->stats.presences++;
     } else if (list_is_empty(&session->wait)) {

@@ -45,12 +45,39 @@ unsigned gateway_ready(const hub_t *hub, buf_t *out)
 
 #define OF(name, kind, unit, meaning) METRIC(stats, name, kind, unit, meaning)
 
-unsigned gateway_metrics(const gateway_stats_t *stats, buf_t *out)
+#define OWN(name, kind, unit, meaning)                                         \
+    {#name, #kind, #unit, "of each kind of event, " meaning, 0},
+static const metric_t times[] = {GATEWAY_TIMES(OWN)};
+#undef OWN
+
+static int put_times(const trips_t *trips, buf_t *out)
+{
+    int rc = metrics_put_head(out, "gateway", &times[0]);
+
+    for (size_t i = 0; rc == 0 && i < TRIPS_EVENTS; i++) {
+        const char *name = trips_event(i);
+        if (name != NULL) {
+            metrics_label_t label = {"event", (const uint8_t *)name,
+                                     strlen(name)};
+            rc = metrics_put_histogram(out, "gateway", &times[0], &label,
+                                       &trips->request[i]);
+        }
+    }
+    return rc;
+}
+
+unsigned gateway_metrics(const gateway_stats_t *stats, const trips_t *trips,
+                         buf_t *out)
 {
     const metric_t own[] = {GATEWAY_STATS(OF)};
+    size_t start = out->len;
 
-    return metrics_put(out, "gateway", own, sizeof own / sizeof *own) < 0 ? 500
-                                                                          : 200;
+    if (metrics_put(out, "gateway", own, sizeof own / sizeof *own) < 0 ||
+        put_times(trips, out) < 0) {
+        out->len = start;
+        return 500;
+    }
+    return 200;
 }
 
 void gateway_log_stats(const gateway_stats_t *stats)

@@ -15,8 +15,10 @@
  */
 unsigned gateway_ready(const hub_t *hub, buf_t *out);
 
-/* Append the counters (base/metrics.h).  Returns 200, or 500 without memory. */
-unsigned gateway_metrics(const gateway_stats_t *stats, buf_t *out);
+/* Append the counters (base/metrics.h), and how long requests took.  Returns
+ * 200, or 500 without memory. */
+unsigned gateway_metrics(const gateway_stats_t *stats, const trips_t *trips,
+                         buf_t *out);
 
 /* Log them as event GATEWAY-STATS. */
 void gateway_log_stats(const gateway_stats_t *stats);

@@ -111,6 +111,7 @@ void session_fini(session_t *self)
     presence_fini(self);
     free(self->end_reason);
     free(self->context);
+    free(self->trace);
 }
 
 void session_settle(session_t *self)
@@ -497,7 +498,7 @@ static void take_message(session_t *self, const ws_event_t *event)
     self->messages_in++;
     self->message_ms = hub->now_ms;
     size_t before = self->link->out.len;
-    int rc = link_put(self->link, &request, self->id.slot, self->id.generation);
+    int rc = trips_put(self, self->link, &request);
     if (rc < 0) { /* out of memory: the one outcome is an error frame */
         put_error_frame(self, 500, 0);
         return;
@@ -649,7 +650,7 @@ static void put_disconnect(session_t *self)
         .details = {details.data, details.len},
     };
     if (rc == 0) {
-        rc = link_put(self->link, &request, self->id.slot, self->id.generation);
+        rc = trips_put(self, self->link, &request);
     }
     buf_fini(&details);
     self->is_disconnecting = rc == 0;

@@ -43,7 +43,7 @@ typedef enum {
     SESSION_GONE,      /* no socket; the broker is still to be told */
 } session_state_t;
 
-typedef struct {
+typedef struct session {
     hub_t *hub;             /* borrowed */
     transport_sock_t *sock; /* borrowed; NULL when closed */
     conn_id_t id;
@@ -101,6 +101,7 @@ typedef struct {
     member_t member;      /* of the groups that it is in */
     presence_t *presence; /* owned; NULL: nothing was told of them */
     early_t *early;       /* owned; what workers said before 101, or NULL */
+    trace_place_t *trace; /* owned; of its handshake, NULL: it had none */
     uint8_t *context;     /* owned; the map for SYNC, NULL before OPEN */
     uint32_t context_len;
     ip_t peer;        /* of the socket, or as its PROXY header says */

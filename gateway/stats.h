@@ -62,7 +62,10 @@
     X(given_up, counter, times,                                                \
       "connections closed 1012: the broker had counted this gateway lost")     \
     X(broker_malformed, counter, frames, "malformed frames from a broker")     \
-    X(replies_unknown, counter, messages, "REPLY to no request under way")
+    X(replies_unknown, counter, messages, "REPLY to no request under way")     \
+    X(spans, counter, spans, "of events that were sampled")                    \
+    X(spans_exported, counter, spans, "that the receiver has taken")           \
+    X(spans_dropped, counter, spans, "for which there was no room or receiver")
 
 typedef struct {
 #define X(name, kind, unit, meaning) uint64_t name;

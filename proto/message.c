@@ -98,6 +98,17 @@ static int get_ready(wire_cursor_t *in, uint32_t *fields,
     return 0;
 }
 
+static int get_last_str(wire_cursor_t *in, uint32_t *fields, size_t max,
+                        wire_bytes_t *text)
+{
+    *text = (wire_bytes_t){NULL, 0};
+    if (*fields == 0) {
+        return 0;
+    }
+    (*fields)--;
+    return wire_get_str_max(in, max, text);
+}
+
 static int get_request(wire_cursor_t *in, uint32_t *fields,
                        message_request_t *request)
 {
@@ -112,7 +123,10 @@ static int get_request(wire_cursor_t *in, uint32_t *fields,
         return -EPROTO;
     }
     int rc = get_last_uint(in, fields, &request->number);
-    return rc < 0 ? rc : get_last_uint(in, fields, &request->attempt);
+    if (rc < 0 || (rc = get_last_uint(in, fields, &request->attempt)) < 0) {
+        return rc;
+    }
+    return get_last_str(in, fields, TRACEPARENT_MAX, &request->traceparent);
 }
 
 static int get_reply(wire_cursor_t *in, uint32_t *fields,
@@ -513,8 +527,9 @@ int message_put_ready(buf_t *out, const message_ready_t *ready)
 
 int message_put_request(buf_t *out, const message_request_t *request)
 {
-    bool is_again = request->attempt > 1;
-    put_t put = begin(out, KIND_REQUEST, is_again ? 10 : 9);
+    bool has_trace = request->traceparent.len > 0;
+    bool has_attempt = request->attempt > 1 || has_trace;
+    put_t put = begin(out, KIND_REQUEST, has_trace ? 11 : has_attempt ? 10 : 9);
 
     PUT(&put, wire_put_uint(out, request->id));
     PUT(&put, wire_put_uint(out, request->event));
@@ -525,8 +540,11 @@ int message_put_request(buf_t *out, const message_request_t *request)
     PUT(&put, put_raw_or_nil(out, request->context));
     PUT(&put, put_raw_or_nil(out, request->details));
     PUT(&put, wire_put_uint(out, request->number));
-    if (is_again) {
+    if (has_attempt) {
         PUT(&put, wire_put_uint(out, request->attempt));
+    }
+    if (has_trace) {
+        PUT(&put, wire_put_str(out, request->traceparent));
     }
     return finish(&put);
 }

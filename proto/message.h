@@ -20,36 +20,37 @@
  * Limits of single fields: bytes, elements or values.  PROTOCOL.md, "Limits",
  * names each of them; a test holds the two against each other.
  */
-#define FRAME_MAX      (64 << 20)
-#define KIND_MAX       255
-#define ROLE_MAX       64
-#define BOOT_ID_MAX    32
-#define PEER_NAME_MAX  64
-#define OPTIONS_MAX    65536
-#define DURATION_MAX   2147483647 /* ms */
-#define ROUTE_KEY_MAX  128
-#define ROUTES_MAX     1024
-#define REDELIVER_MAX  100
-#define STATUS_MIN     100
-#define STATUS_MAX     599
-#define USER_MAX       256
-#define TENANT_MAX     256
-#define ATTRIBUTES_MAX 4096
-#define CONTEXT_MAX    8192
-#define DETAILS_MAX    65536
-#define CLOSE_CODE_MIN 1000
-#define CLOSE_CODE_MAX 4999
-#define REASON_MAX     123
-#define TARGETS_MAX    65536
-#define CONN_NAMED_MAX 128 /* an id in PUSH, CLOSE, JOIN, LEAVE and GONE */
-#define EXCEPT_MAX     100
-#define GROUP_MAX      128
-#define GROUPS_MAX     64     /* of a connection */
-#define INTERESTS_MAX  262144 /* names of a gateway that a broker keeps */
-#define CREDIT_MS      100    /* that a peer keeps CREDIT back, at most, … */
-#define CREDIT_SHARE   4 /* … and less than one of so many of a push window */
-#define ERROR_CODE_MAX 64
-#define ERROR_TEXT_MAX 256
+#define FRAME_MAX       (64 << 20)
+#define KIND_MAX        255
+#define ROLE_MAX        64
+#define BOOT_ID_MAX     32
+#define PEER_NAME_MAX   64
+#define OPTIONS_MAX     65536
+#define DURATION_MAX    2147483647 /* ms */
+#define ROUTE_KEY_MAX   128
+#define ROUTES_MAX      1024
+#define REDELIVER_MAX   100
+#define STATUS_MIN      100
+#define STATUS_MAX      599
+#define USER_MAX        256
+#define TENANT_MAX      256
+#define ATTRIBUTES_MAX  4096
+#define CONTEXT_MAX     8192
+#define DETAILS_MAX     65536
+#define CLOSE_CODE_MIN  1000
+#define CLOSE_CODE_MAX  4999
+#define REASON_MAX      123
+#define TARGETS_MAX     65536
+#define CONN_NAMED_MAX  128 /* an id in PUSH, CLOSE, JOIN, LEAVE and GONE */
+#define TRACEPARENT_MAX 55  /* bytes */
+#define EXCEPT_MAX      100
+#define GROUP_MAX       128
+#define GROUPS_MAX      64     /* of a connection */
+#define INTERESTS_MAX   262144 /* names of a gateway that a broker keeps */
+#define CREDIT_MS       100    /* that a peer keeps CREDIT back, at most, … */
+#define CREDIT_SHARE    4 /* … and less than one of so many of a push window */
+#define ERROR_CODE_MAX  64
+#define ERROR_TEXT_MAX  256
 
 typedef enum {
     KIND_HELLO = 1,
@@ -145,6 +146,7 @@ typedef struct {
     wire_bytes_t details; /* map about this event, or nil */
     uint64_t number;      /* end to end; names the request in error frames */
     uint64_t attempt;     /* how often it was given to a worker; 0 is 1 */
+    wire_bytes_t traceparent; /* proto/traceparent.h; empty: none */
 } message_request_t;
 
 typedef struct {

@@ -36,6 +36,8 @@ def reject(name, why, frame, *messages):
 
 
 def message(kind, **fields):
+    if kind == "REQUEST":
+        fields.setdefault("traceparent", "")  # last; few have one
     return {"kind": kind, **fields}
 
 
@@ -112,6 +114,17 @@ def requests():
            pack([4, 1, 2, CONN, "echo", "again", 1, None, None, 3, 2]),
            message("REQUEST", id=1, event=2, connection=CONN, route="echo", body="again",
                    deadline_ms=1, context=None, details=None, number=3, attempt=2))
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    accept("a MESSAGE with a place in a trace",
+           pack([4, 1, 2, CONN, "echo", "x", 1, None, None, 3, 0, parent]),
+           message("REQUEST", id=1, event=2, connection=CONN, route="echo", body="x",
+                   deadline_ms=1, context=None, details=None, number=3, attempt=0,
+                   traceparent=parent))
+    accept("a MESSAGE whose traceparent is none",
+           pack([4, 1, 2, CONN, "echo", "x", 1, None, None, 3, 2, "", "more"]),
+           message("REQUEST", id=1, event=2, connection=CONN, route="echo", body="x",
+                   deadline_ms=1, context=None, details=None, number=3, attempt=2,
+                   traceparent=""))
     accept("an empty text is a body",
            pack([4, 1, 2, CONN, "echo", "", 1, None, None, 0]),
            message("REQUEST", id=1, event=2, connection=CONN, route="echo", body="",
@@ -271,8 +284,10 @@ def malformed_fields():
     reject("READY whose routes are a str", "routes are an array", pack([3, "echo", 1, 1]))
     reject("READY with a negative window", "a window is a uint", pack([3, ["echo"], -1, 1]))
 
-    def request(event=2, conn=CONN, route="echo", body="x", deadline=1, context=None, details=None):
-        return pack([4, 1, event, conn, route, body, deadline, context, details, 1])
+    def request(event=2, conn=CONN, route="echo", body="x", deadline=1, context=None, details=None,
+                traceparent=""):
+        return pack([4, 1, event, conn, route, body, deadline, context, details, 1, 0,
+                     traceparent])
     reject("REQUEST with event 0", "an event is 1 to 4", request(event=0))
     reject("REQUEST with event 5", "an event is 1 to 4", request(event=5))
     reject("REQUEST with a connection of 15 characters", "a connection id has 16 characters",
@@ -285,6 +300,10 @@ def malformed_fields():
            request(deadline=2**31))
     reject("REQUEST with a context above 8192 bytes", "a context has at most 8192 bytes",
            request(context={"user": "u" * 8184}))
+    reject("REQUEST with a traceparent of 56 bytes", "a traceparent has at most 55 bytes",
+           request(traceparent="0" * 56))
+    reject("REQUEST whose traceparent is a number", "a traceparent is a str",
+           request(traceparent=0))
     reject("REQUEST without details", "too few fields", pack([4, 1, 2, CONN, "echo", "x", 1, None]))
     reject("REPLY with status 99", "a status is 100 to 599", pack([5, 1, 99, None]))
     reject("REPLY with status 600", "a status is 100 to 599", pack([5, 1, 600, None]))

@@ -297,7 +297,7 @@ static void broker_hears(world_t *world, broker_t *broker, const buf_t *frame)
 
 static void begin_turn(world_t *world)
 {
-    hub_begin(world->hub, world->now_ms, world->now_ms);
+    hub_begin(world->hub, world->now_ms * 1000, world->now_ms);
 }
 
 static link_t *link_to(const world_t *world, size_t broker)

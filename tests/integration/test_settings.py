@@ -102,6 +102,11 @@ def test_each_kind_of_wrong_value_is_one_line_and_status_2():
         "--request-timeout=3600001": "ms from 1 to 3600000",
         "--require-connect=maybe": "true or false",
         "--log-format=xml": "text or json",
+        "--trace-sample=1.1": "a number from 0 to 1",
+        "--trace-sample=-1": "a number from 0 to 1",
+        "--trace-sample=1e-3": "a number from 0 to 1",
+        "--trace-sample=half": "a number from 0 to 1",
+        "--trace-sample=": "a number from 0 to 1",
         "--log-level=loud": "error, warn, info or debug",
         "--listen=nowhere": "ADDRESS:PORT",
         "--listen=:8080": "0.0.0.0:8080 for every address",
@@ -262,6 +267,18 @@ def test_a_wrong_store_is_not_shown_since_it_may_hold_a_password():
                            stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
     assert ended.returncode == 2 and "--store: '…' is wrong" in ended.stderr
     assert "sekret" not in ended.stderr, ended.stderr
+
+
+def test_a_wrong_receiver_of_spans_is_not_shown_either():
+    for value in ("otlp://u:sekret@h/", "http://", "http://h/ sekret"):
+        ended = hoist("serve", "--trace-endpoint=" + value)
+        assert ended.returncode == 2 and "sekret" not in ended.stderr, ended
+        assert "--trace-endpoint: '…' is wrong; give http://" in ended.stderr, ended
+
+
+def test_spans_need_a_receiver():
+    ended = hoist("gateway", "--trace-sample=0.5")
+    assert_wrong(ended, "--trace-endpoint", "''", "--trace-sample is not 0")
 
 
 def test_help_shows_every_setting_with_its_default():

@@ -20,6 +20,7 @@ ROWS = {
     "TENANT_MAX": "user, tenant", "ATTRIBUTES_MAX": "attributes",
     "CONTEXT_MAX": "context", "DETAILS_MAX": "details",
     "CLOSE_CODE_MIN": "close code", "CLOSE_CODE_MAX": "close code",
+    "TRACEPARENT_MAX": "traceparent",
     "REASON_MAX": "close reason", "TARGETS_MAX": "ids in a PUSH",
     "CONN_NAMED_MAX": "an id in PUSH, CLOSE, JOIN, LEAVE or GONE",
     "EXCEPT_MAX": "ids in `except`", "GROUP_MAX": "name of a group",

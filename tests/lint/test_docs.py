@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.environ.get("HOIST_BUILD", "build/release")
 HOIST = BUILD + "/cli/hoist"
 WORKER = BUILD + "/workers/examples/echo"
-PROGRAMS = ("base", "proto", "store", "broker", "gateway", "admin", "manage", "cli", "workers")
+PROGRAMS = ("base", "proto", "store", "trace", "broker", "gateway", "admin", "manage", "cli", "workers")
 LEVELS = {"err": "error", "warn": "warn", "info": "info", "debug": "debug",
           "ERROR": "error", "WARN": "warn", "INFO": "info", "DEBUG": "debug"}
 
@@ -137,6 +137,8 @@ def metrics_are_those_of_the_sources():
             real[metric(folder, name, kind, unit)] = (kind, unit, meanings.get(name))
     of_routes = {metric("broker", "route_" + name, kind, unit): (kind, unit)
                  for name, kind, unit in counters_of("broker", "traffic.h")}
+    of_routes.update({metric("gateway", name, kind, unit): (kind, unit)
+                      for name, kind, unit in counters_of("gateway", "trips.h")})
     source = (ROOT / "admin/process.c").read_text(encoding="utf-8")
     of_process = re.findall(r'\{"(\w+)",\s*"(counter|gauge)",\s*"(\w+):', source)
     assert len(of_process) > 5

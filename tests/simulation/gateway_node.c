@@ -122,7 +122,7 @@ static void begin_turn(gateway_node_t *self)
 {
     if (!self->in_turn) {
         self->in_turn = true;
-        hub_begin(self->hub, world_now_ms(),
+        hub_begin(self->hub, world_now_ms() * 1000,
                   world_wall_ms() + self->clock_off_ms);
         world_after(world_between(0, 1), end_turn, self, self->life);
     }

@@ -84,10 +84,19 @@ static void settle_letter(void *user, uint64_t letter)
     broker.settled = letter;
 }
 
+static void keep_span(void *user, const span_t *span)
+{
+    assert_ptr_equal(user, &broker);
+    assert_true(broker.span_count < SPANS_KEPT);
+    broker.spans[broker.span_count++] = *span;
+}
+
 static void broker_starts(void)
 {
-    static const core_ops_t ops = {
-        .send = send_frame, .dead = keep_letter, .settled = settle_letter};
+    static const core_ops_t ops = {.send = send_frame,
+                                   .dead = keep_letter,
+                                   .settled = settle_letter,
+                                   .span = keep_span};
     static char names[BROKERS_MAX][32]; /* rows bear them, so they stay */
     char *boot = names[++boots % BROKERS_MAX];
 
@@ -534,6 +543,9 @@ uint64_t put_event(client_t *client, event_t event, const char *route,
         .deadline_ms = deadline_ms,
         .number = gateway->last_id,
     };
+    if (broker.traceparent != NULL) {
+        message.request.traceparent = wire_bytes(broker.traceparent);
+    }
     if (event == EVENT_CONNECT) {
         message.request.context = (wire_bytes_t){empty_map, 1};
     }

@@ -34,7 +34,8 @@
 #define DEADLINE_MS    5000  /* of a request that names none */
 #define LIVENESS_MS    10000 /* of the broker */
 #define ROUTE_GRACE_MS 1000  /* of the broker, */
-#define SWEEP_MS       100   /* which looks that often whether it is over */
+#define SPANS_KEPT     16
+#define SWEEP_MS       100 /* which looks that often whether it is over */
 
 /* A gateway or a worker, as the test plays it. */
 typedef struct node {
@@ -84,7 +85,10 @@ typedef struct {
     uint64_t letter_id; /* 0: it was new */
     uint64_t letter_attempts;
     char letter_text[64];
-    uint64_t settled; /* id of the letter that was settled last, or 0 */
+    uint64_t settled;         /* id of the letter that was settled last, or 0 */
+    const char *traceparent;  /* of events from now on, or NULL */
+    span_t spans[SPANS_KEPT]; /* that came, in order */
+    size_t span_count;
 } fixture_t;
 extern fixture_t broker;
 

@@ -163,7 +163,8 @@ static void keep_frame(fixture_t *broker, const uint8_t *frame, size_t len)
 static void begin_turn(void)
 {
     gateway.is_in_hub = true;
-    hub_begin(gateway.hub, gateway.now_ms, WALL_MS + gateway.now_ms - START_MS);
+    hub_begin(gateway.hub, gateway.now_ms * 1000,
+              WALL_MS + gateway.now_ms - START_MS);
 }
 
 static void end_turn(void)
@@ -333,6 +334,13 @@ static void add_brokers(const char *brokers)
     }
 }
 
+static void keep_span(void *user, const span_t *span)
+{
+    assert_ptr_equal(user, &gateway);
+    assert_true(gateway.span_count < SPANS_KEPT);
+    gateway.spans[gateway.span_count++] = *span;
+}
+
 static void gateway_starts(void)
 {
     char error[256];
@@ -340,6 +348,9 @@ static void gateway_starts(void)
     gateway.hub =
         hub_new(&gateway.options, gateway.now_ms, error, sizeof error);
     assert_non_null(gateway.hub);
+    if (gateway.records_spans) {
+        hub_trace(gateway.hub, keep_span, &gateway);
+    }
     add_brokers(gateway.options.broker);
     begin_turn();
     end_turn();

@@ -35,6 +35,8 @@
 #define WALL_MS     INT64_C(1767225600000) /* Unix time when a test begins */
 #define START_MS    INT64_C(1000000)       /* monotonic, likewise */
 
+#define SPANS_KEPT  16
+
 #define HANDSHAKE                                                              \
     "Upgrade: websocket\r\nConnection: Upgrade\r\n"                            \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                          \
@@ -76,12 +78,15 @@ typedef struct {
         push_window_bytes; /* of its workers; 0: it says none */
     bool broker_ended; /* what its next WELCOME says about the former session */
     bool is_watching;  /* the broker's WELCOME says that $presence is served */
-    bool broker_is_silent; /* sends nothing of its own accord */
-    bool broker_is_stuck;  /* its socket takes nothing now */
-    bool is_in_hub;        /* what is allocated now is the hub's */
-    bool hears_names;      /* the test looks at each INTEREST */
-    uint64_t pings;        /* that the test has not looked at */
-    buf_t out;             /* what it will say next */
+    bool broker_is_silent;    /* sends nothing of its own accord */
+    bool broker_is_stuck;     /* its socket takes nothing now */
+    bool records_spans;       /* from the next start on */
+    span_t spans[SPANS_KEPT]; /* that came, in order */
+    size_t span_count;
+    bool is_in_hub;   /* what is allocated now is the hub's */
+    bool hears_names; /* the test looks at each INTEREST */
+    uint64_t pings;   /* that the test has not looked at */
+    buf_t out;        /* what it will say next */
 
     struct {
         uint8_t *data; /* owned; lent to the messages taken */

@@ -78,7 +78,8 @@ static void without_room_it_is_an_error(void **state)
 
     buf_init(&out, 4);
     assert_int_equal(gateway_ready(gateway.hub, &out), 500);
-    assert_int_equal(gateway_metrics(&gateway.hub->stats, &out), 500);
+    assert_int_equal(
+        gateway_metrics(&gateway.hub->stats, &gateway.hub->trips, &out), 500);
     assert_int_equal(out.len, 0);
     buf_fini(&out);
 }

@@ -124,13 +124,13 @@ static void give(fixture_t *self, buf_t *bytes)
 /* A turn that hears nothing and whose frame stays where it is. */
 static void turn_unsent(fixture_t *self)
 {
-    hub_begin(self->hub, self->now_ms, self->now_ms);
+    hub_begin(self->hub, self->now_ms * 1000, self->now_ms);
     hub_end(self->hub);
 }
 
 static void turn(fixture_t *self)
 {
-    hub_begin(self->hub, self->now_ms, self->now_ms);
+    hub_begin(self->hub, self->now_ms * 1000, self->now_ms);
     if (self->answers) {
         give(self, &self->answer);
     }

@@ -59,6 +59,9 @@ static message_request_t some_request(random_t *random)
         .number = random_uint(random),
         .attempt =
             random_below(random, 2) == 0 ? 0 : 2 + random_below(random, 9),
+        .traceparent = random_below(random, 2) == 0
+                           ? (wire_bytes_t){NULL, 0}
+                           : random_text(random, 1, TRACEPARENT_MAX),
     };
 }
 
@@ -337,7 +340,8 @@ static void lengthen(random_t *random, const buf_t *frame, buf_t *longer)
 
 static bool has_optional_field(const message_t *message)
 {
-    return (message->kind == KIND_REQUEST && message->request.attempt == 0) ||
+    return (message->kind == KIND_REQUEST &&
+            message->request.traceparent.len == 0) ||
            (message->kind == KIND_REPLY && message->reply.options.len == 0) ||
            (message->kind == KIND_PUSH && message->push.options.len == 0) ||
            (message->kind == KIND_ERROR && message->error.from == 0) ||

@@ -590,6 +590,32 @@ static void a_connect_shows_path_headers_query_and_subprotocols(void **state)
     assert_text(lend(wire_map_str(reply.options, "subprotocol")), "v1");
 }
 
+static int read_place(hoist_ctx *ctx)
+{
+    const char *wanted = hoist_app_data(hoist_ctx_app(ctx));
+    hoist_text place = hoist_traceparent(ctx);
+
+    assert_true(hoist_equal(place, hoist_str(wanted)));
+    assert_int_equal(place.data == NULL, wanted == NULL);
+    return 0;
+}
+
+static void a_handler_sees_its_place_in_a_trace(void **state)
+{
+    static char place[] =
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    message_request_t request = sdk_message("a");
+    (void)state;
+
+    hoist_on(fixture->app, "a", read_place);
+    assert_int_equal(run(request).status, 200);
+    request.traceparent = wire_bytes("00-what is none");
+    assert_int_equal(run(request).status, 200);
+    hoist_app_set_data(fixture->app, place);
+    request.traceparent = wire_bytes(place);
+    assert_int_equal(run(request).status, 200);
+}
+
 static int read_presence(hoist_ctx *ctx)
 {
     assert_int_equal(hoist_event_of(ctx), HOIST_PRESENCE);
@@ -753,6 +779,7 @@ int main(void)
         TEST(what_was_accepted_stands_when_a_later_value_is_refused),
         TEST(a_message_accepts_nothing_and_nothing_is_left_of_a_connect),
         TEST(a_connect_shows_path_headers_query_and_subprotocols),
+        TEST(a_handler_sees_its_place_in_a_trace),
         TEST(a_presence_shows_who_joined_and_left),
         TEST(a_message_shows_what_its_connection_was_accepted_with),
         TEST(pushes_and_reply_leave_in_the_order_made),

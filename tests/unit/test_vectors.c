@@ -282,6 +282,7 @@ static void put_request(buf_t *out, const message_request_t *request)
     raw_field(out, "details", request->details, "null");
     number_field(out, "number", request->number);
     number_field(out, "attempt", request->attempt);
+    string_field(out, "traceparent", request->traceparent);
 }
 
 static void put_payload(buf_t *out, const message_t *message)

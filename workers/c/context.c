@@ -4,6 +4,7 @@
  * asked for: context and details stay as they came and are scanned in place.
  */
 #include "base/clock.h"
+#include "proto/traceparent.h"
 #include "workers/c/core.h"
 
 #include <limits.h>
@@ -42,6 +43,16 @@ hoist_text hoist_request_id_of(hoist_ctx *ctx)
     }
     request_id_format(ctx->request->number, ctx->request_id);
     return hoist_bytes(ctx->request_id, sizeof ctx->request_id);
+}
+
+hoist_text hoist_traceparent(const hoist_ctx *ctx)
+{
+    wire_bytes_t text = ctx->request->traceparent;
+    trace_place_t place;
+
+    return text.len > 0 && traceparent_parse(text, &place) == 0
+               ? lend(text)
+               : hoist_str(NULL);
 }
 
 unsigned hoist_attempt(const hoist_ctx *ctx)

@@ -331,10 +331,9 @@ void *hoist_app_data(const hoist_app *app);
  *                   block), 0 to 120000; 0: the broker's own.  Default 0.
  *     drain         ms that a stopping worker may take to finish, 0 to 3600000.
  *                   Default 30000.
- *     log-format    "text" or "json", an object a line: how the process logs from
- *                   hoist_run on.  Default text.
- *     signals       "on": SIGTERM and SIGINT stop hoist_run; "off": they are
- *                   left alone.  Default on.
+ *     log-format    "text" or "json", an object a line: how the process logs
+ * from hoist_run on.  Default text. signals       "on": SIGTERM and SIGINT stop
+ * hoist_run; "off": they are left alone.  Default on.
  *
  * name, value: copied.
  * Returns 0; -ENOENT for an unknown name; -EINVAL for a bad value; -EBUSY
@@ -406,6 +405,13 @@ uint64_t hoist_request_number(const hoist_ctx *ctx);
 /* The same as text, as it is in error frames; with hoist_request_id
  * (<hoist_middleware.h>) that of the client.  Lent as ctx is. */
 hoist_text hoist_request_id_of(hoist_ctx *ctx);
+
+/*
+ * The place in a trace under which the event is handled: a traceparent of W3C
+ * Trace Context, to be the parent of the handler's own span.  Absent when there
+ * is none.
+ */
+hoist_text hoist_traceparent(const hoist_ctx *ctx);
 
 /* What is left of the request's time in ms; negative when it is over.  Of a
  * task: more than anybody waits. */

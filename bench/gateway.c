@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a message costs in the gateway's hub, without sockets: its frame from a
+ * client, the REQUEST to the broker, and the REPLY back as a frame.  Frames of
+ * 64 of them, as under load, from clients that are in no trace: with none of
+ * them sampled, one in a hundred, and all.
+ */
+#include "base/xalloc.h"
+#include "bench/clocks.h"
+#include "bench/numbers.h"
+#include "gateway/hub.h"
+#include "proto/message.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS  60  /* the quickest counts: others disturb the rest */
+#define FRAMES  500 /* in a round */
+#define CLIENTS 64
+#define FIN     0x80
+#define MASKED  0x80
+#define TEXT    "{\"action\":\"echo\",\"n\":\"00000001\",\"pad\":\"xxxxxxxxxxxx\"}"
+
+#define HEAD                                                                   \
+    "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"                      \
+    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"   \
+    "Sec-WebSocket-Version: 13\r\n\r\n"
+
+typedef struct {
+    hub_t *hub;
+    link_t *link;
+    int64_t now_us;
+    void *users[CLIENTS]; /* of the hub */
+    buf_t replies;
+    uint64_t answered; /* bytes that came to clients */
+    uint64_t spans;
+} bench_t;
+
+/* --- gateway/transport.h: a client that reads at once ----------------------
+ */
+
+static uint64_t written;
+
+void transport_write(transport_sock_t *sock, const uint8_t *bytes, size_t len)
+{
+    (void)sock;
+    (void)bytes;
+    written += len;
+}
+
+bool transport_is_drained(transport_sock_t *sock)
+{
+    (void)sock;
+    return true;
+}
+
+void transport_pause(transport_sock_t *sock)
+{
+    (void)sock;
+}
+
+void transport_resume(transport_sock_t *sock)
+{
+    (void)sock;
+}
+
+int64_t transport_silent_ms(transport_sock_t *sock)
+{
+    (void)sock;
+    return 0;
+}
+
+void transport_shutdown(transport_sock_t *sock)
+{
+    (void)sock;
+}
+
+void transport_kill(transport_sock_t *sock)
+{
+    (void)sock;
+    abort(); /* nobody here gives a reason for it */
+}
+
+/* --- the broker ------------------------------------------------------------
+ */
+
+static void answer(bench_t *self, const message_t *message)
+{
+    message_reply_t reply = {.id = message->request.id, .status = 200};
+
+    if (message->kind == KIND_REQUEST) {
+        reply.body = message->request.body;
+        must(message_put_reply(&self->replies, &reply) == 0);
+    }
+}
+
+/* Take what the hub says in this turn, and answer in the next. */
+static void exchange_with_broker(bench_t *self)
+{
+    buf_t *out = &self->link->out;
+    wire_cursor_t in = wire_cursor((wire_bytes_t){out->data, out->len});
+    message_t message;
+
+    self->replies.len = 0;
+    while (message_decode(&in, &message) == 1) {
+        answer(self, &message);
+    }
+    out->len = 0;
+    self->now_us += 100;
+    hub_begin(self->hub, self->now_us, self->now_us / 1000);
+    hub_frame(self->hub, self->link, self->replies.data, self->replies.len);
+    hub_end(self->hub);
+}
+
+static void welcome(bench_t *self)
+{
+    static const uint8_t windows[] = {
+        0x82, 0xa6, 'w', 'i', 'n',  'd',  'o',  'w',  0xcd, 0x27,
+        0x10, 0xac, 'w', 'i', 'n',  'd',  'o',  'w',  '_',  'b',
+        'y',  't',  'e', 's', 0xce, 0x02, 0x00, 0x00, 0x00};
+    message_welcome_t message = {.version = PROTOCOL_VERSION,
+                                 .boot = wire_bytes("b"),
+                                 .heartbeat_ms = 1000,
+                                 .liveness_ms = 100000,
+                                 .options = {windows, sizeof windows}};
+
+    self->link = hub_add_broker(self->hub, 0, "tcp://b:1", 0);
+    self->replies.len = 0;
+    must(message_put_welcome(&self->replies, &message) == 0);
+    must(message_put_bare(&self->replies, KIND_PONG) == 0);
+    hub_begin(self->hub, self->now_us, self->now_us / 1000);
+    hub_frame(self->hub, self->link, self->replies.data, self->replies.len);
+    hub_end(self->hub);
+    must(self->link->state == LINK_UP);
+    self->link->out.len = 0;
+}
+
+/* --- clients ---------------------------------------------------------------
+ */
+
+static void connect_all(bench_t *self)
+{
+    static char sock; /* nobody looks at it */
+    char head[] = HEAD;
+
+    hub_begin(self->hub, self->now_us, self->now_us / 1000);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        self->users[i] = hub_transport_ops.opened(self->hub, "127.0.0.1");
+        must(self->users[i] != NULL);
+        hub_transport_ops.bound(self->users[i], (transport_sock_t *)&sock);
+        hub_transport_ops.received(self->users[i], (uint8_t *)head,
+                                   strlen(head));
+    }
+    hub_end(self->hub);
+    exchange_with_broker(self);
+    must(self->hub->stats.connections == CLIENTS);
+}
+
+/* Its mask is of zeros, so the bytes are there for the next time. */
+static void say(bench_t *self)
+{
+    static uint8_t frame[6 + sizeof TEXT] = {FIN | 1,
+                                             MASKED | (sizeof TEXT - 1)};
+
+    memcpy(frame + 6, TEXT, sizeof TEXT - 1);
+    hub_begin(self->hub, self->now_us, self->now_us / 1000);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        hub_transport_ops.received(self->users[i], frame, 6 + sizeof TEXT - 1);
+    }
+    hub_end(self->hub);
+    exchange_with_broker(self);
+}
+
+static void count_span(void *user, const span_t *span)
+{
+    bench_t *self = user;
+    (void)span;
+
+    self->spans++;
+}
+
+/* --- measuring -------------------------------------------------------------
+ */
+
+static double measure(bench_t *self)
+{
+    double took[ROUNDS];
+
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t before = written;
+        uint64_t start_ns = clocks_thread_ns();
+        for (int i = 0; i < FRAMES; i++) {
+            say(self);
+        }
+        took[round] = (double)(clocks_thread_ns() - start_ns) /
+                      ((double)FRAMES * CLIENTS);
+        must(written - before ==
+             (uint64_t)FRAMES * CLIENTS * (2 + sizeof TEXT - 1));
+    }
+    numbers_sort(took, ROUNDS);
+    return took[0];
+}
+
+static void run(double share, const char *what)
+{
+    bench_t self = {.now_us = 1000000000};
+    gateway_options_t options;
+    char error[256];
+
+    gateway_options_init(&options);
+    options.trace_sample = share;
+    buf_init(&self.replies, 1 << 20);
+    self.hub = hub_new(&options, self.now_us / 1000, error, sizeof error);
+    must(self.hub != NULL);
+    hub_trace(self.hub, count_span, &self);
+    welcome(&self);
+    connect_all(&self);
+    printf("{\"key\":\"gateway-%s\",\"name\":\"a message and its reply in the "
+           "gateway, %s sampled\",\"ns\":%.1f}\n",
+           what, what, measure(&self));
+    must((self.spans > 0) == (share > 0));
+    hub_destroy(&self.hub);
+    buf_fini(&self.replies);
+}
+
+int main(int argc, char **argv)
+{
+    bool is_short = argc > 1 && strcmp(argv[1], "--none") == 0;
+
+    run(0, "none");
+    if (!is_short) { /* a profiler is asked about the first alone */
+        run(0.01, "a hundredth");
+        run(1, "all");
+    }
+    return 0;
+}
