@@ -16,6 +16,7 @@ done)
 is_here() {
     case $1 in
     nodejs) command -v node >/dev/null ;;
+    prometheus) command -v promtool >/dev/null ;;
     npm | clang | cmake) command -v "$1" >/dev/null ;;
     docker.io | docker-cli) command -v dockerd >/dev/null ;;
     *) dpkg-query -W -f '${Status}' "$1" 2>/dev/null |
