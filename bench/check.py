@@ -23,13 +23,15 @@ import sys
 TOLERANCE = 0.03
 BASELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "baseline.json")
 SKIPPED = 77
-A_FRAME = 64  # messages of bench_broker: a run carries whole frames
+A_FRAME = 64  # messages of bench_broker and bench_gateway: a run carries whole frames
 
 IN_PROCESS = ("routing", "selection", "handler", "connection", "conversion",
               "middleware", "builtins", "legacy", "unlimited", "limited", "push")
 # Connections, routes, workers.
 BROKERS = ((1, 1, 1), (100, 1, 1), (10000, 1, 1), (100000, 1, 1),
            (10000, 100, 10), (10000, 10000, 10), (10000, 1, 100), (10000, 1, 1000))
+
+SAMPLED = (0, 1)  # shares of the messages in the gateway
 
 
 def count(command):
@@ -57,6 +59,11 @@ def rows_of(build):
                lambda ops, c=connections, r=routes, w=workers: [
                    f"{build}/bench/bench_broker", f"--connections={c}", f"--routes={r}",
                    f"--workers={w}", f"--messages={ops}"],
+               200 * A_FRAME, 400 * A_FRAME)
+    for share in SAMPLED:
+        yield (f"gateway, {share:.0%} of the messages sampled",
+               lambda ops, s=share: [f"{build}/bench/bench_gateway", f"--sampled={s}",
+                                     f"--messages={ops}"],
                200 * A_FRAME, 400 * A_FRAME)
 
 
