@@ -84,8 +84,9 @@ static void tame_controls(char *line, size_t len)
 
 /* Each makes a line without its end, of less than LINE_MAX_BYTES. */
 
-static size_t make_text(char *line, const char *stamp, const char *level,
-                        const char *event, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static size_t
+make_text(char *line, const char *stamp, const char *level, const char *event,
+          const char *format, va_list args)
 {
     size_t size = LINE_MAX_BYTES - 1;
     size_t len = (size_t)snprintf(line, size, "%s %s %s ", stamp, level, event);
@@ -99,8 +100,9 @@ static size_t make_text(char *line, const char *stamp, const char *level,
     return len;
 }
 
-static size_t make_json(char *line, const char *stamp, const char *level,
-                        const char *event, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static size_t
+make_json(char *line, const char *stamp, const char *level, const char *event,
+          const char *format, va_list args)
 {
     log_json_t json = log_json(line, LINE_MAX_BYTES - 1, stamp, level, event);
 

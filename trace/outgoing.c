@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 
 #define RING_MAX       8192 /* spans that wait, the batch among them */
 #define BATCH_MAX      512  /* spans in a request */
@@ -289,12 +290,6 @@ static bool is_over(const outgoing_t *self)
 
 static void free_outgoing(outgoing_t *self)
 {
-    if (self->is_sent) {
-        curl_multi_remove_handle(self->multi, self->easy);
-    }
-    curl_easy_cleanup(self->easy);
-    curl_multi_cleanup(self->multi);
-    curl_slist_free_all(self->headers);
     for (size_t i = 0; i < sizeof self->texts / sizeof *self->texts; i++) {
         free(self->texts[i]);
     }
@@ -303,11 +298,35 @@ static void free_outgoing(outgoing_t *self)
     free(self);
 }
 
+/* In this thread, so that what libcrypto keeps for one is not the actor's. */
+static void start_curl(outgoing_t *self)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT); /* it counts */
+    self->multi = curl_multi_init();
+    self->easy = curl_easy_init();
+    self->headers = curl_slist_append(NULL, "Content-Type: application/json");
+    must(self->multi != NULL && self->easy != NULL && self->headers != NULL);
+    set_options(self);
+}
+
+static void stop_curl(outgoing_t *self)
+{
+    if (self->is_sent) {
+        curl_multi_remove_handle(self->multi, self->easy);
+    }
+    curl_easy_cleanup(self->easy);
+    curl_multi_cleanup(self->multi);
+    curl_slist_free_all(self->headers);
+    curl_global_cleanup();
+    OPENSSL_thread_stop(); /* the thread may end behind main() */
+}
+
 static void *run(void *user)
 {
     outgoing_t *self = user;
     int fd = self->fd;
 
+    start_curl(self);
     while (!is_over(self)) {
         await(self);
         take_packets(self);
@@ -317,6 +336,7 @@ static void *run(void *user)
     }
     self->untold.dropped += self->count;
     tell_counts(self);
+    stop_curl(self);
     free_outgoing(self);
     close(fd); /* last: the actor waits for it */
     return NULL;
@@ -337,18 +357,11 @@ static outgoing_t *new_outgoing(const char *endpoint,
     self->endpoint = xstrdup(endpoint);
     copy_source(self, source);
     buf_init(&self->body, BATCH_BYTES);
-    self->multi = curl_multi_init();
-    self->easy = curl_easy_init();
-    self->headers = curl_slist_append(NULL, "Content-Type: application/json");
-    must(self->multi != NULL && self->easy != NULL && self->headers != NULL);
-    set_options(self);
     return self;
 }
 
 int outgoing_start(int fd, const char *endpoint, const otlp_source_t *source)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT); /* counted, and never ended: the
-                                              thread may outlive us */
     outgoing_t *self = new_outgoing(endpoint, source);
 
     self->fd = fd;

@@ -325,12 +325,17 @@ def observe(stack):
     until(lambda: sorted(target["labels"]["job"] + " " + target["health"] for target in
                          ask_prometheus(stack, "targets")["activeTargets"]) ==
           2 * ["broker up"] + 2 * ["gateway up"], "2 gateways and 2 brokers")
+    rules = [rule["name"] for group in ask_prometheus(stack, "rules")["groups"]
+             for rule in group["rules"]]
+    assert "HoistNoBroker" in rules, rules
+    client = until(lambda: enter(stack), "the chat")  # routes are told of once they are used
     for title, expression in expressions():
         expression = expression.replace("$__rate_interval", "30s")
         until(lambda: ask_prometheus(stack, "query", query=expression)["result"],
               f"data of {title!r}: {expression}")
     say(f"  {len(expressions())} expressions of the dashboard have values; "
         "Grafana itself was not run")
+    client.sock.close()
 
 
 # --- what runs when -----------------------------------------------------------
