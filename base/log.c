@@ -44,21 +44,21 @@ int log_level_parse(const char *name, log_level_t *level)
     return -EINVAL;
 }
 
-int log_format_parse(const char *name, log_format_t *wanted)
+int log_format_parse(const char *name, log_format_t *format)
 {
     if (strcmp(name, "text") == 0) {
-        *wanted = LOG_TEXT;
+        *format = LOG_TEXT;
     } else if (strcmp(name, "json") == 0) {
-        *wanted = LOG_JSON;
+        *format = LOG_JSON;
     } else {
         return -EINVAL;
     }
     return 0;
 }
 
-void log_set_format(log_format_t wanted)
+void log_set_format(log_format_t format)
 {
-    atomic_store(&log_format, (int)wanted);
+    atomic_store(&log_format, (int)format);
 }
 
 static void put_stamp(char stamp[STAMP_MAX])

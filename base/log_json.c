@@ -91,10 +91,10 @@ log_json_t log_json(char *bytes, size_t size, const char *time,
                     const char *level, const char *event)
 {
     static const char start[] = "{\"time\":\"";
-    log_json_t self = {.bytes = bytes};
+    log_json_t self = {.limit = size - strlen(ending)};
 
     must(size >= LOG_JSON_MIN);
-    self.limit = size - strlen(ending);
+    self.bytes = bytes;
     put(&self, start, strlen(start));
     self.is_string = true;
     put_text(&self, time, strlen(time));

@@ -70,6 +70,7 @@ def draw_lines(axes, panel, found):
     for name, times, values in found:
         axes.plot([dates.num2date(at / 86400) for at in times], values, label=name, linewidth=1)
     axes.set_ylim(bottom=0)
+    axes.set_ylim(top=1.3 * axes.get_ylim()[1])  # for the legend
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(
         readable(panel["fieldConfig"]["defaults"].get("unit", "short"))))
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M"))
@@ -94,11 +95,12 @@ def main():
     parser.add_argument("prometheus")
     parser.add_argument("picture")
     parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--end", type=float, default=time.time(), help="since 1970, in s")
     options = parser.parse_args()
     panels = json.loads((ROOT / "deploy/grafana/hoist.json").read_text("utf-8"))["panels"]
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
     figure = pyplot.figure(figsize=(24 * UNIT_IN, height * UNIT_IN * 0.66), dpi=110)
-    end = time.time()
+    end = options.end
     for panel in panels:
         place = panel["gridPos"]
         axes = figure.add_axes([

@@ -98,7 +98,7 @@ static void tell_counts(outgoing_t *self)
 /* --- requests --------------------------------------------------------------
  */
 
-static size_t on_answer(char *bytes, size_t one, size_t len, void *user)
+static size_t on_answer(const char *bytes, size_t one, size_t len, void *user)
 {
     outgoing_t *self = user;
     (void)bytes;

@@ -225,8 +225,10 @@ static size_t random_value(char *value, size_t most)
 
     for (size_t i = 0; i < len; i++) {
         size_t which = (size_t)rand();
-        value[i] = is_hostile ? hostile[which % (sizeof hostile - 1)]
-                              : (char)(which % 255 + 1);
+        value[i] = hostile[which % (sizeof hostile - 1)];
+        if (!is_hostile) {
+            value[i] = (char)(which % 255 + 1);
+        }
     }
     return len;
 }
