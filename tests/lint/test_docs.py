@@ -153,7 +153,7 @@ def metrics_are_those_of_the_sources():
 
 
 def log_calls():
-    """(event, level, names of fields) of each call in the programs."""
+    """(event, level, names of fields, format) of each call in the programs."""
     for folder in PROGRAMS:
         for path in sorted((ROOT / folder).rglob("*.[ch]")):
             text = path.read_text(encoding="utf-8")
@@ -165,14 +165,17 @@ def log_calls():
             for call in LOG_CALL.finditer(text):
                 texts = re.findall(r'"((?:[^"\\]|\\.)*)"', call[3])
                 fields = re.findall(r"(\w+)=", " ".join(texts[1:]))
+                # A text that ends in '%' has a PRIu64 or the like behind it.
+                form = "".join(re.sub(r"%(\d*)$", r"%\1u", text) for text in texts[1:])
                 if "log_braked" in call[0]:
                     fields.append("suppressed")
-                yield texts[0], LEVELS[call[1] or call[2]], fields
+                yield (texts[0], LEVELS[call[1] or call[2]], fields,
+                       form.replace('\\"', '"'))
 
 
 def log_events_are_those_of_the_sources():
     real = {}
-    for event, level, fields in log_calls():
+    for event, level, fields, _ in log_calls():
         levels, names = real.setdefault(event, (set(), set()))
         levels.add(level)
         names.update(fields)
@@ -185,6 +188,21 @@ def log_events_are_those_of_the_sources():
     for row in table:
         if len(row) != 5 or not row[3].endswith(".") or not row[4].endswith("."):
             yield f"logs.md: {row[0]} lacks its meaning or what to do"
+
+
+def log_formats_can_be_json():
+    """base/log_json.c reads fields off them, and knows these conversions."""
+    for event, _, fields, form in log_calls():
+        if len(set(fields)) != len(fields):
+            yield f"{event}: a field is there twice"
+        for name in set(fields) & {"time", "level", "event", "message", "cut"}:
+            yield f"{event}: {name} is no name for a field"
+        unknown = re.sub(r"%(?:\d*(?:\.(?:\*|\d+))?s|0?\d*(?:l|ll|z)?[dux]|c)", "", form)
+        if "%" in unknown:
+            yield f"{event}: a conversion in '{form}' that JSON is not made of"
+        rest = re.sub(r'(?:^| )[a-z0-9_]+=(?:"[^"]*"|[^ ]*)', "\0", form)
+        if len([text for text in rest.split("\0") if text]) > 1:
+            yield f"{event}: more than one text without a name in '{form}'"
 
 
 def route_expressions_are_those_of_the_vectors():
@@ -206,6 +224,7 @@ def main():
                   counters_are_those_of_the_sources,
                   metrics_are_those_of_the_sources,
                   log_events_are_those_of_the_sources,
+                  log_formats_can_be_json,
                   route_expressions_are_those_of_the_vectors):
         print(check.__name__.replace("_", " "))
         for line in check():
