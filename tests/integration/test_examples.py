@@ -449,11 +449,11 @@ def test_guarded_refuses_in_words_and_logs_every_event():
 
         log.seek(0)
         lines = re.findall(r"WORKER-EVENT (.*)", log.read())
-        seen = [re.sub(r"connection=\S+ |ms=\S+ ", "", line) for line in lines]
-        assert seen[0] == ("request=eves event=CONNECT route=$connect status=401 "
+        seen = [re.sub(r"connection=\S+ |\bus=\S+ ", "", line) for line in lines]
+        assert seen[0] == ("request=eves kind=CONNECT route=$connect status=401 "
                            "code=wrong-word attempt=1"), seen
-        assert seen[1].startswith("request=bobs-1 event=CONNECT route=$connect status=200"), seen
-        assert seen[3] == (f"request={number} event=MESSAGE route=secret status=403 "
+        assert seen[1].startswith("request=bobs-1 kind=CONNECT route=$connect status=200"), seen
+        assert seen[3] == (f"request={number} kind=MESSAGE route=secret status=403 "
                            "code= attempt=1"), seen
         assert len(seen) == 6, seen  # nobody serves $disconnect
 

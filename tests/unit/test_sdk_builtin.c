@@ -300,8 +300,8 @@ static void an_event_is_a_line_with_its_outcome(void **state)
     watch_log();
     message_comes(CONN_A, "a", 1);
     logs("info WORKER-EVENT request=" NUMBER_70
-         " event=MESSAGE route=a connection=" CONN_A
-         " status=409 code=taken ms=0.");
+         " kind=MESSAGE route=a connection=" CONN_A
+         " status=409 code=taken us=");
     says_reply(1, 409);
 }
 
@@ -313,7 +313,7 @@ static void an_event_that_waits_is_logged_when_it_has_its_outcome(void **state)
     watch_log();
     message_comes(CONN_A, "a", 1);
     logs("info WORKER-EVENT-BEGUN request=" NUMBER_70
-         " event=MESSAGE route=a connection=" CONN_A " attempt=1\n");
+         " kind=MESSAGE route=a connection=" CONN_A " attempt=1\n");
     uint64_t query = says_query();
     watch_log();
     status_comes(query, 200);
@@ -332,7 +332,7 @@ static void what_is_neither_slow_nor_broken_may_be_left_out(void **state)
     watch_log();
     failure = -EIO;
     comes(EVENT_CONNECT, CONN_A, "$connect", 2);
-    logs("WORKER-EVENT request=" NUMBER_70 " event=CONNECT route=$connect");
+    logs("WORKER-EVENT request=" NUMBER_70 " kind=CONNECT route=$connect");
 }
 
 int main(void)

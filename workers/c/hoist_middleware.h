@@ -61,8 +61,8 @@ extern const hoist_middleware *const hoist_request_id;
 
 /*
  * A line in the log for each event when it has its outcome, also where that
- * comes after an answer: WORKER-EVENT with the request's id, event, route,
- * connection, status, code of an error, milliseconds and attempt.  Never
+ * comes after an answer: WORKER-EVENT with the request's id, kind of event,
+ * route, connection, status, code of an error, microseconds and attempt.  Never
  * bodies. Status 0: it is over without a reply.
  */
 typedef struct {

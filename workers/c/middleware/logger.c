@@ -57,7 +57,7 @@ static void log_start(hoist_ctx *ctx)
     hoist_text conn = hoist_connection(ctx);
 
     log_info("WORKER-EVENT-BEGUN",
-             "request=%.*s event=%s route=%.*s connection=%.*s attempt=%u",
+             "request=%.*s kind=%s route=%.*s connection=%.*s attempt=%u",
              (int)id.len, id.data, event_name(ctx), (int)route.len, route.data,
              (int)conn.len, conn.data, hoist_attempt(ctx));
 }
@@ -74,11 +74,11 @@ static void log_outcome(hoist_ctx *ctx, void *data)
         return;
     }
     log_info("WORKER-EVENT",
-             "request=%.*s event=%s route=%.*s connection=%.*s status=%d "
-             "code=%s ms=%.3f attempt=%u",
+             "request=%.*s kind=%s route=%.*s connection=%.*s status=%d "
+             "code=%s us=%lld attempt=%u",
              (int)id.len, id.data, event_name(ctx), (int)route.len, route.data,
              (int)conn.len, conn.data, status, hoist_error_code(ctx),
-             (double)took_us / 1000, hoist_attempt(ctx));
+             (long long)took_us, hoist_attempt(ctx));
 }
 
 static int logger_run(hoist_ctx *ctx, void *state)

@@ -39,7 +39,7 @@ static void log_failure(hoist_ctx *ctx, void *data)
     }
     log_braked(&self->brake, LEVEL_WARN, "WORKER-HANDLER-FAILED",
                "request=%.*s route=%.*s connection=%.*s status=%d code=%s "
-               "error=\"%s\" message=\"%s\"",
+               "error=\"%s\" text=\"%s\"",
                (int)id.len, id.data, (int)route.len, route.data, (int)conn.len,
                conn.data, hoist_replied(ctx), hoist_error_code(ctx),
                strerror(-ctx->failure.result), hoist_error_message(ctx));
