@@ -82,7 +82,10 @@ void table_put_name(table_t *self, const json_t *name)
 
     for (size_t i = 0; i < len; i++) {
         char byte = json_string_value(name)[i];
-        text[i] = byte != '\0' ? byte : '\x01'; /* shown alike */
+        text[i] = byte;
+        if (byte == '\0') {
+            text[i] = 1; /* shown alike */
+        }
     }
     table_put(self, text);
     free(text);

@@ -221,7 +221,7 @@ static void step(input_t *in)
         say(broker, &(message_t){.kind = bare[next(in) % 3]});
         return;
     default:
-        pass(TURN_MS * (1 + next(in) % 64));
+        pass((int64_t)TURN_MS * (1 + next(in) % 64));
         return;
     }
 }

@@ -20,7 +20,7 @@ import msgpack
 from dynamodb_servers import (CREDENTIALS, KEY, SECRET, Endpoint, Proxy, breaks_off, cuts,
                               cuts_behind, dynalite, fails, floods, hangs, lent, moto, says,
                               takes)
-from harness import BUILD, Client, Hoist, run, until
+from harness import BUILD, Client, Hoist, free_port, run, until
 
 TOOL = BUILD + "/tests/integration/store_tool"
 CONFORMANCE = BUILD + "/tests/unit/store_conformance"

@@ -536,7 +536,10 @@ def test_processes_may_be_asked_by_name():
         where = "hoist.localhost:" + admin_of(alone).rsplit(":", 1)[1]
         assert hoist(where, "status", "--interval=0").startswith("Well")
         assert document(where, "connections", "list")["connections"] == []
-        assert "is gone" in hoist(where, "connections", "close", "B" * 16, status=1)
+        Client(alone.address).opened()
+        here = document(where, "connections", "list")["connections"][0]["id"]
+        gone = here[:-1] + ("B" if here[-1] == "A" else "A")
+        assert "is gone" in hoist(where, "connections", "close", gone, status=1)
 
 
 def test_the_next_is_asked_where_one_does_not_know():

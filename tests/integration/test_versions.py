@@ -18,7 +18,7 @@ from test_manage import admin_of, ask
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ADDED = [{"later": [1, {"a": None}]}, "later"]  # behind the elements of each message
 UNKNOWN = [200, {"later": True}]  # a message of a kind that is none yet
-DEFAULTS = {"uint": 0, "bool": False, "map": {}}
+DEFAULTS = {"uint": 0, "bool": False, "map": {}, "str": ""}
 POLL_MS = 20
 
 

@@ -34,7 +34,7 @@ typedef struct {
     uint64_t session, push_window;
 } sdk_welcome_t;
 
-void sdk_put_welcome(buf_t *out, const sdk_welcome_t *welcome);
+void sdk_put_welcome(buf_t *out, const sdk_welcome_t *what);
 
 /* The link reads what is in `in` as one frame; then `in` is empty. */
 void sdk_feed(link_t *link, buf_t *in, int64_t now_ms);
