@@ -251,6 +251,21 @@ static int verify_mode(const tls_options_t *options)
                : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 }
 
+/*
+ * Clients keep their sessions themselves (tickets).  But who resumes one is not
+ * asked for its certificate again, and gets a new ticket each time: one that is
+ * over would be good for ever.  So where certificates count there are none.
+ */
+static bool choose_sessions(const tls_options_t *options, SSL_CTX *ctx)
+{
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    if (options->client_ca[0] == '\0') {
+        return true;
+    }
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    return SSL_CTX_set_num_tickets(ctx, 0) == 1;
+}
+
 /* What an SSL takes from the shell when it is made, and from the SSL_CTX that
  * it is given for all that it looks up later. */
 static bool harden(tls_t *self, SSL_CTX *ctx)
@@ -260,12 +275,11 @@ static bool harden(tls_t *self, SSL_CTX *ctx)
                                  SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_verify(ctx, verify_mode(&self->options), NULL);
     SSL_CTX_set_max_cert_list(ctx, TLS_CERT_LIST_MAX);
-    /* Clients keep their sessions themselves (tickets). */
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
     SSL_CTX_set_info_callback(ctx, on_info);
     SSL_CTX_set_app_data(ctx, self);
-    return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+    return choose_sessions(&self->options, ctx) &&
+           SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
            SSL_CTX_set_cipher_list(ctx, CIPHERS) == 1;
 }
 
