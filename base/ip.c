@@ -112,7 +112,11 @@ static int parse_net(const char *text, size_t len, ip_net_t *net)
     if (rc == 0 && memchr(text, ':', address_len) == NULL) {
         net->bits += V4_PREFIX_BITS;
     }
-    return rc < 0 || net->bits > 128 ? -EINVAL : 0;
+    if (rc < 0 || net->bits > 128) {
+        return -EINVAL;
+    }
+    /* One of ::ffff:0:0 with fewer bits would be more than all of IPv4. */
+    return ip_is_v4(&net->address) && net->bits < V4_PREFIX_BITS ? -EINVAL : 0;
 }
 
 int ip_nets_parse(const char *text, ip_nets_t *nets)

@@ -108,6 +108,8 @@ static void all_of_one_family_is_nothing_of_the_other(void **state)
 {
     (void)state;
     assert_true(has("0.0.0.0/0", "192.0.2.7"));
+    assert_true(has("::ffff:10.0.0.0/104", "10.1.2.3"));
+    assert_false(has("::ffff:10.0.0.0/104", "11.1.2.3"));
     assert_false(has("0.0.0.0/0", "::1"));
     assert_true(has("::/0", "::1"));
     assert_false(has("::/0", "192.0.2.7"));
@@ -125,9 +127,20 @@ static void a_list_has_what_one_of_it_has(void **state)
 static void a_list_that_is_wrong_is_refused(void **state)
 {
     static const char *const wrong[] = {
-        ",",           "10.0.0.0/8,", ",10.0.0.0/8", "10.0.0.0/33",
-        "::/129",      "10.0.0.0/",   "10.0.0.0/-1", "10.0.0.0/08a",
-        "10.0.0.0/8 ", "/8",          "proxy",       "10.0.0.0/0008",
+        ",",
+        "10.0.0.0/8,",
+        ",10.0.0.0/8",
+        "10.0.0.0/33",
+        "::/129",
+        "10.0.0.0/",
+        "10.0.0.0/-1",
+        "10.0.0.0/08a",
+        "::ffff:10.0.0.0/8",
+        "::ffff:0:0/95",
+        "10.0.0.0/8 ",
+        "/8",
+        "proxy",
+        "10.0.0.0/0008",
     };
     char many[(IP_NETS_MAX + 1) * 4 + 1] = "";
     ip_nets_t nets;
