@@ -324,7 +324,6 @@ static int sync_one(core_t *core, gateway_t *gateway,
     if (sync->change == SYNC_DROP) {
         if (conn != NULL) {
             core->stats.moved_out++;
-            gateway->has_moved = true;
             dispatch_drop(core, conn);
         }
         return 0;
@@ -377,6 +376,9 @@ static void on_sync(core_t *core, gateway_t *gateway,
     if (is_list) {
         gateway->round += !gateway->is_syncing;
         gateway->is_syncing = sync->more;
+    }
+    if (sync->change == SYNC_DROP) {
+        sweep_moved(core, gateway->loop);
     }
     (void)wire_get_array(&in, &count);
     int bad = 0;

@@ -123,7 +123,6 @@ struct gateway {
     bool is_catching_up;  /* and that is what the walk is for */
     uint32_t keep_slot;   /* where the keeper's walk over its slots is */
     bool is_leased;       /* its lease was kept at least once */
-    bool has_moved;       /* some of its connections to another broker */
     list_t unleased;      /* CONNECTs whose rows wait for that: request.link */
     uint64_t beat;        /* that it has */
     int64_t lease_due_ms; /* when it is to be kept again */
@@ -290,13 +289,19 @@ typedef struct {
     uint8_t name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
 } seen_t;
 
-#define SWEPT_KEPT 1024 /* gateways that were away while we swept */
+#define LOOPS_KEPT 1024
+
+/* A ring of gateways' loop numbers: the first that came is forgotten first. */
+typedef struct {
+    uint32_t loops[LOOPS_KEPT]; /* + 1; 0: none */
+    size_t at;
+} loops_t;
 
 /* What sweep.c knows of leases, and the one that it is at. */
 typedef struct {
-    list_t seen;                /* leases of other brokers: seen_t */
-    uint32_t swept[SWEPT_KEPT]; /* a ring: their loops + 1; 0: none */
-    size_t swept_at;
+    list_t seen;         /* leases of other brokers: seen_t */
+    loops_t swept;       /* gateways that were away while we swept */
+    loops_t moved;       /* those whose connections another has */
     list_t asks;         /* operations under way */
     list_t released;     /* gateways that have ended: released_t */
     int64_t look_due_ms; /* at the leases */

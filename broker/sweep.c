@@ -59,6 +59,37 @@ static core_t *ended(store_op_t *op)
     return core;
 }
 
+/* --- loops -----------------------------------------------------------------
+ */
+
+/* Where the loop stands in the ring, or LOOPS_KEPT. */
+static size_t loops_find(const loops_t *self, uint32_t loop)
+{
+    size_t at = 0;
+
+    while (at < LOOPS_KEPT && self->loops[at] != loop + 1) {
+        at++;
+    }
+    return at;
+}
+
+static void loops_put(loops_t *self, uint32_t loop)
+{
+    if (loops_find(self, loop) == LOOPS_KEPT) {
+        self->loops[self->at] = loop + 1;
+        self->at = (self->at + 1) % LOOPS_KEPT;
+    }
+}
+
+static void loops_drop(loops_t *self, uint32_t loop)
+{
+    size_t at = loops_find(self, loop);
+
+    if (at < LOOPS_KEPT) {
+        self->loops[at] = 0;
+    }
+}
+
 /* --- our leases ---------------------------------------------------------- */
 
 static size_t put_name(uint32_t loop, wire_bytes_t boot,
@@ -155,12 +186,20 @@ static bool is_here(const core_t *core, uint32_t loop)
     return false;
 }
 
+void sweep_moved(core_t *core, uint32_t loop)
+{
+    if (keeper_makes_wait(core)) {
+        loops_put(&core->sweep.moved, loop);
+    }
+}
+
 /* Rows of what has moved away may still be ours: whoever was to write them anew
  * may have died first.  So the lease is left to run out, and who sweeps it
  * finds them. */
 void sweep_release(core_t *core, const gateway_t *gateway)
 {
-    if (!keeper_makes_wait(core) || !gateway->is_leased || gateway->has_moved) {
+    if (!keeper_makes_wait(core) || !gateway->is_leased ||
+        loops_find(&core->sweep.moved, gateway->loop) < LOOPS_KEPT) {
         return;
     }
     released_t *released = calloc(1, sizeof *released);
@@ -250,39 +289,19 @@ static void end_orphan(core_t *core, const record_t *record)
 
 /* --- gateways that were away --------------------------------------------- */
 
-/* Where the loop stands in the ring, or SWEPT_KEPT. */
-static size_t find_swept(const core_t *core, uint32_t loop)
-{
-    size_t at = 0;
-
-    while (at < SWEPT_KEPT && core->sweep.swept[at] != loop + 1) {
-        at++;
-    }
-    return at;
-}
-
 static void remember_swept(core_t *core, uint32_t loop)
 {
-    sweep_t *self = &core->sweep;
-
-    if (find_swept(core, loop) == SWEPT_KEPT) {
-        self->swept[self->swept_at] = loop + 1;
-        self->swept_at = (self->swept_at + 1) % SWEPT_KEPT;
-    }
+    loops_put(&core->sweep.swept, loop);
 }
 
 bool sweep_has_ended(const core_t *core, uint32_t loop)
 {
-    return find_swept(core, loop) < SWEPT_KEPT;
+    return loops_find(&core->sweep.swept, loop) < LOOPS_KEPT;
 }
 
 void sweep_listed(core_t *core, uint32_t loop)
 {
-    size_t at = find_swept(core, loop);
-
-    if (at < SWEPT_KEPT) {
-        core->sweep.swept[at] = 0;
-    }
+    loops_drop(&core->sweep.swept, loop);
 }
 
 /* --- rows ---------------------------------------------------------------- */

@@ -42,6 +42,9 @@ void sweep_greet(core_t *core, gateway_t *gateway);
 /* A gateway answers whether it has a connection. */
 void sweep_told(core_t *core, const message_result_t *result);
 
+/* Connections of the gateway of this loop have gone to another broker. */
+void sweep_moved(core_t *core, uint32_t loop);
+
 /* The gateway's last connection here is over: so is its lease, unless rows of
  * connections that it moved to another broker may be left. */
 void sweep_release(core_t *core, const gateway_t *gateway);

@@ -388,6 +388,22 @@ static void who_moved_and_was_written_by_nobody_since_is_swept(void **state)
     assert_int_equal(leases(), 0);
 }
 
+static void a_gateway_that_came_back_since_has_moved_all_the_same(void **state)
+{
+    node_t *gateway = a_gateway(4);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    drops(gateway, client);
+    dies(gateway);
+    dies(a_gateway(4)); /* on another connection */
+    time_passes(1000);
+    assert_int_equal(leases(), 1);
+    time_passes(2 * LEASE_MS);
+    answers(worker, takes_event(worker, EVENT_DISCONNECT), 200, NULL);
+}
+
 static void who_moved_and_was_written_since_is_another_brokers(void **state)
 {
     node_t *gateway = a_gateway(4);
@@ -457,6 +473,7 @@ int main(void)
         TEST(a_gateway_that_ends_in_order_leaves_no_lease),
         TEST(the_lease_of_a_gateway_goes_behind_its_last_row),
         TEST(who_moved_and_was_written_by_nobody_since_is_swept),
+        TEST(a_gateway_that_came_back_since_has_moved_all_the_same),
         TEST(who_moved_and_was_written_since_is_another_brokers),
         TEST(a_gateway_that_greets_meanwhile_does_not_spoil_a_claim),
         TEST(what_the_store_may_not_tell_is_not_asked_for_ever),
