@@ -534,8 +534,8 @@ static int start(broker_t *self, const broker_options_t *options, char *error,
  */
 static void stop(broker_t *self)
 {
-    exporter_destroy(&self->exporter);
     core_destroy(&self->core); /* its peers' last frames are sent by then */
+    exporter_destroy(&self->exporter); /* behind the last spans */
     dead_letters_destroy(&self->letters);
     zmq_poll(NULL, 0, LAST_FRAMES_MS);
     for (int i = 0; i < SIDES; i++) {

@@ -7,10 +7,12 @@ import threading
 
 class Receiver:
     """On a port of its own.  `answers`: the statuses of the next requests; then
-    it is 200.  A status of 0 is no answer: the request is held to the end."""
+    it is 200.  A status of 0 is no answer: the request is held to the end.
+    `length`: bytes of each answer."""
 
-    def __init__(self, *answers):
+    def __init__(self, *answers, length=2):
         self.answers = list(answers)
+        self.length = length
         self.spans, self.bodies, self.requests = [], [], 0
         self.over = threading.Event()
         receiver = self
@@ -30,9 +32,9 @@ class Receiver:
                     assert self.headers["Content-Type"] == "application/json"
                     receiver.take(json.loads(body.decode("utf-8", "strict")))
                 self.send_response(status)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(receiver.length))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(b"{" + b" " * (receiver.length - 2) + b"}")
 
             def log_message(self, *_):
                 pass

@@ -177,6 +177,29 @@ def test_the_last_spans_leave_before_the_process():
         assert {"hoist connect", "hoist message", "hoist dispatch"} <= names, names
 
 
+def test_who_is_still_asked_when_a_drain_is_cut_ends_its_span():
+    with Receiver() as receiver:
+        with Hoist(f"--trace-endpoint={receiver.url}", "--trace-sample=1",
+                   "--drain-time=300") as hoist:
+            worker = Worker(hoist.workers, "echo")
+            client = Client(hoist.address).opened()
+            client.send(MESSAGE_TEXT)
+            worker.get(REQUEST)
+            hoist.process.terminate()  # and the worker never answers
+            assert hoist.process.wait(WAIT_S) == 0
+            assert "DRAIN-CUT" in hoist.log()
+        assert "hoist dispatch" in {span["name"] for span in receiver.spans}
+
+
+def test_an_answer_that_is_long_is_an_answer():
+    with Receiver(length=1 << 20) as receiver, \
+         Hoist(f"--trace-endpoint={receiver.url}", "--trace-sample=1") as hoist, \
+         Echo(hoist):
+        say(Client(hoist.address).opened(), 10)
+        until(lambda: hoist.stats("GATEWAY")["spans_exported"] == 11, "its count")
+        assert "TRACE-DOWN" not in hoist.log()
+
+
 def test_a_receiver_that_is_not_there_is_nobodys_trouble():
     url = f"http://127.0.0.1:{free_port()}/v1/traces"
     with Hoist(f"--trace-endpoint={url}", "--trace-sample=1") as hoist, Echo(hoist):
