@@ -160,10 +160,13 @@ void log_pairs(log_level_t level, const char *event, const char *pairs)
     }
 }
 
-bool log_brake_pass(log_brake_t *self, uint32_t *suppressed)
+bool log_brake_pass(log_brake_t *self, log_level_t level, uint32_t *suppressed)
 {
     int64_t second = clock_wall_ms() / 1000;
 
+    if (is_dropped(level)) {
+        return false;
+    }
     if (second != self->second) {
         self->second = second;
         self->lines = 0;

@@ -60,13 +60,14 @@ typedef struct {
 
 #define LOG_BRAKE_BURST 10
 
-/* true: log it, and say *suppressed lines were held back before it. */
-bool log_brake_pass(log_brake_t *self, uint32_t *suppressed);
+/* true: log it, and say *suppressed lines were held back before it.  A line
+ * that is dropped for its level takes no other's place. */
+bool log_brake_pass(log_brake_t *self, log_level_t level, uint32_t *suppressed);
 
 #define log_braked(brake, level, event, format, ...)                           \
     do {                                                                       \
         uint32_t suppressed_;                                                  \
-        if (log_brake_pass((brake), &suppressed_)) {                           \
+        if (log_brake_pass((brake), (level), &suppressed_)) {                  \
             log_line((level), (event), format " suppressed=%u", __VA_ARGS__,   \
                      suppressed_);                                             \
         }                                                                      \

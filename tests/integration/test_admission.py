@@ -284,6 +284,9 @@ def test_an_origin_that_is_not_listed_is_counted_and_said():
         assert answer(client) == (403, None)
         hoist.soon("GATEWAY", origins_refused=1)
         hoist.find('GATEWAY-ORIGIN-REFUSED (ip=127.0.0.1 origin="https://example.net")')
+        forged = Client(hoist.address, headers='Origin: x" ip="192.0.2.1\r\n')
+        assert answer(forged) == (403, None)
+        hoist.find("GATEWAY-ORIGIN-REFUSED (ip=127.0.0.1 origin=\"x' ip='192.0.2.1\")")
 
 
 if __name__ == "__main__":

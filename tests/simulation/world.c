@@ -251,9 +251,10 @@ void log_line(log_level_t level, const char *event, const char *format, ...)
     }
 }
 
-bool log_brake_pass(log_brake_t *self, uint32_t *suppressed)
+bool log_brake_pass(log_brake_t *self, log_level_t level, uint32_t *suppressed)
 {
     (void)self;
+    (void)level;
     *suppressed = 0;
     return true;
 }

@@ -309,6 +309,21 @@ static void without_room_it_is_cut_and_whole_all_the_same(void **state)
     }
 }
 
+static void a_line_that_is_dropped_takes_no_others_place(void **state)
+{
+    log_brake_t brake = {0};
+    uint32_t suppressed = 1;
+    (void)state;
+
+    log_set_level(LEVEL_WARN);
+    for (int i = 0; i < 3 * LOG_BRAKE_BURST; i++) {
+        assert_false(log_brake_pass(&brake, LEVEL_INFO, &suppressed));
+    }
+    assert_true(log_brake_pass(&brake, LEVEL_WARN, &suppressed));
+    assert_int_equal(suppressed, 0);
+    log_set_level(LEVEL_INFO);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -320,6 +335,7 @@ int main(void)
         T(no_value_can_pass_for_a_field),
         T(pairs_of_numbers_are_numbers),
         T(a_level_that_is_dropped_says_nothing),
+        T(a_line_that_is_dropped_takes_no_others_place),
         T(formats_have_names),
         T(any_bytes_make_an_object_with_the_same_fields),
         T(without_room_it_is_cut_and_whole_all_the_same),
