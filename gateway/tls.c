@@ -270,9 +270,12 @@ static bool choose_sessions(const tls_options_t *options, SSL_CTX *ctx)
  * it is given for all that it looks up later. */
 static bool harden(tls_t *self, SSL_CTX *ctx)
 {
+    /* That a client ends without a word is no failure: WebSocket has its own.
+     */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                 SSL_OP_PRIORITIZE_CHACHA);
+                                 SSL_OP_PRIORITIZE_CHACHA |
+                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_verify(ctx, verify_mode(&self->options), NULL);
     SSL_CTX_set_max_cert_list(ctx, TLS_CERT_LIST_MAX);
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);

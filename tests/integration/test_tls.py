@@ -496,6 +496,19 @@ def test_where_it_is_optional_who_has_none_gets_in():
         assert is_refused(hoist, shown=STRANGER)
 
 
+def test_who_leaves_without_a_word_has_not_failed():
+    with Hoist(*FLAGS) as hoist:
+        host, port = hoist.address.rsplit(":", 1)
+        client = TlsClient(hoist.address).opened()
+        hoist.soon("GATEWAY", connections=1)
+        raw = socket.socket(fileno=os.dup(client.sock.detach()))
+        raw.shutdown(socket.SHUT_RDWR)  # no close_notify
+        raw.close()
+        socket.create_connection((host, int(port)), WAIT_S).close()
+        hoist.soon("GATEWAY", sockets=0, sockets_accepted=2, tls_failed=0)
+        assert "GATEWAY-TLS-FAILED" not in hoist.log()
+
+
 def test_where_nobody_asks_a_certificate_is_not_shown():
     with Hoist(*FLAGS) as hoist:
         worker = Worker(hoist.workers, "$connect")
