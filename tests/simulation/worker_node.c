@@ -21,7 +21,7 @@
 #define AGAIN        100  /* one reply in so many is said twice … */
 #define AGAIN_MS     400  /* … within so long */
 #define FRAME_MAX_   ((size_t)1 << 20)
-#define MARGIN_MS    150 /* of a broker's judgement: sweeps, turns, travel */
+#define MARGIN_MS    350 /* of a broker's judgement: travel, a PING not sent */
 
 typedef struct {
     list_t link;
