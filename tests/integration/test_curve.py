@@ -371,17 +371,20 @@ class Sniffer:
     def replay(self):
         """Say what the worker said once more, each piece when the one before it was
         answered as then, until the end of the connection.  Returns the answers."""
-        answered = b""
+        answered, due = b"", 0
         with socket.create_connection(self.target, WAIT_S) as sock:
             try:
                 for way, data in list(self.script):
                     if way == "up":
                         sock.sendall(data)
-                    elif len(answered) < len(self.said("down")):
+                        continue
+                    # In as many bytes as then, in as few or many pieces as now.
+                    due += len(data)
+                    while len(answered) < due:
                         more = sock.recv(65536)
-                        answered += more
                         if not more:
-                            break
+                            return answered
+                        answered += more
                 while more := sock.recv(65536):
                     answered += more
             except ConnectionError:
