@@ -48,8 +48,8 @@ static int put_texts(buf_t *out, const char *const *texts, size_t count)
     return rc;
 }
 
-static int put_head(buf_t *out, const char *name, const char *kind,
-                    const char *help)
+int metrics_put_title(buf_t *out, const char *name, const char *kind,
+                      const char *help)
 {
     const char *before[] = {"# HELP ", name, " "};
     const char *behind[] = {"\n# TYPE ", name, " ", kind, "\n"};
@@ -66,7 +66,7 @@ int metrics_put_family(buf_t *out, const char *name, const char *kind,
 {
     const char *texts[] = {name, sample, "\n"};
     size_t start = out->len;
-    int rc = put_head(out, name, kind, help);
+    int rc = metrics_put_title(out, name, kind, help);
 
     if (rc == 0) {
         rc = put_texts(out, texts, sizeof texts / sizeof *texts);
@@ -144,7 +144,7 @@ int metrics_put_head(buf_t *out, const char *folder, const metric_t *metric)
 
     name_of(name, folder, metric);
     help_of(help, metric);
-    return put_head(out, name, metric->kind, help);
+    return metrics_put_title(out, name, metric->kind, help);
 }
 
 /* The format has three escapes in a label's value; what is between two of them

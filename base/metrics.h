@@ -38,6 +38,11 @@ int metrics_put(buf_t *out, const char *folder, const metric_t *metrics,
 int metrics_put_family(buf_t *out, const char *name, const char *kind,
                        const char *help, const char *sample);
 
+/* HELP and TYPE of a family under its whole name; kind: as Prometheus says.
+ * Returns as metrics_put, but out may have grown. */
+int metrics_put_title(buf_t *out, const char *name, const char *kind,
+                      const char *help);
+
 /* --- families of many samples, told apart by a label -------------------- */
 
 typedef struct {

@@ -18,9 +18,10 @@ read -ra libs < <(pkg-config --libs hoist)
 
 cat >"$root/three.cc" <<'END'
 #include <hoist.h>
+#include <hoist_metrics.h>
 #include <hoist_middleware.h>
 static int hello(hoist_ctx *ctx) { return hoist_push_to(ctx, hoist_to_all(), HOIST_TEXT, hoist_str("hello"), nullptr); }
-static int run(hoist_app *app, int argc, char **argv) { return hoist_on(app, "a", hello) + hoist_use(app, hoist_recover, nullptr) + hoist_main(app, argc, argv); }
+static int run(hoist_app *app, int argc, char **argv) { hoist_count(hoist_counter_of(app, "a_total", "", nullptr), 1); return hoist_on(app, "a", hello) + hoist_use(app, hoist_recover, nullptr) + hoist_main(app, argc, argv); }
 int main(int argc, char **argv) { return run(hoist_app_new(), argc, argv); }
 END
 for compiler in g++ clang++; do

@@ -142,7 +142,7 @@ def metrics_are_those_of_the_sources():
     source = (ROOT / "admin/process.c").read_text(encoding="utf-8")
     of_process = re.findall(r'\{"(\w+)",\s*"(counter|gauge)",\s*"(\w+):', source)
     assert len(of_process) > 5
-    table = rows(page("metrics.md").split("\n## Metrics\n")[1])
+    table = rows(page("metrics.md").split("\n## Metrics\n")[1].split("\n## ")[0])
     documented = {row[0].strip("`"): tuple(row[1:]) for row in table}
     assert len(of_routes) > 5
     of_routes.update({name: (kind, unit) for name, kind, unit in of_process})
@@ -150,6 +150,24 @@ def metrics_are_those_of_the_sources():
         real[name] = (kind, unit, documented.get(name, ("", "", "a sentence"))[2])
     yield from order("metrics.md", [row[0] for row in table])
     yield from differences("metrics.md", documented, real)
+
+
+def metrics_of_workers_are_those_of_the_sources():
+    """What the library asks for by hoist_counter_of and the like (hoist_metrics.h)."""
+    kinds = {"_total": "counter", "_seconds": "histogram", "_bytes": "histogram"}
+    real = {}
+    for path in sorted((ROOT / "workers/c").rglob("*.c")):
+        for name, texts in re.findall(r'"(hoist_worker_\w+)",\s*(?:\.help = )?'
+                                      r'((?:"(?:[^"\\]|\\.)*"\s*)+)',
+                                      path.read_text(encoding="utf-8")):
+            ending = re.search("_[a-z]+$", name)[0]
+            meaning = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', texts))
+            real[name] = (kinds.get(ending, "gauge"), meaning)
+    table = rows(page("metrics.md").split("\n## Metrics of workers in C\n")[1])
+    documented = {row[0].strip("`"): (row[1], row[3]) for row in table}
+    assert real
+    yield from order("metrics.md", [row[0] for row in table])
+    yield from differences("metrics.md, workers", documented, real)
 
 
 def log_calls():
@@ -223,6 +241,7 @@ def main():
                   known_variables_are_those_of_settings_and_workers,
                   counters_are_those_of_the_sources,
                   metrics_are_those_of_the_sources,
+                  metrics_of_workers_are_those_of_the_sources,
                   log_events_are_those_of_the_sources,
                   log_formats_can_be_json,
                   route_expressions_are_those_of_the_vectors):

@@ -14,6 +14,7 @@ hoist_app *hoist_app_new(void)
     hoist_app *app = xcalloc(1, sizeof *app);
 
     routes_init(&app->routes);
+    registry_init(&app->registry);
     settings_init(&app->settings);
     app->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (app->stop_fd < 0) {
@@ -55,6 +56,7 @@ void hoist_app_destroy(hoist_app **app_p)
     posts_fini(&app->posts);
     routes_fini(&app->routes);
     chain_fini(&app->around);
+    registry_fini(&app->registry);
     settings_fini(&app->settings);
     if (app->stop_fd >= 0) {
         close(app->stop_fd);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "proto/message.h"
 #include "workers/c/posts.h"
+#include "workers/c/registry.h"
 #include "workers/c/routes.h"
 #include "workers/c/timers.h"
 
@@ -38,6 +39,7 @@ struct hoist_app {
     chain_t around; /* middleware of all routes */
     timers_t timers;
     posts_t posts;
+    registry_t registry;
     settings_t settings;
     hoist_gone_handler *gone; /* borrowed, or NULL */
     void *data;               /* borrowed: the program's */
