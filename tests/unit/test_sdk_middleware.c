@@ -505,6 +505,187 @@ memory_ends_at_its_limit_and_begins_anew_with_each_event(void **state)
     says_reply(2, 200);
 }
 
+/* --- what is run again -------------------------------------------------------
+ */
+
+static char key_before, key_inside;
+static int runs;
+
+/* A handler of $connect that thinks otherwise the second time. */
+static int accept_at_last(hoist_ctx *ctx)
+{
+    bool is_first = runs++ == 0;
+    hoist_text user = hoist_str(is_first ? "eve" : "ada");
+
+    assert_true(hoist_is(hoist_user(ctx), "nobody"));
+    assert_ptr_equal(hoist_get(ctx, &key_before), outer);
+    assert_null(hoist_get(ctx, &key_inside));
+    assert_int_equal(hoist_set(ctx, &key_before, inner), 0);
+    assert_int_equal(hoist_set(ctx, &key_inside, inner), 0);
+    assert_int_equal(hoist_accept_user(ctx, user), 0);
+    assert_int_equal(hoist_accept_group(ctx, user), 0);
+    assert_int_equal(hoist_accept_attribute(ctx, "role", user), 0);
+    assert_int_equal(hoist_accept_header(ctx, "X-User", user), 0);
+    if (is_first) {
+        assert_int_equal(hoist_accept_tenant(ctx, user), 0);
+        assert_int_equal(hoist_accept_ttl(ctx, 60), 0);
+        assert_int_equal(hoist_accept_attribute(ctx, "more", user), 0);
+        return -EIO;
+    }
+    return 0;
+}
+
+static int accept_and_retry(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    hoist_accept_user(ctx, hoist_str("nobody"));
+    hoist_accept_attribute(ctx, "role", hoist_str("none"));
+    hoist_accept_attribute(ctx, "from", hoist_str("outside"));
+    hoist_accept_group(ctx, hoist_str("all"));
+    hoist_accept_header(ctx, "X-From", hoist_str("outside"));
+    hoist_set(ctx, &key_before, outer);
+    assert_int_equal(hoist_next(ctx), -EIO);
+    assert_true(hoist_is(hoist_user(ctx), "eve")); /* for who logs it */
+    return hoist_next(ctx);
+}
+
+static void connect_is_accepted_with(const char *options)
+{
+    wire_bytes_t said = says(KIND_REPLY)->reply.options;
+    char text[512] = "";
+    size_t len = 0;
+
+    assert_true(said.len < sizeof text);
+    for (size_t i = 0; i < said.len; i++) { /* msgpack's lengths are no text */
+        char c = (char)said.data[i];
+        text[len++] = (char)(c >= ' ' && c <= 'z' ? c : ' ');
+    }
+    assert_string_equal(text, options);
+}
+
+static void what_is_run_again_begins_from_what_stood_before(void **state)
+{
+    (void)state;
+    runs = 0;
+    serves("$connect", accept_at_last);
+    hoist_wrap(worker.app, accept_and_retry, NULL);
+    hoist_wrap(worker.app, note_around, inner);
+    worker_freezes();
+    comes(EVENT_CONNECT, CONN_A, "$connect", 1);
+    connect_is_accepted_with("  user ada attributes  from outside role ada"
+                             " headers   X-From outside  X-User ada"
+                             " groups  all ada");
+    assert_trace("inner failed inner done");
+}
+
+/* Its attempt has an outcome of its own. */
+static int watch_attempt(hoist_ctx *ctx, void *name)
+{
+    assert_int_equal(hoist_finally(ctx, note_outcome, name), 0);
+    return hoist_next(ctx);
+}
+
+static int fail_twice(hoist_ctx *ctx)
+{
+    note("handler");
+    return runs++ < 2 ? hoist_fail(ctx, 503, "busy", NULL) : 0;
+}
+
+static int try_thrice(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(hoist_next(ctx), -ECANCELED);
+        assert_string_equal(hoist_error_code(ctx), "busy");
+    }
+    return hoist_next(ctx);
+}
+
+static void
+who_watches_inside_is_told_of_each_run_and_outside_of_the_last(void **state)
+{
+    (void)state;
+    runs = 0;
+    serves("a", fail_twice);
+    hoist_wrap(worker.app, watch_attempt, outer);
+    hoist_wrap(worker.app, try_thrice, NULL);
+    hoist_wrap(worker.app, watch_attempt, inner);
+    worker_freezes();
+    message_comes(CONN_A, "a", 1);
+    says_reply(1, 200);
+    assert_trace("handler inner=503 handler inner=503 handler inner=200 "
+                 "outer=200");
+}
+
+/* As often as it likes, without running out of room. */
+static int allocate(hoist_ctx *ctx)
+{
+    assert_non_null(hoist_alloc(ctx, MEMORY_MAX));
+    return runs++ < 20 ? -EIO : 0;
+}
+
+static int try_on(hoist_ctx *ctx, void *state)
+{
+    int rc = hoist_next(ctx);
+    (void)state;
+
+    while (rc < 0) {
+        rc = hoist_next(ctx);
+    }
+    return rc;
+}
+
+static void a_run_has_all_the_memory_that_the_one_before_had(void **state)
+{
+    (void)state;
+    runs = 0;
+    serves("a", allocate);
+    hoist_wrap(worker.app, try_on, NULL);
+    hoist_wrap(worker.app, try_on, NULL);
+    hoist_wrap(worker.app, watch_attempt, inner);
+    worker_freezes();
+    message_comes(CONN_A, "a", 1);
+    says_reply(1, 200);
+    assert_int_equal(runs, 21);
+}
+
+/* Layers that try again inside of layers that do. */
+static int accept_rarely(hoist_ctx *ctx)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "%d", runs);
+    assert_false(hoist_is(hoist_user(ctx), "eve"));
+    hoist_accept_user(ctx, hoist_str("eve"));
+    hoist_accept_group(ctx, hoist_str(name));
+    return runs++ < 3 ? -EIO : 0;
+}
+
+static int accept_as(hoist_ctx *ctx, void *name)
+{
+    hoist_accept_user(ctx, hoist_str(name));
+    hoist_accept_attribute(ctx, name, hoist_str(name));
+    if (hoist_next(ctx) < 0) {
+        assert_true(hoist_is(hoist_user(ctx), "eve"));
+        return hoist_next(ctx);
+    }
+    return 0;
+}
+
+static void layers_that_try_again_stand_inside_of_each_other(void **state)
+{
+    (void)state;
+    runs = 0;
+    serves("$connect", accept_rarely);
+    hoist_wrap(worker.app, accept_as, outer);
+    hoist_wrap(worker.app, accept_as, inner);
+    worker_freezes();
+    comes(EVENT_CONNECT, CONN_A, "$connect", 1);
+    connect_is_accepted_with("  user eve attributes  outer outer inner inner"
+                             " groups  3");
+    assert_int_equal(runs, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -530,6 +711,11 @@ int main(void)
         WORKER_TEST(
             an_event_that_fails_behind_its_question_tells_its_outcome_once),
         WORKER_TEST(memory_ends_at_its_limit_and_begins_anew_with_each_event),
+        WORKER_TEST(what_is_run_again_begins_from_what_stood_before),
+        WORKER_TEST(
+            who_watches_inside_is_told_of_each_run_and_outside_of_the_last),
+        WORKER_TEST(a_run_has_all_the_memory_that_the_one_before_had),
+        WORKER_TEST(layers_that_try_again_stand_inside_of_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ uint64_t hoist_request_number(const hoist_ctx *ctx)
 
 hoist_text hoist_request_id_of(hoist_ctx *ctx)
 {
-    if (ctx->values.request_id.len > 0) {
+    if (ctx->values.size.has_request_id) {
         return ctx->values.request_id;
     }
     request_id_format(ctx->request->number, ctx->request_id);

@@ -38,6 +38,8 @@ void core_init(core_t *self, hoist_app *app)
 {
     *self = (core_t){0};
     ctx_init(&self->ctx, app);
+    again_init(&self->again);
+    self->ctx.again = &self->again;
     ctx_init(&self->task, app);
     self->task.head.ws = NULL;
     routes_freeze(&app->routes, &app->around);
@@ -47,6 +49,7 @@ void core_fini(core_t *self)
 {
     ctx_fini(&self->ctx);
     ctx_fini(&self->task);
+    again_fini(&self->again);
 }
 
 const route_t *core_route(const hoist_app *app,
@@ -74,6 +77,7 @@ static void begin(hoist_ctx *ctx, const message_request_t *request,
     values_reset(&ctx->values);
     if (request->event == EVENT_CONNECT) {
         accept_reset(&ctx->accept);
+        again_reset(ctx->again);
     }
 }
 
@@ -90,13 +94,12 @@ static query_t *hand_over(hoist_ctx *ctx)
     return query;
 }
 
-/* Who wanted to know of the outcome is told; nothing can be said to it then. */
-static void run_finally(hoist_ctx *ctx)
+void ctx_run_finally(hoist_ctx *ctx, size_t kept)
 {
     int over = ctx->over;
     finally_t next;
 
-    while (values_take_finally(&ctx->values, &next)) {
+    while (values_take_finally(&ctx->values, kept, &next)) {
         ctx->over = over != 0 ? over : -EALREADY;
         next.run(ctx, next.data);
     }
@@ -116,8 +119,8 @@ static query_t *conclude(hoist_ctx *ctx, int rc)
     if (ctx->status == 0) {
         reply_failure(ctx);
     }
-    if (ctx->values.finally_count > 0) {
-        run_finally(ctx);
+    if (ctx->values.size.finally > 0) {
+        ctx_run_finally(ctx, 0);
     }
     return NULL;
 }
@@ -135,6 +138,7 @@ query_t *core_handle(core_t *self, const message_request_t *request,
         ctx->handler = route->handler;
         ctx->layer = route->stack;
         ctx->inmost = route->inmost;
+        ctx->mark = ctx->again->marks;
         rc = hoist_next(ctx);
     } else if (event_is_counted(request->event)) {
         /* A broker sends only what was announced; refuse the rest. */
@@ -207,7 +211,7 @@ bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
     } else if (ctx->over == 0) {
         goes_on = conclude(ctx, rc) != NULL;
     } else {
-        run_finally(ctx);
+        ctx_run_finally(ctx, 0);
     }
     if (list_is_empty(&query->link)) {
         query_destroy(&query);
@@ -235,11 +239,15 @@ int hoist_next(hoist_ctx *ctx)
     if (is_decided(ctx)) {
         return ctx->status != 0 ? 0 : ctx->failure.result;
     }
-    failure_forget(&ctx->failure); /* a retry starts without the former one */
+    int rc = ctx->failure.result == 0 ? again_keep(ctx) : again_return(ctx);
+    if (rc < 0) {
+        return ctx_settle(ctx, rc);
+    }
     ctx->layer++;
-    int rc =
-        layer->run != NULL ? layer->run(ctx, layer->state) : ctx->handler(ctx);
+    ctx->mark++;
+    rc = layer->run != NULL ? layer->run(ctx, layer->state) : ctx->handler(ctx);
     ctx->layer = layer;
+    ctx->mark--;
     return ctx_settle(ctx, rc);
 }
 

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "proto/request_id.h"
+#include "workers/c/again.h"
 #include "workers/c/app.h"
 #include "workers/c/outbox.h"
 #include "workers/c/receipts.h"
@@ -48,14 +49,14 @@ typedef struct {
 _Static_assert(USER_MAX == TENANT_MAX, "a name holds either");
 
 /* What a CONNECT's reply will carry; each empty when not set. */
-typedef struct {
+struct accept {
     accept_name_t user, tenant;
     wire_bytes_t subprotocol;  /* borrowed: one of the request's offers */
     buf_t attributes, headers; /* owned: encoded pairs */
     buf_t groups;              /* owned: encoded names */
     uint32_t attribute_count, header_count, group_count;
     uint32_t ttl_s; /* 0: not set */
-} accept_t;
+};
 
 /* That the event has failed, and how. */
 typedef struct {
@@ -93,6 +94,8 @@ struct hoist_ctx {
     const layer_t *layer;  /* borrowed: the next to run; inmost: the handler,
                               behind it: nothing */
     const layer_t *inmost; /* borrowed: the end of the route's stack */
+    again_t *again;        /* borrowed: of the core; NULL: no layer runs here */
+    again_mark_t *mark;    /* borrowed: in it, of the next to run */
     int status;            /* of the reply given, or 0 */
     outbox_mark_t reply;   /* where it is, when status is not 0 */
     failure_t failure;
@@ -105,6 +108,7 @@ struct hoist_ctx {
 typedef struct {
     hoist_ctx ctx;     /* of events */
     hoist_ctx task;    /* of what is no event */
+    again_t again;     /* of ctx */
     log_brake_t brake; /* of tasks that fail */
 } core_t;
 
@@ -187,6 +191,10 @@ wire_bytes_t context_attribute(wire_bytes_t context, const char *name);
  * none, -EMSGSIZE, -EILSEQ (push.c). */
 int check_name(hoist_text name, size_t max);
 
+/* Who wanted to know of the outcome is told, but for the first `kept` of them;
+ * nothing can be said to the event then (core.c). */
+void ctx_run_finally(hoist_ctx *ctx, size_t kept);
+
 /* Empty what a CONNECT's reply will carry (accept.c). */
 void accept_reset(accept_t *self);
 
@@ -207,6 +215,22 @@ static inline int ctx_settle(hoist_ctx *ctx, int rc)
 {
     return rc >= 0 && ctx->failure.result == 0 ? rc
                                                : ctx_settle_failure(ctx, rc);
+}
+
+/* A layer runs what is inside of it for the first time: remember what stands.
+ * It runs it again, since it has failed: go back to that; whoever in there
+ * wanted to know of the outcome is told that it was this.
+ * Return 0; -ENOMEM (again.c). */
+int again_return(hoist_ctx *ctx);
+
+static inline int again_keep(hoist_ctx *ctx)
+{
+    again_mark_t *mark = ctx->mark;
+
+    values_mark(&ctx->values, &mark->values);
+    return ctx->request->event == EVENT_CONNECT
+               ? again_keep_accept(ctx->again, &mark->accept, &ctx->accept)
+               : 0;
 }
 
 /* Take the event's reply back: it has none now (reply.c). */

@@ -188,7 +188,7 @@ static void put_failure(hoist_ctx *ctx, json_out_t *json)
 {
     const failure_t *failure = &ctx->failure;
     size_t usual = find_words(failure_status(failure));
-    bool tells = ctx->values.tells_failure;
+    bool tells = ctx->values.size.tells_failure;
 
     json_put_open(json, '{');
     json_put_field(json, "code",
@@ -210,7 +210,7 @@ static void put_failure(hoist_ctx *ctx, json_out_t *json)
 static bool has_words(const hoist_ctx *ctx)
 {
     return event_is_counted(ctx->request->event) &&
-           (ctx->values.tells_failure ||
+           (ctx->values.size.tells_failure ||
             (ctx->request->event == EVENT_CONNECT && ctx->failure.status != 0));
 }
 

@@ -924,6 +924,11 @@ hoist_text hoist_row_attribute(const hoist_row *row, const char *name);
  * has passed it on.  So what a layer refused can be told in other words, and
  * never becomes a success but by asking it again.
  *
+ * What is run again begins from what stood before: what the run that failed
+ * has accepted, set and allocated is gone, and who registered hoist_finally in
+ * it is told first, with the status and words of its failure.  What it has
+ * pushed stays so.
+ *
  * Returns the result of what is inside, as a handler's: 0 also when it waits
  * for an answer (hoist_find_user), and the event goes on without its
  * middleware, see hoist_finally; when nothing was run, 0 for an event with a

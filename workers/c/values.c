@@ -14,20 +14,20 @@ static bool is_in_memory(const values_t *self, const void *value)
 {
     uintptr_t at = (uintptr_t)value, start = (uintptr_t)self->memory;
 
-    return self->memory != NULL && at >= start && at < start + self->used;
+    return self->memory != NULL && at >= start && at < start + self->size.used;
 }
 
 /* Whoever else lent a value may have returned when the event goes on. */
 static void drop_lent(values_t *self)
 {
-    size_t kept = 0;
+    uint8_t kept = 0;
 
-    for (size_t i = 0; i < self->value_count; i++) {
+    for (size_t i = 0; i < self->size.values; i++) {
         if (is_in_memory(self, self->values[i].value)) {
             self->values[kept++] = self->values[i];
         }
     }
-    self->value_count = kept;
+    self->size.values = kept;
 }
 
 void values_move(values_t *from, values_t *to)
@@ -44,36 +44,36 @@ void *values_alloc(values_t *self, size_t size)
 {
     const size_t align = _Alignof(max_align_t);
 
-    if (size == 0 || size > MEMORY_MAX - self->used) {
+    if (size == 0 || size > (size_t)MEMORY_MAX - self->size.used) {
         return NULL;
     }
     if (self->memory == NULL && (self->memory = malloc(MEMORY_MAX)) == NULL) {
         return NULL;
     }
-    void *start = memset(self->memory + self->used, 0, size);
-    size_t end = (self->used + size + align - 1) / align * align;
-    self->used = end < MEMORY_MAX ? end : MEMORY_MAX;
+    void *start = memset(self->memory + self->size.used, 0, size);
+    size_t end = (self->size.used + size + align - 1) / align * align;
+    self->size.used = (uint16_t)(end < MEMORY_MAX ? end : MEMORY_MAX);
     return start;
 }
 
 int values_set(values_t *self, const void *key, void *value)
 {
-    for (size_t i = 0; i < self->value_count; i++) {
+    for (size_t i = 0; i < self->size.values; i++) {
         if (self->values[i].key == key) {
             self->values[i].value = value;
             return 0;
         }
     }
-    if (self->value_count == KEYS_MAX) {
+    if (self->size.values == KEYS_MAX) {
         return -ENOBUFS;
     }
-    self->values[self->value_count++] = (value_t){key, value};
+    self->values[self->size.values++] = (value_t){key, value};
     return 0;
 }
 
 void *values_get(const values_t *self, const void *key)
 {
-    for (size_t i = 0; i < self->value_count; i++) {
+    for (size_t i = 0; i < self->size.values; i++) {
         if (self->values[i].key == key) {
             return self->values[i].value;
         }
@@ -83,18 +83,25 @@ void *values_get(const values_t *self, const void *key)
 
 int values_finally(values_t *self, const finally_t *finally)
 {
-    if (self->finally_count == FINALLY_MAX) {
+    if (self->size.finally == FINALLY_MAX) {
         return -ENOBUFS;
     }
-    self->finally[self->finally_count++] = *finally;
+    self->finally[self->size.finally++] = *finally;
     return 0;
 }
 
-bool values_take_finally(values_t *self, finally_t *finally)
+void values_return(values_t *self, const values_mark_t *mark)
 {
-    if (self->finally_count == 0) {
+    self->size = mark->size;
+    memcpy(self->values, mark->values,
+           mark->size.values * sizeof *mark->values);
+}
+
+bool values_take_finally(values_t *self, size_t kept, finally_t *finally)
+{
+    if (self->size.finally <= kept) {
         return false;
     }
-    *finally = self->finally[--self->finally_count];
+    *finally = self->finally[--self->size.finally];
     return true;
 }

@@ -24,27 +24,49 @@ typedef struct {
     void *data;                 /* borrowed */
 } finally_t;
 
+/* How much there is; in one word, which is remembered for each layer. */
+typedef struct {
+    _Alignas(8) uint16_t used; /* bytes of memory */
+    uint8_t values, finally;
+    bool tells_failure; /* in words, not by the gateway's error frame */
+    bool has_request_id;
+} values_size_t;
+
 typedef struct {
     uint8_t *memory; /* owned; NULL until somebody wants some */
-    size_t used;     /* bytes of it */
-    size_t value_count, finally_count;
+    values_size_t size;
     value_t values[KEYS_MAX];
     finally_t finally[FINALLY_MAX];
-    bool tells_failure;    /* in words, not by the gateway's error frame */
-    hoist_text request_id; /* of a middleware; in memory, or absent */
+    hoist_text request_id; /* of a middleware; in memory */
 } values_t;
+
+_Static_assert(MEMORY_MAX <= UINT16_MAX, "its size has room");
+
+/* What there was, for values_return. */
+typedef struct {
+    values_size_t size;
+    value_t values[KEYS_MAX];
+} values_mark_t;
 
 void values_fini(values_t *self);
 
 /* Another event begins. */
 static inline void values_reset(values_t *self)
 {
-    self->used = 0;
-    self->value_count = 0;
-    self->finally_count = 0;
-    self->tells_failure = false;
-    self->request_id = hoist_str(NULL);
+    self->size = (values_size_t){0};
 }
+
+static inline void values_mark(const values_t *self, values_mark_t *mark)
+{
+    mark->size = self->size;
+    if (self->size.values > 0) {
+        memcpy(mark->values, self->values,
+               self->size.values * sizeof *self->values);
+    }
+}
+
+/* All is as it was then; who was to be told since has been. */
+void values_return(values_t *self, const values_mark_t *mark);
 
 /* Another context goes on with the event: it has all but those values that are
  * not in memory, which may be gone when it does.  What it had is given back. */
@@ -60,7 +82,8 @@ int values_finally(values_t *self, const finally_t *finally);
 /* NULL when it was never set. */
 void *values_get(const values_t *self, const void *key);
 
-/* The last that was registered and not taken; false: there is none. */
-bool values_take_finally(values_t *self, finally_t *finally);
+/* The last that was registered and not taken, but for the first `kept`; false:
+ * there is none. */
+bool values_take_finally(values_t *self, size_t kept, finally_t *finally);
 
 #endif

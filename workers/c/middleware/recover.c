@@ -49,7 +49,7 @@ static int recover_run(hoist_ctx *ctx, void *state)
 {
     recover_t *self = state;
 
-    ctx->values.tells_failure = true;
+    ctx->values.size.tells_failure = true;
     if (!self->is_silent) {
         (void)hoist_finally(ctx, log_failure, self); /* or there is no room */
     }

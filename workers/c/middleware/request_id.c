@@ -58,6 +58,7 @@ static void take_id(hoist_ctx *ctx, hoist_text id)
     if (copy != NULL) {
         memcpy(copy, id.data, id.len);
         ctx->values.request_id = hoist_bytes(copy, id.len);
+        ctx->values.size.has_request_id = true;
     }
 }
 
