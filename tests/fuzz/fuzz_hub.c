@@ -899,69 +899,83 @@ static void check_what_stands(world_t *world)
     check_that_nothing_is_left(hub);
 }
 
+/* --- one run ------------------------------------------------------------- */
+
+static const gateway_options_t options = {
+    .name = "fuzz",
+    .listen = "",
+    .route_selection_expression = "$request.body.action",
+    .stage = "",
+    .static_dir = "",
+    .tls_cert = "",
+    .tls_key = "",
+    .tls_client_ca = "",
+    .trusted_proxies = "192.0.2.0/24",
+    .origins = "",
+    .max_connections = CLIENTS,
+    .max_handshakes = CLIENTS,
+    .max_frame = 100,
+    .max_message = 200,
+    .max_head = 400,
+    .handshake_ms = 2000,
+    .request_ms = 3000,
+    .ping_ms = 2000,
+    .pong_ms = 1500,
+    .idle_ms = 20000,
+    .conn_window = 3,
+    .conn_window_bytes = 400,
+    .out_soft = 100,
+    .out_soft_ms = 2000,
+    .out_hard = 200,
+    .address_connections = CLIENTS,
+    .address_bits = 64,
+    .handshake_rate = 20,
+    .address_rate = 10,
+    .message_rate = 4,
+    .message_burst = 2,
+    .byte_rate = 300,
+    .max_groups = 8,
+    .manage_body = BODY_MAX,
+};
+
+static void begin_world(world_t *world)
+{
+    char error[256];
+
+    random_state = 1;
+    buf_init(&world->out, PIPE_MAX);
+    world->hub = hub_new(&options, world->now_ms, error, sizeof error);
+    must(world->hub != NULL);
+    hub_manage(world->hub, on_ask, world);
+    hub_add_broker(world->hub, 0, "a", 0);
+    hub_add_broker(world->hub, 1, "b", 0);
+}
+
+static void end_world(world_t *world)
+{
+    hub_destroy(&world->hub);
+    for (size_t i = 0; i <= CLIENTS; i++) {
+        buf_fini(&world->clients[i].unread);
+        buf_fini(&world->clients[i].heard);
+    }
+    buf_fini(&world->out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const gateway_options_t options = {
-        .name = "fuzz",
-        .listen = "",
-        .route_selection_expression = "$request.body.action",
-        .stage = "",
-        .static_dir = "",
-        .tls_cert = "",
-        .tls_key = "",
-        .tls_client_ca = "",
-        .trusted_proxies = "192.0.2.0/24",
-        .origins = "",
-        .max_connections = CLIENTS,
-        .max_handshakes = CLIENTS,
-        .max_frame = 100,
-        .max_message = 200,
-        .max_head = 400,
-        .handshake_ms = 2000,
-        .request_ms = 3000,
-        .ping_ms = 2000,
-        .pong_ms = 1500,
-        .idle_ms = 20000,
-        .conn_window = 3,
-        .conn_window_bytes = 400,
-        .out_soft = 100,
-        .out_soft_ms = 2000,
-        .out_hard = 200,
-        .address_connections = CLIENTS,
-        .address_bits = 64,
-        .handshake_rate = 20,
-        .address_rate = 10,
-        .message_rate = 4,
-        .message_burst = 2,
-        .byte_rate = 300,
-        .max_groups = 8,
-        .manage_body = BODY_MAX,
-    };
     input_t in = {data, data + size};
     world_t world = {
         .now_ms = 1000000,
         .brokers = {{.boot = "a", .session = 1}, {.boot = "A", .session = 1}}};
-    char error[256];
 
-    random_state = 1;
     log_set_level(LEVEL_ERROR);
-    buf_init(&world.out, PIPE_MAX);
-    world.hub = hub_new(&options, world.now_ms, error, sizeof error);
-    must(world.hub != NULL);
-    hub_manage(world.hub, on_ask, &world);
-    hub_add_broker(world.hub, 0, "a", 0);
-    hub_add_broker(world.hub, 1, "b", 0);
+    begin_world(&world);
     while (in.at < in.end) {
         act(&world, &in);
     }
     check_what_stands(&world);
-    hub_destroy(&world.hub);
-    for (size_t i = 0; i <= CLIENTS; i++) {
-        buf_fini(&world.clients[i].unread);
-        buf_fini(&world.clients[i].heard);
-    }
-    buf_fini(&world.out);
+    end_world(&world);
     return 0;
 }
