@@ -627,6 +627,33 @@ static int check_front(const gateway_options_t *gateway, char *error)
     return 0;
 }
 
+/* Who sets a burst means to have a limit, and has none without its rate. */
+static int check_bursts(const gateway_options_t *gateway, char *error)
+{
+    const struct {
+        const char *burst, *rate;
+        int64_t at_once, per_s;
+    } pairs[] = {
+        {"handshake-burst", "--handshake-rate", gateway->handshake_burst,
+         gateway->handshake_rate},
+        {"address-burst", "--address-rate", gateway->address_burst,
+         gateway->address_rate},
+        {"message-burst", "--message-rate", gateway->message_burst,
+         gateway->message_rate},
+        {"byte-burst", "--byte-rate", gateway->byte_burst, gateway->byte_rate},
+    };
+    char right[64];
+
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        if (pairs[i].at_once > 0 && pairs[i].per_s == 0) {
+            snprintf(right, sizeof right, "a rate, since --%s is %lld",
+                     pairs[i].burst, (long long)pairs[i].at_once);
+            return fault(error, pairs[i].rate, "0", right);
+        }
+    }
+    return 0;
+}
+
 /* Both were checked. */
 static void set_log(const settings_t *settings)
 {
@@ -667,7 +694,7 @@ static int check(settings_t *settings, audience_t audience, char *error)
     if (gateway->tls_key[0] == '\0' && gateway->tls_cert[0] != '\0') {
         return fault(error, "--tls-key", "", "a file, since --tls-cert is one");
     }
-    if (check_front(gateway, error) < 0) {
+    if (check_front(gateway, error) < 0 || check_bursts(gateway, error) < 0) {
         return -EINVAL;
     }
     if (broker->liveness_ms < 2 * broker->heartbeat_ms) {

@@ -154,6 +154,9 @@ def test_settings_that_do_not_fit_together_are_wrong():
                  "--heartbeat of 1000")
     assert_wrong(hoist("serve", "--tls-cert=" + __file__), "--tls-key")
     assert_wrong(hoist("serve", "--tls-key=" + __file__), "--tls-cert")
+    for of in ("handshake", "address", "message", "byte"):
+        assert_wrong(hoist("serve", f"--{of}-burst=7"), f"--{of}-rate: '0'",
+                     f"a rate, since --{of}-burst is 7")
 
 
 def test_a_flag_that_is_not_there_or_lacks_its_value_is_wrong():
