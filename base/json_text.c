@@ -6,18 +6,29 @@
 #include <stdio.h>
 #include <string.h>
 
-/* C1 (U+0080 to U+009F) and DEL are allowed by JSON and obeyed by terminals. */
+/* Of one to three bytes. */
+static unsigned code_of(const uint8_t *at, size_t size)
+{
+    return size == 1 ? at[0]
+           : size == 2
+               ? (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu)
+               : (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+}
+
+/* JSON allows most of what is obeyed; who reads it, or shows it, does as it
+ * says. */
 size_t json_text_escape(const uint8_t *at, size_t left,
                         char text[JSON_CHAR_MAX])
 {
+    size_t obeyed = utf8_obeyed(at, left);
+
     text[0] = '\0';
+    if (obeyed > 0) {
+        snprintf(text, JSON_CHAR_MAX, "\\u%04x", code_of(at, obeyed) & 0xffffu);
+        return obeyed;
+    }
     if (at[0] == '"' || at[0] == '\\') {
         snprintf(text, JSON_CHAR_MAX, "\\%c", at[0]);
-    } else if (at[0] < 0x20 || at[0] == 0x7f) {
-        snprintf(text, JSON_CHAR_MAX, "\\u%04x", at[0]);
-    } else if (at[0] == 0xc2 && left > 1 && at[1] >= 0x80 && at[1] < 0xa0) {
-        snprintf(text, JSON_CHAR_MAX, "\\u%04x", at[1]);
-        return 2;
     }
     return 1;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A text as it stands in a JSON string (RFC 8259), a character at a time.  It
- * holds no byte that a terminal would obey, and no broken UTF-8.  Pure; no
+ * holds nothing that a terminal or a reader would obey (utf8_obeyed), and no
+ * broken UTF-8.  Pure; no
  * allocation.
  */
 #ifndef BASE_JSON_TEXT_H

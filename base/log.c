@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log_json.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -72,13 +73,13 @@ static void put_stamp(char stamp[STAMP_MAX])
     snprintf(stamp + len, STAMP_MAX - len, ".%03dZ", (int)(now_ms % 1000));
 }
 
-/* One event is one line: control bytes in a value must not make it two. */
-static void tame_controls(char *line, size_t len)
+/* One event is one line, and reads as it is written: what a value holds must
+ * not make it two, nor turn it round. */
+static void tame(char *line, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)line[i] < ' ' || line[i] == 127) {
-            line[i] = '?';
-        }
+    for (size_t at = 0, size; at<len; at += size> 0 ? size : 1) {
+        size = utf8_obeyed((const uint8_t *)line + at, len - at);
+        memset(line + at, '?', size);
     }
 }
 
@@ -96,7 +97,7 @@ make_text(char *line, const char *stamp, const char *level, const char *event,
     if (more > 0) {
         len += (size_t)more < room ? (size_t)more : room;
     }
-    tame_controls(line, len);
+    tame(line, len);
     return len;
 }
 

@@ -148,3 +148,25 @@ size_t utf8_cut(const uint8_t *bytes, size_t len, size_t max)
     }
     return max;
 }
+
+/* U+200E and U+200F, U+2028 to U+202E, U+2066 to U+2069, by their last two
+ * bytes. */
+static bool is_direction(uint8_t second, uint8_t third)
+{
+    return second == 0x80 ? third == 0x8e || third == 0x8f ||
+                                (third >= 0xa8 && third <= 0xae)
+                          : second == 0x81 && third >= 0xa6 && third <= 0xa9;
+}
+
+size_t utf8_obeyed(const uint8_t *bytes, size_t len)
+{
+    if (bytes[0] < 0x20 || bytes[0] == 0x7f) {
+        return 1;
+    }
+    if (len > 1 && ((bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0) ||
+                    (bytes[0] == 0xd8 && bytes[1] == 0x9c))) { /* U+061C */
+        return 2;
+    }
+    return len > 2 && bytes[0] == 0xe2 && is_direction(bytes[1], bytes[2]) ? 3
+                                                                           : 0;
+}

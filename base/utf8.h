@@ -44,6 +44,13 @@ utf8_put_repaired(buf_t *out, const uint8_t *bytes, size_t len);
  */
 size_t utf8_first(const uint8_t *bytes, size_t len, bool *is_whole);
 
+/*
+ * How many bytes the first character takes if it is one that is not shown but
+ * obeyed: a control (of C1, too), the end of a line or paragraph, a change of
+ * the direction of writing; else 0.  len is not 0.
+ */
+size_t utf8_obeyed(const uint8_t *bytes, size_t len);
+
 /* The longest prefix of at most max bytes that ends between characters. */
 size_t utf8_cut(const uint8_t *bytes, size_t len, size_t max);
 

@@ -97,6 +97,13 @@ static void a_line_of_text_is_time_level_event_and_fields(void **state)
     log_set_format(LOG_TEXT);
     LOGGED(log_warn("PEER-LOST", "name=%s ms=%d", "a\nb", 3));
     assert_non_null(strstr(line, "Z warn PEER-LOST name=a?b ms=3\n"));
+    LOGGED(log_warn("E", "a=%s",
+                    "b\xe2\x80\xa8"
+                    "c\xe2\x80\xae"
+                    "d\xc2\x9b"));
+    assert_non_null(strstr(line, "Z warn E a=b???c???d??\n"));
+    LOGGED(log_warn("E", "a=%s", "\xe2\x82\xac \xd8\xa7 cut \xe2\x80"));
+    assert_non_null(strstr(line, "a=\xe2\x82\xac \xd8\xa7 cut \xe2\x80\n"));
     LOGGED(log_pairs(LEVEL_INFO, "STATS", "a=1 b=2"));
     assert_non_null(strstr(line, "Z info STATS a=1 b=2\n"));
 }
@@ -116,6 +123,19 @@ static void json_has_the_same_event_and_fields(void **state)
     assert_text(object, "name", "cha");
     assert_text(object, "reason", "it said BYE");
     assert_int_equal(json_integer_value(json_object_get(object, "held")), 7);
+    json_decref(object);
+}
+
+static void json_holds_nothing_that_a_reader_obeys(void **state)
+{
+    (void)state;
+    LOGGED(log_warn("E", "a=%s",
+                    "\xe2\x80\xa8\xe2\x80\xae\xe2\x81\xa6\xd8\x9c\xc2\x85"));
+    assert_non_null(
+        strstr(line, "\"a\":\"\\u2028\\u202e\\u2066\\u061c\\u0085\"}"));
+    json_t *object = parse_line();
+    assert_text(object, "a",
+                "\xe2\x80\xa8\xe2\x80\xae\xe2\x81\xa6\xd8\x9c\xc2\x85");
     json_decref(object);
 }
 
@@ -330,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_line_of_text_is_time_level_event_and_fields),
         T(json_has_the_same_event_and_fields),
+        T(json_holds_nothing_that_a_reader_obeys),
         T(whole_numbers_are_numbers_and_others_texts),
         T(what_has_no_key_is_the_message),
         T(no_value_can_pass_for_a_field),

@@ -47,6 +47,30 @@ static void every_character_is_valid_but_surrogates(void **state)
     }
 }
 
+/* Unicode's controls (Cc), ends of lines and paragraphs, and directions. */
+static bool is_obeyed(uint32_t point)
+{
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x61c ||
+           point == 0x200e || point == 0x200f ||
+           (point >= 0x2028 && point <= 0x202e) ||
+           (point >= 0x2066 && point <= 0x2069);
+}
+
+static void what_is_obeyed_and_not_shown_is_known(void **state)
+{
+    char text[4];
+    (void)state;
+
+    for (uint32_t point = 0; point <= 0x10ffff; point++) {
+        size_t len = encode(point, text);
+        assert_int_equal(utf8_obeyed((const uint8_t *)text, len),
+                         is_obeyed(point) ? len : 0);
+        if (len > 1) { /* cut short it is no character */
+            assert_int_equal(utf8_obeyed((const uint8_t *)text, len - 1), 0);
+        }
+    }
+}
+
 static void no_character_may_end_early(void **state)
 {
     static const char text[] = "\xf0\x9f\x98\x80";
@@ -154,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_character_is_valid_but_surrogates),
+        cmocka_unit_test(what_is_obeyed_and_not_shown_is_known),
         cmocka_unit_test(no_character_may_end_early),
         cmocka_unit_test(longer_forms_than_the_shortest_are_invalid),
         cmocka_unit_test(a_fault_is_seen_at_its_first_byte),
