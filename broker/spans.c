@@ -28,7 +28,7 @@ wire_bytes_t spans_make_place(core_t *core, request_t *request,
     trace_place_t place = traced->place;
 
     if (is_recorded(core, request)) {
-        span_new_id(traced->dispatch);
+        span_new_id(&core->span_ids, traced->dispatch);
         memcpy(place.span, traced->dispatch, sizeof place.span);
     }
     traceparent_format(&place, text);
@@ -67,7 +67,7 @@ void spans_put_queue(core_t *core, request_t *request, uint64_t status)
     request->traced->waits = false;
     if (is_recorded(core, request)) {
         span_t span = span_of(core, request, SPAN_QUEUE, status);
-        span_new_id(span.id);
+        span_new_id(&core->span_ids, span.id);
         put(core, &span);
     }
 }

@@ -373,6 +373,7 @@ struct core {
     uint64_t handles;
     uint64_t next_handle;
     uint64_t next_session;
+    span_ids_t span_ids;
     uint8_t
         was_synced[SESSIONS_KEPT / 8]; /* bits, by session % SESSIONS_KEPT */
 

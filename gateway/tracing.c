@@ -55,16 +55,6 @@ void tracing_join(session_t *session, const http_request_t *request)
 /* --- sampling --------------------------------------------------------------
  */
 
-/* Uniform in 32 bits, and good enough to choose by (a step of splitmix64). */
-static uint64_t next_random(tracing_t *self)
-{
-    uint64_t value = self->random += UINT64_C(0x9e3779b97f4a7c15);
-
-    value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
-    return value >> 32;
-}
-
 static bool is_sampled(tracing_t *self, const trace_place_t *client)
 {
     if (self->put == NULL) {
@@ -73,14 +63,14 @@ static bool is_sampled(tracing_t *self, const trace_place_t *client)
     if (client != NULL && self->trusts) {
         return client->is_sampled;
     }
-    return next_random(self) < self->threshold;
+    return rand_step(&self->random) >> 32 < self->threshold;
 }
 
 /* --- spans -----------------------------------------------------------------
  */
 
 /* NULL without memory. */
-static span_t *new_span(const hub_t *hub, const session_t *session,
+static span_t *new_span(hub_t *hub, const session_t *session,
                         const message_request_t *request)
 {
     span_t *span = calloc(1, sizeof *span);
@@ -92,9 +82,9 @@ static span_t *new_span(const hub_t *hub, const session_t *session,
         memcpy(span->trace, session->trace->trace, sizeof span->trace);
         memcpy(span->parent, session->trace->span, sizeof span->parent);
     } else {
-        span_new_trace(span->trace);
+        span_new_trace(&hub->tracing.ids, span->trace);
     }
-    span_new_id(span->id);
+    span_new_id(&hub->tracing.ids, span->id);
     span->kind = SPAN_EVENT;
     span->event = (uint8_t)request->event;
     span->start_us = hub->now_us;

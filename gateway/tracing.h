@@ -16,9 +16,10 @@ typedef struct session session_t;
 
 typedef struct {
     uint64_t threshold; /* an event is sampled when 32 random bits are below */
-    uint64_t random;    /* state of a generator */
-    bool trusts;        /* the flag of a client's traceparent decides */
-    span_fn *put;       /* NULL: nothing is sampled */
+    uint64_t random;    /* state of rand_step */
+    span_ids_t ids;
+    bool trusts;  /* the flag of a client's traceparent decides */
+    span_fn *put; /* NULL: nothing is sampled */
     void *user;
 } tracing_t;
 

@@ -2,7 +2,7 @@
  *
  * What is recorded of a part of an event's way: from when to when, under which
  * place of its trace, and how it ended.  A span points nowhere, so that it can
- * be handed to another thread as its bytes.  Pure, but for span_new_id.
+ * be handed to another thread as its bytes.  Pure, but for a first span_new_id.
  */
 #ifndef TRACE_SPAN_H
 #define TRACE_SPAN_H
@@ -38,9 +38,16 @@ typedef struct {
 /* Where a core puts a span that has ended; lent. */
 typedef void span_fn(void *user, const span_t *span);
 
-/* A new id, from the kernel; never all 0. */
-void span_new_id(uint8_t id[SPAN_ID_BYTES]);
-void span_new_trace(uint8_t trace[TRACE_ID_BYTES]);
+/* Where ids come from: they are to differ, and no secret.  A zeroed one is
+ * seeded by the kernel when it is used first. */
+typedef struct {
+    uint64_t state; /* of rand_step */
+    uint64_t node;  /* half of each trace's id; 0: not seeded */
+} span_ids_t;
+
+/* A new id; never all 0. */
+void span_new_id(span_ids_t *self, uint8_t id[SPAN_ID_BYTES]);
+void span_new_trace(span_ids_t *self, uint8_t trace[TRACE_ID_BYTES]);
 
 /* Keep as much of the key as there is room for. */
 void span_set_route(span_t *self, wire_bytes_t route);
