@@ -357,7 +357,7 @@ static const char *get_except(wire_bytes_t options, wire_bytes_t *raw)
         return fault;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (wire_get_str(&ids, &word) < 0) {
+        if (wire_get_str(&ids, &word) < 0 || word.len > CONN_NAMED_MAX) {
             return fault;
         }
     }

@@ -390,6 +390,33 @@ static void a_hundred_ids_are_left_out_and_no_more(void **state)
     gets_error(worker, "push");
 }
 
+/* However long the ids are, nothing of it is lost in silence. */
+static void what_is_left_out_has_the_length_of_an_id(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    char longest[CONN_NAMED_MAX + 2];
+    (void)state;
+
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    for (size_t from = 0; from < 2; from++) {
+        buf_t options;
+        buf_init(&options, OPTIONS_MAX);
+        must(wire_put_map(&options, 1) == 0);
+        must(wire_put_text(&options, "except") == 0);
+        must(wire_put_array(&options, EXCEPT_MAX) == 0);
+        for (uint32_t i = 0; i < EXCEPT_MAX; i++) {
+            must(wire_put_text(&options, longest + from) == 0);
+        }
+        push_with(worker, "all", NULL, "x", &options);
+        buf_fini(&options);
+    }
+    gets_error(worker, "push");
+    gets_push(gateway, "x");
+    gets_nothing(gateway);
+}
+
 static void a_target_that_breaks_the_rules_is_refused(void **state)
 {
     node_t *worker = a_worker("w", "echo", 8);
@@ -595,6 +622,7 @@ int main(void)
         TEST(what_a_lost_gateway_had_is_gone),
         TEST(except_and_ttl_are_passed_on),
         TEST(a_hundred_ids_are_left_out_and_no_more),
+        TEST(what_is_left_out_has_the_length_of_an_id),
         TEST(a_target_that_breaks_the_rules_is_refused),
         TEST(a_join_goes_to_the_gateway_of_the_connection),
         TEST(a_join_of_nobody_is_answered_with_gone),
