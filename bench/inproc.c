@@ -150,7 +150,7 @@ static void throttle(session_t *session)
 {
     session->hub->now_ms++;
     sink = throttle_allows(session);
-    throttle_spend_message(session);
+    throttle_spend_frame(session);
     throttle_spend_bytes(session, sizeof body);
 }
 

@@ -67,7 +67,6 @@ void session_locate(session_t *self, const ip_t *client)
 {
     self->address = *client;
     ip_format(client, self->ip);
-    self->is_behind_proxy = ip_nets_have(&self->hub->proxies, client);
 }
 
 void session_init(session_t *self, const ip_t *from)
@@ -521,20 +520,19 @@ static void take_close(session_t *self, const ws_event_t *event)
 
 static void take_event(session_t *self, const ws_event_t *event)
 {
+    throttle_spend_frame(self);
     switch (event->type) {
     case WS_TEXT:
     case WS_BINARY:
-        throttle_spend_message(self);
         take_message(self, event);
         return;
     case WS_PING:
-        throttle_spend_message(self);
         (void)put_frame(self, WS_PONG, (wire_bytes_t){event->data, event->len});
         return;
     case WS_CLOSE:
         take_close(self, event);
         return;
-    default: /* PONG: hearing from the client was what mattered */
+    default: /* a fragment; PONG: hearing from the client was what mattered */
         return;
     }
 }

@@ -108,8 +108,6 @@ typedef struct session {
     ip_t address;     /* of the client, as session_locate was told last … */
     char ip[IP_TEXT]; /* … and as text */
     source_t *source; /* borrowed: what it counts for; NULL: for nobody */
-    bool is_behind_proxy; /* `address` is that of a trusted proxy, which has
-                             not said whose client it is */
 } session_t;
 
 /* Start in HEAD; the hub has filled in `hub` and `id`. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * How fast an open connection may send: messages (and pings, which want an
- * answer too) and bytes a second.  Who is faster is not read until there are
- * tokens again: nothing is dropped, nothing refused, and TCP tells the client.
- * Loop thread only.
+ * How fast an open connection may send: frames (messages, then, for whoever
+ * does not cut them; pings and pongs with them) and bytes a second.  Who is
+ * faster is not read until there are tokens again: nothing is dropped, nothing
+ * refused, and TCP tells the client. Loop thread only.
  */
 #ifndef GATEWAY_THROTTLE_H
 #define GATEWAY_THROTTLE_H
@@ -23,7 +23,7 @@ static inline bool throttle_allows(const session_t *session)
            tokens_have(&session->bytes, &hub->byte_rate, hub->now_ms);
 }
 
-static inline void throttle_spend_message(session_t *session)
+static inline void throttle_spend_frame(session_t *session)
 {
     const hub_t *hub = session->hub;
 

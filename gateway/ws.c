@@ -335,7 +335,7 @@ static int finish_frame(ws_gather_t *gather, ws_event_t *event)
                         (size_t)head->length, event);
     }
     if (!head->is_final) {
-        return 0;
+        return hand_out(WS_CONTINUATION, NULL, 0, event);
     }
     if (gather->type == WS_TEXT && !utf8_is_whole(&gather->utf8)) {
         return fail(event, NOT_UTF8, "text is not UTF-8");

@@ -41,7 +41,9 @@ typedef struct {
 } ws_reader_t;
 
 typedef struct {
-    ws_opcode_t type;   /* WS_TEXT, WS_BINARY, WS_CLOSE, WS_PING, WS_PONG */
+    ws_opcode_t type;   /* WS_TEXT, WS_BINARY, WS_CLOSE, WS_PING, WS_PONG;
+                           WS_CONTINUATION: a fragment that others follow,
+                           which says nothing but that it was a frame */
     uint8_t *data;      /* payload, unmasked; of a WS_CLOSE the reason.  Lent:
                            it lives until the next call and as long as the
                            bytes read */
@@ -59,8 +61,9 @@ void ws_reader_fini(ws_reader_t *self);
 void ws_reader_trim(ws_reader_t *self);
 
 /*
- * Read the next event from *left bytes at *at and move both behind it.  The
- * bytes are changed.  What remains may be given later, at another place.
+ * Read the next event, which is one of each frame, from *left bytes at *at and
+ * move both behind it.  The bytes are changed.  What remains may be given
+ * later, at another place.
  *
  * Returns 1 with *event; 0 when all bytes are taken and no event is complete;
  * -EPROTO when the client broke the protocol or a limit (event->code and

@@ -43,7 +43,7 @@ static void check_event(const ws_event_t *event)
 
     must(event->len <= MESSAGE_LIMIT);
     must(event->type <= WS_BINARY || event->len <= WS_CONTROL_MAX);
-    must(event->type != WS_CONTINUATION);
+    must(event->type != WS_CONTINUATION || event->len == 0);
     if (event->type == WS_TEXT || event->type == WS_CLOSE) {
         must(utf8_check(&utf8, event->data, event->len));
         must(utf8_is_whole(&utf8));

@@ -327,6 +327,25 @@ static void a_ping_counts_as_a_message(void **state)
     hears_frame(client, WS_PONG, "b", 1);
 }
 
+/* Whatever a client sends costs something. */
+static void so_does_every_frame(void **state)
+{
+    (void)state;
+    gateway.options.message_rate = 1;
+    gateway.options.message_burst = 3;
+    gateway_restarts();
+    client_t *client = a_client();
+    client_sends_frame(client, 0x80 | WS_PONG, "", 0);
+    client_sends_frame(client, WS_TEXT, "a", 1);
+    client_sends_frame(client, WS_CONTINUATION, "", 0);
+    assert_false(client->is_paused);
+    client_sends_frame(client, 0x80 | WS_CONTINUATION, "b", 1);
+    gets_nothing();
+    assert_true(client->is_paused);
+    time_passes(1000);
+    gets_message("ab");
+}
+
 static void bytes_have_a_rate_too(void **state)
 {
     char body[101];
@@ -493,6 +512,7 @@ int main(void)
         TEST(how_often_it_had_to_wait_is_counted),
         TEST(an_answer_does_not_let_it_send_faster),
         TEST(a_ping_counts_as_a_message),
+        TEST(so_does_every_frame),
         TEST(bytes_have_a_rate_too),
         TEST(a_small_burst_does_not_slow_a_high_rate),
         TEST(who_waits_for_its_tokens_is_not_taken_for_dead),

@@ -80,6 +80,13 @@ static void gets(ws_opcode_t type, const char *payload)
     assert_memory_equal(world.event.data, payload, strlen(payload));
 }
 
+static void gets_fragment(void)
+{
+    assert_int_equal(reads(), 1);
+    assert_int_equal(world.event.type, WS_CONTINUATION);
+    assert_int_equal(world.event.len, 0);
+}
+
 static void is_refused(uint16_t code)
 {
     assert_int_equal(reads(), -EPROTO);
@@ -111,7 +118,9 @@ static void fragments_make_one_message_and_pings_pass_between(void **state)
     sends(FIN | WS_PING, "now", 3);
     sends(WS_CONTINUATION, "\x82", 1);
     sends(FIN | WS_CONTINUATION, "\xac", 1);
+    gets_fragment();
     gets(WS_PING, "now");
+    gets_fragment();
     gets(WS_TEXT, "\xe2\x82\xac");
 }
 
@@ -188,11 +197,13 @@ static void a_frame_or_message_over_its_limit_is_refused_by_1009(void **state)
     tear_down(state);
     set_up(state);
     sends(WS_BINARY, payload, 300);
+    gets_fragment();
     sends(FIN | WS_CONTINUATION, payload, 201);
     is_refused(1009);
     tear_down(state);
     set_up(state);
     sends(WS_BINARY, payload, 300);
+    gets_fragment();
     sends(FIN | WS_CONTINUATION, payload, 200);
     assert_int_equal(reads(), 1);
     assert_int_equal(world.event.len, 500);
