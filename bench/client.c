@@ -149,21 +149,39 @@ void client_close(client_t *self)
 
 /* --- messages ------------------------------------------------------------ */
 
+/* Another message is on its way, whose number is returned. */
+static uint32_t count_one(client_t *self, uint64_t due_ns)
+{
+    if (self->sent - self->answered == CLIENT_FLIGHT_MAX) {
+        errx(1, "more than %d messages wait for a reply", CLIENT_FLIGHT_MAX);
+    }
+    self->sent_ns[self->sent % CLIENT_FLIGHT_MAX] = due_ns;
+    return self->sent++;
+}
+
 void client_send(client_t *self, uint32_t count, uint64_t due_ns)
 {
     static uint8_t out[CLIENT_FLIGHT_MAX * (HEADER_MAX + CLIENT_BODY_MAX)];
     size_t len = 0;
 
-    if (self->sent - self->answered + count > CLIENT_FLIGHT_MAX) {
-        errx(1, "more than %d messages wait for a reply", CLIENT_FLIGHT_MAX);
-    }
     for (uint32_t i = 0; i < count; i++) {
-        self->sent_ns[self->sent % CLIENT_FLIGHT_MAX] = due_ns;
-        len += put_message(out + len, self->sent++);
+        len += put_message(out + len, count_one(self, due_ns));
     }
     ssize_t put = write(self->fd, out, len);
     if (put < 0 || (size_t)put != len) {
         err(1, "the socket is full");
+    }
+}
+
+void client_post(client_t *self, int socket, uint32_t count, uint64_t due_ns)
+{
+    uint8_t *body = form.in + form.in_head;
+
+    for (uint32_t i = 0; i < count; i++) {
+        put_number(body + NUMBER_AT, count_one(self, due_ns));
+        if (send(socket, body, form.body, 0) < 0) {
+            err(1, "cannot post");
+        }
     }
 }
 

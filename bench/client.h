@@ -46,6 +46,10 @@ void client_open(client_t *self, const struct sockaddr_in *address,
  * socket does not take them. */
 void client_send(client_t *self, uint32_t count, uint64_t due_ns);
 
+/* The same, as bodies alone, each a datagram of the connected `socket`: for
+ * whoever says them in another way.  Exits when it does not take them. */
+void client_post(client_t *self, int socket, uint32_t count, uint64_t due_ns);
+
 /*
  * Read what is there, answer pings, and add each message's latency to `hdr`.
  * Returns the number of messages, 0 when there was nothing.  Exits with a line

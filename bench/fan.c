@@ -20,6 +20,8 @@
 
 #include <arpa/inet.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <err.h>
@@ -35,12 +37,14 @@
 typedef struct {
     uint32_t port, members, deaf, body;
     double seconds, warmup;
+    const char *post; /* borrowed: a socket's path; NULL: a client asks */
 } options_t;
 
 typedef struct {
     options_t options;
     int epoll;
     client_t publisher;
+    int post; /* the socket of a worker that pushes by itself; -1: none */
     client_t *members; /* owned; behind them those who are deaf: not read */
     uint32_t missing[CLIENT_FLIGHT_MAX]; /* of message n: who has not had it */
     hdr_t each, last; /* latencies: deliveries; the last one of each message */
@@ -55,6 +59,8 @@ static const char help[] =
     "  --members N     WebSockets at /member, which get what is pushed (1000)\n"
     "  --deaf N        as many beside them that do not read (0)\n"
     "  --bytes N       of each message's body, 41 to 4096 (64)\n"
+    "  --post PATH     send what is to be pushed as datagrams to this socket, and\n"
+    "                  not as messages of a WebSocket\n"
     "  --warmup S      seconds before the measurement (0.5)\n"
     "  --seconds S     seconds of measurement (2)\n"
     "Prints `open` when all are.  Then each line of its input is a measurement\n"
@@ -75,6 +81,8 @@ static void set_option(options_t *self, const char *name, const char *text)
     } else if (strcmp(name, "bytes") == 0) {
         self->body = (uint32_t)numbers_read(name, text, CLIENT_BODY_MIN,
                                             CLIENT_BODY_MAX);
+    } else if (strcmp(name, "post") == 0) {
+        self->post = text;
     } else if (strcmp(name, "warmup") == 0) {
         self->warmup = numbers_read(name, text, 0, 3600);
     } else if (strcmp(name, "seconds") == 0) {
@@ -88,9 +96,11 @@ static void set_option(options_t *self, const char *name, const char *text)
 static options_t read_options(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"port", 1, NULL, 0},  {"members", 1, NULL, 0}, {"deaf", 1, NULL, 0},
-        {"bytes", 1, NULL, 0}, {"warmup", 1, NULL, 0},  {"seconds", 1, NULL, 0},
-        {"help", 0, NULL, 0},  {NULL, 0, NULL, 0},
+        {"port", 1, NULL, 0},    {"members", 1, NULL, 0},
+        {"deaf", 1, NULL, 0},    {"bytes", 1, NULL, 0},
+        {"post", 1, NULL, 0},    {"warmup", 1, NULL, 0},
+        {"seconds", 1, NULL, 0}, {"help", 0, NULL, 0},
+        {NULL, 0, NULL, 0},
     };
     options_t self = {
         .port = 8080, .members = 1000, .body = 64, .seconds = 2, .warmup = 0.5};
@@ -129,6 +139,19 @@ static void deafen(client_t *member)
     setsockopt(member->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
 }
 
+static int open_post(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (fd < 0 ||
+        connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+        err(1, "%s", path);
+    }
+    return fd;
+}
+
 static void open_clients(fan_t *self)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -159,7 +182,11 @@ static void publish(fan_t *self, uint32_t count)
         self->missing[(self->publisher.sent + i) % CLIENT_FLIGHT_MAX] =
             self->options.members;
     }
-    client_send(&self->publisher, count, clocks_now_ns());
+    if (self->post >= 0) {
+        client_post(&self->publisher, self->post, count, clocks_now_ns());
+    } else {
+        client_send(&self->publisher, count, clocks_now_ns());
+    }
 }
 
 /* Returns how many messages every member has had by this. */
@@ -284,6 +311,7 @@ int main(int argc, char **argv)
 
     self.options = read_options(argc, argv);
     self.epoll = epoll_create1(EPOLL_CLOEXEC);
+    self.post = self.options.post ? open_post(self.options.post) : -1;
     client_set_message("push", self.options.body);
     open_clients(&self);
     puts("open");

@@ -30,6 +30,8 @@ DEAF_MEMBERS, DEAF = 1000, 10
 DEAF_BYTES = 4096  # of a message
 DEAF_FULL = 5 << 20  # bytes: more than the kernel takes for one who does not read
 ECHO_RATE = 200  # a second
+BY_ITSELF = "hoist, by itself"
+HOISTS = ("hoist", BY_ITSELF)
 PORTS = itertools.count(PORT)
 
 
@@ -127,37 +129,51 @@ def bare(build, way, under=()):
     return servers.start_bare(build, way, next(PORTS), under)
 
 
-def hoist(build, *flags, under=()):
+def hoist(build, *flags, under=(), post=()):
     return servers.start_hoist(build, lambda workers: servers.Process(
-        [f"{build}/bench/bench_pusher", workers], "ready"), *flags, under=under)
+        [f"{build}/bench/bench_pusher", workers, *post], "ready"), *flags, under=under)
+
+
+def hoist_by_itself(build, path):
+    """Its worker pushes what comes to the socket of this path, and nobody asks."""
+    server = hoist(build, post=[path])
+    server.name = BY_ITSELF
+    return server
 
 
 # --- what a delivery costs ----------------------------------------------------
 
 def measure_cost(build, rounds, seconds, sizes):
     report = {}
-    with started(*(lambda w=way: bare(build, w) for way in WAYS),
-                 lambda: hoist(build)) as running:
+    with tempfile.TemporaryDirectory(prefix="hoist-bench-") as folder, \
+            started(*(lambda w=way: bare(build, w) for way in WAYS), lambda: hoist(build),
+                    lambda: hoist_by_itself(build, folder + "/post")) as running:
         for members in sizes:
-            with fans(build, *((server, members, seconds) for server in running)) as opened:
+            with fans(build, *((server, members, *posted(server, folder), seconds)
+                               for server in running)) as opened:
                 by_server = {fan.server.name: fan for fan in opened}
                 for how in HOW:
                     results = servers.in_turns(
                         running, rounds,
                         lambda s, h=how, of=by_server: of[s.name].measure(h))
                     for name, of_it in results.items():
-                        of_it["hoist_ratio"] = (results["hoist"]["cpu_us_total"] /
-                                                of_it["cpu_us_total"])
+                        of_it["ratio"] = {way: of_it["cpu_us_total"] /
+                                          results["bare " + way]["cpu_us_total"]
+                                          for way in WAYS} if name in HOISTS else {}
                     report[f"{members} members, {how}"] = results
                     show_cost(f"{members} members, {how}", results)
     return report
 
 
+def posted(server, folder):
+    return [f"--post={folder}/post"] if server.name == BY_ITSELF else []
+
+
 def show_cost(what, results):
     print(f"\n{what:32}{'deliveries/s':>14}{'last p50 ms':>13}{'p99 ms':>9}"
-          f"{'CPU µs':>9}{'gateway':>9}{'hoist is':>10}")
+          f"{'CPU µs':>9}{'gateway':>9}{'of fanout':>11}{'gathered':>10}")
     for name, r in results.items():
-        ratio = f"{r['hoist_ratio']:9.2f}x" if r.get("hoist_ratio", 1) != 1 else ""
+        ratio = "".join(f"{of_it:9.2f}x" for of_it in r.get("ratio", {}).values())
         gateway = r["cpu_us"].get("hoist/hoist-gateway", r["cpu_us_total"])
         print(f"  {name:30}{r['deliveries_per_s']:14.0f}{r['last_p50_us'] / 1000:13.2f}"
               f"{r['last_p99_us'] / 1000:9.2f}{r['cpu_us_total']:9.2f}{gateway:9.2f}{ratio}",

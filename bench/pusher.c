@@ -3,8 +3,9 @@
  * The worker of the fan-outs, on the protocol alone, so that what is measured
  * is the way through broker and gateway: who connects at /member is in a group,
  * what comes with the route "push" is pushed to the group, "echo" is echoed.
+ * What comes as a datagram to the socket of this path it pushes by itself.
  *
- *   usage: bench_pusher BROKER
+ *   usage: bench_pusher BROKER [PATH]
  */
 #include "base/buf.h"
 #include "base/xalloc.h"
@@ -14,6 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <err.h>
 #include <zmq.h>
 
@@ -21,12 +25,14 @@
 #define WINDOW_BYTES (64 << 20)
 #define SILENCE_MS   500
 #define OUT_MAX      ((size_t)FRAME_MAX)
+#define POST_MAX     4096
 
 /* ["group", "members"] and {"groups": ["members"]} */
 static const char target[] = "\x92\xa5group\xa7members";
 static const char options[] = "\x81\xa6groups\x91\xa7members";
 
 static void *broker;
+static int post = -1; /* the datagrams' socket */
 static buf_t out;
 
 static wire_bytes_t constant(const char *bytes, size_t size)
@@ -49,17 +55,22 @@ static void greet(void)
          message_put_ready(&out, &ready) == 0);
 }
 
+static void push(body_t body)
+{
+    message_push_t push = {constant(target, sizeof target), body, {NULL, 0}};
+
+    must(message_put_push(&out, &push) == 0);
+}
+
 static void handle(const message_request_t *request)
 {
     message_reply_t reply = {.id = request->id, .status = 200};
-    message_push_t push = {
-        constant(target, sizeof target), request->body, {NULL, 0}};
 
     if (request->event == EVENT_CONNECT &&
         wire_is(wire_map_str(request->details, "path"), "/member")) {
         reply.options = constant(options, sizeof options);
     } else if (wire_is(request->route, "push")) {
-        must(message_put_push(&out, &push) == 0);
+        push(request->body);
     } else if (wire_is(request->route, "echo")) {
         reply.body = request->body;
     }
@@ -81,15 +92,10 @@ static void take(const message_t *message)
     }
 }
 
-/* All that is there.  Returns false when nothing came for so long. */
-static bool read_frames(int wait_ms)
+static void read_frames(void)
 {
-    zmq_pollitem_t item = {.socket = broker, .events = ZMQ_POLLIN};
     zmq_msg_t frame;
 
-    if (zmq_poll(&item, 1, wait_ms) <= 0) {
-        return false;
-    }
     zmq_msg_init(&frame);
     while (zmq_msg_recv(&frame, broker, ZMQ_DONTWAIT) >= 0) {
         wire_cursor_t at = wire_cursor(
@@ -99,14 +105,55 @@ static bool read_frames(int wait_ms)
         }
     }
     zmq_msg_close(&frame);
+}
+
+static void read_post(void)
+{
+    static uint8_t body[POST_MAX];
+    ssize_t len;
+
+    while ((len = recv(post, body, sizeof body, MSG_DONTWAIT)) > 0) {
+        push((body_t){BODY_TEXT, {body, (size_t)len}});
+    }
+}
+
+/* All that is there.  Returns false when nothing came for so long. */
+static bool read_all(int wait_ms)
+{
+    zmq_pollitem_t items[] = {{.socket = broker, .events = ZMQ_POLLIN},
+                              {.fd = post, .events = ZMQ_POLLIN}};
+
+    if (zmq_poll(items, post < 0 ? 1 : 2, wait_ms) <= 0) {
+        return false;
+    }
+    read_frames();
+    if (post >= 0) {
+        read_post();
+    }
     return true;
+}
+
+static int open_post(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (fd < 0 ||
+        bind(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+        err(1, "%s", path);
+    }
+    return fd;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fputs("usage: bench_pusher BROKER\n", stderr);
+    if (argc != 2 && argc != 3) {
+        fputs("usage: bench_pusher BROKER [PATH]\n", stderr);
         return 2;
+    }
+    if (argc == 3) {
+        post = open_post(argv[2]);
     }
     buf_init(&out, OUT_MAX);
     broker = zmq_socket(zmq_ctx_new(), ZMQ_DEALER);
@@ -119,7 +166,7 @@ int main(int argc, char **argv)
             must(zmq_send(broker, out.data, out.len, 0) >= 0);
             buf_reset(&out, 1 << 20);
         }
-        if (!read_frames(SILENCE_MS)) {
+        if (!read_all(SILENCE_MS)) {
             must(message_put_ping(&out, &(message_ping_t){0, 0}) == 0);
         }
     }
