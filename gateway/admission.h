@@ -34,7 +34,7 @@ typedef struct {
     list_t hashed;  /* in one of the table's buckets */
     list_t resting; /* in admission_t.resting, or alone */
     ip_t network;
-    uint32_t sockets;     /* that stand */
+    uint32_t sockets;     /* that stand, or have left a CONNECT behind */
     uint32_t connections; /* those of them that are WebSockets, or ask to be */
     tokens_t handshakes, arrivals;
 } source_t;

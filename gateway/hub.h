@@ -110,7 +110,8 @@ struct hub {
     int64_t now_us;      /* the same moment */
     int64_t now_wall_ms; /* Unix; of this turn */
     uint64_t handshakes; /* sessions before OPEN */
-    uint64_t gated;      /* those of them that asked for a WebSocket */
+    uint64_t gated;      /* those of them that asked for a WebSocket, and those
+                            that a broker is still to answer */
     bool is_draining;
     int64_t drain_from_ms;
     uint32_t drain_slots, drained; /* slots in use then; those told so far */

@@ -649,7 +649,7 @@ void session_connect_reply(session_t *self, const message_reply_t *reply)
 {
     bool is_accepted = reply->status >= 200 && reply->status < 300;
 
-    self->is_connecting = false;
+    session_end_connect(self);
     self->is_known = is_accepted;
     if (self->state != SESSION_GATED) { /* the client, or its time, is gone */
         session_end(self, 1006, "");

@@ -34,6 +34,14 @@ static const char default_route[] = "$default";
 
 /* --- life -------------------------------------------------------------- */
 
+/* It may become a connection: a broker is at its CONNECT, even where its client
+ * has left, or is to be. */
+static bool is_asking(const session_t *self)
+{
+    return self->state == SESSION_WAITING || self->state == SESSION_GATED ||
+           self->is_connecting;
+}
+
 /* Put the session's share in the gauges (by 1) or take it out (by -1). */
 static void count(const session_t *self, int by)
 {
@@ -43,7 +51,7 @@ static void count(const session_t *self, int by)
     if (self->state < SESSION_OPEN) {
         hub->handshakes += one;
     }
-    if (self->state == SESSION_WAITING || self->state == SESSION_GATED) {
+    if (is_asking(self)) {
         hub->gated += one;
         admission_count(self->source, by);
     }
@@ -61,6 +69,24 @@ void session_enter(session_t *self, session_state_t state)
     count(self, -1);
     self->state = state;
     count(self, 1);
+}
+
+/* Its address gets its share back when nothing of it stands, be it a socket or
+ * a CONNECT: who opens and leaves has as much at the broker as who stays. */
+static void leave_source(session_t *self)
+{
+    if (self->sock == NULL && !self->is_connecting) {
+        admission_leave(&self->hub->admission, self->source);
+        self->source = NULL;
+    }
+}
+
+void session_end_connect(session_t *self)
+{
+    count(self, -1);
+    self->is_connecting = false;
+    count(self, 1);
+    leave_source(self);
 }
 
 void session_locate(session_t *self, const ip_t *client)
@@ -176,8 +202,7 @@ void session_closed(session_t *self)
         end(self, CLOSE_ABNORMAL, (wire_bytes_t){NULL, 0});
     }
     leave(self, SESSION_GONE);
-    admission_leave(&self->hub->admission, self->source);
-    self->source = NULL;
+    leave_source(self);
     session_settle(self);
 }
 
@@ -255,7 +280,7 @@ void session_forget(session_t *self, uint16_t code, const char *reason)
     list_remove(&self->move);
     self->is_arriving = false;
     self->is_known = false;
-    self->is_connecting = false;
+    session_end_connect(self);
     self->is_ending = true;
     if (self->sock != NULL) {
         close_with(self, code, reason);

@@ -186,6 +186,10 @@ void session_flush(session_t *self);
 /* The one way to another state: the hub's gauges follow it. */
 void session_enter(session_t *self, session_state_t state);
 
+/* Its CONNECT, which was under way, has an outcome: call it before that is
+ * acted on. */
+void session_end_connect(session_t *self);
+
 /* Read no more from the client for now; session_open goes on. */
 void session_pause(session_t *self);
 

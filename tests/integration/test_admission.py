@@ -91,6 +91,21 @@ def test_one_connection_too_many_of_an_address_is_answered_with_429():
         assert_works(Client(hoist.address).opened(), worker)
 
 
+def test_who_leaves_the_gate_counts_until_it_is_answered():
+    with serve("--address-connections=1") as hoist:
+        worker = Worker(hoist.workers, "$connect", "$disconnect")
+        client = Client(hoist.address)
+        connect = worker.get(REQUEST)
+        client.sock.close()
+        hoist.soon("GATEWAY", sockets=0)
+        assert answer(Client(hoist.address)) == (429, 10)
+        worker.reply(connect)
+        worker.reply(worker.get(REQUEST))  # its $disconnect: it is answered
+        client = Client(hoist.address)
+        worker.reply(worker.get(REQUEST))
+        assert answer(client) == (101, None)
+
+
 def test_many_addresses_have_their_connections_each():
     with serve("--address-connections=10") as hoist:
         addresses = [f"127.0.{i}.{i + 1}" for i in range(20)]

@@ -99,6 +99,41 @@ static void who_is_not_let_in_no_longer_counts(void **state)
     a_client();
 }
 
+/* Its handler is at work all the same. */
+static void who_leaves_the_gate_counts_until_it_is_answered(void **state)
+{
+    (void)state;
+    gateway.options.address_connections = 1;
+    gateway.options.max_connections = 2;
+    gateway_restarts();
+    client_t *client = a_newcomer(UPGRADE);
+    uint64_t connect = gets_connect();
+    client_vanishes(client);
+    is_refused(a_newcomer(UPGRADE), "HTTP/1.1 429 ", "\r\nRetry-After: 10\r\n");
+    a_client_from("192.0.2.8");
+    is_refused(a_newcomer_from("192.0.2.9"), "HTTP/1.1 503 ", NULL);
+    gets_nothing();
+    answers(connect, 403, NULL);
+    a_client();
+}
+
+static void so_does_who_was_told_that_it_takes_too_long(void **state)
+{
+    (void)state;
+    gateway.options.address_connections = 1;
+    gateway.options.request_ms = 1000;
+    gateway_restarts();
+    client_t *client = a_newcomer(UPGRADE);
+    uint64_t connect = gets_connect();
+    time_passes(2500);
+    is_refused(client, "HTTP/1.1 504 ", NULL);
+    client_leaves(client);
+    is_refused(a_newcomer(UPGRADE), "HTTP/1.1 429 ", "\r\nRetry-After: 10\r\n");
+    answers(connect, 200, NULL);
+    gets_request(EVENT_DISCONNECT);
+    a_client();
+}
+
 static void of_ipv6_a_network_of_64_bits_counts_as_one(void **state)
 {
     (void)state;
@@ -498,6 +533,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_connection_too_many_of_an_address_is_429),
         TEST(who_is_not_let_in_no_longer_counts),
+        TEST(who_leaves_the_gate_counts_until_it_is_answered),
+        TEST(so_does_who_was_told_that_it_takes_too_long),
         TEST(of_ipv6_a_network_of_64_bits_counts_as_one),
         TEST(sockets_of_an_address_that_ask_for_nothing_are_few),
         TEST(a_proxy_may_have_any_number_and_its_clients_not),

@@ -409,11 +409,12 @@ static void audit_source(const session_t *of)
         const session_t *session = hub->table[slot];
         if (session != NULL && session->source == source) {
             sockets++;
-            connections += session->state >= SESSION_WAITING &&
-                           session->state <= SESSION_OPEN;
+            connections += session->is_connecting ||
+                           (session->state >= SESSION_WAITING &&
+                            session->state <= SESSION_OPEN);
         }
     }
-    CHECK(of->sock != NULL);
+    CHECK(of->sock != NULL || of->is_connecting);
     CHECK(source->sockets == sockets && source->connections == connections);
     int64_t max = gateway.options.address_connections;
     CHECK(max == 0 || connections <= max);
