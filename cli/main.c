@@ -103,7 +103,8 @@ static rlim_t descriptors_wanted(const settings_t *settings,
         int64_t arrivals = settings->gateway.proxy_protocol
                                ? 2 * settings->gateway.max_handshakes
                                : settings->gateway.max_handshakes;
-        count += clients > 0 ? clients + arrivals : DESCRIPTORS_MAX;
+        count += clients > 0 ? clients + arrivals + GATEWAY_LINGERING_MAX
+                             : DESCRIPTORS_MAX;
     }
     if ((audience & FOR_BROKER) != 0) {
         count += settings->broker.max_workers + settings->broker.max_gateways;

@@ -112,6 +112,7 @@ struct hub {
     uint64_t handshakes; /* sessions before OPEN */
     uint64_t gated;      /* those of them that asked for a WebSocket, and those
                             that a broker is still to answer */
+    uint64_t lingering;  /* … in SESSION_LINGERING */
     bool is_draining;
     int64_t drain_from_ms;
     uint32_t drain_slots, drained; /* slots in use then; those told so far */

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GATEWAY_BROKERS_MAX 64
+#define GATEWAY_BROKERS_MAX   64
+#define GATEWAY_LINGERING_MAX 4096 /* sockets that were refused or closed */
 
 typedef struct {
     const char *name;   /* for people; at most PEER_NAME_MAX bytes */

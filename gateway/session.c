@@ -62,6 +62,9 @@ static void count(const session_t *self, int by)
         hub->stats.connections += one;
         admission_count(self->source, by);
     }
+    if (self->state == SESSION_LINGERING) {
+        hub->lingering += one;
+    }
 }
 
 void session_enter(session_t *self, session_state_t state)
@@ -206,13 +209,26 @@ void session_closed(session_t *self)
     session_settle(self);
 }
 
+/* So long the client has to read the last bytes and to end from its side: where
+ * very many have, only until the turn is over in which they were written.  (Who
+ * drains takes no new ones, whose descriptors these would be.) */
+static int64_t linger_ms(hub_t *hub)
+{
+    if (hub->lingering <= GATEWAY_LINGERING_MAX || hub->is_draining) {
+        return LINGER_MS;
+    }
+    hub->stats.lingers_cut++;
+    return 1;
+}
+
 /* Finish: what is in `out` goes first, then FIN, then the client has a
  * moment to read and to end from its side. */
 void session_linger(session_t *self)
 {
     leave(self, SESSION_LINGERING);
     self->finishes = true;
-    wheel_arm(&self->hub->wheel, &self->timer, self->hub->now_ms + LINGER_MS);
+    wheel_arm(&self->hub->wheel, &self->timer,
+              self->hub->now_ms + linger_ms(self->hub));
     if (self->is_paused) {
         self->is_paused = false;
         transport_resume(self->sock);

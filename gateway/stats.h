@@ -31,6 +31,7 @@
     X(origins_refused, counter, handshakes, "403: none of origins")            \
     X(handshakes_failed, counter, handshakes, "answered with an HTTP error")   \
     X(handshakes_late, counter, sockets, "ended: no WebSocket in their time")  \
+    X(lingers_cut, counter, sockets, "closed at once behind their last bytes") \
     X(connects, counter, connections, "handshakes that became WebSockets")     \
     X(disconnects, counter, events, "DISCONNECT events acknowledged")          \
     X(messages_in, counter, messages, "whole messages from clients")           \

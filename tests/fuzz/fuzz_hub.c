@@ -874,7 +874,7 @@ static void check_that_nothing_is_left(const hub_t *hub)
     must(hub_is_empty(hub) && hub->free_count == hub->used);
     must(list_is_empty(&hub->dirty) && list_is_empty(&hub->dead));
     must(list_is_empty(&hub->unplaced) && hub->wheel.armed == 0);
-    must(hub->handshakes == 0 && hub->gated == 0);
+    must(hub->handshakes == 0 && hub->gated == 0 && hub->lingering == 0);
     must(hub->managing == 0 && list_is_empty(&hub->bodies));
     must(hub->stats.sockets == 0 && hub->stats.connections == 0);
     must(hub->admission.count == hub->admission.resting_count);

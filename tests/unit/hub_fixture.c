@@ -6,7 +6,7 @@
 #include "gateway/error_frame.h"
 #include "tests/unit/grow.h"
 
-#define CLIENTS_MAX 2048
+#define CLIENTS_MAX 5000
 #define PIPE_MAX    ((size_t)64 << 20)
 #define TURN_MS     50
 #define SIGN_MS     1000
@@ -269,6 +269,7 @@ void nothing_is_left(void)
     assert_int_equal(hub->free_count, hub->used);
     assert_int_equal(hub->handshakes, 0);
     assert_int_equal(hub->gated, 0);
+    assert_int_equal(hub->lingering, 0);
     assert_int_equal(hub->stats.sockets, 0);
     assert_int_equal(hub->stats.connections, 0);
     assert_int_equal(hub->links[0]->in_flight, 0);

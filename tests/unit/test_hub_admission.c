@@ -260,6 +260,33 @@ static void handshakes_of_all_that_are_too_fast_are_429(void **state)
     a_client_from("192.0.2.3");
 }
 
+static void of_those_that_linger_there_are_so_many_and_no_more(void **state)
+{
+    static const char plain[] = "GET / HTTP/1.1\r\n" HOST "\r\n";
+    client_t *first = NULL;
+    (void)state;
+
+    for (int i = 0; i < GATEWAY_LINGERING_MAX; i++) {
+        client_t *client = a_newcomer(plain);
+        first = first == NULL ? client : first;
+    }
+    time_passes(50);
+    assert_false(is_closed(first));
+    assert_int_equal(stats()->lingers_cut, 0);
+    client_t *last = a_newcomer(plain);
+    is_refused(last, "HTTP/1.1 426 ", NULL);
+    time_passes(50);
+    assert_true(is_closed(last));
+    assert_false(is_closed(first));
+    assert_int_equal(stats()->lingers_cut, 1);
+    client_leaves(first);
+    last = a_newcomer(plain);
+    time_passes(50);
+    assert_false(is_closed(last));
+    time_passes(3000);
+    nothing_is_left();
+}
+
 static void an_address_is_forgotten_when_nothing_is_left_of_it(void **state)
 {
     (void)state;
@@ -543,6 +570,7 @@ int main(void)
         TEST(what_is_no_handshake_costs_nothing),
         TEST(sockets_of_an_address_that_come_too_fast_are_closed),
         TEST(handshakes_of_all_that_are_too_fast_are_429),
+        TEST(of_those_that_linger_there_are_so_many_and_no_more),
         TEST(an_address_is_forgotten_when_nothing_is_left_of_it),
         TEST(who_is_of_no_listed_origin_is_counted),
         TEST(who_sends_too_fast_is_not_read_and_loses_nothing),
