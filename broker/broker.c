@@ -326,6 +326,16 @@ static void on_term(void *user)
     }
 }
 
+static void on_told(void *user, const char *command)
+{
+    broker_t *self = user;
+    size_t len = strlen(BROKER_DRAIN_TIME);
+
+    if (strncmp(command, BROKER_DRAIN_TIME, len) == 0) {
+        self->drain_ms = strtoll(command + len, NULL, 10);
+    }
+}
+
 static unsigned on_question(void *user, const char *question, buf_t *out)
 {
     broker_t *self = user;
@@ -573,6 +583,7 @@ void broker_actor(zsock_t *pipe, void *options)
         .term = on_term,
         .stats = log_stats,
         .answer = on_question,
+        .told = on_told,
     };
     const broker_options_t *told = options;
     broker_t self = {.core = NULL};

@@ -8,6 +8,7 @@
  *   actor -> owner   READY workers-endpoint gateways-endpoint
  *   owner -> actor   $TERM     say BYE to all peers and end
  *                    STATS     log the counters (event BROKER-STATS)
+ *                    DRAIN-TIME ms   has been used up but for this
  *
  * and those of base/actor.h.  It answers READY and METRICS (broker/report.h) on
  * the pipe options->questions.
@@ -18,6 +19,8 @@
 #include "broker/options.h"
 
 #include <czmq.h>
+
+#define BROKER_DRAIN_TIME "DRAIN-TIME " /* and milliseconds: before $TERM */
 
 /*
  * The actor: zactor_new(broker_actor, &options).  options is read until

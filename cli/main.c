@@ -10,6 +10,7 @@
  * setting.
  */
 #include "admin/admin.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/variables.h"
 #include "base/xalloc.h"
@@ -33,6 +34,7 @@
 
 #define INNER_ENDPOINT                                                         \
     "inproc://hoist-gateways"  /* of the broker, for actors of its process */
+#define BROKERS_SHARE     4    /* one of so many of --drain-time, with serve */
 #define SPARE_DESCRIPTORS 1024 /* beside those of clients and peers */
 #define DESCRIPTORS_MAX   (1 << 20)
 
@@ -264,6 +266,7 @@ static int start_all(program_t *self, const command_t *command,
                      settings_t *settings)
 {
     if (command->audience == FOR_ALL) {
+        settings->gateway.drain_ms -= settings->drain_ms / BROKERS_SHARE;
         settings->broker.gateways = INNER_ENDPOINT;
         settings->gateway.broker = INNER_ENDPOINT;
     } else if ((command->audience & FOR_BROKER) != 0) {
@@ -372,15 +375,27 @@ static void tell_admin(program_t *self, const char *what)
     }
 }
 
+/* The broker ends when the time of the whole process does. */
+static void tell_broker(program_t *self, int64_t drain_ms)
+{
+    if (self->broker != NULL) {
+        zstr_sendf(self->broker, BROKER_DRAIN_TIME "%lld",
+                   (long long)(drain_ms > 0 ? drain_ms : 0));
+    }
+}
+
 /* The gateway before the broker, since its last requests need one; and who asks
  * hears to the end that nothing is ready. */
-static void stop_all(program_t *self)
+static void stop_all(program_t *self, int64_t drain_ms)
 {
+    int64_t until_ms = clock_mono_ms() + drain_ms;
+
     tell_admin(self, "STOPPING");
     zactor_destroy(&self->gateway);
     tell_admin(self, "GONE gateway");
     zactor_destroy(&self->manage);
     tell_admin(self, "GONE manage");
+    tell_broker(self, until_ms - clock_mono_ms());
     zactor_destroy(&self->broker);
     tell_admin(self, "GONE broker");
     zactor_destroy(&self->admin);
@@ -415,7 +430,7 @@ static int run(const command_t *command, settings_t *settings)
         result = wait_for_end(&self);
         unblock_signals();
     }
-    stop_all(&self);
+    stop_all(&self, settings->drain_ms);
     close(self.signals);
     return result;
 }

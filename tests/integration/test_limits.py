@@ -703,6 +703,20 @@ def test_draining_is_cut_when_its_time_is_over():
         assert "GATEWAY-DRAIN-CUT sessions=1" in hoist.log()
 
 
+def test_gateway_and_broker_of_one_process_have_one_time_to_drain():
+    with serve("--drain-time=4000") as hoist:
+        worker = Worker(hoist.workers, "$default")
+        client = Client(hoist.address).opened()
+        client.send("which nobody answers")
+        worker.get(REQUEST)
+        hoist.process.terminate()
+        begun = time.monotonic()
+        assert hoist.process.wait(WAIT_S) == 0
+        assert 2.9 < time.monotonic() - begun < 6.9
+        assert "GATEWAY-DRAIN-CUT sessions=1" in hoist.log()
+        assert "BROKER-DRAIN-CUT requests=" in hoist.log()
+
+
 def test_a_client_that_does_not_end_after_its_close_is_cut_off():
     with serve() as hoist:
         worker = Worker(hoist.workers, "echo")
