@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log_json.h"
 #include "base/utf8.h"
 
@@ -161,23 +162,48 @@ void log_pairs(log_level_t level, const char *event, const char *pairs)
     }
 }
 
-bool log_brake_pass(log_brake_t *self, log_level_t level, uint32_t *suppressed)
+static void turn_to(log_brake_t *self, int64_t second)
 {
-    int64_t second = clock_wall_ms() / 1000;
-
-    if (is_dropped(level)) {
-        return false;
-    }
     if (second != self->second) {
         self->second = second;
         self->lines = 0;
     }
-    if (self->lines >= LOG_BRAKE_BURST) {
+}
+
+static uint32_t share_of(const log_brake_t *self, uint32_t from)
+{
+    uint32_t lines = 0;
+
+    for (uint32_t i = 0; i < self->lines; i++) {
+        lines += self->from[i] == from;
+    }
+    return lines;
+}
+
+/* most: lines of this second by the same. */
+static bool pass(log_brake_t *self, uint32_t from, uint32_t most,
+                 uint32_t *suppressed)
+{
+    turn_to(self, clock_wall_ms() / 1000);
+    if (self->lines >= LOG_BRAKE_BURST || share_of(self, from) >= most) {
         self->suppressed++;
         return false;
     }
-    self->lines++;
+    self->from[self->lines++] = from;
     *suppressed = self->suppressed;
     self->suppressed = 0;
     return true;
+}
+
+bool log_brake_pass(log_brake_t *self, log_level_t level, uint32_t *suppressed)
+{
+    return !is_dropped(level) && pass(self, 0, LOG_BRAKE_BURST, suppressed);
+}
+
+bool log_brake_pass_from(log_brake_t *self, const char *from, log_level_t level,
+                         uint32_t *suppressed)
+{
+    return !is_dropped(level) &&
+           pass(self, (uint32_t)hash_bytes(from, strlen(from)), LOG_BRAKE_SHARE,
+                suppressed);
 }

@@ -48,26 +48,44 @@ void log_pairs(log_level_t level, const char *event, const char *pairs);
 #define log_info(event, ...)  log_line(LEVEL_INFO, event, __VA_ARGS__)
 #define log_debug(event, ...) log_line(LEVEL_DEBUG, event, __VA_ARGS__)
 
+#define LOG_BRAKE_BURST       10
+#define LOG_BRAKE_SHARE       5
+
 /*
- * A brake for events that a peer can cause: at most `burst` lines a second;
- * what was held back is told in the next line that passes.
+ * A brake for an event that a peer can cause: at most LOG_BRAKE_BURST lines a
+ * second, and where strangers cause it at most LOG_BRAKE_SHARE by one of them,
+ * so that who is noisy does not hide the others.  What was held back is told in
+ * the next line that passes.
  */
 typedef struct {
     int64_t second;      /* wall clock second that `lines` counts */
     uint32_t lines;      /* passed in that second */
     uint32_t suppressed; /* held back since the last line that passed */
+    uint32_t from[LOG_BRAKE_BURST]; /* who caused them: hashes */
 } log_brake_t;
-
-#define LOG_BRAKE_BURST 10
 
 /* true: log it, and say *suppressed lines were held back before it.  A line
  * that is dropped for its level takes no other's place. */
 bool log_brake_pass(log_brake_t *self, log_level_t level, uint32_t *suppressed);
 
+/* The same of a line that somebody caused, by an address, say. */
+bool log_brake_pass_from(log_brake_t *self, const char *from, log_level_t level,
+                         uint32_t *suppressed);
+
 #define log_braked(brake, level, event, format, ...)                           \
     do {                                                                       \
         uint32_t suppressed_;                                                  \
         if (log_brake_pass((brake), (level), &suppressed_)) {                  \
+            log_line((level), (event), format " suppressed=%u", __VA_ARGS__,   \
+                     suppressed_);                                             \
+        }                                                                      \
+    } while (0)
+
+/* from: a text that tells strangers apart. */
+#define log_braked_from(brake, from, level, event, format, ...)                \
+    do {                                                                       \
+        uint32_t suppressed_;                                                  \
+        if (log_brake_pass_from((brake), (from), (level), &suppressed_)) {     \
             log_line((level), (event), format " suppressed=%u", __VA_ARGS__,   \
                      suppressed_);                                             \
         }                                                                      \

@@ -39,14 +39,14 @@ static void say_full(hub_t *hub, const ip_t *from)
 
     ip_format(from, ip);
     hub->stats.handshakes_refused++;
-    log_braked(&hub->refusals, LEVEL_WARN, "GATEWAY-HANDSHAKES-FULL", "ip=%s",
-               ip);
+    log_braked_from(&hub->refusals.full, ip, LEVEL_WARN,
+                    "GATEWAY-HANDSHAKES-FULL", "ip=%s", ip);
 }
 
 static void say_address(hub_t *hub, const char *ip, const char *limit)
 {
-    log_braked(&hub->refusals, LEVEL_WARN, "GATEWAY-ADDRESS-REFUSED",
-               "ip=%s limit=%s", ip, limit);
+    log_braked_from(&hub->refusals.address, ip, LEVEL_WARN,
+                    "GATEWAY-ADDRESS-REFUSED", "ip=%s limit=%s", ip, limit);
 }
 
 /* Returns as admission_arrive.  Of a proxy that has not said whose client it
@@ -118,8 +118,8 @@ static void say_refused(session_t *session, admission_verdict_t verdict)
         say_address(hub, session->ip, "handshake-rate");
     } else {
         hub->stats.handshakes_throttled++;
-        log_braked(&hub->refusals, LEVEL_WARN, "GATEWAY-HANDSHAKES-FAST",
-                   "ip=%s", session->ip);
+        log_braked_from(&hub->refusals.fast, session->ip, LEVEL_WARN,
+                        "GATEWAY-HANDSHAKES-FAST", "ip=%s", session->ip);
     }
 }
 
@@ -168,6 +168,7 @@ void admitting_refuse_origin(session_t *session, const http_request_t *request)
 
     put_origin(origin, http_header(request, "origin"));
     session->hub->stats.origins_refused++;
-    log_braked(&session->hub->refusals, LEVEL_WARN, "GATEWAY-ORIGIN-REFUSED",
-               "ip=%s origin=\"%s\"", session->ip, origin);
+    log_braked_from(&session->hub->refusals.origin, session->ip, LEVEL_WARN,
+                    "GATEWAY-ORIGIN-REFUSED", "ip=%s origin=\"%s\"",
+                    session->ip, origin);
 }

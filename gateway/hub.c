@@ -182,8 +182,8 @@ static void on_unproxied(void *owner, const ip_t *peer, const char *reason)
 
     ip_format(peer, ip);
     self->stats.unproxied++;
-    log_braked(&self->refusals, LEVEL_WARN, "GATEWAY-PROXY-REFUSED",
-               "ip=%s reason=\"%s\"", ip, reason);
+    log_braked_from(&self->refusals.proxy, ip, LEVEL_WARN,
+                    "GATEWAY-PROXY-REFUSED", "ip=%s reason=\"%s\"", ip, reason);
 }
 
 static void on_tls_failed(void *user, const char *by, const char *reason)
@@ -192,8 +192,9 @@ static void on_tls_failed(void *user, const char *by, const char *reason)
     hub_t *self = session->hub;
 
     self->stats.tls_failed++;
-    log_braked(&self->refusals, LEVEL_INFO, "GATEWAY-TLS-FAILED",
-               "ip=%s by=%s reason=\"%s\"", session->ip, by, reason);
+    log_braked_from(&self->refusals.tls, session->ip, LEVEL_INFO,
+                    "GATEWAY-TLS-FAILED", "ip=%s by=%s reason=\"%s\"",
+                    session->ip, by, reason);
 }
 
 static void on_bound(void *user, transport_sock_t *sock)

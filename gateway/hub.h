@@ -61,6 +61,12 @@ typedef struct {
 typedef int hub_ask_fn(void *user, uint64_t number, wire_bytes_t head,
                        wire_bytes_t body);
 
+/* The brakes of what strangers can cause: one for each event, so that who
+ * causes one hides neither another nor what is said of brokers. */
+typedef struct {
+    log_brake_t full, address, fast, origin, proxy, tls, throttled, slow;
+} refusals_t;
+
 struct hub {
     gateway_options_t options; /* its texts are owned by the actor */
     route_expr_t *route_expr;  /* owned */
@@ -85,7 +91,7 @@ struct hub {
     admission_t admission;
     rate_t message_rate, byte_rate; /* of a connection */
     log_brake_t brake;
-    log_brake_t refusals; /* of its own: strangers cannot silence the rest */
+    refusals_t refusals;
 
     session_t **table;    /* owned; by slot, NULL where free */
     uint16_t *generation; /* owned; by slot, of its next use */

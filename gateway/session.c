@@ -322,8 +322,9 @@ void session_close_when_answered(session_t *self, bool at_once)
 static void close_slow(session_t *self)
 {
     self->hub->stats.slow_closed++;
-    log_braked(&self->hub->brake, LEVEL_INFO, "CONN-SLOW-CLOSED",
-               "ip=%s queued=%zu", self->ip, session_queued(self));
+    log_braked_from(&self->hub->refusals.slow, self->ip, LEVEL_INFO,
+                    "CONN-SLOW-CLOSED", "ip=%s queued=%zu", self->ip,
+                    session_queued(self));
     close_with(self, CLOSE_TRY_LATER, "client reads too slowly");
 }
 

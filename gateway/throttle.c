@@ -19,8 +19,9 @@ static void say(session_t *session)
         !tokens_have(&session->messages, &hub->message_rate, hub->now_ms);
 
     session->was_throttled = true;
-    log_braked(&hub->refusals, LEVEL_INFO, "CONN-THROTTLED", "ip=%s limit=%s",
-               session->ip, is_by_messages ? "message-rate" : "byte-rate");
+    log_braked_from(&hub->refusals.throttled, session->ip, LEVEL_INFO,
+                    "CONN-THROTTLED", "ip=%s limit=%s", session->ip,
+                    is_by_messages ? "message-rate" : "byte-rate");
 }
 
 void throttle_begin(session_t *session)

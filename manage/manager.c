@@ -25,6 +25,7 @@ struct manager {
     int64_t now_ms, wall_ms;
     manage_stats_t stats;
     log_brake_t brake;
+    log_brake_t denials; /* of its own: strangers cannot silence the rest */
 };
 
 /* --- answers ---------------------------------------------------------------
@@ -58,7 +59,7 @@ static void say(manager_t *self, manager_caller_t caller,
 static void log_fault(manager_t *self, const fault_t *fault)
 {
     if (fault->status == 403) {
-        log_braked(&self->brake, LEVEL_WARN, "MANAGE-DENIED", "reason=\"%s\"",
+        log_braked(&self->denials, LEVEL_WARN, "MANAGE-DENIED", "reason=\"%s\"",
                    fault->message);
     } else if (fault->status >= 500) {
         log_braked(&self->brake, LEVEL_WARN, "MANAGE-FAILED", "reason=\"%s\"",

@@ -20,7 +20,7 @@ LEVELS = {"err": "error", "warn": "warn", "info": "info", "debug": "debug",
           "ERROR": "error", "WARN": "warn", "INFO": "info", "DEBUG": "debug"}
 
 # log_warn("EVENT", and log_line(LEVEL_WARN, "EVENT", and log_braked(x, LEVEL_…
-LOG_CALL = re.compile(r'log_(?:(err|warn|info|debug)\(|(?:line|braked|pairs)\([^;"]*?'
+LOG_CALL = re.compile(r'log_(?:(err|warn|info|debug)\(|(?:line|braked|braked_from|pairs)\([^;"]*?'
                       r'LEVEL_(\w+),)\s*("[A-Z][A-Z0-9-]+".*?)\);', re.S)
 
 
@@ -177,7 +177,7 @@ def log_calls():
             text = path.read_text(encoding="utf-8")
             if path.parent.name == "base" and path.stem in ("log", "log_json"):
                 continue
-            calls = re.findall(r"\blog_(?:err|warn|info|debug|line|braked|pairs)\(", text)
+            calls = re.findall(r"\blog_(?:err|warn|info|debug|line|braked|braked_from|pairs)\(", text)
             assert len(calls) == len(LOG_CALL.findall(text)), \
                 f"{path}: a call of the log that this test cannot read"
             for call in LOG_CALL.finditer(text):

@@ -258,3 +258,10 @@ bool log_brake_pass(log_brake_t *self, log_level_t level, uint32_t *suppressed)
     *suppressed = 0;
     return true;
 }
+
+bool log_brake_pass_from(log_brake_t *self, const char *from, log_level_t level,
+                         uint32_t *suppressed)
+{
+    (void)from;
+    return log_brake_pass(self, level, suppressed);
+}

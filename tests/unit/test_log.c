@@ -3,6 +3,7 @@
  * A line of the log: of text, and of JSON, whose fields are those of the format
  * whatever the values are.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/log_json.h"
 #include "base/utf8.h"
@@ -344,6 +345,52 @@ static void a_line_that_is_dropped_takes_no_others_place(void **state)
     log_set_level(LEVEL_INFO);
 }
 
+/* How many of 30 lines pass, by this one if it is somebody. */
+static uint32_t count_passed(log_brake_t *brake, const char *from)
+{
+    uint32_t suppressed, passed = 0;
+
+    for (int i = 0; i < 3 * LOG_BRAKE_BURST; i++) {
+        passed += from == NULL ? log_brake_pass(brake, LEVEL_WARN, &suppressed)
+                               : log_brake_pass_from(brake, from, LEVEL_WARN,
+                                                     &suppressed);
+    }
+    return passed;
+}
+
+static void a_brake_lets_ten_lines_a_second_pass(void **state)
+{
+    log_brake_t brake;
+    uint32_t passed;
+    int64_t second;
+    (void)state;
+
+    do { /* until all of it is in one second */
+        second = clock_wall_ms() / 1000;
+        brake = (log_brake_t){0};
+        passed = count_passed(&brake, NULL);
+    } while (clock_wall_ms() / 1000 != second);
+    assert_int_equal(passed, LOG_BRAKE_BURST);
+    assert_int_equal(brake.suppressed, 2 * LOG_BRAKE_BURST);
+}
+
+static void one_stranger_has_a_share_of_them(void **state)
+{
+    log_brake_t brake;
+    uint32_t one, other;
+    int64_t second;
+    (void)state;
+
+    do {
+        second = clock_wall_ms() / 1000;
+        brake = (log_brake_t){0};
+        one = count_passed(&brake, "192.0.2.1");
+        other = count_passed(&brake, "192.0.2.2");
+    } while (clock_wall_ms() / 1000 != second);
+    assert_int_equal(one, LOG_BRAKE_SHARE);
+    assert_int_equal(other, LOG_BRAKE_SHARE);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -357,6 +404,8 @@ int main(void)
         T(pairs_of_numbers_are_numbers),
         T(a_level_that_is_dropped_says_nothing),
         T(a_line_that_is_dropped_takes_no_others_place),
+        T(a_brake_lets_ten_lines_a_second_pass),
+        T(one_stranger_has_a_share_of_them),
         T(formats_have_names),
         T(any_bytes_make_an_object_with_the_same_fields),
         T(without_room_it_is_cut_and_whole_all_the_same),
