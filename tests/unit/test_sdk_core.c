@@ -512,6 +512,77 @@ static void what_was_accepted_stands_when_a_later_value_is_refused(void **state)
     assert_false(wire_map_find(reply.options, "headers", &at));
 }
 
+/* The header of a response: "Name: value", or "" where there is none. */
+static const char *header_of(wire_bytes_t options)
+{
+    static char text[100];
+    wire_cursor_t at;
+    wire_bytes_t name, value;
+    uint32_t count;
+
+    if (!wire_map_find(options, "headers", &at)) {
+        return "";
+    }
+    assert_int_equal(wire_get_array(&at, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(wire_get_array(&at, &count), 0);
+    assert_int_equal(count, 2);
+    must(wire_get_str(&at, &name) == 0 && wire_get_str(&at, &value) == 0);
+    (void)snprintf(text, sizeof text, "%.*s: %.*s", (int)name.len,
+                   (const char *)name.data, (int)value.len,
+                   (const char *)value.data);
+    return text;
+}
+
+static int set_headers(hoist_ctx *ctx)
+{
+    assert_int_equal(
+        hoist_refuse_header(ctx, "Retry-After", hoist_str("1\r\n")), -EINVAL);
+    assert_int_equal(hoist_refuse_header(ctx, "Retry-After", hoist_str("7")),
+                     0);
+    assert_int_equal(hoist_accept_header(ctx, "X-Seen", hoist_str("yes")), 0);
+    return hoist_is(hoist_path(ctx), "/in")
+               ? 0
+               : hoist_fail(ctx, 429, "too-many", "Later");
+}
+
+static void a_refusal_has_headers_of_its_own(void **state)
+{
+    message_request_t request = sdk_event(EVENT_CONNECT);
+    buf_t *map = &fixture->map;
+    (void)state;
+
+    hoist_on(fixture->app, "$connect", set_headers);
+    message_reply_t reply = run(request);
+    assert_int_equal(reply.status, 429);
+    assert_text(lend(reply.body.bytes),
+                "{\"code\":\"too-many\",\"message\":\"Later\"}");
+    assert_string_equal(header_of(reply.options), "Retry-After: 7");
+    must(wire_put_map(map, 1) == 0 && wire_put_text(map, "path") == 0 &&
+         wire_put_text(map, "/in") == 0);
+    request.details = (wire_bytes_t){map->data, map->len};
+    reply = run(request);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(header_of(reply.options), "X-Seen: yes");
+}
+
+static int refuse_in_message(hoist_ctx *ctx)
+{
+    assert_int_equal(hoist_refuse_header(ctx, "A", hoist_str("b")), -EINVAL);
+    return hoist_fail(ctx, 429, "too-many", "Later");
+}
+
+static void a_message_and_the_next_connect_have_none_of_them(void **state)
+{
+    (void)state;
+    hoist_on(fixture->app, "$connect", set_headers);
+    hoist_on(fixture->app, "a", refuse_in_message);
+    (void)run(sdk_event(EVENT_CONNECT));
+    assert_string_equal(header_of(run(sdk_message("a")).options), "");
+    message_reply_t reply = run(sdk_event(EVENT_CONNECT));
+    assert_string_equal(header_of(reply.options), "Retry-After: 7");
+}
+
 static int accept_in_message(hoist_ctx *ctx)
 {
     assert_int_equal(hoist_accept_user(ctx, hoist_str("eve")), -EINVAL);
@@ -777,6 +848,8 @@ int main(void)
         TEST(a_refused_connect_carries_code_and_message_as_json),
         TEST(a_message_too_long_is_cut_between_characters),
         TEST(what_was_accepted_stands_when_a_later_value_is_refused),
+        TEST(a_refusal_has_headers_of_its_own),
+        TEST(a_message_and_the_next_connect_have_none_of_them),
         TEST(a_message_accepts_nothing_and_nothing_is_left_of_a_connect),
         TEST(a_connect_shows_path_headers_query_and_subprotocols),
         TEST(a_handler_sees_its_place_in_a_trace),

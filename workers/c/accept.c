@@ -19,9 +19,11 @@ void accept_reset(accept_t *self)
     self->attributes.len = 0;
     self->headers.len = 0;
     self->groups.len = 0;
+    self->refusal.len = 0;
     self->attribute_count = 0;
     self->header_count = 0;
     self->group_count = 0;
+    self->refusal_count = 0;
     self->ttl_s = 0;
 }
 
@@ -232,9 +234,10 @@ static bool is_one_line(hoist_text text)
     return true;
 }
 
-int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value)
+/* Append a header to encoded ones, count of them. */
+static int add_header(hoist_ctx *ctx, buf_t *headers, uint32_t *count,
+                      const char *name, hoist_text value)
 {
-    accept_t *accept = &ctx->accept;
     int rc = may_accept(ctx);
 
     if (rc == 0 && (name == NULL || *name == '\0' ||
@@ -244,17 +247,33 @@ int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value)
     if (rc < 0) {
         return rc;
     }
-    size_t start = accept->headers.len;
-    rc = wire_put_array(&accept->headers, 2);
+    size_t start = headers->len;
+    rc = wire_put_array(headers, 2);
     if (rc == 0) {
-        rc = put_texts(&accept->headers, hoist_str(name), value);
+        rc = put_texts(headers, hoist_str(name), value);
     }
     if (rc < 0) {
-        accept->headers.len = start;
+        headers->len = start;
         return rc == -ENOBUFS ? -EMSGSIZE : rc;
     }
-    accept->header_count++;
+    ++*count;
     return 0;
+}
+
+int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value)
+{
+    accept_t *accept = &ctx->accept;
+
+    return add_header(ctx, &accept->headers, &accept->header_count, name,
+                      value);
+}
+
+int hoist_refuse_header(hoist_ctx *ctx, const char *name, hoist_text value)
+{
+    accept_t *accept = &ctx->accept;
+
+    return add_header(ctx, &accept->refusal, &accept->refusal_count, name,
+                      value);
 }
 
 static int put_entry(buf_t *out, const char *key, wire_bytes_t text)
@@ -318,4 +337,13 @@ int accept_put(const accept_t *accept, buf_t *out)
         rc = wire_put_uint(out, accept->ttl_s);
     }
     return rc;
+}
+
+int accept_put_refusal(const accept_t *accept, buf_t *out)
+{
+    int rc = accept->refusal_count > 0 ? wire_put_map(out, 1) : 0;
+
+    return rc < 0 ? rc
+                  : put_many(out, "headers", wire_put_array,
+                             accept->refusal_count, &accept->refusal);
 }

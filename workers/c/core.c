@@ -22,6 +22,8 @@ void ctx_init(hoist_ctx *self, hoist_app *app)
     buf_init(&self->accept.attributes, (size_t)2 * ATTRIBUTES_MAX);
     buf_init(&self->accept.headers, HEADERS_MAX);
     buf_init(&self->accept.groups, GROUPS_BYTES_MAX);
+    buf_init(&self->accept.refusal, HEADERS_MAX);
+    buf_init(&self->options, OPTIONS_MAX);
     buf_init(&self->scratch, SCRATCH_MAX);
 }
 
@@ -30,6 +32,8 @@ void ctx_fini(hoist_ctx *self)
     buf_fini(&self->accept.attributes);
     buf_fini(&self->accept.headers);
     buf_fini(&self->accept.groups);
+    buf_fini(&self->accept.refusal);
+    buf_fini(&self->options);
     buf_fini(&self->scratch);
     values_fini(&self->values);
 }

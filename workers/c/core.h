@@ -30,7 +30,9 @@
 #define ERROR_CODE_MAX    64   /* bytes of hoist_fail's code */
 #define ERROR_MESSAGE_MAX 256  /* bytes of hoist_fail's message */
 #define ERROR_DETAILS_MAX 1024 /* bytes of an error's details */
-#define HEADERS_MAX       8192 /* bytes of encoded hoist_accept_header */
+#define HEADERS_MAX                                                            \
+    8192 /* bytes of encoded hoist_accept_header, and of                       \
+            hoist_refuse_header */
 
 /* A question of an event, and all of its broker (asked.h). */
 typedef struct asked asked_t;
@@ -54,7 +56,8 @@ struct accept {
     wire_bytes_t subprotocol;  /* borrowed: one of the request's offers */
     buf_t attributes, headers; /* owned: encoded pairs */
     buf_t groups;              /* owned: encoded names */
-    uint32_t attribute_count, header_count, group_count;
+    buf_t refusal; /* owned: encoded pairs, for a response that refuses */
+    uint32_t attribute_count, header_count, group_count, refusal_count;
     uint32_t ttl_s; /* 0: not set */
 };
 
@@ -102,7 +105,8 @@ struct hoist_ctx {
     values_t values;
     char request_id[REQUEST_ID_TEXT]; /* when it was asked for */
     accept_t accept;                  /* clean unless the event is a CONNECT */
-    buf_t scratch; /* owned: options, targets and error bodies */
+    buf_t options;                    /* owned: of the reply to a CONNECT */
+    buf_t scratch; /* owned: options of pushes, targets and error bodies */
 };
 
 typedef struct {
@@ -198,9 +202,11 @@ void ctx_run_finally(hoist_ctx *ctx, size_t kept);
 /* Empty what a CONNECT's reply will carry (accept.c). */
 void accept_reset(accept_t *self);
 
-/* Append it to out as the options of that REPLY; nothing where nothing is set.
- * Returns 0; -ENOBUFS, -ENOMEM (accept.c). */
+/* Append it to out as the options of that REPLY, or those of one that refuses;
+ * nothing where nothing is set.
+ * Return 0; -ENOBUFS, -ENOMEM (accept.c). */
 int accept_put(const accept_t *accept, buf_t *out);
+int accept_put_refusal(const accept_t *accept, buf_t *out);
 
 /* The same event's reply will be given by another context, which has a copy of
  * its REQUEST (accept.c). */

@@ -582,6 +582,14 @@ int hoist_accept_ttl(hoist_ctx *ctx, unsigned seconds);
 int hoist_accept_subprotocol(hoist_ctx *ctx, hoist_text subprotocol);
 int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value);
 
+/*
+ * On CONNECT, before the reply: a header for the response, if it comes to a
+ * refusal, by whoever refuses; WWW-Authenticate, say.  They add up, together
+ * 8192 bytes.
+ * Returns as hoist_accept_header.
+ */
+int hoist_refuse_header(hoist_ctx *ctx, const char *name, hoist_text value);
+
 /* --- push and close ---------------------------------------------------- */
 
 /*

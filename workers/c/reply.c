@@ -21,6 +21,14 @@ int ctx_may_reply(const hoist_ctx *self)
     return ctx_is_task(self) ? -EINVAL : ctx_may_go_on(self);
 }
 
+/* What a CONNECT's reply carries beside its body. */
+static int put_options(hoist_ctx *ctx, int status)
+{
+    ctx->options.len = 0;
+    return status / 100 == 2 ? accept_put(&ctx->accept, &ctx->options)
+                             : accept_put_refusal(&ctx->accept, &ctx->options);
+}
+
 int reply_send(hoist_ctx *ctx, int status, body_t body)
 {
     message_reply_t reply = {
@@ -28,15 +36,13 @@ int reply_send(hoist_ctx *ctx, int status, body_t body)
         .status = (uint64_t)status,
         .body = body,
     };
-    bool accepts = ctx->request->event == EVENT_CONNECT && status / 100 == 2;
 
-    if (accepts) {
-        ctx->scratch.len = 0;
-        int rc = accept_put(&ctx->accept, &ctx->scratch);
+    if (ctx->request->event == EVENT_CONNECT) {
+        int rc = put_options(ctx, status);
         if (rc < 0) {
             return rc;
         }
-        reply.options = (wire_bytes_t){ctx->scratch.data, ctx->scratch.len};
+        reply.options = (wire_bytes_t){ctx->options.data, ctx->options.len};
     }
     int rc = outbox_reply(ctx->outbox, &reply, &ctx->reply);
     if (rc == 0) {
