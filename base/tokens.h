@@ -14,15 +14,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TOKENS_RATE_MAX (INT64_C(1) << 30) /* a second, and at once */
-#define TOKENS_S_NS     INT64_C(1000000000)
-#define TOKENS_MS_NS    INT64_C(1000000)
+#define TOKENS_RATE_MAX     (INT64_C(1) << 30) /* a second, and at once */
+#define TOKENS_S_NS         INT64_C(1000000000)
+#define TOKENS_MS_NS        INT64_C(1000000)
+
+#define TOKENS_PERIOD_MAX_S 86400
+#define TOKENS_BURST_MAX    100000 /* of a rate with a period of its own */
 
 /* What many buckets have in common. */
 typedef struct {
-    int64_t per_s;    /* tokens; 0: no limit */
-    int64_t token_ns; /* in which one comes */
-    int64_t depth_ns; /* in which an empty bucket is full */
+    int64_t tokens;    /* of a period; 0: no limit */
+    int64_t period_ns; /* a second, or what rate_in was told */
+    int64_t token_ns;  /* in which one comes */
+    int64_t depth_ns;  /* in which an empty bucket is full */
 } rate_t;
 
 typedef struct {
@@ -31,19 +35,33 @@ typedef struct {
 
 static inline int64_t tokens_ns_of(const rate_t *rate, int64_t count)
 {
-    return (count * TOKENS_S_NS + rate->per_s - 1) / rate->per_s;
+    return (count * rate->period_ns + rate->tokens - 1) / rate->tokens;
+}
+
+static inline rate_t rate_of_period(int64_t tokens, int64_t period_ns,
+                                    int64_t burst)
+{
+    rate_t rate = {.tokens = tokens, .period_ns = period_ns};
+
+    if (tokens > 0) {
+        rate.token_ns = tokens_ns_of(&rate, 1);
+        rate.depth_ns = (burst > 0 ? burst : tokens) * rate.token_ns;
+    }
+    return rate;
 }
 
 /* per_s, burst: at most TOKENS_RATE_MAX; a burst of 0 is one second's. */
 static inline rate_t rate_of(int64_t per_s, int64_t burst)
 {
-    rate_t rate = {.per_s = per_s};
+    return rate_of_period(per_s, TOKENS_S_NS, burst);
+}
 
-    if (per_s > 0) {
-        rate.token_ns = tokens_ns_of(&rate, 1);
-        rate.depth_ns = (burst > 0 ? burst : per_s) * rate.token_ns;
-    }
-    return rate;
+/* So many in so many seconds, which need not be one a second: tokens and burst
+ * at most TOKENS_BURST_MAX, as is what is spent of it at a time; period_s at
+ * most TOKENS_PERIOD_MAX_S; a burst of 0 is one period's. */
+static inline rate_t rate_in(int64_t tokens, int64_t period_s, int64_t burst)
+{
+    return rate_of_period(tokens, period_s * TOKENS_S_NS, burst);
 }
 
 /* How long until there is one; 0: there is. */
@@ -53,14 +71,14 @@ static inline int64_t tokens_wait_ns(const tokens_t *self, const rate_t *rate,
     int64_t from_ns = rate->depth_ns - rate->token_ns;
     int64_t wait_ns = self->full_ns - from_ns - now_ms * TOKENS_MS_NS;
 
-    return rate->per_s > 0 && wait_ns > 0 ? wait_ns : 0;
+    return rate->tokens > 0 && wait_ns > 0 ? wait_ns : 0;
 }
 
 /* Is one there? */
 static inline bool tokens_have(const tokens_t *self, const rate_t *rate,
                                int64_t now_ms)
 {
-    return rate->per_s == 0 || tokens_wait_ns(self, rate, now_ms) == 0;
+    return rate->tokens == 0 || tokens_wait_ns(self, rate, now_ms) == 0;
 }
 
 /* Spend so many, at most TOKENS_RATE_MAX, also where there are fewer: then the
@@ -70,7 +88,7 @@ static inline void tokens_spend(tokens_t *self, const rate_t *rate,
 {
     int64_t now_ns = now_ms * TOKENS_MS_NS;
 
-    if (rate->per_s > 0) {
+    if (rate->tokens > 0) {
         self->full_ns = (self->full_ns > now_ns ? self->full_ns : now_ns) +
                         tokens_ns_of(rate, count);
     }

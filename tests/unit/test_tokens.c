@@ -55,6 +55,32 @@ static void tokens_come_back_at_their_rate(void **state)
     assert_int_equal(take_all(&tokens, &rate, NOW_MS + 100000), 2);
 }
 
+static void a_rate_may_be_slower_than_one_a_second(void **state)
+{
+    rate_t rate = rate_in(1000, 3600, 2); /* one in 3.6 s */
+    tokens_t tokens = {0};
+    (void)state;
+
+    assert_int_equal(take_all(&tokens, &rate, NOW_MS), 2);
+    assert_int_equal(tokens_wait_ns(&tokens, &rate, NOW_MS),
+                     3600 * TOKENS_MS_NS);
+    assert_int_equal(take_all(&tokens, &rate, NOW_MS + 3599), 0);
+    assert_int_equal(take_all(&tokens, &rate, NOW_MS + 3600), 1);
+    assert_int_equal(take_all(&tokens, &rate, NOW_MS + 3600000), 2);
+}
+
+static void the_longest_period_fits(void **state)
+{
+    rate_t rate = rate_in(1, TOKENS_PERIOD_MAX_S, TOKENS_BURST_MAX);
+    int64_t now_ms = INT64_C(31622400000); /* a year */
+    tokens_t tokens = {0};
+    (void)state;
+
+    assert_int_equal(take_all(&tokens, &rate, now_ms), TOKENS_BURST_MAX);
+    assert_int_equal(tokens_wait_ns(&tokens, &rate, now_ms),
+                     TOKENS_PERIOD_MAX_S * TOKENS_S_NS);
+}
+
 static void what_is_owed_comes_first(void **state)
 {
     rate_t rate = rate_of(1000, 100);
@@ -168,6 +194,8 @@ int main(void)
         cmocka_unit_test(a_new_bucket_is_full),
         cmocka_unit_test(a_burst_of_0_is_a_seconds),
         cmocka_unit_test(tokens_come_back_at_their_rate),
+        cmocka_unit_test(a_rate_may_be_slower_than_one_a_second),
+        cmocka_unit_test(the_longest_period_fits),
         cmocka_unit_test(what_is_owed_comes_first),
         cmocka_unit_test(without_a_rate_nothing_is_spent),
         cmocka_unit_test(the_largest_numbers_fit),
