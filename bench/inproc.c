@@ -213,7 +213,8 @@ typedef struct {
     void (*run)(worker_t *worker);
     hoist_handler *handler;
     int layers;
-    bool is_legacy, has_builtins;
+    bool is_legacy;
+    void (*use)(hoist_app *app); /* middleware, or NULL */
 } row_t;
 
 /* The middleware that comes with the library; no event is slow. */
@@ -224,6 +225,25 @@ static void use_builtins(hoist_app *app)
     must(hoist_use(app, hoist_request_id, NULL) == 0);
     must(hoist_use(app, hoist_logger, &quiet) == 0);
     must(hoist_use(app, hoist_recover, NULL) == 0);
+}
+
+/* One of 64, each of whom has a token for each of its events. */
+static hoist_text next_caller(hoist_ctx *ctx, void *data)
+{
+    static char name[] = "caller-?";
+    static unsigned next;
+    (void)ctx;
+    (void)data;
+
+    name[sizeof name - 2] = (char)('0' + next++ % 64);
+    return hoist_str(name);
+}
+
+static void use_rate_limit(hoist_app *app)
+{
+    const hoist_rate_limit_config config = {.rate = 100000, .key = next_caller};
+
+    must(hoist_use(app, hoist_rate_limit, &config) == 0);
 }
 
 static void worker_init(worker_t *self, const row_t *row)
@@ -239,8 +259,8 @@ static void worker_init(worker_t *self, const row_t *row)
     for (int i = 0; i < row->layers; i++) {
         must(hoist_wrap(self->app, pass_on, NULL) == 0);
     }
-    if (row->has_builtins) {
-        use_builtins(self->app);
+    if (row->use != NULL) {
+        row->use(self->app);
     }
     core_init(&self->core, self->app);
     outbox_init(&self->out);
@@ -268,24 +288,26 @@ static void worker_fini(worker_t *self)
 
 static const row_t rows[] = {
     {"routing", "routing: route key to handler", route_event, echo, 0, false,
-     false},
+     NULL},
     {"selection", "route selection: body to route key", select_route, echo, 0,
-     false, false},
+     false, NULL},
     {"handler", "handler execution: frame to frame", handle, echo, 0, false,
-     false},
+     NULL},
     {"connection", "… with connection management", handle_and_save, echo, 0,
-     false, false},
-    {"conversion", "context conversion", convert, echo, 0, false, false},
+     false, NULL},
+    {"conversion", "context conversion", convert, echo, 0, false, NULL},
     {"middleware", "… with 5 layers of middleware", handle, echo, 5, false,
-     false},
+     NULL},
     {"builtins", "… with request id, logger and recover", handle, echo, 0,
-     false, true},
-    {"legacy", "… registered the HTTP way", handle, echo, 0, true, false},
+     false, use_builtins},
+    {"rate limit", "… with a rate limit in memory", handle, echo, 0, false,
+     use_rate_limit},
+    {"legacy", "… registered the HTTP way", handle, echo, 0, true, NULL},
     {"unlimited", "rates of a message, off", throttle_off, echo, 0, false,
-     false},
-    {"limited", "rates of a message, both", throttle_on, echo, 0, false, false},
+     NULL},
+    {"limited", "rates of a message, both", throttle_on, echo, 0, false, NULL},
     {"push", "push to a group, told of: frame to frame", handle_push, push, 0,
-     false, false},
+     false, NULL},
 };
 
 #define ROWS (sizeof rows / sizeof rows[0])

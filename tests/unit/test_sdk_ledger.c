@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What middleware of the C SDK remembers in memory: token buckets and outcomes
+ * by name, with a clock that the test drives.  Random ones are held against a
+ * model.
+ */
+#include "base/xalloc.h"
+#include "tests/unit/random_wire.h"
+#include "workers/c/buckets.h"
+#include "workers/c/outcomes.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define NOW_MS INT64_C(1000000)
+
+static hoist_text name_of(unsigned number)
+{
+    static char text[16];
+
+    return hoist_bytes(text,
+                       (size_t)snprintf(text, sizeof text, "u:%u", number));
+}
+
+/* --- buckets -------------------------------------------------------------- */
+
+static const hoist_bucket two_a_second = {.token_ns = 500000000, .burst = 2};
+
+static int64_t waits(buckets_t *buckets, const char *name, int64_t now_ms)
+{
+    int64_t wait_ms = -1;
+
+    assert_int_equal(buckets_spend(buckets, hoist_str(name), &two_a_second,
+                                   now_ms, &wait_ms),
+                     0);
+    return wait_ms;
+}
+
+static void each_name_has_a_bucket_of_its_own(void **state)
+{
+    buckets_t buckets;
+    (void)state;
+
+    buckets_init(&buckets, 10);
+    assert_int_equal(waits(&buckets, "ada", NOW_MS), 0);
+    assert_int_equal(waits(&buckets, "ada", NOW_MS), 0);
+    assert_int_equal(waits(&buckets, "ada", NOW_MS), 500);
+    assert_int_equal(waits(&buckets, "bob", NOW_MS), 0);
+    assert_int_equal(waits(&buckets, "ada", NOW_MS + 499), 1);
+    assert_int_equal(waits(&buckets, "ada", NOW_MS + 500), 0);
+    buckets_fini(&buckets);
+}
+
+static void buckets_that_are_full_again_go(void **state)
+{
+    buckets_t buckets;
+    (void)state;
+
+    buckets_init(&buckets, 10);
+    (void)waits(&buckets, "ada", NOW_MS);
+    (void)waits(&buckets, "bob", NOW_MS);
+    (void)waits(&buckets, "eve", NOW_MS + 499);
+    assert_int_equal(buckets.table.count, 3);
+    (void)waits(&buckets, "joe", NOW_MS + 500);
+    assert_int_equal(buckets.table.count, 2); /* eve and joe */
+    assert_int_equal(buckets.evicted, 0);
+    buckets_fini(&buckets);
+}
+
+static void of_too_many_the_one_asked_for_longest_ago_goes(void **state)
+{
+    buckets_t buckets;
+    (void)state;
+
+    buckets_init(&buckets, 2);
+    (void)waits(&buckets, "ada", NOW_MS);
+    (void)waits(&buckets, "ada", NOW_MS);
+    (void)waits(&buckets, "bob", NOW_MS);
+    assert_int_equal(waits(&buckets, "ada", NOW_MS), 500);
+    (void)waits(&buckets, "eve", NOW_MS);
+    assert_int_equal(buckets.evicted, 1);
+    assert_int_equal(waits(&buckets, "ada", NOW_MS), 500); /* it was bob's */
+    assert_int_equal(buckets.table.count, 2);
+    buckets_fini(&buckets);
+}
+
+/* A bucket as one draws it, in millionths of a token: a ms brings `rate`
+ * thousandths. */
+typedef struct {
+    int64_t has, at_ms;
+} drawn_t;
+
+#define NAMES 40
+
+static void
+random_buckets_are_never_faster_than_said_and_hardly_slower(void **state)
+{
+    const int64_t burst = 5, per_ms = 2000; /* millionths: two a second */
+    const hoist_bucket bucket = {.token_ns = 500000000, .burst = burst};
+    drawn_t drawn[NAMES];
+    random_t random;
+    buckets_t buckets;
+    (void)state;
+
+    random_init(&random, 6);
+    buckets_init(&buckets, NAMES);
+    for (size_t i = 0; i < NAMES; i++) {
+        drawn[i] = (drawn_t){burst * 1000000, NOW_MS};
+    }
+    for (int64_t step = 0, now_ms = NOW_MS; step < 200000; step++) {
+        unsigned number = (unsigned)random_below(&random, NAMES);
+        drawn_t *one = &drawn[number];
+        int64_t wait_ms;
+        now_ms += (int64_t)random_below(&random, 30);
+        one->has += (now_ms - one->at_ms) * per_ms;
+        one->has = one->has < burst * 1000000 ? one->has : burst * 1000000;
+        one->at_ms = now_ms;
+        assert_int_equal(
+            buckets_spend(&buckets, name_of(number), &bucket, now_ms, &wait_ms),
+            0);
+        int64_t lacks = 1000000 - one->has;
+        assert_int_equal(wait_ms,
+                         lacks <= 0 ? 0 : (lacks + per_ms - 1) / per_ms);
+        one->has -= wait_ms == 0 ? 1000000 : 0;
+        assert_true(buckets.table.count <= NAMES);
+    }
+    assert_int_equal(buckets.evicted, 0);
+    buckets_fini(&buckets);
+    random_fini(&random);
+}
+
+static void a_flood_of_names_stays_bounded(void **state)
+{
+    buckets_t buckets;
+    int64_t wait_ms;
+    (void)state;
+
+    buckets_init(&buckets, 1000);
+    for (unsigned i = 0; i < 50000; i++) {
+        assert_int_equal(buckets_spend(&buckets, name_of(i), &two_a_second,
+                                       NOW_MS, &wait_ms),
+                         0);
+        assert_int_equal(wait_ms, 0);
+    }
+    assert_int_equal(buckets.table.count, 1000);
+    assert_int_equal(buckets.evicted, 49000);
+    buckets_fini(&buckets);
+}
+
+/* --- outcomes ------------------------------------------------------------- */
+
+static void note_status(const hoist_outcome *outcome, void *data)
+{
+    *(int *)data = outcome->status;
+}
+
+static hoist_claim claim_of(const char *name, uint64_t owner, uint64_t digest)
+{
+    return (hoist_claim){
+        .name = hoist_str(name), .owner = owner, .digest = digest};
+}
+
+/* One of hoist_claimed, or the status of what is done. */
+static int claims(outcomes_t *outcomes, hoist_claim claim, int64_t now_ms)
+{
+    int status = 0;
+    int rc = outcomes_claim(outcomes, &claim, now_ms, note_status, &status);
+
+    return rc == HOIST_CLAIM_DONE ? status : rc;
+}
+
+static int settles(outcomes_t *outcomes, hoist_claim claim, const char *body,
+                   int64_t now_ms, int64_t keep_ms)
+{
+    const hoist_outcome outcome = {
+        .status = 200, .type = HOIST_TEXT, .body = hoist_str(body)};
+
+    return outcomes_settle(outcomes, &claim, &outcome, now_ms, keep_ms);
+}
+
+static void a_name_is_claimed_once_until_it_is_released(void **state)
+{
+    hoist_claim claim = claim_of("a", 1, 7);
+    outcomes_t outcomes;
+    (void)state;
+
+    outcomes_init(&outcomes, 10, 100);
+    assert_int_equal(claims(&outcomes, claim, NOW_MS), HOIST_CLAIM_OURS);
+    assert_int_equal(claims(&outcomes, claim_of("a", 2, 7), NOW_MS),
+                     HOIST_CLAIM_TAKEN);
+    assert_int_equal(claims(&outcomes, claim, NOW_MS), HOIST_CLAIM_OURS);
+    assert_int_equal(claims(&outcomes, claim_of("a", 2, 8), NOW_MS),
+                     HOIST_CLAIM_OTHER);
+    assert_int_equal(outcomes_release(&outcomes, &claim), 0);
+    assert_int_equal(claims(&outcomes, claim_of("a", 2, 7), NOW_MS),
+                     HOIST_CLAIM_OURS);
+    assert_int_equal(outcomes_release(&outcomes, &claim), 0); /* not its own */
+    assert_int_equal(claims(&outcomes, claim_of("a", 3, 7), NOW_MS),
+                     HOIST_CLAIM_TAKEN);
+    outcomes_fini(&outcomes);
+}
+
+static void an_outcome_is_kept_for_its_time(void **state)
+{
+    hoist_claim claim = claim_of("a", 1, 7);
+    outcomes_t outcomes;
+    (void)state;
+
+    outcomes_init(&outcomes, 10, 100);
+    (void)claims(&outcomes, claim, NOW_MS);
+    assert_int_equal(settles(&outcomes, claim, "done", NOW_MS, 1000), 0);
+    assert_int_equal(claims(&outcomes, claim_of("a", 2, 7), NOW_MS + 999), 200);
+    assert_int_equal(claims(&outcomes, claim, NOW_MS + 999), 200);
+    assert_int_equal(claims(&outcomes, claim_of("a", 2, 8), NOW_MS + 999),
+                     HOIST_CLAIM_OTHER);
+    assert_int_equal(outcomes_release(&outcomes, &claim), 0); /* it is done */
+    assert_int_equal(claims(&outcomes, claim_of("a", 2, 7), NOW_MS + 1000),
+                     HOIST_CLAIM_OURS);
+    assert_int_equal(outcomes.bytes, 0);
+    outcomes_fini(&outcomes);
+}
+
+static void what_is_under_way_does_not_go_for_want_of_room(void **state)
+{
+    hoist_claim first = claim_of("a", 1, 7), second = claim_of("b", 2, 7);
+    outcomes_t outcomes;
+    (void)state;
+
+    outcomes_init(&outcomes, 2, 100);
+    (void)claims(&outcomes, first, NOW_MS);
+    (void)claims(&outcomes, second, NOW_MS);
+    assert_int_equal(claims(&outcomes, claim_of("c", 3, 7), NOW_MS), -ENOMEM);
+    assert_int_equal(settles(&outcomes, first, "done", NOW_MS, 1000), 0);
+    assert_int_equal(claims(&outcomes, claim_of("c", 3, 7), NOW_MS),
+                     HOIST_CLAIM_OURS);
+    assert_int_equal(outcomes.evicted, 1);
+    assert_int_equal(claims(&outcomes, claim_of("b", 9, 7), NOW_MS),
+                     HOIST_CLAIM_TAKEN);
+    outcomes_fini(&outcomes);
+}
+
+static void of_too_many_bytes_the_longest_done_go(void **state)
+{
+    hoist_claim claim[] = {claim_of("a", 1, 7), claim_of("b", 2, 7),
+                           claim_of("c", 3, 7)};
+    outcomes_t outcomes;
+    (void)state;
+
+    outcomes_init(&outcomes, 10, 10);
+    for (size_t i = 0; i < 3; i++) {
+        (void)claims(&outcomes, claim[i], NOW_MS);
+    }
+    assert_int_equal(settles(&outcomes, claim[1], "12345", NOW_MS, 1000), 0);
+    assert_int_equal(settles(&outcomes, claim[0], "12345", NOW_MS, 1000), 0);
+    assert_int_equal(settles(&outcomes, claim[2], "123", NOW_MS, 1000), 0);
+    assert_int_equal(claims(&outcomes, claim[0], NOW_MS), 200);
+    assert_int_equal(claims(&outcomes, claim[2], NOW_MS), 200);
+    assert_int_equal(claims(&outcomes, claim[1], NOW_MS), HOIST_CLAIM_OURS);
+    assert_int_equal(settles(&outcomes, claim[1], "12345678901", NOW_MS, 1000),
+                     -ENOMEM); /* more than there may be: as if released */
+    assert_int_equal(claims(&outcomes, claim_of("b", 9, 7), NOW_MS),
+                     HOIST_CLAIM_OURS);
+    assert_int_equal(outcomes.bytes, 8);
+    outcomes_fini(&outcomes);
+}
+
+/* What a name stands for, as one would write it down. */
+typedef struct {
+    enum { FREE, RUNS, DONE } state;
+    uint64_t owner, digest;
+    int64_t until_ms;
+} noted_t;
+
+static int model_claim(noted_t *noted, const hoist_claim *claim, int64_t now_ms)
+{
+    if (noted->state == DONE && noted->until_ms <= now_ms) {
+        noted->state = FREE;
+    }
+    if (noted->state == FREE) {
+        *noted = (noted_t){RUNS, claim->owner, claim->digest, 0};
+        return HOIST_CLAIM_OURS;
+    }
+    if (noted->digest != claim->digest) {
+        return HOIST_CLAIM_OTHER;
+    }
+    if (noted->state == DONE) {
+        return 200;
+    }
+    return noted->owner == claim->owner ? HOIST_CLAIM_OURS : HOIST_CLAIM_TAKEN;
+}
+
+static void random_claims_are_those_of_the_model(void **state)
+{
+    noted_t noted[NAMES] = {0};
+    outcomes_t outcomes;
+    random_t random;
+    (void)state;
+
+    random_init(&random, 7);
+    outcomes_init(&outcomes, NAMES, 4096);
+    for (int64_t step = 0, now_ms = NOW_MS; step < 200000; step++) {
+        unsigned number = (unsigned)random_below(&random, NAMES);
+        hoist_claim claim = {.name = name_of(number),
+                             .owner = random_below(&random, 4),
+                             .digest = random_below(&random, 8) == 0};
+        noted_t *one = &noted[number];
+        bool is_own = one->state == RUNS && one->owner == claim.owner;
+        now_ms += (int64_t)random_below(&random, 20);
+        switch (random_below(&random, 4)) {
+        case 0:
+            assert_int_equal(settles(&outcomes, claim, "body", now_ms, 1000),
+                             0);
+            if (is_own) {
+                one->state = DONE;
+                one->until_ms = now_ms + 1000;
+            }
+            break;
+        case 1:
+            assert_int_equal(outcomes_release(&outcomes, &claim), 0);
+            one->state = is_own ? FREE : one->state;
+            break;
+        default:
+            assert_int_equal(claims(&outcomes, claim, now_ms),
+                             model_claim(one, &claim, now_ms));
+        }
+    }
+    assert_int_equal(outcomes.evicted, 0);
+    outcomes_fini(&outcomes);
+    random_fini(&random);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_name_has_a_bucket_of_its_own),
+        cmocka_unit_test(buckets_that_are_full_again_go),
+        cmocka_unit_test(of_too_many_the_one_asked_for_longest_ago_goes),
+        cmocka_unit_test(
+            random_buckets_are_never_faster_than_said_and_hardly_slower),
+        cmocka_unit_test(a_flood_of_names_stays_bounded),
+        cmocka_unit_test(a_name_is_claimed_once_until_it_is_released),
+        cmocka_unit_test(an_outcome_is_kept_for_its_time),
+        cmocka_unit_test(what_is_under_way_does_not_go_for_want_of_room),
+        cmocka_unit_test(of_too_many_bytes_the_longest_done_go),
+        cmocka_unit_test(random_claims_are_those_of_the_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What hoist_rate_limit and hoist_idempotency remember between events: token
+ * buckets, and who has begun what with which outcome.  Without a ledger each
+ * use of a middleware keeps that in its process's memory; with one, all that
+ * have the same ledger share it: several workers those of hoist_redis.h.  A
+ * program may write its own.
+ *
+ * A ledger is the program's: it outlives the apps that use it.  Its functions
+ * are called by any thread, several at once, and block no longer than a handler
+ * may.  A result is as said, or a negative errno where the ledger cannot tell;
+ * what happens then is a setting of the middleware.
+ */
+#ifndef HOIST_LEDGER_H
+#define HOIST_LEDGER_H
+
+#include <hoist.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hoist_ledger hoist_ledger;
+
+/* Tokens come one by one, up to a burst; each event takes one. */
+typedef struct {
+    int64_t token_ns; /* in which one comes, 1 or more */
+    int64_t burst;    /* of a full bucket, 1 to 100000 */
+} hoist_bucket;
+
+/* What becomes of a claim. */
+typedef enum {
+    HOIST_CLAIM_OURS = 0,  /* nobody had it: do it, then settle or release */
+    HOIST_CLAIM_TAKEN = 1, /* somebody is at it */
+    HOIST_CLAIM_DONE = 2,  /* it was done, and found was told the outcome */
+    HOIST_CLAIM_OTHER = 3, /* the name stands for something else */
+} hoist_claimed;
+
+typedef struct {
+    hoist_text name; /* 1 to 512 bytes */
+    uint64_t owner;  /* the event: the same for each attempt at it */
+    uint64_t digest; /* of what is to be done */
+    int64_t hold_ms; /* how long it stands where nobody settles or releases it,
+                        since the process died */
+} hoist_claim;
+
+/* What was replied. */
+typedef struct {
+    int status;
+    hoist_type type;
+    hoist_text body;
+    bool is_cut; /* the body was too long to be kept: there is none */
+} hoist_outcome;
+
+/* Lent for the call; the ledger must not be called in it. */
+typedef void hoist_outcome_handler(const hoist_outcome *outcome, void *data);
+
+typedef struct {
+    /*
+     * Take a token of the bucket of this name, of 1 to 512 bytes.
+     * Returns 0 with *wait_ms, in how many ms there is one: 0, it was taken.
+     */
+    int (*spend)(hoist_ledger *self, hoist_text name,
+                 const hoist_bucket *bucket, int64_t *wait_ms);
+
+    /* Claim what is to be done.  Who has it may claim it again.  Returns one of
+     * hoist_claimed. */
+    int (*claim)(hoist_ledger *self, const hoist_claim *claim,
+                 hoist_outcome_handler *found, void *data);
+
+    /*
+     * It was done: keep its outcome, which is copied, for so long.  Release: it
+     * was not, and may be claimed anew.  Nothing where the claim is another's.
+     * Return 0.
+     */
+    int (*settle)(hoist_ledger *self, const hoist_claim *claim,
+                  const hoist_outcome *outcome, int64_t keep_ms);
+    int (*release)(hoist_ledger *self, const hoist_claim *claim);
+
+    /* Why the last call failed, for the log: a line, NUL-terminated. */
+    void (*explain)(hoist_ledger *self, char *text, size_t size);
+} hoist_ledger_table;
+
+/* What a ledger begins with. */
+struct hoist_ledger {
+    const hoist_ledger_table *table;
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/tokens.h"
+#include "workers/c/hoist_middleware.h"
+#include "workers/c/ledger.h"
+#include "workers/c/middleware/whose.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define USUAL_RATE 10
+
+/* Of a use; but for `use`, constant. */
+typedef struct {
+    whose_t whose;
+    hoist_bucket bucket;
+    bool is_closed;
+    ledger_use_t use;
+} rate_limit_t;
+
+static unsigned either(unsigned wanted, unsigned usual)
+{
+    return wanted > 0 ? wanted : usual;
+}
+
+static int set_bucket(rate_limit_t *self, const hoist_rate_limit_config *wanted)
+{
+    unsigned rate = either(wanted->rate, USUAL_RATE);
+    unsigned burst = either(wanted->burst, rate);
+    unsigned per_s = either(wanted->per_s, 1);
+
+    if (rate > TOKENS_BURST_MAX || burst > TOKENS_BURST_MAX ||
+        per_s > TOKENS_PERIOD_MAX_S) {
+        return -EINVAL;
+    }
+    self->bucket = (hoist_bucket){
+        .token_ns = rate_in(rate, per_s, burst).token_ns, .burst = burst};
+    return 0;
+}
+
+static int set(rate_limit_t *self, const hoist_rate_limit_config *wanted)
+{
+    if (wanted->ledger != NULL && wanted->name == NULL) {
+        return -EINVAL; /* those of two routes would be one */
+    }
+    int rc =
+        whose_init(&self->whose, wanted->name != NULL ? wanted->name : "limit",
+                   wanted->by, wanted->key, wanted->data);
+    if (rc == 0) {
+        rc = set_bucket(self, wanted);
+    }
+    self->is_closed = wanted->closed;
+    return rc < 0
+               ? rc
+               : ledger_use_init(&self->use, wanted->ledger, wanted->keys, 0);
+}
+
+static int rate_limit_init(hoist_app *app, const void *config, void **state)
+{
+    static const hoist_rate_limit_config usual = {0};
+    rate_limit_t *self = calloc(1, sizeof *self);
+    (void)app;
+
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    int rc = set(self, config != NULL ? config : &usual);
+    if (rc < 0) {
+        free(self);
+        return rc;
+    }
+    *state = self;
+    return 0;
+}
+
+static void rate_limit_fini(void *state)
+{
+    rate_limit_t *self = state;
+
+    ledger_use_fini(&self->use);
+    free(self);
+}
+
+/* In whole seconds, as HTTP has it (RFC 9110, section 10.2.3). */
+static void put_retry_after(hoist_ctx *ctx, int64_t wait_ms)
+{
+    char seconds[24];
+
+    (void)snprintf(seconds, sizeof seconds, "%lld",
+                   (long long)((wait_ms + 999) / 1000));
+    (void)hoist_refuse_header(ctx, "Retry-After", hoist_str(seconds));
+}
+
+static int refuse(hoist_ctx *ctx, int64_t wait_ms)
+{
+    char details[48];
+
+    if (hoist_event_of(ctx) == HOIST_CONNECT) {
+        put_retry_after(ctx, wait_ms);
+    }
+    (void)snprintf(details, sizeof details, "{\"retryAfterMs\":%lld}",
+                   (long long)wait_ms);
+    return hoist_fail_with(
+        ctx, &(hoist_error){.status = 429,
+                            .code = hoist_str("rate-limited"),
+                            .message = hoist_str("Too many requests"),
+                            .details = hoist_str(details)});
+}
+
+/* Nobody knows whether there is a token. */
+static int go_without(rate_limit_t *self, hoist_ctx *ctx, int rc)
+{
+    ledger_use_failed(&self->use, "rate-limit", rc);
+    return self->is_closed ? hoist_fail(ctx, 503, "rate-limit-unavailable",
+                                        "Service Unavailable")
+                           : hoist_next(ctx);
+}
+
+static int rate_limit_run(hoist_ctx *ctx, void *state)
+{
+    rate_limit_t *self = state;
+    hoist_event event = hoist_event_of(ctx);
+    hoist_ledger *ledger = self->use.ledger;
+    whose_name_t name;
+    int64_t wait_ms = 0;
+
+    if (event != HOIST_CONNECT && event != HOIST_MESSAGE) {
+        return hoist_next(ctx);
+    }
+    int rc = whose_name(&self->whose, ctx, &name);
+    if (rc < 0) {
+        return rc == -ENOENT ? hoist_next(ctx) : rc;
+    }
+    rc = ledger->table->spend(ledger, whose_text(&name), &self->bucket,
+                              &wait_ms);
+    if (rc < 0) {
+        return go_without(self, ctx, rc);
+    }
+    return wait_ms > 0 ? refuse(ctx, wait_ms) : hoist_next(ctx);
+}
+
+static const hoist_middleware table = {rate_limit_init, rate_limit_run,
+                                       rate_limit_fini};
+const hoist_middleware *const hoist_rate_limit = &table;

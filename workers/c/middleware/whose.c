@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers/c/middleware/whose.h"
+
+#include "base/ip.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define KINDS                                                                  \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+#define NETWORK_BYTES 8 /* of IPv6 that are one address */
+
+int whose_init(whose_t *self, const char *kind, hoist_by by, hoist_key *key,
+               void *data)
+{
+    size_t len = strlen(kind);
+
+    if (len == 0 || len > WHOSE_KIND_MAX || kind[strspn(kind, KINDS)] != '\0' ||
+        (unsigned)by > HOIST_BY_ADDRESS) {
+        return -EINVAL;
+    }
+    *self = (whose_t){.by = by, .key = key, .data = data};
+    memcpy(self->kind, kind, len + 1);
+    return 0;
+}
+
+static int put(whose_name_t *name, const char *kind, char letter,
+               hoist_text key)
+{
+    size_t len = strlen(kind);
+
+    if (key.len > WHOSE_KEY_MAX) {
+        return -EMSGSIZE;
+    }
+    memcpy(name->text, kind, len);
+    name->text[len++] = ':';
+    name->text[len++] = letter;
+    name->text[len++] = ':';
+    if (key.len > 0) {
+        memcpy(name->text + len, key.data, key.len);
+    }
+    name->len = len + key.len;
+    return 0;
+}
+
+/* Who has one address of IPv6 has a network of them. */
+static int put_address(whose_name_t *name, const char *kind, hoist_text text)
+{
+    char network[IP_TEXT];
+    ip_t ip;
+
+    if (ip_parse(text.data, text.len, &ip) < 0 || ip_is_v4(&ip)) {
+        return put(name, kind, 'a', text);
+    }
+    memset(ip.bytes + NETWORK_BYTES, 0, sizeof ip.bytes - NETWORK_BYTES);
+    ip_format(&ip, network);
+    return put(name, kind, 'a', hoist_str(network));
+}
+
+/* Of who has no other name. */
+static int put_self(whose_name_t *name, const char *kind, const hoist_ctx *ctx)
+{
+    return hoist_event_of(ctx) == HOIST_CONNECT
+               ? put_address(name, kind, hoist_ip(ctx))
+               : put(name, kind, 'c', hoist_connection(ctx));
+}
+
+static int put_or_self(whose_name_t *name, const char *kind,
+                       const hoist_ctx *ctx, char letter, hoist_text key)
+{
+    return key.len > 0 ? put(name, kind, letter, key)
+                       : put_self(name, kind, ctx);
+}
+
+int whose_name(const whose_t *self, hoist_ctx *ctx, whose_name_t *name)
+{
+    if (self->key != NULL) {
+        hoist_text key = self->key(ctx, self->data);
+        return key.data == NULL ? -ENOENT : put(name, self->kind, 'k', key);
+    }
+    switch (self->by) {
+    case HOIST_BY_USER:
+        return put_or_self(name, self->kind, ctx, 'u', hoist_user(ctx));
+    case HOIST_BY_TENANT:
+        return put_or_self(name, self->kind, ctx, 't', hoist_tenant(ctx));
+    case HOIST_BY_ADDRESS:
+        return put_address(name, self->kind, hoist_ip(ctx));
+    default:
+        return put_self(name, self->kind, ctx);
+    }
+}

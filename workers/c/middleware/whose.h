@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The names under which middleware keeps something in a ledger: what kind it
+ * is, and whose.  Constant once made; any thread.
+ */
+#ifndef WORKERS_C_MIDDLEWARE_WHOSE_H
+#define WORKERS_C_MIDDLEWARE_WHOSE_H
+
+#include "workers/c/hoist_middleware.h"
+
+#define WHOSE_KIND_MAX 64  /* bytes of a kind */
+#define WHOSE_KEY_MAX  256 /* of a user, or of what the program says */
+
+/* KIND, a letter that says what the key is, and the key, which may hold any
+ * byte. */
+#define WHOSE_NAME_MAX (WHOSE_KIND_MAX + 3 + WHOSE_KEY_MAX)
+
+typedef struct {
+    char kind[WHOSE_KIND_MAX + 1];
+    hoist_by by;
+    hoist_key *key; /* borrowed, or NULL */
+    void *data;     /* borrowed */
+} whose_t;
+
+typedef struct {
+    char text[WHOSE_NAME_MAX];
+    size_t len;
+} whose_name_t;
+
+/* kind: copied.  Returns 0; -EINVAL for one that is none, or for `by`. */
+int whose_init(whose_t *self, const char *kind, hoist_by by, hoist_key *key,
+               void *data);
+
+/*
+ * The name that the event counts under.
+ * Returns 0; -ENOENT when the program says that it does not; -EMSGSIZE when
+ * what it says is too long.
+ */
+int whose_name(const whose_t *self, hoist_ctx *ctx, whose_name_t *name);
+
+static inline hoist_text whose_text(const whose_name_t *name)
+{
+    return hoist_bytes(name->text, name->len);
+}
+
+#endif

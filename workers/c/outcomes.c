@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers/c/outcomes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+typedef struct {
+    keyed_t keyed; /* first: it is one */
+    uint64_t owner, digest;
+    bool is_done;
+    bool is_cut;
+    int status;
+    hoist_type type;
+    int64_t until_ms; /* of what is done */
+    char *body;       /* owned, or NULL */
+    size_t body_len;
+} outcome_t;
+
+static outcome_t *outcome_of(keyed_t *entry)
+{
+    return (outcome_t *)entry;
+}
+
+void outcomes_init(outcomes_t *self, size_t max, size_t max_bytes)
+{
+    *self = (outcomes_t){.max_bytes = max_bytes};
+    keyed_init(&self->table, sizeof(outcome_t), max);
+}
+
+static void drop(outcomes_t *self, outcome_t *outcome)
+{
+    self->bytes -= outcome->body_len;
+    free(outcome->body);
+    keyed_drop(&self->table, &outcome->keyed);
+}
+
+static outcome_t *longest_done(const outcomes_t *self)
+{
+    keyed_t *oldest = keyed_oldest(&self->table);
+
+    return oldest != NULL ? outcome_of(oldest) : NULL;
+}
+
+void outcomes_fini(outcomes_t *self)
+{
+    for (outcome_t *done; (done = longest_done(self)) != NULL;) {
+        drop(self, done);
+    }
+    keyed_fini(&self->table); /* what is under way has no body */
+}
+
+static void forget_old_ones(outcomes_t *self, int64_t now_ms)
+{
+    for (outcome_t *done;
+         (done = longest_done(self)) != NULL && done->until_ms <= now_ms;) {
+        drop(self, done);
+    }
+}
+
+static bool evict(outcomes_t *self)
+{
+    outcome_t *done = longest_done(self);
+
+    if (done != NULL) {
+        drop(self, done);
+        self->evicted++;
+    }
+    return done != NULL;
+}
+
+static int begin(outcomes_t *self, const hoist_claim *claim)
+{
+    if (self->table.count >= self->table.max && !evict(self)) {
+        return -ENOMEM;
+    }
+    keyed_t *entry = keyed_add(&self->table, claim->name);
+    if (entry == NULL) {
+        return -ENOMEM;
+    }
+    outcome_of(entry)->owner = claim->owner;
+    outcome_of(entry)->digest = claim->digest;
+    return HOIST_CLAIM_OURS;
+}
+
+static hoist_outcome lend_outcome(const outcome_t *self)
+{
+    return (hoist_outcome){.status = self->status,
+                           .type = self->type,
+                           .body = hoist_bytes(self->body, self->body_len),
+                           .is_cut = self->is_cut};
+}
+
+int outcomes_claim(outcomes_t *self, const hoist_claim *claim, int64_t now_ms,
+                   hoist_outcome_handler *found, void *data)
+{
+    forget_old_ones(self, now_ms);
+    keyed_t *entry = keyed_find(&self->table, claim->name);
+    if (entry == NULL) {
+        return begin(self, claim);
+    }
+    const outcome_t *known = outcome_of(entry);
+    if (known->digest != claim->digest) {
+        return HOIST_CLAIM_OTHER;
+    }
+    if (known->is_done) {
+        hoist_outcome outcome = lend_outcome(known);
+        found(&outcome, data);
+        return HOIST_CLAIM_DONE;
+    }
+    return known->owner == claim->owner ? HOIST_CLAIM_OURS : HOIST_CLAIM_TAKEN;
+}
+
+/* What this claim has under way, or NULL. */
+static outcome_t *find_own(const outcomes_t *self, const hoist_claim *claim)
+{
+    keyed_t *entry = keyed_find(&self->table, claim->name);
+
+    return entry != NULL && !outcome_of(entry)->is_done &&
+                   outcome_of(entry)->owner == claim->owner
+               ? outcome_of(entry)
+               : NULL;
+}
+
+/* Copy the body, for which others may have to go. */
+static int keep_body(outcomes_t *self, outcome_t *to, hoist_text body)
+{
+    if (body.len > self->max_bytes) {
+        return -ENOMEM;
+    }
+    while (self->bytes + body.len > self->max_bytes) {
+        (void)evict(self); /* all bytes are of what is done */
+    }
+    if (body.len > 0 && (to->body = malloc(body.len)) == NULL) {
+        return -ENOMEM;
+    }
+    if (body.len > 0) {
+        memcpy(to->body, body.data, body.len);
+    }
+    to->body_len = body.len;
+    self->bytes += body.len;
+    return 0;
+}
+
+int outcomes_settle(outcomes_t *self, const hoist_claim *claim,
+                    const hoist_outcome *outcome, int64_t now_ms,
+                    int64_t keep_ms)
+{
+    outcome_t *own = find_own(self, claim);
+
+    if (own == NULL) {
+        return 0;
+    }
+    int rc = keep_body(self, own, outcome->body);
+    if (rc < 0) {
+        drop(self, own);
+        return rc;
+    }
+    own->is_done = true;
+    own->is_cut = outcome->is_cut;
+    own->status = outcome->status;
+    own->type = outcome->type;
+    own->until_ms = now_ms + keep_ms;
+    keyed_touch(&self->table, &own->keyed);
+    return 0;
+}
+
+int outcomes_release(outcomes_t *self, const hoist_claim *claim)
+{
+    outcome_t *own = find_own(self, claim);
+
+    if (own != NULL) {
+        drop(self, own);
+    }
+    return 0;
+}
