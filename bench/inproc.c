@@ -246,6 +246,24 @@ static void use_rate_limit(hoist_app *app)
     must(hoist_use(app, hoist_rate_limit, &config) == 0);
 }
 
+/* Another for each event. */
+static hoist_text next_key(hoist_ctx *ctx, void *data)
+{
+    static uint64_t next;
+    (void)ctx;
+    (void)data;
+
+    next++;
+    return hoist_bytes(&next, sizeof next);
+}
+
+static void use_idempotency(hoist_app *app)
+{
+    const hoist_idempotency_config config = {.key = next_key, .keys = 1000};
+
+    must(hoist_use(app, hoist_idempotency, &config) == 0);
+}
+
 static void worker_init(worker_t *self, const row_t *row)
 {
     char error[128];
@@ -302,6 +320,8 @@ static const row_t rows[] = {
      false, use_builtins},
     {"rate limit", "… with a rate limit in memory", handle, echo, 0, false,
      use_rate_limit},
+    {"idempotency", "… done once, each with a new key", handle, echo, 0, false,
+     use_idempotency},
     {"legacy", "… registered the HTTP way", handle, echo, 0, true, NULL},
     {"unlimited", "rates of a message, off", throttle_off, echo, 0, false,
      NULL},

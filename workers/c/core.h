@@ -242,6 +242,10 @@ static inline int again_keep(hoist_ctx *ctx)
 /* Take the event's reply back: it has none now (reply.c). */
 void reply_withdraw(hoist_ctx *ctx);
 
+/* The body of the event's reply, which there is; lent until something is sent
+ * (reply.c). */
+body_t reply_body(const hoist_ctx *ctx);
+
 /* Reply to an event that has no reply (reply.c): 0 or as hoist_reply. */
 int reply_send(hoist_ctx *ctx, int status, body_t body);
 

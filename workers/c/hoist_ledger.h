@@ -37,7 +37,7 @@ typedef enum {
 } hoist_claimed;
 
 typedef struct {
-    hoist_text name; /* 1 to 512 bytes */
+    hoist_text name; /* 1 to 640 bytes */
     uint64_t owner;  /* the event: the same for each attempt at it */
     uint64_t digest; /* of what is to be done */
     int64_t hold_ms; /* how long it stands where nobody settles or releases it,
@@ -57,7 +57,7 @@ typedef void hoist_outcome_handler(const hoist_outcome *outcome, void *data);
 
 typedef struct {
     /*
-     * Take a token of the bucket of this name, of 1 to 512 bytes.
+     * Take a token of the bucket of this name, of 1 to 640 bytes.
      * Returns 0 with *wait_ms, in how many ms there is one: 0, it was taken.
      */
     int (*spend)(hoist_ledger *self, hoist_text name,

@@ -134,6 +134,72 @@ typedef struct {
 
 extern const hoist_middleware *const hoist_rate_limit;
 
+/*
+ * A message that says a key is done once: who sends it again under the same
+ * key, because no reply came, gets the reply of the first time.  The key is a
+ * member of the message, and belongs to the user (who has none: the connection)
+ * that sent it.
+ *
+ *     {"action":"order","idempotencyKey":"9f1c…","item":7}
+ *
+ * Of a second message with a key
+ *
+ *     while the first is at its handler     409 duplicate-in-progress
+ *     with another body or route            422 idempotency-key-reused
+ *     when the first is done                what the first was replied
+ *
+ * A reply is kept for keep_s, whether it says yes or no; of 500 and above, and
+ * 429, it is not: what failed so may go well the next time, and is done again.
+ * (Stripe's API v1 keeps those of 500, too, and its v2 tries again:
+ * docs.stripe.com/api/idempotent_requests.  `failures` is the former.)  What is
+ * outside of this middleware decides before it, and nothing of that is kept:
+ * put hoist_validate there.  Pushes are not repeated.
+ *
+ * A reply that is a JSON object is marked where it is repeated: it begins with
+ * "replayed":true.  hoist_is_replay tells the layers outside.
+ *
+ * Messages without a key pass, and so do all other events.
+ *
+ * In memory at most `keys` names and `bytes` of replies are kept; where there
+ * are more the longest done goes, and would be done again.  What is under way
+ * is never forgotten.
+ *
+ * With a ledger (hoist_redis.h) it holds for all workers that share it.  There
+ * a claim stands for hold_s, in case the worker dies: a handler that takes
+ * longer may run beside a second one.  A message that is delivered again since
+ * its worker died (hoist_redeliver) takes the claim over.  While the ledger
+ * cannot be asked, which is logged (WORKER-LEDGER-FAILED), messages with a key
+ * are refused: 503, idempotency-unavailable, since to do nothing is what can be
+ * repeated.  With `open` they are done, at the risk of twice.
+ *
+ * init: -EINVAL for what is out of range or no expression, and without a name
+ * where there is a ledger; -ENOMEM.
+ */
+typedef struct {
+    const char *expression; /* where the key is, as routes are selected
+                               (docs/routes.md), at most 128 bytes of it; NULL:
+                               $request.body.idempotencyKey.  null is none. */
+    hoist_key *key;         /* instead; NULL: expression counts */
+    void *data;             /* for key, handed on as it is */
+    bool required;          /* without a key: 400, idempotency-key-missing */
+    hoist_by by;            /* whose keys they are */
+    unsigned keep_s;        /* 1 to 2592000; 0: 86400 */
+    unsigned hold_s;        /* 1 to 86400; 0: 60 */
+    bool failures;          /* keep all replies */
+    const char *mark; /* the member that marks; NULL: replayed; "": none */
+    size_t max_reply; /* bytes of a body that is kept; 0: 65536.  Of a longer
+                         one only that it was: 409, already-done */
+    hoist_ledger *ledger; /* borrowed; NULL: this process's memory */
+    const char *name;     /* of this use in the ledger: as of a rate limit */
+    bool open;            /* while the ledger cannot be asked, do it */
+    size_t keys, bytes;   /* in memory; 0: 65536 and 16777216 */
+} hoist_idempotency_config;
+
+extern const hoist_middleware *const hoist_idempotency;
+
+/* Is what the event was replied a repetition? */
+bool hoist_is_replay(const hoist_ctx *ctx);
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,6 +2,7 @@
  *
  * The reply to an event: one, or none yet.
  */
+#include "base/xalloc.h"
 #include "workers/c/core.h"
 
 #include <errno.h>
@@ -115,4 +116,16 @@ void reply_withdraw(hoist_ctx *ctx)
 {
     outbox_take_back(ctx->outbox, &ctx->reply);
     ctx->status = 0;
+}
+
+body_t reply_body(const hoist_ctx *ctx)
+{
+    const outbox_mark_t *mark = &ctx->reply;
+    const buf_t *in = mark->held ? &ctx->outbox->held : &ctx->outbox->ready;
+    wire_cursor_t at =
+        wire_cursor((wire_bytes_t){in->data + mark->at, mark->len});
+    message_t message;
+
+    must(message_decode(&at, &message) == 1); /* we encoded it */
+    return message.reply.body;
 }

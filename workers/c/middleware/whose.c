@@ -4,6 +4,7 @@
 #include "base/ip.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define KINDS                                                                  \
@@ -88,4 +89,20 @@ int whose_name(const whose_t *self, hoist_ctx *ctx, whose_name_t *name)
     default:
         return put_self(name, self->kind, ctx);
     }
+}
+
+/* Its length makes that no two pairs of keys are one name. */
+int whose_add(whose_name_t *name, hoist_text key)
+{
+    char length[8];
+
+    if (key.len > WHOSE_KEY_MAX) {
+        return -EMSGSIZE;
+    }
+    int digits = snprintf(length, sizeof length, ":%zu", key.len);
+    name->text[name->len++] = ':';
+    memcpy(name->text + name->len, key.data, key.len);
+    memcpy(name->text + name->len + key.len, length, (size_t)digits);
+    name->len += key.len + (size_t)digits;
+    return 0;
 }

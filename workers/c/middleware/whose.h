@@ -12,8 +12,8 @@
 #define WHOSE_KEY_MAX  256 /* of a user, or of what the program says */
 
 /* KIND, a letter that says what the key is, and the key, which may hold any
- * byte. */
-#define WHOSE_NAME_MAX (WHOSE_KIND_MAX + 3 + WHOSE_KEY_MAX)
+ * byte; behind it another key and its length. */
+#define WHOSE_NAME_MAX (WHOSE_KIND_MAX + 3 + WHOSE_KEY_MAX + 5 + WHOSE_KEY_MAX)
 
 typedef struct {
     char kind[WHOSE_KIND_MAX + 1];
@@ -37,6 +37,9 @@ int whose_init(whose_t *self, const char *kind, hoist_by by, hoist_key *key,
  * what it says is too long.
  */
 int whose_name(const whose_t *self, hoist_ctx *ctx, whose_name_t *name);
+
+/* Make it the name of something of theirs.  Returns 0; -EMSGSIZE. */
+int whose_add(whose_name_t *name, hoist_text key);
 
 static inline hoist_text whose_text(const whose_name_t *name)
 {

@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hoist_idempotency: what is done once, what a second message is told, what is
+ * kept and for how long, and what happens while nobody knows.
+ */
+#include "base/xalloc.h"
+#include "tests/unit/ledger_fixture.h"
+#include "tests/unit/worker_fixture.h"
+#include "workers/c/hoist_middleware.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ORDER "{\"idempotencyKey\":\"k1\",\"item\":7}"
+
+static uint64_t last_number; /* of a request */
+
+static int set_up(void **state)
+{
+    test_ledger_opens();
+    last_number = 0;
+    return worker_set_up(state);
+}
+
+static int tear_down(void **state)
+{
+    int rc = worker_tear_down(state);
+
+    test_ledger_closes();
+    return rc;
+}
+
+/* With the ledger of the test. */
+static void uses(hoist_idempotency_config config)
+{
+    config.ledger = &test_ledger.ledger;
+    config.name = "orders";
+    assert_int_equal(hoist_use(worker.app, hoist_idempotency, &config), 0);
+    worker_freezes();
+}
+
+/* A message of this user, or of who has none (""); its request has a number of
+ * its own, or that of the one before. */
+static void comes_from(const char *user, const char *route, body_t body,
+                       bool is_again)
+{
+    message_request_t request = sdk_message(route);
+    buf_t map;
+
+    buf_init(&map, 1000);
+    must(wire_put_map(&map, 1) == 0 && wire_put_text(&map, "user") == 0 &&
+         wire_put_text(&map, user) == 0);
+    request.context = (wire_bytes_t){map.data, map.len};
+    request.number = is_again ? last_number : ++last_number;
+    request.body = body;
+    must(message_put_request(&worker.in, &request) == 0);
+    buf_fini(&map);
+    feed(worker.now_ms);
+}
+
+static void order_comes(const char *body)
+{
+    comes_from("ada", "a", (body_t){BODY_TEXT, wire_bytes(body)}, false);
+}
+
+/* The status, and the body, "" for none, with a blank between. */
+static void replies(const char *expected)
+{
+    const message_reply_t *reply = &says(KIND_REPLY)->reply;
+    char text[400];
+
+    (void)snprintf(text, sizeof text, "%u %.*s", (unsigned)reply->status,
+                   (int)reply->body.bytes.len,
+                   (const char *)reply->body.bytes.data);
+    assert_string_equal(text, expected);
+}
+
+static const char *answer; /* of the handler */
+static int fails;          /* or the status that it fails with */
+
+static int do_it(hoist_ctx *ctx)
+{
+    note("done");
+    if (fails != 0) {
+        return hoist_fail(ctx, fails, "no", "No");
+    }
+    return answer != NULL ? hoist_reply_text(ctx, answer) : 0;
+}
+
+static void serves_orders(const char *text, int status)
+{
+    answer = text;
+    fails = status;
+    serves("a", do_it);
+}
+
+/* --- what is done once -----------------------------------------------------
+ */
+
+static void a_second_message_gets_the_reply_of_the_first_marked(void **state)
+{
+    (void)state;
+    serves_orders("{\"id\":1}", 0);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    replies("200 {\"id\":1}");
+    order_comes(ORDER);
+    replies("200 {\"replayed\":true,\"id\":1}");
+    assert_trace("done");
+    says_no_more();
+}
+
+static void a_reply_that_is_no_object_is_repeated_as_it_was(void **state)
+{
+    static const char *const texts[] = {"hello", "[1]", "{\"a\"", "{} x", ""};
+    char body[64];
+    (void)state;
+
+    serves_orders("", 0);
+    uses((hoist_idempotency_config){0});
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char expected[64];
+        answer = texts[i];
+        (void)snprintf(body, sizeof body, "{\"idempotencyKey\":%zu}", i);
+        (void)snprintf(expected, sizeof expected, "200 %s", texts[i]);
+        order_comes(body);
+        replies(expected);
+        order_comes(body);
+        replies(expected);
+    }
+    assert_trace("done done done done done");
+}
+
+static void an_empty_object_is_marked_too(void **state)
+{
+    (void)state;
+    serves_orders(" { }", 0);
+    uses((hoist_idempotency_config){.mark = "again"});
+    order_comes(ORDER);
+    replies("200  { }");
+    order_comes(ORDER);
+    replies("200  {\"again\":true }");
+}
+
+static void the_mark_may_be_left_out(void **state)
+{
+    (void)state;
+    serves_orders("{}", 0);
+    uses((hoist_idempotency_config){.mark = ""});
+    order_comes(ORDER);
+    replies("200 {}");
+    order_comes(ORDER);
+    replies("200 {}");
+}
+
+static int reply_bytes(hoist_ctx *ctx)
+{
+    note("done");
+    return hoist_reply_binary(ctx, "{}", 2);
+}
+
+static void bytes_stay_bytes_and_are_not_marked(void **state)
+{
+    (void)state;
+    serves("a", reply_bytes);
+    uses((hoist_idempotency_config){0});
+    for (int i = 0; i < 2; i++) {
+        order_comes(ORDER);
+        replies("200 {}");
+        assert_int_equal(worker.said.reply.body.type, BODY_BINARY);
+    }
+    assert_trace("done");
+}
+
+static void where_nothing_was_replied_nothing_is_again(void **state)
+{
+    (void)state;
+    serves_orders(NULL, 0);
+    uses((hoist_idempotency_config){0});
+    for (int i = 0; i < 2; i++) {
+        order_comes(ORDER);
+        replies("200 ");
+        assert_int_equal(worker.said.reply.body.type, BODY_NONE);
+    }
+    assert_trace("done");
+}
+
+static void
+another_body_under_the_key_is_422_and_so_is_another_route(void **state)
+{
+    (void)state;
+    serves_orders("ok", 0);
+    serves("b", do_it);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    replies("200 ok");
+    order_comes("{\"idempotencyKey\":\"k1\",\"item\":8}");
+    says_reply(7, 422);
+    comes_from("ada", "b", (body_t){BODY_TEXT, wire_bytes(ORDER)}, false);
+    says_reply(7, 422);
+    assert_trace("done");
+}
+
+static void each_user_has_keys_of_its_own(void **state)
+{
+    (void)state;
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    replies("200 ok");
+    comes_from("bob", "a", (body_t){BODY_TEXT, wire_bytes(ORDER)}, false);
+    replies("200 ok");
+    comes_from("", "a", (body_t){BODY_TEXT, wire_bytes(ORDER)}, false);
+    replies("200 ok");
+    assert_trace("done done done");
+    assert_string_equal(test_ledger.names,
+                        "orders:u:ada:k1:2 orders:u:bob:k1:2 "
+                        "orders:c:" CONN_A ":k1:2");
+}
+
+static hoist_text key_in_body(hoist_ctx *ctx, void *data)
+{
+    (void)data;
+    return hoist_body(ctx);
+}
+
+static void the_program_may_say_the_key(void **state)
+{
+    (void)state;
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){.key = key_in_body});
+    order_comes("x");
+    replies("200 ok");
+    order_comes("x");
+    replies("200 ok");
+    order_comes("y");
+    replies("200 ok");
+    assert_trace("done done");
+}
+
+static void a_key_may_be_made_of_several_members(void **state)
+{
+    (void)state;
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){
+        .expression = "${request.body.shop}/${request.body.n}"});
+    order_comes("{\"shop\":\"s\",\"n\":1}");
+    replies("200 ok");
+    order_comes("{\"shop\":\"s\",\"n\":1}");
+    replies("200 ok");
+    assert_trace("done");
+    order_comes("{\"item\":7}"); /* has none */
+    replies("200 ok");
+    assert_trace("done");
+    assert_string_equal(test_ledger.names,
+                        "orders:u:ada:s/1:3 orders:u:ada:s/1:3");
+}
+
+static void what_has_no_key_passes(void **state)
+{
+    static const char *const bodies[] = {"", "no JSON", "{}",
+                                         "{\"idempotencyKey\":null}",
+                                         "{\"idempotencyKey\":\"\"}"};
+    (void)state;
+
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){0});
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        order_comes(bodies[i]);
+        replies("200 ok");
+    }
+    comes_from("ada", "a", (body_t){BODY_BINARY, wire_bytes(ORDER)}, false);
+    replies("200 ok");
+    assert_string_equal(test_ledger.names, "");
+}
+
+static void or_it_is_refused_where_a_key_is_required(void **state)
+{
+    (void)state;
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){.required = true});
+    order_comes("{}");
+    says_reply(7, 400);
+    order_comes(ORDER);
+    replies("200 ok");
+}
+
+static void a_key_that_is_too_long_is_refused(void **state)
+{
+    char body[200] = "{\"idempotencyKey\":\"";
+    (void)state;
+
+    memset(body + strlen(body), 'k', 129);
+    memcpy(body + strlen(body), "\"}", 3);
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){0});
+    order_comes(body);
+    says_reply(7, 400);
+    assert_trace("");
+}
+
+/* --- while it is under way -------------------------------------------------
+ */
+
+static int go_on(hoist_ctx *ctx, hoist_answer *found, void *data)
+{
+    (void)data;
+    note("answered");
+    return hoist_answer_status(found) == 200 ? hoist_reply_text(ctx, "late")
+                                             : 0;
+}
+
+static int ask(hoist_ctx *ctx)
+{
+    note("asked");
+    return hoist_find_count(ctx, NULL, go_on, NULL);
+}
+
+/* From another connection of hers: events of one wait for each other. */
+static void order_comes_elsewhere(void)
+{
+    message_request_t request = sdk_message("a");
+    static const uint8_t context[] = {0x81, 0xa4, 'u', 's', 'e',
+                                      'r',  0xa3, 'a', 'd', 'a'};
+
+    request.id = 8;
+    request.conn = wire_bytes(CONN_B);
+    request.number = ++last_number;
+    request.context = (wire_bytes_t){context, sizeof context};
+    request.body = (body_t){BODY_TEXT, wire_bytes(ORDER)};
+    must(message_put_request(&worker.in, &request) == 0);
+    feed(worker.now_ms);
+}
+
+static void a_duplicate_meanwhile_is_409_and_later_the_reply(void **state)
+{
+    (void)state;
+    serves("a", ask);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    uint64_t query = says_query();
+    order_comes_elsewhere();
+    says_reply(8, 409);
+    status_comes(query, 200);
+    replies("200 late");
+    order_comes_elsewhere();
+    replies("200 late");
+    assert_trace("asked answered");
+}
+
+static void a_message_whose_worker_died_takes_its_claim_over(void **state)
+{
+    (void)state;
+    serves("a", ask);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    test_ledger.fails = -ENOTCONN; /* who is dead releases nothing */
+    worker_ends();
+    test_ledger.fails = 0;
+    come_up(1);
+    assert_trace("asked answered");
+    order_comes_elsewhere();
+    says_reply(8, 409);
+    last_number = 1;
+    comes_from("ada", "a", (body_t){BODY_TEXT, wire_bytes(ORDER)}, true);
+    assert_trace("asked");
+}
+
+static void
+an_event_that_is_over_without_a_reply_can_be_done_again(void **state)
+{
+    (void)state;
+    serves("a", ask);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    worker_ends();
+    assert_trace("asked answered");
+    come_up(1);
+    order_comes(ORDER);
+    assert_trace("asked");
+}
+
+static int retry(hoist_ctx *ctx, void *data)
+{
+    (void)data;
+    (void)hoist_next(ctx);
+    fails = 0;
+    return hoist_next(ctx);
+}
+
+static void who_tries_again_outside_has_the_claim_still(void **state)
+{
+    (void)state;
+    serves_orders("ok", 500);
+    must(hoist_wrap(worker.app, retry, NULL) == 0);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    replies("200 ok");
+    assert_trace("done done");
+    order_comes(ORDER);
+    replies("200 ok");
+    assert_trace("");
+}
+
+/* --- what is kept ----------------------------------------------------------
+ */
+
+static void a_refusal_is_kept_as_it_was_told(void **state)
+{
+    (void)state;
+    serves_orders(NULL, 402);
+    must(hoist_use(worker.app, hoist_recover, NULL) == 0);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    replies("402 {\"code\":\"no\",\"message\":\"No\","
+            "\"requestId\":\"AAAAAAAAAAE=\"}");
+    order_comes(ORDER);
+    replies("402 {\"replayed\":true,\"code\":\"no\",\"message\":\"No\","
+            "\"requestId\":\"AAAAAAAAAAE=\"}");
+    assert_trace("done");
+}
+
+static void what_failed_may_go_well_the_next_time(void **state)
+{
+    static const int statuses[] = {500, 503, 429};
+    (void)state;
+
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){0});
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        fails = statuses[i];
+        order_comes(ORDER);
+        says_reply(7, (unsigned)statuses[i]);
+    }
+    fails = 0;
+    order_comes(ORDER);
+    replies("200 ok");
+    assert_trace("done done done done");
+}
+
+static void failures_are_kept_where_that_is_wanted(void **state)
+{
+    (void)state;
+    serves_orders(NULL, 500);
+    uses((hoist_idempotency_config){.failures = true});
+    for (int i = 0; i < 2; i++) {
+        order_comes(ORDER);
+        says_reply(7, 500);
+    }
+    assert_trace("done");
+}
+
+static void a_reply_is_kept_for_a_day_or_as_long_as_said(void **state)
+{
+    (void)state;
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){.keep_s = 60});
+    order_comes(ORDER);
+    replies("200 ok");
+    test_ledger.now_ms += 59999;
+    order_comes(ORDER);
+    replies("200 ok");
+    assert_trace("done");
+    test_ledger.now_ms += 1;
+    order_comes(ORDER);
+    replies("200 ok");
+    assert_trace("done");
+}
+
+static void of_a_reply_too_long_to_be_kept_only_the_status_is(void **state)
+{
+    (void)state;
+    serves_orders("12345", 0);
+    must(hoist_use(worker.app, hoist_recover, NULL) == 0);
+    uses((hoist_idempotency_config){.max_reply = 4});
+    order_comes(ORDER);
+    replies("200 12345");
+    order_comes(ORDER);
+    replies(
+        "409 {\"code\":\"already-done\",\"message\":\"The reply was too long "
+        "to be kept\",\"details\":{\"status\":200},"
+        "\"requestId\":\"AAAAAAAAAAI=\"}");
+    assert_trace("done");
+}
+
+static int note_replay(hoist_ctx *ctx, void *data)
+{
+    int rc = hoist_next(ctx);
+    (void)data;
+
+    note(hoist_is_replay(ctx) ? "replay" : "first");
+    return rc;
+}
+
+static void layers_outside_know_a_repetition(void **state)
+{
+    (void)state;
+    serves_orders("ok", 0);
+    must(hoist_wrap(worker.app, note_replay, NULL) == 0);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    order_comes(ORDER);
+    order_comes("{}");
+    assert_trace("done first replay done first");
+}
+
+/* --- while nobody knows ----------------------------------------------------
+ */
+
+static void while_nobody_knows_nothing_is_done(void **state)
+{
+    (void)state;
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){0});
+    test_ledger.fails = -ENOTCONN;
+    order_comes(ORDER);
+    says_reply(7, 503);
+    order_comes("{}"); /* has no key */
+    replies("200 ok");
+    assert_trace("done");
+}
+
+static void or_it_is_where_it_is_open(void **state)
+{
+    (void)state;
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){.open = true});
+    test_ledger.fails = -ENOTCONN;
+    for (int i = 0; i < 2; i++) {
+        order_comes(ORDER);
+        replies("200 ok");
+    }
+    assert_trace("done done");
+}
+
+static void an_outcome_that_cannot_be_kept_is_logged(void **state)
+{
+    (void)state;
+    serves("a", ask);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    uint64_t query = says_query();
+    test_ledger.fails = -ETIMEDOUT;
+    log_set_level(LEVEL_WARN);
+    sdk_catch();
+    status_comes(query, 200);
+    assert_non_null(strstr(sdk_caught(), "warn WORKER-LEDGER-FAILED "
+                                         "middleware=idempotency"));
+    replies("200 late");
+}
+
+static void in_memory_what_is_under_way_is_not_forgotten(void **state)
+{
+    (void)state;
+    serves("a", ask);
+    assert_int_equal(hoist_use(worker.app, hoist_idempotency,
+                               &(hoist_idempotency_config){.keys = 1}),
+                     0);
+    worker_freezes();
+    order_comes(ORDER);
+    uint64_t query = says_query();
+    message_request_t request = sdk_message("a");
+    request.id = 9;
+    request.conn = wire_bytes(CONN_B);
+    request.body =
+        (body_t){BODY_TEXT, wire_bytes("{\"idempotencyKey\":\"k2\"}")};
+    must(message_put_request(&worker.in, &request) == 0);
+    feed(worker.now_ms);
+    says_reply(9, 503);
+    status_comes(query, 200);
+    replies("200 late");
+    order_comes(ORDER);
+    replies("200 late");
+}
+
+static void a_connect_has_no_key(void **state)
+{
+    (void)state;
+    serves("$connect", do_it);
+    answer = NULL;
+    fails = 0;
+    uses((hoist_idempotency_config){.required = true});
+    comes(EVENT_CONNECT, CONN_A, "$connect", 1);
+    says_reply(1, 200);
+}
+
+static void settings_that_are_none_are_refused(void **state)
+{
+    const hoist_idempotency_config wrong[] = {
+        {.expression = ""},
+        {.expression = "$request.headers.x"},
+        {.keep_s = 2592001},
+        {.hold_s = 86401},
+        {.mark = "a\"b"},
+        {.by = (hoist_by)4},
+        {.name = "a b"},
+        {.max_reply = 100, .bytes = 99},
+        {.ledger = &test_ledger.ledger},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(hoist_use(worker.app, hoist_idempotency, &wrong[i]),
+                         -EINVAL);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_second_message_gets_the_reply_of_the_first_marked),
+        TEST(a_reply_that_is_no_object_is_repeated_as_it_was),
+        TEST(an_empty_object_is_marked_too),
+        TEST(the_mark_may_be_left_out),
+        TEST(bytes_stay_bytes_and_are_not_marked),
+        TEST(where_nothing_was_replied_nothing_is_again),
+        TEST(another_body_under_the_key_is_422_and_so_is_another_route),
+        TEST(each_user_has_keys_of_its_own),
+        TEST(the_program_may_say_the_key),
+        TEST(a_key_may_be_made_of_several_members),
+        TEST(what_has_no_key_passes),
+        TEST(or_it_is_refused_where_a_key_is_required),
+        TEST(a_key_that_is_too_long_is_refused),
+        TEST(a_duplicate_meanwhile_is_409_and_later_the_reply),
+        TEST(a_message_whose_worker_died_takes_its_claim_over),
+        TEST(an_event_that_is_over_without_a_reply_can_be_done_again),
+        TEST(who_tries_again_outside_has_the_claim_still),
+        TEST(a_refusal_is_kept_as_it_was_told),
+        TEST(what_failed_may_go_well_the_next_time),
+        TEST(failures_are_kept_where_that_is_wanted),
+        TEST(a_reply_is_kept_for_a_day_or_as_long_as_said),
+        TEST(of_a_reply_too_long_to_be_kept_only_the_status_is),
+        TEST(layers_outside_know_a_repetition),
+        TEST(while_nobody_knows_nothing_is_done),
+        TEST(or_it_is_where_it_is_open),
+        TEST(an_outcome_that_cannot_be_kept_is_logged),
+        TEST(in_memory_what_is_under_way_is_not_forgotten),
+        TEST(a_connect_has_no_key),
+        TEST(settings_that_are_none_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A message with a key claims it before its handler runs.  What becomes of the
+ * claim is decided by the event's outcome, whenever that comes: the reply is
+ * read where it lies to be sent, behind all middleware.
+ */
+#include "base/hash.h"
+#include "base/rand.h"
+#include "proto/json.h"
+#include "proto/route_expr.h"
+#include "workers/c/core.h"
+#include "workers/c/hoist_middleware.h"
+#include "workers/c/ledger.h"
+#include "workers/c/middleware/whose.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define USUAL_EXPRESSION "$request.body.idempotencyKey"
+#define USUAL_MARK       "replayed"
+#define USUAL_REPLY      65536 /* bytes */
+#define USUAL_KEEP_S     86400
+#define USUAL_HOLD_S     60
+#define KEEP_MAX_S       2592000
+#define HOLD_MAX_S       86400
+#define MARK_MAX         64 /* bytes of a member's name */
+
+/* Of a use; but for `use`, constant. */
+typedef struct {
+    whose_t whose;
+    route_expr_t *expression;  /* owned */
+    char blank[ROUTE_KEY_MAX]; /* what it makes of a message without members */
+    size_t blank_len;
+    hoist_key *key;          /* borrowed, or NULL */
+    void *data;              /* borrowed */
+    char mark[MARK_MAX + 1]; /* "": none */
+    size_t max_reply;
+    int64_t keep_ms, hold_ms;
+    bool is_required, keeps_failures, is_open;
+    ledger_use_t use;
+} idempotency_t;
+
+/* Of an event with a key. */
+typedef struct {
+    idempotency_t *of; /* borrowed */
+    hoist_claim claim; /* its name lies behind this */
+    bool is_ours;
+    bool is_replay;
+    char name[];
+} claimed_t;
+
+static const char claimed_key; /* its address, for hoist_get */
+
+/* --- settings ------------------------------------------------------------ */
+
+static int set_times(idempotency_t *self,
+                     const hoist_idempotency_config *wanted)
+{
+    self->keep_ms =
+        1000 * (int64_t)(wanted->keep_s > 0 ? wanted->keep_s : USUAL_KEEP_S);
+    self->hold_ms =
+        1000 * (int64_t)(wanted->hold_s > 0 ? wanted->hold_s : USUAL_HOLD_S);
+    return wanted->keep_s <= KEEP_MAX_S && wanted->hold_s <= HOLD_MAX_S
+               ? 0
+               : -EINVAL;
+}
+
+/* It stands in a JSON text as it is. */
+static int set_mark(idempotency_t *self, const char *mark)
+{
+    size_t len = strlen(mark);
+
+    for (size_t i = 0; i < len; i++) {
+        if (mark[i] < ' ' || mark[i] > '~' || mark[i] == '"' ||
+            mark[i] == '\\') {
+            return -EINVAL;
+        }
+    }
+    if (len > MARK_MAX) {
+        return -EINVAL;
+    }
+    memcpy(self->mark, mark, len + 1);
+    return 0;
+}
+
+static int set_sizes(idempotency_t *self,
+                     const hoist_idempotency_config *wanted)
+{
+    size_t bytes = wanted->bytes > 0 ? wanted->bytes : LEDGER_BYTES;
+
+    self->max_reply = wanted->max_reply > 0 ? wanted->max_reply : USUAL_REPLY;
+    return wanted->ledger == NULL && self->max_reply > bytes ? -EINVAL : 0;
+}
+
+static int set_expression(idempotency_t *self, const char *expression)
+{
+    char why[128];
+    int rc =
+        route_expr_compile(expression != NULL ? expression : USUAL_EXPRESSION,
+                           &self->expression, why, sizeof why);
+
+    if (rc == 0 && route_expr_eval(self->expression, wire_bytes("{}"),
+                                   self->blank, &self->blank_len) < 0) {
+        self->blank_len = 0; /* nothing, as is usual */
+    }
+    return rc;
+}
+
+static int set(idempotency_t *self, const hoist_idempotency_config *wanted)
+{
+    const char *name = wanted->name != NULL ? wanted->name : "once";
+
+    if (wanted->ledger != NULL && wanted->name == NULL) {
+        return -EINVAL; /* keys of two programs would be one */
+    }
+    self->key = wanted->key;
+    self->data = wanted->data;
+    self->is_required = wanted->required;
+    self->keeps_failures = wanted->failures;
+    self->is_open = wanted->open;
+    int rc = whose_init(&self->whose, name, wanted->by, NULL, NULL);
+    if (rc == 0) {
+        rc = set_times(self, wanted);
+    }
+    if (rc == 0) {
+        rc = set_mark(self, wanted->mark != NULL ? wanted->mark : USUAL_MARK);
+    }
+    if (rc == 0) {
+        rc = set_sizes(self, wanted);
+    }
+    if (rc == 0) {
+        rc = set_expression(self, wanted->expression);
+    }
+    return rc < 0 ? rc
+                  : ledger_use_init(&self->use, wanted->ledger, wanted->keys,
+                                    wanted->bytes);
+}
+
+static int idempotency_init(hoist_app *app, const void *config, void **state)
+{
+    static const hoist_idempotency_config usual = {0};
+    idempotency_t *self = calloc(1, sizeof *self);
+    (void)app;
+
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    int rc = set(self, config != NULL ? config : &usual);
+    if (rc < 0) {
+        route_expr_destroy(&self->expression);
+        free(self);
+        return rc;
+    }
+    *state = self;
+    return 0;
+}
+
+static void idempotency_fini(void *state)
+{
+    idempotency_t *self = state;
+
+    ledger_use_fini(&self->use);
+    route_expr_destroy(&self->expression);
+    free(self);
+}
+
+/* --- what is claimed -------------------------------------------------------
+ */
+
+static bool is_key(const idempotency_t *self, hoist_text text)
+{
+    return !hoist_is(text, "null") &&
+           !hoist_equal(text, hoist_bytes(self->blank, self->blank_len));
+}
+
+/* The key that the message says, in key; absent when it says none.
+ * Returns 0; -EMSGSIZE. */
+static int say_key(const idempotency_t *self, hoist_ctx *ctx,
+                   char text[ROUTE_KEY_MAX], hoist_text *key)
+{
+    size_t len;
+
+    *key = hoist_str(NULL);
+    if (self->key != NULL) {
+        *key = self->key(ctx, self->data);
+        return 0;
+    }
+    if (hoist_body_type(ctx) != HOIST_TEXT) {
+        return 0;
+    }
+    int rc =
+        route_expr_eval(self->expression, wire_of(hoist_body(ctx)), text, &len);
+    if (rc == 0 && is_key(self, hoist_bytes(text, len))) {
+        *key = hoist_bytes(text, len);
+    }
+    return rc == -ENOBUFS ? -EMSGSIZE : 0;
+}
+
+static uint64_t hash_text(uint64_t hash, hoist_text text)
+{
+    hash = hash_more(hash, &text.len, sizeof text.len);
+    return hash_more(hash, text.data, text.len);
+}
+
+/* What is to be done: two workers come to the same. */
+static uint64_t digest_of(const hoist_ctx *ctx)
+{
+    uint64_t hash = hash_bytes("", 0);
+
+    return hash_text(hash_text(hash, hoist_route(ctx)), hoist_body(ctx));
+}
+
+/* The same each time that the event is delivered. */
+static uint64_t owner_of(const hoist_ctx *ctx)
+{
+    uint64_t number = hoist_request_number(ctx);
+
+    if (number == 0) { /* who sent it gave it none */
+        rand_bytes(&number, sizeof number);
+    }
+    return hash_text(number, hoist_connection(ctx));
+}
+
+/* --- what becomes of it ----------------------------------------------------
+ */
+
+static bool is_kept(const idempotency_t *self, int status)
+{
+    return status > 0 &&
+           (self->keeps_failures || (status < 500 && status != 429));
+}
+
+static int settle(const claimed_t *claimed, const hoist_ctx *ctx)
+{
+    const idempotency_t *self = claimed->of;
+    body_t body = reply_body(ctx);
+    hoist_outcome outcome = {.status = hoist_replied(ctx)};
+
+    if (body.bytes.len > self->max_reply) {
+        outcome.is_cut = true;
+    } else {
+        outcome.type = (hoist_type)body.type;
+        outcome.body = lend(body.bytes);
+    }
+    return self->use.ledger->table->settle(self->use.ledger, &claimed->claim,
+                                           &outcome, self->keep_ms);
+}
+
+/* The event has its outcome. */
+static void conclude(hoist_ctx *ctx, void *data)
+{
+    claimed_t *claimed = data;
+    idempotency_t *self = claimed->of;
+    hoist_ledger *ledger = self->use.ledger;
+
+    if (!claimed->is_ours) {
+        return;
+    }
+    int rc = is_kept(self, hoist_replied(ctx))
+                 ? settle(claimed, ctx)
+                 : ledger->table->release(ledger, &claimed->claim);
+    if (rc < 0) {
+        ledger_use_failed(&self->use, "idempotency", rc);
+    }
+}
+
+/* --- replies ---------------------------------------------------------------
+ */
+
+/* Is it one JSON object?  Behind which byte does that begin? */
+static bool is_object(const idempotency_t *self, const hoist_outcome *outcome,
+                      size_t *behind)
+{
+    wire_cursor_t at = wire_cursor(wire_of(outcome->body));
+    char unused[ROUTE_KEY_MAX];
+    size_t len;
+
+    if (outcome->type != HOIST_TEXT) {
+        return false;
+    }
+    json_skip_space(&at);
+    if (wire_at_end(&at) || *at.at != '{') {
+        return false;
+    }
+    *behind = outcome->body.len - (size_t)(at.end - at.at) + 1;
+    return route_expr_eval(self->expression, wire_of(outcome->body), unused,
+                           &len) != -EPROTO;
+}
+
+/* Is there a member behind the bracket? */
+static bool has_member(hoist_text rest)
+{
+    wire_cursor_t at = wire_cursor(wire_of(rest));
+
+    json_skip_space(&at);
+    return *at.at != '}';
+}
+
+/* With "mark":true, in front of its members.  Of two of one name that behind
+ * counts, so that the handler's own wins. */
+static int reply_marked(const idempotency_t *self, hoist_ctx *ctx,
+                        const hoist_outcome *outcome, size_t behind)
+{
+    hoist_text rest =
+        hoist_bytes(outcome->body.data + behind, outcome->body.len - behind);
+    char mark[MARK_MAX + 16];
+    int len = snprintf(mark, sizeof mark, "\"%s\":true%s", self->mark,
+                       has_member(rest) ? "," : "");
+    buf_t *whole = &ctx->scratch;
+
+    whole->len = 0;
+    if (buf_put(whole, outcome->body.data, behind) < 0 ||
+        buf_put(whole, mark, (size_t)len) < 0 ||
+        buf_put(whole, rest.data, rest.len) < 0) {
+        return -ENOMEM;
+    }
+    return hoist_reply(ctx, outcome->status, HOIST_TEXT,
+                       hoist_bytes(whole->data, whole->len));
+}
+
+static int say_done(hoist_ctx *ctx, int status)
+{
+    char details[32];
+
+    (void)snprintf(details, sizeof details, "{\"status\":%d}", status);
+    return hoist_fail_with(
+        ctx, &(hoist_error){.status = 409,
+                            .code = hoist_str("already-done"),
+                            .message = hoist_str("The reply was too long to be "
+                                                 "kept"),
+                            .details = hoist_str(details)});
+}
+
+typedef struct {
+    const claimed_t *claimed;
+    hoist_ctx *ctx;
+    int rc; /* of the reply */
+} replay_t;
+
+static void replay(const hoist_outcome *outcome, void *data)
+{
+    replay_t *self = data;
+    const idempotency_t *of = self->claimed->of;
+    size_t behind;
+
+    if (outcome->is_cut) {
+        self->rc = say_done(self->ctx, outcome->status);
+    } else if (of->mark[0] != '\0' && is_object(of, outcome, &behind)) {
+        self->rc = reply_marked(of, self->ctx, outcome, behind);
+    } else {
+        self->rc = hoist_reply(self->ctx, outcome->status, outcome->type,
+                               outcome->body);
+    }
+}
+
+/* --- events ----------------------------------------------------------------
+ */
+
+/* The memory of an event with a key, which hears of the outcome; NULL: there is
+ * no room. */
+static claimed_t *remember(idempotency_t *self, hoist_ctx *ctx,
+                           const whose_name_t *name)
+{
+    claimed_t *claimed = hoist_alloc(ctx, sizeof *claimed + name->len);
+
+    if (claimed == NULL || hoist_finally(ctx, conclude, claimed) < 0 ||
+        hoist_set(ctx, &claimed_key, claimed) < 0) {
+        return NULL;
+    }
+    memcpy(claimed->name, name->text, name->len);
+    claimed->of = self;
+    claimed->claim = (hoist_claim){
+        .name = hoist_bytes(claimed->name, name->len),
+        .owner = owner_of(ctx),
+        .digest = digest_of(ctx),
+        .hold_ms = self->hold_ms,
+    };
+    return claimed;
+}
+
+static int go_without(idempotency_t *self, hoist_ctx *ctx, int rc)
+{
+    ledger_use_failed(&self->use, "idempotency", rc);
+    return self->is_open ? hoist_next(ctx)
+                         : hoist_fail(ctx, 503, "idempotency-unavailable",
+                                      "Service Unavailable");
+}
+
+static int do_once(idempotency_t *self, hoist_ctx *ctx, claimed_t *claimed)
+{
+    hoist_ledger *ledger = self->use.ledger;
+    replay_t again = {claimed, ctx, 0};
+    int rc = ledger->table->claim(ledger, &claimed->claim, replay, &again);
+
+    switch (rc) {
+    case HOIST_CLAIM_OURS:
+        claimed->is_ours = true;
+        return hoist_next(ctx);
+    case HOIST_CLAIM_DONE:
+        claimed->is_replay = true;
+        return again.rc;
+    case HOIST_CLAIM_TAKEN:
+        return hoist_fail(ctx, 409, "duplicate-in-progress",
+                          "The first one is not done yet");
+    case HOIST_CLAIM_OTHER:
+        return hoist_fail(ctx, 422, "idempotency-key-reused",
+                          "The key was used for another message");
+    default:
+        return go_without(self, ctx, rc < 0 ? rc : -EPROTO);
+    }
+}
+
+static int without_key(const idempotency_t *self, hoist_ctx *ctx)
+{
+    return self->is_required ? hoist_fail(ctx, 400, "idempotency-key-missing",
+                                          "The message has no idempotency key")
+                             : hoist_next(ctx);
+}
+
+static int idempotency_run(hoist_ctx *ctx, void *state)
+{
+    idempotency_t *self = state;
+    char text[ROUTE_KEY_MAX];
+    whose_name_t name;
+    hoist_text key;
+
+    const claimed_t *before = hoist_get(ctx, &claimed_key);
+    bool is_again = before != NULL && before->of == self && before->is_ours;
+    if (hoist_event_of(ctx) != HOIST_MESSAGE || is_again) {
+        return hoist_next(ctx); /* again: somebody outside tries once more */
+    }
+    int rc = say_key(self, ctx, text, &key);
+    if (rc == 0 && key.len == 0) {
+        return without_key(self, ctx);
+    }
+    if (rc == 0 && (rc = whose_name(&self->whose, ctx, &name)) == 0) {
+        rc = whose_add(&name, key);
+    }
+    if (rc < 0) {
+        return hoist_fail(ctx, 400, "idempotency-key-invalid",
+                          "The idempotency key is too long");
+    }
+    claimed_t *claimed = remember(self, ctx, &name);
+    return claimed == NULL ? -ENOBUFS : do_once(self, ctx, claimed);
+}
+
+bool hoist_is_replay(const hoist_ctx *ctx)
+{
+    const claimed_t *claimed = hoist_get(ctx, &claimed_key);
+
+    return claimed != NULL && claimed->is_replay;
+}
+
+static const hoist_middleware table = {idempotency_init, idempotency_run,
+                                       idempotency_fini};
+const hoist_middleware *const hoist_idempotency = &table;
