@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,11 +19,6 @@
 #define READ_SIZE       65536
 #define READS           4     /* of a turn, so that others have theirs */
 #define OUT_KEPT        65536 /* bytes of buffer that an idle link keeps */
-
-/* A peer that vanished is noticed while nothing is asked of it, too. */
-#define KEEPALIVE_IDLE_S     15
-#define KEEPALIVE_INTERVAL_S 5
-#define KEEPALIVE_PROBES     3
 
 typedef enum { SAY_AUTH, SAY_SELECT, SAY_KILL, SAY_ROLE, SAY_PING } greeting_t;
 
@@ -342,41 +335,15 @@ static void read_all(redis_link_t *self)
 
 /* --- connecting ---------------------------------------------------------- */
 
-static void set_options(int fd)
-{
-    static const struct {
-        int level, name, value;
-    } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},
-        {SOL_SOCKET, SO_KEEPALIVE, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
-        {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
-        {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
-    };
-
-    /* None of them is worth a connection. */
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        (void)setsockopt(fd, options[i].level, options[i].name,
-                         &options[i].value, sizeof options[i].value);
-    }
-}
-
 /* Returns 0 when it is under way, or -errno. */
 static int connect_to(redis_link_t *self, const struct sockaddr_storage *to)
 {
-    socklen_t len = to->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                              : sizeof(struct sockaddr_in);
+    int fd = redis_addresses_connect(to);
 
-    self->fd =
-        socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (self->fd < 0) {
-        return -errno;
+    if (fd < 0) {
+        return fd;
     }
-    set_options(self->fd);
-    if (connect(self->fd, (const struct sockaddr *)to, len) < 0 &&
-        errno != EINPROGRESS) {
-        return -errno;
-    }
+    self->fd = fd;
     self->state = LINK_CONNECTING;
     watch(self, EV_WRITE);
     return 0;

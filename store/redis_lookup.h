@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The addresses of one host, looked up in a thread of its own, since
- * getaddrinfo(3) takes as long as it likes and a loop must not wait for it.  An
- * answer that nobody waits for any more is thrown away.  One thread, that of
- * the loop.
+ * The addresses of one host, told to a loop when they are there.  One thread,
+ * that of the loop.
  */
 #ifndef STORE_REDIS_LOOKUP_H
 #define STORE_REDIS_LOOKUP_H
 
-#include "store/redis_url.h"
-
-#include <sys/socket.h>
+#include "store/redis_addresses.h"
 
 #include <ev.h>
-
-#define REDIS_ADDRESSES_MAX 4
-
-typedef struct {
-    int error; /* of getaddrinfo; 0: none */
-    size_t count;
-    struct sockaddr_storage addresses[REDIS_ADDRESSES_MAX];
-} redis_addresses_t;
 
 typedef void redis_lookup_fn(void *user, const redis_addresses_t *addresses);
 
