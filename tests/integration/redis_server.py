@@ -2,6 +2,7 @@
 """Real Redis servers for tests: alone, in a cluster, behind sentinels; and the
 store's driver (tests/unit/store_driver.c).  Never on Redis' own port, and each
 is ended by its process."""
+import contextlib
 import os
 import re
 import select
@@ -59,6 +60,24 @@ class Connection:
     def close(self):
         self.file.close()
         self.sock.close()
+
+
+@contextlib.contextmanager
+def certificates():
+    """A CA, and a certificate of it for 127.0.0.1 and localhost."""
+    with tempfile.TemporaryDirectory(prefix="hoist-tls-") as folder:
+        def openssl(*words):
+            subprocess.run(["openssl", *words], check=True, cwd=folder,
+                           capture_output=True)
+        with open(folder + "/names", "w") as names:
+            names.write("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test CA")
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem",
+                "-out", "csr.pem", "-subj", "/CN=test")
+        openssl("x509", "-req", "-in", "csr.pem", "-CA", "ca.pem", "-CAkey", "ca.key",
+                "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "cert.pem")
+        yield folder
 
 
 class Server:

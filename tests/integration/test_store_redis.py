@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The store on real Redis servers of every make: tests/unit/store_conformance.c
 on each, and what is to be seen in Redis itself."""
-import contextlib
 import subprocess
 import sys
 import tempfile
@@ -71,24 +70,6 @@ def test_a_database_and_a_prefix_keep_to_themselves():
                             "other.app:{t:acme}", "other.app:owners"}, keys
             assert driver.rc("remove", 1, 1, "ann", "acme") == "0"
         conforms(url)
-
-
-@contextlib.contextmanager
-def certificates():
-    """A CA, and a certificate of it for 127.0.0.1 and localhost."""
-    with tempfile.TemporaryDirectory(prefix="hoist-tls-") as folder:
-        def openssl(*words):
-            subprocess.run(["openssl", *words], check=True, cwd=folder,
-                           capture_output=True)
-        with open(folder + "/names", "w") as names:
-            names.write("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test CA")
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem",
-                "-out", "csr.pem", "-subj", "/CN=test")
-        openssl("x509", "-req", "-in", "csr.pem", "-CA", "ca.pem", "-CAkey", "ca.key",
-                "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "cert.pem")
-        yield folder
 
 
 def test_tls():

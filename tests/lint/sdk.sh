@@ -32,6 +32,30 @@ for compiler in g++ clang++; do
     "$root/three" --help >/dev/null
 done
 
+cat >"$root/shared.cc" <<'END'
+#include <hoist_middleware.h>
+#include <hoist_redis.h>
+int main(int argc, char **argv) {
+    hoist_app *app = hoist_app_new();
+    hoist_ledger *ledger;
+    char error[128];
+    hoist_rate_limit_config config = {};
+    if (hoist_redis_open("redis://127.0.0.1", nullptr, &ledger, error, sizeof error) < 0)
+        return 1;
+    config.ledger = ledger;
+    config.name = "calls";
+    hoist_use(app, hoist_rate_limit, &config);
+    int status = hoist_main(app, argc, argv);
+    hoist_redis_close(&ledger);
+    return status;
+}
+END
+echo "hoist_redis.h, found by pkg-config"
+read -ra redis < <(pkg-config --cflags --libs hoist-redis)
+g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror "$root/shared.cc" \
+    -o "$root/shared" "${redis[@]}"
+"$root/shared" --help >/dev/null
+
 for standard in c99 c11; do
     echo "workers/examples/echo.c as $standard"
     cc -std=$standard -Wall -Wextra -Wpedantic -Werror "${flags[@]}" \
@@ -41,6 +65,6 @@ done
 grep -q -e --broker "$root/help"
 
 echo "names that the library shows"
-strange=$(nm --defined-only --extern-only "$(find "$root" -name libhoist.a)" |
+strange=$(find "$root" -name 'libhoist*.a' -exec nm --defined-only --extern-only {} + |
     awk 'NF == 3 && $3 !~ /^hoist_/')
 [ -z "$strange" ] || { echo "$strange"; exit 1; }

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The rules of a ledger, at a Redis server that a test has started:
+ *
+ *     ledger URL    status 0: they hold
+ */
+#include "base/clock.h"
+#include "base/xalloc.h"
+#include "workers/c/hoist_redis.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <pthread.h>
+
+#include <err.h>
+
+static hoist_ledger *ledger;
+
+/* --- buckets ----------------------------------------------------------------
+ */
+
+#define THREADS 8
+#define BURST   100
+
+static const hoist_bucket slow = {.token_ns = INT64_C(3600000000000),
+                                  .burst = BURST};
+
+static int64_t wait_of(const char *name, const hoist_bucket *bucket)
+{
+    int64_t wait_ms = -1;
+
+    must(ledger->table->spend(ledger, hoist_str(name), bucket, &wait_ms) == 0);
+    return wait_ms;
+}
+
+/* How many of twice as many as there are tokens get one. */
+static void *spend_many(void *user)
+{
+    int *passed = user;
+
+    for (int i = 0; i < 2 * BURST / THREADS; i++) {
+        *passed += wait_of("many", &slow) == 0;
+    }
+    return NULL;
+}
+
+static void threads_get_no_more_tokens_than_there_are(void)
+{
+    pthread_t threads[THREADS];
+    int passed[THREADS] = {0}, all = 0;
+
+    for (int i = 0; i < THREADS; i++) {
+        must(pthread_create(&threads[i], NULL, spend_many, &passed[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+        all += passed[i];
+    }
+    must(all == BURST);
+}
+
+static void a_wait_that_is_told_is_long_enough(void)
+{
+    const hoist_bucket quick = {.token_ns = 50000000, .burst = 1};
+    int64_t wait_ms;
+
+    must(wait_of("quick", &quick) == 0);
+    must((wait_ms = wait_of("quick", &quick)) > 0 && wait_ms <= 50);
+    int64_t until_ms = clock_mono_ms() + wait_ms + 1;
+    while (clock_mono_ms() < until_ms) {
+    }
+    must(wait_of("quick", &quick) == 0);
+}
+
+/* --- claims -----------------------------------------------------------------
+ */
+
+typedef struct {
+    hoist_outcome outcome;
+    char body[64];
+} found_t;
+
+static void note_outcome(const hoist_outcome *outcome, void *data)
+{
+    found_t *found = data;
+
+    found->outcome = *outcome;
+    must(outcome->body.len <= sizeof found->body);
+    memcpy(found->body, outcome->body.data, outcome->body.len);
+}
+
+static hoist_claim claim_of(const char *name, uint64_t owner, uint64_t digest)
+{
+    return (hoist_claim){.name = hoist_str(name),
+                         .owner = owner,
+                         .digest = digest,
+                         .hold_ms = 60000};
+}
+
+static int claims(hoist_claim claim, found_t *found)
+{
+    return ledger->table->claim(ledger, &claim, note_outcome, found);
+}
+
+static void settle(hoist_claim claim, hoist_outcome outcome, int64_t keep_ms)
+{
+    must(ledger->table->settle(ledger, &claim, &outcome, keep_ms) == 0);
+}
+
+static void a_name_is_claimed_once_until_it_is_released(void)
+{
+    hoist_claim first = claim_of("a", 1, 7), second = claim_of("a", 2, 7);
+
+    must(claims(first, NULL) == HOIST_CLAIM_OURS);
+    must(claims(first, NULL) == HOIST_CLAIM_OURS);
+    must(claims(second, NULL) == HOIST_CLAIM_TAKEN);
+    must(claims(claim_of("a", 2, 8), NULL) == HOIST_CLAIM_OTHER);
+    must(ledger->table->release(ledger, &second) == 0);
+    must(claims(second, NULL) == HOIST_CLAIM_TAKEN);
+    must(ledger->table->release(ledger, &first) == 0);
+    must(claims(second, NULL) == HOIST_CLAIM_OURS);
+}
+
+static void an_outcome_comes_back_as_it_was(void)
+{
+    static const char bytes[] = {'\0', '\xff', '\r', '\n'};
+    const hoist_outcome kept = {
+        .status = 409, .type = HOIST_BINARY, .body = {bytes, sizeof bytes}};
+    hoist_claim claim = claim_of("b", 1, 7);
+    found_t found;
+
+    must(claims(claim, NULL) == HOIST_CLAIM_OURS);
+    settle(claim, kept, 60000);
+    must(claims(claim_of("b", 2, 7), &found) == HOIST_CLAIM_DONE);
+    must(found.outcome.status == 409 && found.outcome.type == HOIST_BINARY);
+    must(!found.outcome.is_cut && found.outcome.body.len == sizeof bytes);
+    must(memcmp(found.body, bytes, sizeof bytes) == 0);
+    must(claims(claim_of("b", 2, 8), NULL) == HOIST_CLAIM_OTHER);
+    must(ledger->table->release(ledger, &claim) == 0); /* it is done */
+    must(claims(claim, &found) == HOIST_CLAIM_DONE);
+}
+
+static void one_without_a_body_and_one_that_was_cut(void)
+{
+    hoist_claim none = claim_of("c", 1, 7), cut = claim_of("d", 1, 7);
+    found_t found;
+
+    must(claims(none, NULL) == HOIST_CLAIM_OURS);
+    settle(none, (hoist_outcome){.status = 200}, 60000);
+    must(claims(none, &found) == HOIST_CLAIM_DONE);
+    must(found.outcome.type == HOIST_NONE && !found.outcome.is_cut);
+    must(claims(cut, NULL) == HOIST_CLAIM_OURS);
+    settle(cut, (hoist_outcome){.status = 200, .is_cut = true}, 60000);
+    must(claims(cut, &found) == HOIST_CLAIM_DONE);
+    must(found.outcome.is_cut && found.outcome.body.len == 0);
+}
+
+static void times_come_to_an_end(void)
+{
+    hoist_claim held = claim_of("e", 1, 7), kept = claim_of("f", 1, 7);
+
+    held.hold_ms = 1;
+    must(claims(held, NULL) == HOIST_CLAIM_OURS);
+    while (claims(claim_of("e", 2, 7), NULL) == HOIST_CLAIM_TAKEN) {
+    }
+    settle(held, (hoist_outcome){.status = 200}, 60000); /* another's now */
+    must(claims(claim_of("e", 3, 7), NULL) == HOIST_CLAIM_TAKEN);
+    must(claims(kept, NULL) == HOIST_CLAIM_OURS);
+    settle(kept, (hoist_outcome){.status = 200}, 1);
+    found_t found;
+    while (claims(claim_of("f", 2, 7), &found) == HOIST_CLAIM_DONE) {
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const hoist_redis_config patient = {.timeout_ms = 5000};
+    char error[128];
+
+    if (argc != 2) {
+        errx(2, "usage: ledger URL");
+    }
+    if (hoist_redis_open(argv[1], &patient, &ledger, error, sizeof error) < 0) {
+        errx(2, "%s", error);
+    }
+    threads_get_no_more_tokens_than_there_are();
+    a_wait_that_is_told_is_long_enough();
+    a_name_is_claimed_once_until_it_is_released();
+    an_outcome_comes_back_as_it_was();
+    one_without_a_body_and_one_that_was_cut();
+    times_come_to_an_end();
+    hoist_redis_close(&ledger);
+    return 0;
+}
