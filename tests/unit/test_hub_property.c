@@ -409,9 +409,9 @@ static void audit_source(const session_t *of)
         const session_t *session = hub->table[slot];
         if (session != NULL && session->source == source) {
             sockets++;
-            connections += session->is_connecting ||
-                           (session->state >= SESSION_WAITING &&
-                            session->state <= SESSION_OPEN);
+            connections +=
+                session->is_connecting || (session->state >= SESSION_WAITING &&
+                                           session->state <= SESSION_OPEN);
         }
     }
     CHECK(of->sock != NULL || of->is_connecting);
