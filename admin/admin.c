@@ -11,6 +11,7 @@
 #include "admin/server.h"
 #include "base/actor.h"
 #include "base/clock.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
@@ -476,7 +477,7 @@ static int start(admin_t *self, const admin_options_t *options, char *error,
 {
     char address[300];
 
-    if (!admin_address(options->listen, address, sizeof address)) {
+    if (!listener_address(options->listen, address, sizeof address)) {
         snprintf(error, error_size, "the admin address is too long");
         return -EINVAL;
     }

@@ -25,8 +25,4 @@ typedef struct {
     int64_t body_max; /* bytes of a request's */
 } admin_options_t;
 
-/* The setting as an address: a port alone is one of 127.0.0.1.  Returns false
- * when it did not fit. */
-bool admin_address(const char *listen, char *address, size_t size);
-
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "admin/routes.h"
 
-#include "admin/process.h"
 #include "base/metrics.h"
+#include "base/process.h"
 #include "proto/json_out.h"
 
 #include <string.h>

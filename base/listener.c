@@ -12,6 +12,15 @@
 
 #include <netdb.h>
 
+bool listener_address(const char *listen, char *address, size_t size)
+{
+    bool is_port = listen[strspn(listen, "0123456789")] == '\0';
+    int len =
+        snprintf(address, size, "%s%s", is_port ? "127.0.0.1:" : "", listen);
+
+    return len > 0 && (size_t)len < size;
+}
+
 /* Split ADDRESS:PORT or [ADDRESS]:PORT at the last colon. */
 static int split_address(const char *text, char *host, size_t size,
                          const char **port)

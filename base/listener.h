@@ -5,9 +5,14 @@
 #ifndef BASE_LISTENER_H
 #define BASE_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define LISTENER_ADDRESS_MAX 64 /* bytes of ADDRESS:PORT, with its NUL */
+
+/* [ADDRESS:]PORT, as settings have it, as an address: a port alone is one of
+ * 127.0.0.1.  Returns false when it did not fit. */
+bool listener_address(const char *listen, char *address, size_t size);
 
 /*
  * Bind and listen on ADDRESS:PORT or [ADDRESS]:PORT; port 0 picks one.  A name

@@ -60,6 +60,7 @@ static const char *const known[] = {
     "MAX_WORKERS",
     "MESSAGE_BURST",
     "MESSAGE_RATE",
+    "METRICS",
     "NAME",
     "ORIGINS",
     "OUT_HARD",

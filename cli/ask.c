@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/ask.h"
 
-#include "admin/options.h"
 #include "base/buf.h"
+#include "base/listener.h"
 #include "base/xalloc.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ static int add(asked_t *self, const char *word, char error[ARGS_ERROR_MAX])
     char *address = self->address[self->count];
     const char *port;
     if (word[0] == '\0' ||
-        !admin_address(word, address, sizeof self->address[0]) ||
+        !listener_address(word, address, sizeof self->address[0]) ||
         (port = strrchr(address, ':')) == NULL || port == address ||
         port[1] == '\0' || strspn(port + 1, "0123456789") != strlen(port + 1) ||
         strpbrk(address, "/@?# \t\n") != NULL) {

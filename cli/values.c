@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/values.h"
 
-#include "admin/options.h"
 #include "base/curve.h"
 #include "base/endpoint.h"
 #include "base/ip.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "gateway/options.h"
@@ -66,7 +66,7 @@ static bool is_admin(const char *value, char *right, size_t size)
                  "for verbs like hoist status");
         return false;
     }
-    if (!admin_address(value, address, sizeof address)) {
+    if (!listener_address(value, address, sizeof address)) {
         snprintf(right, size, "ADDRESS:PORT, a port from 0 to 65535");
         return false;
     }

@@ -296,7 +296,8 @@ def has_labels(name):
 
 
 def documented():
-    text = (DOCS / "metrics.md").read_text(encoding="utf-8").split("\n## Metrics\n")[1]
+    text = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    text = text.split("\n## Metrics\n")[1].split("\n## ")[0]
     return dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", text, re.M))
 
 

@@ -139,7 +139,7 @@ def metrics_are_those_of_the_sources():
                  for name, kind, unit in counters_of("broker", "traffic.h")}
     of_routes.update({metric("gateway", name, kind, unit): (kind, unit)
                       for name, kind, unit in counters_of("gateway", "trips.h")})
-    source = (ROOT / "admin/process.c").read_text(encoding="utf-8")
+    source = (ROOT / "base/process.c").read_text(encoding="utf-8")
     of_process = re.findall(r'\{"(\w+)",\s*"(counter|gauge)",\s*"(\w+):', source)
     assert len(of_process) > 5
     table = rows(page("metrics.md").split("\n## Metrics\n")[1].split("\n## ")[0])
@@ -163,7 +163,8 @@ def metrics_of_workers_are_those_of_the_sources():
             ending = re.search("_[a-z]+$", name)[0]
             meaning = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', texts))
             real[name] = (kinds.get(ending, "gauge"), meaning)
-    table = rows(page("metrics.md").split("\n## Metrics of workers in C\n")[1])
+    table = [row for row in rows(page("metrics.md").split("\n## Metrics of workers in C\n")[1])
+             if len(row) == 4]
     documented = {row[0].strip("`"): (row[1], row[3]) for row in table}
     assert real
     yield from order("metrics.md", [row[0] for row in table])

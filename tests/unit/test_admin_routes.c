@@ -2,8 +2,8 @@
  *
  * What can be asked of the admin listener, and what becomes of the answers.
  */
-#include "admin/options.h"
 #include "admin/routes.h"
+#include "base/listener.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -202,7 +202,7 @@ static void assert_address(const char *listen, const char *want)
 {
     char address[32];
 
-    assert_true(admin_address(listen, address, sizeof address));
+    assert_true(listener_address(listen, address, sizeof address));
     assert_string_equal(address, want);
 }
 
@@ -216,7 +216,7 @@ static void a_port_alone_is_one_of_loopback(void **state)
     assert_address("0.0.0.0:9100", "0.0.0.0:9100");
     assert_address("[::1]:9100", "[::1]:9100");
     assert_address(":9100", ":9100"); /* the settings refuse it */
-    assert_false(admin_address("9100", address, sizeof address));
+    assert_false(listener_address("9100", address, sizeof address));
 }
 
 int main(void)

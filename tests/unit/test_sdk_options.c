@@ -90,6 +90,22 @@ static void brokers_are_a_list_of_at_most_16(void **state)
     assert_string_equal(app->settings.brokers, list);
 }
 
+static void metrics_are_at_an_address_and_a_port_or_nowhere(void **state)
+{
+    static const char *const right[] = {"", "9100", "0.0.0.0:0", "[::1]:9100"};
+    static const char *const wrong[] = {"a", ":9100", "a:", "a:65536", "-1"};
+    hoist_app *app = *state;
+
+    assert_string_equal(app->settings.metrics, "");
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        assert_int_equal(hoist_option(app, "metrics", right[i]), 0);
+        assert_string_equal(app->settings.metrics, right[i]);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(hoist_option(app, "metrics", wrong[i]), -EINVAL);
+    }
+}
+
 static void a_key_that_cannot_be_read_leaves_the_former_one(void **state)
 {
     static const char key[] = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
@@ -189,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_option_is_taken_within_its_bounds_only),
         TEST(brokers_are_a_list_of_at_most_16),
+        TEST(metrics_are_at_an_address_and_a_port_or_nowhere),
         TEST(a_key_that_cannot_be_read_leaves_the_former_one),
         TEST(an_argument_wins_over_the_environment_over_the_program),
         TEST(reading_ends_at_what_is_no_option),

@@ -9,12 +9,23 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+static void init_health(hoist_app *app)
+{
+    app->health.brokers =
+        hoist_gauge_of(app, "hoist_worker_brokers",
+                       "Brokers that the worker is to speak to.", NULL);
+    app->health.brokers_up = hoist_gauge_of(
+        app, "hoist_worker_brokers_up",
+        "Brokers that have welcomed the worker and are there.", NULL);
+}
+
 hoist_app *hoist_app_new(void)
 {
     hoist_app *app = xcalloc(1, sizeof *app);
 
     routes_init(&app->routes);
     registry_init(&app->registry);
+    init_health(app);
     settings_init(&app->settings);
     app->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (app->stop_fd < 0) {

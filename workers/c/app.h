@@ -10,6 +10,7 @@
 #include "base/curve.h"
 #include "base/log.h"
 #include "proto/message.h"
+#include "workers/c/health.h"
 #include "workers/c/posts.h"
 #include "workers/c/registry.h"
 #include "workers/c/routes.h"
@@ -19,6 +20,7 @@
 #define WINDOW_MAX   1000000
 #define LIVENESS_MAX 120000   /* ms; PROTOCOL.md section 4 */
 #define DRAIN_MAX    3600000  /* ms */
+#define METRICS_MAX  255      /* bytes */
 #define RESOLVE_MAX  86400000 /* ms */
 
 typedef struct {
@@ -31,6 +33,8 @@ typedef struct {
     int64_t liveness_ms;          /* 0: the broker's own */
     int64_t drain_ms;             /* a stop takes no longer */
     log_format_t log_format;      /* of the process */
+    char
+        metrics[METRICS_MAX + 1]; /* [ADDRESS:]PORT of the listener; "": none */
     bool signals;                 /* SIGTERM and SIGINT stop it */
 } settings_t;
 
@@ -40,6 +44,7 @@ struct hoist_app {
     timers_t timers;
     posts_t posts;
     registry_t registry;
+    health_t health;
     settings_t settings;
     hoist_gone_handler *gone; /* borrowed, or NULL */
     void *data;               /* borrowed: the program's */

@@ -332,8 +332,12 @@ void *hoist_app_data(const hoist_app *app);
  *     drain         ms that a stopping worker may take to finish, 0 to 3600000.
  *                   Default 30000.
  *     log-format    "text" or "json", an object a line: how the process logs
- * from hoist_run on.  Default text. signals       "on": SIGTERM and SIGINT stop
- * hoist_run; "off": they are left alone.  Default on.
+ *                   from hoist_run on.  Default text.
+ *     metrics       [ADDRESS:]PORT where GET /metrics (hoist_metrics.h),
+ *                   /healthz and /readyz are answered; a port alone is one of
+ *                   127.0.0.1.  Default "": nowhere.
+ *     signals       "on": SIGTERM and SIGINT stop hoist_run; "off": they are
+ *                   left alone.  Default on.
  *
  * name, value: copied.
  * Returns 0; -ENOENT for an unknown name; -EINVAL for a bad value; -EBUSY

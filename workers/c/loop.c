@@ -18,6 +18,7 @@
 #include "base/resolver.h"
 #include "base/xalloc.h"
 #include "workers/c/line.h"
+#include "workers/c/prober.h"
 #include "workers/c/signals.h"
 
 #include <errno.h>
@@ -43,6 +44,7 @@ typedef struct {
     void *zmq; /* owned: context */
     roster_t roster;
     resolver_t *resolver;       /* owned; NULL: no broker is a name */
+    prober_t *prober;           /* owned; NULL: nobody can ask */
     line_t *lines[BROKERS_MAX]; /* owned: one for each broker */
     size_t count;
     line_t *voice;   /* borrowed: whom tasks speak to; NULL: none yet */
@@ -216,6 +218,7 @@ static void run_last_posts(loop_t *self)
 
 static void close_loop(loop_t *self)
 {
+    prober_destroy(&self->prober);
     resolver_destroy(&self->resolver);
     while (self->count > 0) {
         close_line(self, self->count - 1);
@@ -259,6 +262,37 @@ static bool takes_posts(loop_t *self)
     const line_t *voice = find_voice(self);
 
     return voice == NULL || !link_is_busy(&voice->link);
+}
+
+/* --- who asks how it does ------------------------------------------------ */
+
+static void tell_health(loop_t *self, int64_t now_ms)
+{
+    size_t up = 0;
+
+    for (size_t i = 0; i < self->count; i++) {
+        up += self->lines[i]->link.state == LINK_UP;
+    }
+    health_tell(&self->app->health, now_ms, roster_count(&self->roster), up,
+                self->draining);
+}
+
+static int open_prober(loop_t *self)
+{
+    const char *listen = self->app->settings.metrics;
+    char error[256];
+
+    if (*listen == '\0') {
+        return 0;
+    }
+    int rc = prober_new(&self->prober, self->app, listen, error, sizeof error);
+    if (rc < 0) {
+        log_err("WORKER-METRICS", "error=\"%s\"", error);
+    } else {
+        log_info("WORKER-LISTENING", "metrics=%s",
+                 prober_address(self->prober));
+    }
+    return rc;
 }
 
 /* --- the turn ---------------------------------------------------------- */
@@ -481,6 +515,7 @@ static int turns(loop_t *self)
         if (rc == 0) {
             rc = run_tasks(self, &now_ms);
         }
+        tell_health(self, now_ms);
     }
     return rc == 0 ? say_bye(self, now_ms) : rc;
 }
@@ -520,6 +555,10 @@ static int run(hoist_app *app)
     loop_t loop;
     int rc = open_loop(&loop, app);
 
+    if (rc == 0) {
+        tell_health(&loop, clock_mono_ms());
+        rc = open_prober(&loop);
+    }
     if (rc == 0) {
         log_started(&loop);
         rc = turns(&loop);

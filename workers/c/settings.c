@@ -4,6 +4,7 @@
  * command line.  One table says everything about each.
  */
 #include "base/endpoint.h"
+#include "base/listener.h"
 #include "base/variables.h"
 #include "base/xalloc.h"
 #include "workers/c/app.h"
@@ -140,6 +141,25 @@ static int set_log_format(settings_t *self, const char *value)
     return log_format_parse(value, &self->log_format);
 }
 
+static int set_metrics(settings_t *self, const char *value)
+{
+    char address[METRICS_MAX + 16];
+    size_t len = strlen(value);
+    int64_t port;
+
+    if (len > METRICS_MAX ||
+        !listener_address(value, address, sizeof address)) {
+        return -EINVAL;
+    }
+    const char *colon = strrchr(address, ':');
+    if (len > 0 && (colon == NULL || colon == address ||
+                    parse(colon + 1, 0, UINT16_MAX, &port) < 0)) {
+        return -EINVAL;
+    }
+    memcpy(self->metrics, value, len + 1);
+    return 0;
+}
+
 static int set_signals(settings_t *self, const char *value)
 {
     bool on = strcmp(value, "on") == 0;
@@ -175,6 +195,10 @@ static const option_t options[] = {
      "time to finish after SIGTERM", set_drain},
     {"log-format", "text|json", "text", "text or json",
      "of a line of the log, of the whole process", set_log_format},
+    {"metrics", "[ADDRESS:]PORT", "",
+     "[ADDRESS:]PORT, a port from 0 to 65535, or empty",
+     "where /metrics, /healthz and /readyz are answered; empty: nowhere",
+     set_metrics},
     {"signals", "on|off", "on", "on or off",
      "SIGTERM and SIGINT stop the worker", set_signals},
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "admin/process.h"
+#include "base/process.h"
 
 #include "base/metrics.h"
 

@@ -3,8 +3,8 @@
  * What Prometheus' own libraries say of a process, under their names, from
  * /proc/self.  Any thread.
  */
-#ifndef ADMIN_PROCESS_H
-#define ADMIN_PROCESS_H
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
 
 #include "base/buf.h"
 
