@@ -4,7 +4,8 @@
  *
  *   SIGTERM, SIGINT   stop in order; a second one ends at once
  *   SIGUSR1           log the counters
- *   SIGHUP            read again what can be: actors know what (base/actor.h)
+ *   SIGHUP            read again what can be: settings (cli/reload.h), and
+ * files that actors know (base/actor.h)
  *
  * Exit status: 0 after a stop in order, 1 when something failed, 2 for a wrong
  * setting.
@@ -18,6 +19,7 @@
 #include "cli/dead.h"
 #include "cli/health.h"
 #include "cli/keygen.h"
+#include "cli/reload.h"
 #include "cli/settings.h"
 #include "cli/store.h"
 #include "cli/verbs.h"
@@ -55,6 +57,7 @@ typedef struct {
     zsock_t *asked[ADMIN_SOURCES_MAX]; /* their ends of the pipes on which … */
     zsock_t *asking[ADMIN_SOURCES_MAX]; /* … the admin listener asks them */
     zsock_t *handing, *handed; /* the gateway's and the manager's end */
+    reload_t *settings;        /* what SIGHUP may change */
     int signals;               /* signalfd */
 } program_t;
 
@@ -311,6 +314,13 @@ static void tell_all(program_t *self, const char *what)
     }
 }
 
+static void tell_gateway(void *user, const char *name, const char *value)
+{
+    const program_t *self = user;
+
+    zstr_sendf(self->gateway, GATEWAY_SET "%s %s", name, value);
+}
+
 /* Returns whether the signal is one to stop for. */
 static bool is_end(program_t *self, uint32_t signal_number)
 {
@@ -319,8 +329,9 @@ static bool is_end(program_t *self, uint32_t signal_number)
         tell_all(self, "STATS");
         return false;
     case SIGHUP:
-        log_info("RELOADING", "files are read again; settings are not: restart "
-                              "to change them");
+        log_info("RELOADING",
+                 "settings are read again, and files that they name");
+        reload_read(self->settings, tell_gateway, self);
         tell_all(self, "RELOAD");
         return false;
     default:
@@ -418,9 +429,9 @@ static void unblock_signals(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static int run(const command_t *command, settings_t *settings)
+static int run(const command_t *command, settings_t *settings, reload_t *reload)
 {
-    program_t self = {.signals = block_signals()};
+    program_t self = {.settings = reload, .signals = block_signals()};
 
     zsys_init();
     zsys_handler_set(NULL);
@@ -456,8 +467,10 @@ static int run_command(const command_t *command, int argc, char **argv)
     } else if (read > 0) {
         help(command);
     } else {
+        reload_t *reload = reload_new(&settings, command->audience, argc, argv);
         variables_check();
-        result = run(command, &settings);
+        result = run(command, &settings, reload);
+        reload_destroy(&reload);
     }
     settings_fini(&settings);
     return result;

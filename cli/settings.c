@@ -368,7 +368,7 @@ static zconfig_t *parse_file(const char *path)
 /*
  * Load the file.  czmq prints what is wrong with it on standard output ("…
  * (zconfig): (2) indentation error"); that is caught, so that it becomes part
- * of our line.  There is one thread yet, and glibc lets stdout be set.
+ * of our line.  No other thread prints there, and glibc lets stdout be set.
  */
 static int load_file(settings_t *settings, const config_t *config, char *error)
 {
@@ -747,21 +747,39 @@ void settings_fini(settings_t *settings)
     zconfig_destroy(&settings->file);
 }
 
-/* --- for people ---------------------------------------------------------- */
+/* --- values as text ------------------------------------------------------ */
 
-static void print_default(settings_t *settings, const setting_t *setting,
-                          FILE *out)
+/* In number, or lent. */
+static const char *text_of(const settings_t *settings, const setting_t *setting,
+                           char number[SETTING_NUMBER_MAX])
 {
-    void *field = field_of(settings, setting);
+    const void *field = (const char *)settings + setting->offset;
 
-    if (setting->type == NUMBER) {
-        fprintf(out, "%lld", (long long)*(int64_t *)field);
-    } else if (setting->type == FLAG) {
-        fputs(*(bool *)field ? "true" : "false", out);
-    } else {
-        fprintf(out, "%s", *(const char **)field);
+    if (setting->type == FLAG) {
+        return *(const bool *)field ? "true" : "false";
     }
+    if (setting->type != NUMBER) {
+        return *(const char *const *)field;
+    }
+    snprintf(number, SETTING_NUMBER_MAX, "%lld",
+             (long long)*(const int64_t *)field);
+    return number;
 }
+
+size_t settings_count(void)
+{
+    return SETTINGS;
+}
+
+bool settings_value(const settings_t *settings, audience_t audience, size_t i,
+                    settings_value_t *value)
+{
+    value->name = table[i].name;
+    value->text = text_of(settings, &table[i], value->number);
+    return is_for(&table[i], audience);
+}
+
+/* --- for people ---------------------------------------------------------- */
 
 /* What a value may be: "1 to 65536 requests", "true or false", "FILE". */
 static void print_right(const setting_t *setting, FILE *out)
@@ -781,6 +799,7 @@ static void print_right(const setting_t *setting, FILE *out)
 
 void settings_help(audience_t audience, FILE *out)
 {
+    char number[SETTING_NUMBER_MAX];
     settings_t settings;
 
     defaults(&settings);
@@ -793,8 +812,7 @@ void settings_help(audience_t audience, FILE *out)
         fprintf(out, "  --%s ", table[i].name);
         print_right(&table[i], out);
         fprintf(out, "  %s\n      %s [", variable, table[i].help);
-        print_default(&settings, &table[i], out);
-        fputs("]\n", out);
+        fprintf(out, "%s]\n", text_of(&settings, &table[i], number));
     }
     fputs("  --config FILE  HOIST_CONFIG\n"
           "      read settings from FILE []\n"
@@ -805,6 +823,7 @@ void settings_help(audience_t audience, FILE *out)
 void settings_table(FILE *out)
 {
     static const char *const audiences[] = {"", "gateway", "broker", "both"};
+    char number[SETTING_NUMBER_MAX];
     settings_t settings;
 
     defaults(&settings);
@@ -815,7 +834,7 @@ void settings_table(FILE *out)
                 audiences[table[i].audience]);
         print_right(&table[i], out);
         fputs(" | `", out);
-        print_default(&settings, &table[i], out);
+        fputs(text_of(&settings, &table[i], number), out);
         fprintf(out, "` | %s |\n", table[i].help);
     }
 }

@@ -3,7 +3,7 @@
  * Every setting of the `hoist` program, in one table: its flag, its HOIST_…
  * variable, its line in the configuration file, its default and its help all
  * come from there.  A flag wins over a variable, a variable over the file.
- * Start-up only; one thread.
+ * One thread, the main one.
  */
 #ifndef CLI_SETTINGS_H
 #define CLI_SETTINGS_H
@@ -47,6 +47,21 @@ int settings_read(settings_t *settings, audience_t audience, int argc,
                   char **argv, char error[SETTING_ERROR_MAX]);
 
 void settings_fini(settings_t *settings);
+
+#define SETTING_NUMBER_MAX 24
+
+typedef struct {
+    const char *name;
+    const char *text;
+    char number[SETTING_NUMBER_MAX]; /* what `text` may point at */
+} settings_value_t;
+
+/* How many there are, for whomever. */
+size_t settings_count(void);
+
+/* The i-th with its value; false: it is not for this audience. */
+bool settings_value(const settings_t *settings, audience_t audience, size_t i,
+                    settings_value_t *value);
 
 /* The flags of an audience with their defaults, as --help shows them. */
 void settings_help(audience_t audience, FILE *out);

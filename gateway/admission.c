@@ -249,31 +249,49 @@ static rate_t arrivals_of(const admission_limits_t *limits)
                    ADMISSION_SOCKETS * limits->burst);
 }
 
-void admission_init(admission_t *self, const admission_limits_t *limits,
-                    const uint64_t secret[2])
+static void set_limits(admission_t *self, const admission_limits_t *limits)
 {
     bool has_sources = limits->connections > 0 || limits->rate > 0;
 
-    *self = (admission_t){
-        .limits = *limits,
-        .handshakes = rate_of(limits->rate, limits->burst),
-        .arrivals = arrivals_of(limits),
-        .all_handshakes = rate_of(limits->all_rate, limits->all_burst),
-        .secret = {secret[0] | 1, secret[1] | 1},
-    };
-    list_init(&self->resting);
-    if (has_sources) {
+    self->limits = *limits;
+    self->handshakes = rate_of(limits->rate, limits->burst);
+    self->arrivals = arrivals_of(limits);
+    self->all_handshakes = rate_of(limits->all_rate, limits->all_burst);
+    if (has_sources && self->buckets == NULL) {
         self->bucket_bits = FIRST_BITS;
         self->buckets = make_buckets(FIRST_BITS);
         must(self->buckets != NULL);
     }
 }
 
+void admission_init(admission_t *self, const admission_limits_t *limits,
+                    const uint64_t secret[2])
+{
+    *self = (admission_t){.secret = {secret[0] | 1, secret[1] | 1}};
+    list_init(&self->resting);
+    set_limits(self, limits);
+}
+
+static size_t bucket_count(const admission_t *self)
+{
+    return self->buckets == NULL ? 0 : (size_t)1 << self->bucket_bits;
+}
+
+void admission_limit(admission_t *self, const admission_limits_t *limits)
+{
+    set_limits(self, limits);
+    self->all_tokens = (tokens_t){0};
+    for (size_t i = 0; i < bucket_count(self); i++) {
+        list_foreach(node, &self->buckets[i]) {
+            source_t *source = list_entry(node, source_t, hashed);
+            source->handshakes = source->arrivals = (tokens_t){0};
+        }
+    }
+}
+
 void admission_fini(admission_t *self)
 {
-    size_t count = self->buckets == NULL ? 0 : (size_t)1 << self->bucket_bits;
-
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < bucket_count(self); i++) {
         list_foreach_safe(node, &self->buckets[i]) {
             free(list_entry(node, source_t, hashed));
         }

@@ -72,6 +72,10 @@ void admission_init(admission_t *self, const admission_limits_t *limits,
                     const uint64_t secret[2]);
 void admission_fini(admission_t *self); /* no source may be used any more */
 
+/* Other limits, from now on; all tokens are there.  Sockets that came while
+ * sources had no limits count for none. */
+void admission_limit(admission_t *self, const admission_limits_t *limits);
+
 /*
  * A socket has come.  *source is what it counts for until admission_leave, or
  * NULL where sources have no limits.

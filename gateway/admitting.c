@@ -8,10 +8,9 @@
 #define FULL_RETRY_S 10  /* nobody knows when a connection of another ends */
 #define ORIGIN_SAID  128 /* bytes of an Origin in a log line */
 
-void admitting_init(hub_t *hub)
+static admission_limits_t limits_of(const gateway_options_t *options)
 {
-    const gateway_options_t *options = &hub->options;
-    const admission_limits_t limits = {
+    return (admission_limits_t){
         .connections = options->address_connections,
         .rate = options->address_rate,
         .burst = options->address_burst,
@@ -19,10 +18,22 @@ void admitting_init(hub_t *hub)
         .all_burst = options->handshake_burst,
         .network_bits = options->address_bits,
     };
+}
+
+void admitting_init(hub_t *hub)
+{
+    const admission_limits_t limits = limits_of(&hub->options);
     uint64_t boot = hash_bytes(hub->boot, sizeof hub->boot);
     uint64_t secret[2] = {boot, hash_more(boot, hub->boot, sizeof hub->boot)};
 
     admission_init(&hub->admission, &limits, secret);
+}
+
+void admitting_limit(hub_t *hub)
+{
+    const admission_limits_t limits = limits_of(&hub->options);
+
+    admission_limit(&hub->admission, &limits);
 }
 
 /* --- sockets ---------------------------------------------------------------

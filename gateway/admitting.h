@@ -11,6 +11,9 @@
 
 void admitting_init(hub_t *hub);
 
+/* The limits in hub->options are others. */
+void admitting_limit(hub_t *hub);
+
 /*
  * A socket has come from there.  Returns true with what it counts for, see
  * admission_arrive, or false: close it without a word, which would cost more

@@ -195,3 +195,8 @@ void arrivals_destroy(arrivals_t **self_p)
     }
     free(self);
 }
+
+void arrivals_limit(arrivals_t *self, int64_t max)
+{
+    self->options.max = max;
+}

@@ -38,6 +38,9 @@ arrivals_t *arrivals_new(const arrivals_options_t *options);
 /* Close those that wait. */
 void arrivals_destroy(arrivals_t **self_p);
 
+/* So many at once, from now on; 0: no limit. */
+void arrivals_limit(arrivals_t *self, int64_t max);
+
 /* An accepted socket, which is ours from now on. */
 void arrivals_put(arrivals_t *self, int fd, const ip_t *peer);
 

@@ -23,6 +23,7 @@
 #include "gateway/managing.h"
 #include "gateway/presence.h"
 #include "gateway/report.h"
+#include "gateway/tuning.h"
 #include "gateway/view.h"
 #include "trace/exporter.h"
 
@@ -64,6 +65,7 @@ typedef struct {
     zsock_t *manage;        /* borrowed; NULL: no management API */
     zwatch_t managed;       /* its answers */
     exporter_t *exporter;   /* NULL: spans go nowhere */
+    bool is_tuned;          /* settings have come that are to be applied */
     ev_idle busy;           /* while there is work for the next turn */
     int64_t drain_until_ms; /* 0: not draining */
 } gateway_t;
@@ -418,9 +420,32 @@ static void on_reload(void *user)
 {
     gateway_t *self = user;
 
+    if (self->is_tuned) {
+        self->is_tuned = false;
+        tuning_apply(self->hub);
+        transport_limit_arrivals(self->transport,
+                                 self->hub->options.max_handshakes);
+    }
     if (self->hub->options.tls_cert[0] != '\0') {
         reload_tls(self);
     }
+}
+
+/* A setting has another value, which counts from the next RELOAD on. */
+static void on_told(void *user, const char *command)
+{
+    gateway_t *self = user;
+    size_t word = strlen(GATEWAY_SET), len;
+    char name[64];
+
+    if (strncmp(command, GATEWAY_SET, word) != 0) {
+        return;
+    }
+    len = strcspn(command + word, " ");
+    must(len < sizeof name && command[word + len] == ' ');
+    snprintf(name, sizeof name, "%.*s", (int)len, command + word);
+    must(tuning_set(self->hub, name, command + word + len + 1) == 0);
+    self->is_tuned = true;
 }
 
 static unsigned on_question(void *user, const char *question, buf_t *out)
@@ -521,6 +546,7 @@ void gateway_actor(zsock_t *pipe, void *options)
         .stats = log_stats,
         .reload = on_reload,
         .answer = on_question,
+        .told = on_told,
     };
     const gateway_options_t *told = options;
     gateway_t self = {.hub = NULL};

@@ -9,6 +9,8 @@
  *   owner -> actor   $TERM     drain: stop accepting, close the connections
  *                              (1012), deliver their $disconnects, end
  *                    STATS     log the counters (event GATEWAY-STATS)
+ *                    SET name value   of a setting of gateway/tuning.h: it
+ *                              counts from the next RELOAD on
  *
  * and those of base/actor.h.  It answers READY and METRICS (gateway/report.h)
  * on the pipe options->questions.
@@ -19,6 +21,8 @@
 #include "gateway/options.h"
 
 #include <czmq.h>
+
+#define GATEWAY_SET "SET " /* and a name, a space, and a value */
 
 /*
  * The actor: zactor_new(gateway_actor, &options).  options is read until

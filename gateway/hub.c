@@ -875,6 +875,7 @@ void hub_destroy(hub_t **self_p)
     free(self->table);
     free(self->generation);
     free(self->free_slots);
+    free(self->origins);
     farewells_fini(&self->farewells);
     static_files_destroy(&self->files);
     route_expr_destroy(&self->route_expr);

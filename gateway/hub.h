@@ -69,6 +69,8 @@ typedef struct {
 
 struct hub {
     gateway_options_t options; /* its texts are owned by the actor */
+    char *origins;             /* owned: those of a tuning; NULL: there was
+                                  none */
     route_expr_t *route_expr;  /* owned */
     static_files_t *files;     /* owned; NULL without --static */
     ip_nets_t proxies;         /* whose X-Forwarded-For is believed */

@@ -395,6 +395,13 @@ int transport_reload(transport_t *self, char *error, size_t error_size)
     return self->tls == NULL ? 0 : tls_reload(self->tls, error, error_size);
 }
 
+void transport_limit_arrivals(transport_t *self, int64_t max)
+{
+    if (self->arrivals != NULL) {
+        arrivals_limit(self->arrivals, max);
+    }
+}
+
 int64_t transport_tls_until_s(const transport_t *self)
 {
     return self->tls == NULL ? 0 : tls_until_s(self->tls);

@@ -99,6 +99,9 @@ const char *transport_address(const transport_t *self);
  */
 int transport_reload(transport_t *self, char *error, size_t error_size);
 
+/* Of sockets whose PROXY header is not there so many at once, from now on. */
+void transport_limit_arrivals(transport_t *self, int64_t max);
+
 /* Until when our own certificate is good: Unix time in seconds; 0: no TLS. */
 int64_t transport_tls_until_s(const transport_t *self);
 

@@ -370,12 +370,76 @@ def test_sigusr1_logs_the_counters():
         assert running.stats("GATEWAY")["connections"] == 0
 
 
-def test_sighup_ends_nothing_and_says_what_it_cannot_do():
-    with Hoist("--drain-time=0") as running:
-        running.process.send_signal(signal.SIGHUP)
-        running.find("(RELOADING .*restart to change them)")
-        client = Client(running.address).opened()
-        assert client.status == 101 and running.process.poll() is None
+def hangs_up(running, file, text, line, which="GATEWAY"):
+    """SIGHUP with another file of settings, and the line that comes of it."""
+    before = running.log().count(" SETTINGS-")
+    file.seek(0)
+    file.truncate()
+    file.write(text)
+    file.flush()
+    running.process.send_signal(signal.SIGHUP)
+    until(lambda: running.log().count(" SETTINGS-") > before, "what came of SIGHUP")
+    assert line in running.log(), running.log()
+    running.stats(which)  # told to it behind the settings
+
+
+def handshake(running):
+    """The status of one more that stays."""
+    return Client(running.address).opened().status
+
+
+def test_sighup_ends_nothing_and_reads_limits_of_admission_again():
+    with config("") as file:
+        with Hoist("--drain-time=0", "--config", file.name) as running:
+            assert handshake(running) == 101
+            hangs_up(running, file, "max-connections = 2\naddress-connections = 5\n",
+                     "info SETTINGS-READ changed=max-connections,address-connections "
+                     "restart=none")
+            assert [handshake(running), handshake(running)] == [101, 503]
+            hangs_up(running, file, 'max-connections = 9\norigins = "https://a.example"\n',
+                     "SETTINGS-READ changed=origins,max-connections,address-connections "
+                     "restart=none")
+            assert handshake(running) == 403
+            assert running.process.poll() is None
+
+
+def test_sighup_says_what_waits_for_a_restart():
+    with config("") as file:
+        with Hoist("--drain-time=0", "--config", file.name, "--byte-rate=9") as running:
+            hangs_up(running, file, "stage = prod\nlog-level = debug\nbyte-rate = 5\n",
+                     "SETTINGS-READ changed=log-level restart=stage")
+            hangs_up(running, file, "stage = prod\n",
+                     "SETTINGS-READ changed=log-level restart=stage")
+            hangs_up(running, file, "", "SETTINGS-READ changed=none restart=none")
+
+
+def test_sighup_keeps_all_where_something_is_wrong():
+    with config("max-connections = 1\n") as file:
+        with Hoist("--drain-time=0", "--config", file.name) as running:
+            hangs_up(running, file, "max-connections = 2\nmax-frame = many\n",
+                     'warn SETTINGS-KEPT error="' + file.name + ": max-frame: 'many' is wrong")
+            hangs_up(running, file, "max-connections = 2\nbyte-burst = 2\n",
+                     "warn SETTINGS-KEPT error=\"--byte-rate: '0' is wrong")
+            assert [handshake(running), handshake(running)] == [101, 503]
+
+
+def test_each_limit_that_can_be_read_again_is_taken():
+    limits = ["max-connections", "max-handshakes", "address-connections", "address-bits",
+              "handshake-rate", "handshake-burst", "address-rate", "address-burst",
+              "message-rate", "message-burst", "byte-rate", "byte-burst", "max-groups"]
+    with config("") as file:
+        with Hoist("--drain-time=0", "--config", file.name) as running:
+            hangs_up(running, file, "".join(f"{limit} = 33\n" for limit in limits),
+                     "SETTINGS-READ changed=" + ",".join(limits) + " restart=none")
+            assert handshake(running) == 101
+
+
+def test_a_broker_has_nothing_to_change_but_its_log():
+    with config("") as file:
+        with Hoist("--drain-time=0", "--config", file.name, command="broker") as running:
+            hangs_up(running, file, "max-connections = 2\nmax-workers = 3\n"
+                     "log-level = debug\n", "SETTINGS-READ changed=log-level restart=max-workers",
+                     which="BROKER")
 
 
 run(sys.modules[__name__])

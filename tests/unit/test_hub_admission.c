@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Who may come, how fast, and what is said to whom it is not: admitting.c,
- * throttle.c.
+ * throttle.c, tuning.c.
  */
 #include "base/xalloc.h"
+#include "gateway/tuning.h"
 #include "tests/unit/hub_fixture.h"
+
+#include <errno.h>
 
 #define FROM "192.0.2.7" /* where clients of the fixture are */
 
@@ -317,6 +320,69 @@ static void who_is_of_no_listed_origin_is_counted(void **state)
     assert_int_equal(stats()->origins_refused, 1);
 }
 
+/* --- other limits while it runs --------------------------------------------
+ */
+
+static void sets(const char *name, const char *value)
+{
+    assert_int_equal(tuning_set(gateway.hub, name, value), 0);
+    tuning_apply(gateway.hub);
+    time_passes(50);
+}
+
+static void limits_can_be_set_while_it_runs(void **state)
+{
+    (void)state;
+    a_client();
+    sets("address-connections", "1");
+    a_client(); /* the first came when nobody counted */
+    is_refused(a_newcomer(UPGRADE), "HTTP/1.1 429 ", "\r\nRetry-After: 10\r\n");
+    sets("address-connections", "2");
+    a_client();
+    sets("max-connections", "3");
+    is_refused(a_newcomer_from("192.0.2.8"), "HTTP/1.1 503 ", NULL);
+    sets("max-connections", "0");
+    sets("origins", "https://example.org");
+    is_refused(a_newcomer_from("192.0.2.8"), "HTTP/1.1 403 ", NULL);
+    sets("origins", "");
+    a_client_from("192.0.2.8");
+    assert_int_equal(tuning_set(gateway.hub, "stage", "x"), -ENOENT);
+}
+
+static void a_limit_of_addresses_may_go_and_come_again(void **state)
+{
+    (void)state;
+    gateway.options.address_connections = 1;
+    gateway_restarts();
+    a_client();
+    sets("address-connections", "0");
+    client_t *second = a_client();
+    sets("address-connections", "2");
+    is_refused(a_newcomer(UPGRADE), "HTTP/1.1 429 ", "\r\nRetry-After: 10\r\n");
+    client_vanishes(second);
+    gets_request(EVENT_DISCONNECT);
+    a_client();
+}
+
+static void what_a_former_rate_is_owed_is_forgiven(void **state)
+{
+    (void)state;
+    gateway.options.handshake_rate = 1;
+    gateway.options.address_rate = 1;
+    gateway.options.message_rate = 1;
+    gateway_restarts();
+    client_t *client = a_client();
+    is_refused(a_newcomer(UPGRADE), "HTTP/1.1 429 ", "\r\nRetry-After: 1\r\n");
+    says_many(client, 3);
+    gets_these(0, 1);
+    sets("handshake-rate", "100");
+    sets("address-rate", "100");
+    sets("message-rate", "100");
+    gets_these(1, 3);
+    assert_false(client->is_paused);
+    a_client();
+}
+
 /* --- messages --------------------------------------------------------------
  */
 
@@ -573,6 +639,9 @@ int main(void)
         TEST(of_those_that_linger_there_are_so_many_and_no_more),
         TEST(an_address_is_forgotten_when_nothing_is_left_of_it),
         TEST(who_is_of_no_listed_origin_is_counted),
+        TEST(limits_can_be_set_while_it_runs),
+        TEST(a_limit_of_addresses_may_go_and_come_again),
+        TEST(what_a_former_rate_is_owed_is_forgiven),
         TEST(who_sends_too_fast_is_not_read_and_loses_nothing),
         TEST(how_often_it_had_to_wait_is_counted),
         TEST(an_answer_does_not_let_it_send_faster),

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/reload.h"
+
+#include "base/log.h"
+#include "base/xalloc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMES_MAX 2048 /* bytes of names in a line of the log */
+
+/* What can be changed; gateway/tuning.c does all that is not of the log. */
+static const char *const reloadable[] = {
+    "max-connections", "max-handshakes", "address-connections",
+    "address-bits",    "handshake-rate", "handshake-burst",
+    "address-rate",    "address-burst",  "message-rate",
+    "message-burst",   "byte-rate",      "byte-burst",
+    "max-groups",      "origins",
+};
+
+/* … which reading them has done. */
+static const char *const of_the_log[] = {"log-level", "log-format"};
+
+struct reload {
+    audience_t audience;
+    int argc;
+    char **argv; /* borrowed */
+    size_t count;
+    char **running; /* owned: values in force; NULL: not for us */
+};
+
+static bool is_among(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void keep(reload_t *self, size_t i, const char *value)
+{
+    free(self->running[i]);
+    self->running[i] = xstrdup(value);
+}
+
+reload_t *reload_new(const settings_t *settings, audience_t audience, int argc,
+                     char **argv)
+{
+    reload_t *self = xcalloc(1, sizeof *self);
+    settings_value_t value;
+
+    self->audience = audience;
+    self->argc = argc;
+    self->argv = argv;
+    self->count = settings_count();
+    self->running = xcalloc(self->count, sizeof(char *));
+    for (size_t i = 0; i < self->count; i++) {
+        if (settings_value(settings, audience, i, &value)) {
+            keep(self, i, value.text);
+        }
+    }
+    return self;
+}
+
+void reload_destroy(reload_t **self_p)
+{
+    reload_t *self = *self_p;
+
+    if (self == NULL) {
+        return;
+    }
+    *self_p = NULL;
+    for (size_t i = 0; i < self->count; i++) {
+        free(self->running[i]);
+    }
+    free(self->running);
+    free(self);
+}
+
+/* Append to a list of names. */
+static void add(char names[NAMES_MAX], const char *name)
+{
+    size_t len = strlen(names);
+
+    snprintf(names + len, NAMES_MAX - len, "%s%s", len > 0 ? "," : "", name);
+}
+
+static const char *or_none(const char *names)
+{
+    return names[0] == '\0' ? "none" : names;
+}
+
+static void compare(reload_t *self, const settings_t *fresh,
+                    reload_tell_fn *tell, void *user)
+{
+    char changed[NAMES_MAX] = "", restart[NAMES_MAX] = "";
+    settings_value_t value;
+
+    for (size_t i = 0; i < self->count; i++) {
+        if (!settings_value(fresh, self->audience, i, &value) ||
+            strcmp(value.text, self->running[i]) == 0) {
+            continue;
+        }
+        bool is_told = is_among(value.name, reloadable,
+                                sizeof reloadable / sizeof *reloadable);
+        if (!is_told && !is_among(value.name, of_the_log,
+                                  sizeof of_the_log / sizeof *of_the_log)) {
+            add(restart, value.name);
+            continue;
+        }
+        if (is_told) {
+            tell(user, value.name, value.text);
+        }
+        keep(self, i, value.text);
+        add(changed, value.name);
+    }
+    log_info("SETTINGS-READ", "changed=%s restart=%s", or_none(changed),
+             or_none(restart));
+}
+
+void reload_read(reload_t *self, reload_tell_fn *tell, void *user)
+{
+    char error[SETTING_ERROR_MAX];
+    settings_t fresh;
+
+    if (settings_read(&fresh, self->audience, self->argc, self->argv, error) ==
+        0) {
+        compare(self, &fresh, tell, user);
+    } else {
+        log_warn("SETTINGS-KEPT", "error=\"%s\"", error);
+    }
+    settings_fini(&fresh);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Limits of admission that are set anew while the gateway runs.  Whoever is in
+ * stays in; what comes from then on is measured by the new ones, from a full
+ * bucket.  Loop thread only.
+ */
+#ifndef GATEWAY_TUNING_H
+#define GATEWAY_TUNING_H
+
+#include "gateway/hub.h"
+
+/*
+ * Keep a value, which was checked, for the next tuning_apply.
+ * Returns 0, or -ENOENT for a setting that cannot be changed so.
+ */
+int tuning_set(hub_t *hub, const char *name, const char *value);
+
+/* From now on what was kept counts. */
+void tuning_apply(hub_t *hub);
+
+#endif
