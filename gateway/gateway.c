@@ -243,7 +243,8 @@ static int ask_manager(void *user, uint64_t number, wire_bytes_t head,
     gateway_t *self = user;
     actor_part_t parts[] = {{head.data, head.len}, {body.data, body.len}};
 
-    return actor_ask(self->manage, number, "HTTP", parts, 2);
+    return actor_ask(self->manage, number, "HTTP", parts,
+                     body.data == NULL ? 1 : 2);
 }
 
 static wire_bytes_t bytes_of(actor_part_t part)

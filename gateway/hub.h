@@ -56,8 +56,9 @@ typedef struct {
     bool is_looking; /* … since somebody began to watch */
 } presences_t;
 
-/* Hand a request to who answers it: managing_answer, with its number.
- * Returns 0, or -EAGAIN. */
+/* Hand a request to who answers it: managing_answer, with its number.  Where
+ * body.data is NULL the body is still to come: the answer is 100 if it is worth
+ * reading.  Returns 0, or -EAGAIN. */
 typedef int hub_ask_fn(void *user, uint64_t number, wire_bytes_t head,
                        wire_bytes_t body);
 

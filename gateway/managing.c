@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/managing.h"
 
+#include "base/xalloc.h"
 #include "gateway/handshake.h"
 #include "gateway/hub.h"
 #include "gateway/opening.h"
@@ -85,26 +86,26 @@ static void answer_busy(session_t *self)
     answer(self, 429, wire_bytes(busy_headers), wire_bytes(busy_body));
 }
 
+static uint64_t number_of(const session_t *self)
+{
+    return (uint64_t)self->id.generation << GENERATION_SHIFT | self->id.slot;
+}
+
+static bool is_waiting(const session_t *self)
+{
+    return self->state == SESSION_ASKED ||
+           (self->state == SESSION_BODY && self->is_looked_at);
+}
+
 static session_t *find(const hub_t *hub, uint64_t number)
 {
     uint64_t slot = number & CONN_ID_SLOT_MAX;
     session_t *session = slot < hub->used ? hub->table[slot] : NULL;
 
-    return session != NULL && session->state == SESSION_ASKED &&
+    return session != NULL && is_waiting(session) &&
                    session->id.generation == number >> GENERATION_SHIFT
                ? session
                : NULL;
-}
-
-void managing_answer(hub_t *hub, uint64_t number, unsigned status,
-                     wire_bytes_t headers, wire_bytes_t body)
-{
-    session_t *session = find(hub, number);
-
-    if (session != NULL) {
-        session->closes |= hub->is_draining;
-        answer(session, status, headers, body);
-    }
 }
 
 /* --- the request -----------------------------------------------------------
@@ -135,6 +136,41 @@ static bool make_room(hub_t *hub)
     return true;
 }
 
+static void hand_on(session_t *self, const http_request_t *request)
+{
+    hub_t *hub = self->hub;
+    size_t len = (size_t)body_len(self, request);
+    wire_bytes_t head = {self->in.data, request->head_len};
+    wire_bytes_t body = {self->in.data + request->head_len, len};
+
+    self->closes |= self->in.len > request->head_len + len; /* as below */
+    list_remove(&self->wait);
+    session_enter(self, SESSION_ASKED);
+    wheel_arm(&hub->wheel, &self->timer, hub->now_ms + MANAGING_MS);
+    if (hub->ask(hub->ask_user, number_of(self), head, body) < 0) {
+        answer_busy(self);
+    }
+}
+
+static bool is_whole(const session_t *self, const http_request_t *request)
+{
+    return self->in.len >= request->head_len + body_len(self, request);
+}
+
+/* Anybody can announce a body, and never send it: it is waited for only where
+ * the head shows nothing wrong. */
+static void look(session_t *self, const http_request_t *request)
+{
+    hub_t *hub = self->hub;
+    wire_bytes_t head = {self->in.data, request->head_len};
+
+    self->is_looked_at = true;
+    if (hub->ask(hub->ask_user, number_of(self), head,
+                 (wire_bytes_t){NULL, 0}) < 0) {
+        answer_busy(self);
+    }
+}
+
 static void begin(session_t *self, const http_request_t *request)
 {
     hub_t *hub = self->hub;
@@ -149,27 +185,46 @@ static void begin(session_t *self, const http_request_t *request)
     session_enter(self, SESSION_BODY);
     list_append(&hub->bodies, &self->wait);
     self->in.limit += (size_t)body_len(self, request);
-    if (self->in.len < request->head_len + body_len(self, request)) {
-        ask_for_body(self, request);
+    self->is_looked_at = false;
+    if (!is_whole(self, request)) {
+        look(self, request);
     }
 }
 
-static void hand_on(session_t *self, const http_request_t *request)
-{
-    hub_t *hub = self->hub;
-    size_t len = (size_t)body_len(self, request);
-    uint64_t number =
-        (uint64_t)self->id.generation << GENERATION_SHIFT | self->id.slot;
-    wire_bytes_t head = {self->in.data, request->head_len};
-    wire_bytes_t body = {self->in.data + request->head_len, len};
+/* --- what is said of it ----------------------------------------------------
+ */
 
-    self->closes |= self->in.len > request->head_len + len; /* as below */
-    list_remove(&self->wait);
-    session_enter(self, SESSION_ASKED);
-    wheel_arm(&hub->wheel, &self->timer, hub->now_ms + MANAGING_MS);
-    if (hub->ask(hub->ask_user, number, head, body) < 0) {
-        answer_busy(self);
+/* It is worth reading. */
+static void read_body(session_t *self)
+{
+    http_request_t request;
+
+    must(http_parse(self->in.data, self->in.len, self->in.len, &request) == 0);
+    if (is_whole(self, &request)) {
+        hand_on(self, &request);
+    } else {
+        ask_for_body(self, &request);
     }
+}
+
+void managing_answer(hub_t *hub, uint64_t number, unsigned status,
+                     wire_bytes_t headers, wire_bytes_t body)
+{
+    session_t *session = find(hub, number);
+
+    if (session == NULL) {
+        return;
+    }
+    if (session->state == SESSION_BODY) {
+        session->is_looked_at = false;
+        if (status == 100) {
+            read_body(session);
+            return;
+        }
+        session->closes = true; /* what is left of the body is not read */
+    }
+    session->closes |= hub->is_draining;
+    answer(session, status, headers, body);
 }
 
 /* Who sends requests ahead gets one answer and asks again; and of a body that
@@ -184,8 +239,8 @@ void managing_take(session_t *self, const http_request_t *request)
     if (self->state == SESSION_HEAD) {
         begin(self, request);
     }
-    if (self->state == SESSION_BODY &&
-        self->in.len >= request->head_len + body_len(self, request)) {
+    if (self->state == SESSION_BODY && !self->is_looked_at &&
+        is_whole(self, request)) {
         hand_on(self, request);
     }
 }

@@ -3,9 +3,12 @@
  * Requests to the management API on the clients' listener: their bodies are
  * gathered, then they are handed to who answers them (hub_manage).  Anybody can
  * send one, so there are few at once, who takes longest to send its body goes
- * first, and no body is read of who brings no credentials.  Loop thread only.
+ * first, and no body is waited for where the head shows that it is nobody's.
+ * Loop thread only.
  *
  *   HEAD --> BODY --whole--> ASKED --answer--> HEAD, or LINGERING
+ *             |
+ *             +--refused by its head--> LINGERING
  */
 #ifndef GATEWAY_MANAGING_H
 #define GATEWAY_MANAGING_H

@@ -69,6 +69,8 @@ typedef struct session {
     bool finishes;         /* shut down when drained */
     bool closes;           /* behind the answer of the management API, … */
     bool is_bodyless;      /* … which has no body: HEAD */
+    bool is_looked_at;     /* it knows the head, and is to say whether the body
+                              is worth reading */
     uint16_t end_code;     /* of the DISCONNECT */
     uint8_t end_reason_len;
     uint8_t *end_reason; /* owned; UTF-8, which may hold a zero */

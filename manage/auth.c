@@ -311,6 +311,44 @@ static const fault_t *check_signature(auth_t *self,
     return rc < 0 ? fault_of(rc) : check_terms(self, request, now_s);
 }
 
+/* Who signs, and when.  That an access key is known is no secret: it is a name.
+ */
+static const fault_t *look_at_signature(auth_t *self,
+                                        const http_request_t *request,
+                                        wire_bytes_t authorization,
+                                        int64_t now_s)
+{
+    const http_header_t *date = http_header(request, "x-amz-date");
+    sigv4_authorization_t terms;
+    sigv4_secret_t secret;
+    int64_t signed_s;
+
+    if (sigv4_parse(authorization, &terms) < 0 || date == NULL ||
+        sigv4_date_parse(date->value, &signed_s) < 0) {
+        return &fault_bad_credentials;
+    }
+    if (!is_near(signed_s, now_s)) {
+        return &fault_skewed;
+    }
+    return find_secret(self, terms.access_key, &secret) ? NULL
+                                                        : &fault_signature;
+}
+
+const fault_t *auth_look(auth_t *self, const http_request_t *request,
+                         int64_t now_s)
+{
+    const http_header_t *header = http_header(request, "authorization");
+    wire_bytes_t token;
+
+    if (header == NULL) {
+        return &fault_no_credentials;
+    }
+    if (is_bearer(header->value, &token)) {
+        return is_token(self, token) ? NULL : &fault_token;
+    }
+    return look_at_signature(self, request, header->value, now_s);
+}
+
 const fault_t *auth_check(auth_t *self, const http_request_t *request,
                           wire_bytes_t body, int64_t now_s)
 {

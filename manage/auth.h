@@ -40,6 +40,11 @@ size_t auth_token_count(const auth_t *self);
  * seen. */
 void auth_renew(auth_t *self, auth_t **other_p);
 
+/* May a request with this head be done, as far as the head alone shows?
+ * Returns NULL, or what is wrong. */
+const fault_t *auth_look(auth_t *self, const http_request_t *request,
+                         int64_t now_s);
+
 /* May this request be done?  Returns NULL, or what is wrong. */
 const fault_t *auth_check(auth_t *self, const http_request_t *request,
                           wire_bytes_t body, int64_t now_s);

@@ -75,7 +75,8 @@ static void on_answer(void *user, manager_caller_t caller,
                  part_of(&answer->headers));
 }
 
-/* Who hands it on has parsed the head, too. */
+/* Who hands it on has parsed the head, too.  Without a body: whether that is
+ * worth reading. */
 static void on_asked(void *user, actor_call_t call, const actor_part_t *parts,
                      size_t count)
 {
@@ -83,8 +84,11 @@ static void on_asked(void *user, actor_call_t call, const actor_part_t *parts,
     manager_caller_t caller = {.asker = call.asker, .number = call.number};
     http_request_t request;
 
-    must(count == 2 &&
-         http_parse(parts[0].data, parts[0].len, parts[0].len, &request) == 0);
+    must(http_parse(parts[0].data, parts[0].len, parts[0].len, &request) == 0);
+    if (count == 1) {
+        manager_look(self->manager, caller, &request);
+        return;
+    }
     manager_ask(self->manager, caller, call.asker != self->public, &request,
                 (wire_bytes_t){parts[1].data, parts[1].len});
 }

@@ -363,6 +363,25 @@ void manager_ask(manager_t *self, manager_caller_t caller, bool is_trusted,
     buf_fini(&detail);
 }
 
+void manager_look(manager_t *self, manager_caller_t caller,
+                  const http_request_t *request)
+{
+    const fault_t *fault =
+        self->options.auth == NULL
+            ? &fault_no_credentials
+            : auth_look(self->options.auth, request, self->wall_ms / 1000);
+    api_reply_t go_on = {.status = 100};
+    char id[CALLS_UUID];
+
+    if (fault == NULL) {
+        self->options.answer(self->options.user, caller, &go_on);
+        return;
+    }
+    self->stats.requests++;
+    next_request_id(self, id);
+    say_fault(self, caller, fault, (wire_bytes_t){NULL, 0}, id);
+}
+
 /* --- answers of brokers ----------------------------------------------------
  */
 

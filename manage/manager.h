@@ -63,6 +63,14 @@ void manager_end(manager_t *self);
 void manager_ask(manager_t *self, manager_caller_t caller, bool is_trusted,
                  const http_request_t *request, wire_bytes_t body);
 
+/*
+ * The head of a request of whoever it may be, whose body is still to come: is
+ * that worth reading?  The answer is 100, which is no request yet, or the
+ * refusal.  Lent.
+ */
+void manager_look(manager_t *self, manager_caller_t caller,
+                  const http_request_t *request);
+
 /* A frame of the broker in that slot; lent. */
 void manager_frame(manager_t *self, size_t slot, wire_bytes_t frame);
 

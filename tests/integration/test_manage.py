@@ -516,13 +516,47 @@ def test_the_connection_is_kept():
         connection.close()
 
 
+def announcement(token):
+    """A head whose body is to follow."""
+    return (f"POST /@connections/{NOBODY} HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Bearer {token}\r\nContent-Length: 5\r\n\r\n").encode()
+
+
+def test_a_head_with_a_wrong_token_is_refused_before_its_body():
+    with Guarded() as stage:
+        for i in range(70):
+            asker = dial(stage.public)
+            asker.sendall(announcement("x"))
+            answer = asker.recv(1000)
+            assert answer.startswith(b"HTTP/1.1 403 ") and b"ForbiddenException" in answer
+            assert b"Connection: close" in answer
+            asker.close()
+        assert stage.hoist.stats("GATEWAY")["managed_refused"] == 0
+        assert stage.hoist.stats("MANAGE")["denied"] == 70
+
+
+def test_so_is_one_that_nobody_signed_or_at_another_time():
+    with Guarded() as stage:
+        wrong = {
+            "IncompleteSignatureException": {"Host": "x", "Authorization": "AWS4-HMAC-SHA256 x"},
+            "InvalidSignatureException": sigv4.signed("POST", "/@all", b"hi", "x", key="nobody"),
+            "Signature expired": sigv4.signed("POST", "/@all", b"hi", "x",
+                                              at=time.time() - 310),
+        }
+        for fault, headers in wrong.items():
+            asker = dial(stage.public)
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            asker.sendall(f"POST /@all HTTP/1.1\r\n{lines}Content-Length: 2\r\n\r\n".encode())
+            answer = asker.recv(1000)
+            assert answer.startswith(b"HTTP/1.1 403 ") and fault.encode() in answer, answer
+            asker.close()
+
+
 def test_many_at_once_are_too_many():
     with Guarded() as stage:
         waiting = [dial(stage.public) for _ in range(70)]
         for sock in waiting:  # whose bodies do not come
-            sock.sendall(f"POST /@connections/{NOBODY} HTTP/1.1\r\nHost: x\r\n"
-                         "Authorization: Bearer x\r\n"
-                         "Content-Length: 5\r\n\r\n".encode())
+            sock.sendall(announcement(TOKEN))
         until(lambda: stage.hoist.stats("GATEWAY")["managed_refused"] == 6, "six refusals")
         told, _, _ = select.select(waiting, [], [], harness.WAIT_S)
         answer = told[0].recv(1000)

@@ -16,6 +16,7 @@ static struct {
     uint64_t number, count;
     char head[1024], body[64];
 } asked;
+static uint64_t looked_at; /* the one whose head was shown last; 0: none */
 static bool is_busy;
 
 static int on_ask(void *user, uint64_t number, wire_bytes_t head,
@@ -25,6 +26,10 @@ static int on_ask(void *user, uint64_t number, wire_bytes_t head,
 
     if (is_busy) {
         return -1;
+    }
+    if (body.data == NULL) {
+        looked_at = number;
+        return 0;
     }
     asked.number = number;
     asked.count++;
@@ -40,6 +45,7 @@ static int set_up(void **state)
     int rc = gateway_set_up(state);
 
     memset(&asked, 0, sizeof asked);
+    looked_at = 0;
     is_busy = false;
     gateway.hub->options.manage_body = BODY_MAX;
     hub_manage(gateway.hub, on_ask, NULL);
@@ -58,6 +64,15 @@ static void is_answered(uint64_t number, unsigned status, const char *body)
 {
     managing_answer(gateway.hub, number, status, wire_bytes("X-Id: 7\r\n"),
                     wire_bytes(body));
+    time_passes(50);
+}
+
+/* Its head is right, so its body is read. */
+static void may_go_on(void)
+{
+    assert_int_not_equal(looked_at, 0);
+    managing_answer(gateway.hub, looked_at, 100, (wire_bytes_t){NULL, 0},
+                    (wire_bytes_t){NULL, 0});
     time_passes(50);
 }
 
@@ -93,6 +108,7 @@ static void a_request_is_handed_on_when_its_body_is_whole(void **state)
     client_t *client = a_newcomer(POST "Content-Length: 2\r\n\r\nh");
     (void)state;
 
+    may_go_on();
     assert_int_equal(asked.count, 0);
     client_asks(client, "i");
     is_answered(is_asked(1, "hi"), 200, "done");
@@ -132,9 +148,48 @@ static void a_body_is_asked_for_where_that_is_waited_for(void **state)
         a_newcomer(POST "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
     (void)state;
 
+    hears_nothing(client);
+    may_go_on();
     hears(client, "HTTP/1.1 100 Continue\r\n\r\n");
     client_asks(client, "hi");
     is_asked(1, "hi");
+}
+
+static void a_body_that_comes_before_the_word_is_kept(void **state)
+{
+    client_t *client = a_newcomer(POST "Content-Length: 2\r\n\r\nh");
+    (void)state;
+
+    client_asks(client, "i");
+    assert_int_equal(asked.count, 0);
+    may_go_on();
+    is_answered(is_asked(1, "hi"), 200, "done");
+    is_told(client, "HTTP/1.1 200 ", "done");
+}
+
+static void whose_head_is_refused_keeps_no_place(void **state)
+{
+    (void)state;
+
+    for (size_t i = 0; i < 2 * MANAGING_MAX; i++) {
+        client_t *client = a_newcomer(POST "Content-Length: 2\r\n\r\n");
+        is_answered(looked_at, 403, "no");
+        is_told_last(client, "HTTP/1.1 403 ");
+    }
+    assert_int_equal(gateway.hub->managing, 0);
+    assert_int_equal(gateway.hub->stats.managed_refused, 0);
+    assert_int_equal(asked.count, 0);
+}
+
+static void a_body_that_never_comes_has_its_time(void **state)
+{
+    client_t *client = a_newcomer(POST "Content-Length: 2\r\n\r\nh");
+    (void)state;
+
+    may_go_on();
+    time_passes(gateway.options.handshake_ms);
+    is_told_last(client, "HTTP/1.1 408 ");
+    assert_int_equal(gateway.hub->managing, 0);
 }
 
 static void of_who_brings_no_credentials_no_body_is_read(void **state)
@@ -265,6 +320,9 @@ int main(void)
         TEST(its_connection_takes_another),
         TEST(who_sends_ahead_gets_one_answer),
         TEST(a_body_is_asked_for_where_that_is_waited_for),
+        TEST(a_body_that_comes_before_the_word_is_kept),
+        TEST(whose_head_is_refused_keeps_no_place),
+        TEST(a_body_that_never_comes_has_its_time),
         TEST(of_who_brings_no_credentials_no_body_is_read),
         TEST(without_a_body_it_costs_nobody_the_connection),
         TEST(a_body_that_is_too_large_is_not_read),

@@ -148,6 +148,18 @@ static http_request_t request_of(const char *head)
     return request;
 }
 
+static const fault_t *seen_by_its_head; /* of the request checked last */
+
+/* The head alone shows the same fault, or none. */
+static const fault_t *check(auth_t *auth, const http_request_t *request,
+                            wire_bytes_t body)
+{
+    seen_by_its_head = auth_look(auth, request, NOW_S);
+    const fault_t *fault = auth_check(auth, request, body, NOW_S);
+    assert_true(seen_by_its_head == NULL || seen_by_its_head == fault);
+    return fault;
+}
+
 /* A POST that is signed at signed_s, as it would come. */
 static const fault_t *check_signed(auth_t *auth, const char *region,
                                    int64_t signed_s, const char *body,
@@ -173,7 +185,7 @@ static const fault_t *check_signed(auth_t *auth, const char *region,
              "Authorization: %s\r\n\r\n",
              date, text);
     http_request_t parsed = request_of(head);
-    return auth_check(auth, &parsed, wire_bytes(sent), NOW_S);
+    return check(auth, &parsed, wire_bytes(sent));
 }
 
 static void a_signed_request_counts_once(void **state)
@@ -239,7 +251,7 @@ static const fault_t *check_bearer(auth_t *auth, const char *value)
              "GET /@all HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\n\r\n",
              value);
     http_request_t request = request_of(head);
-    return auth_check(auth, &request, (wire_bytes_t){NULL, 0}, NOW_S);
+    return check(auth, &request, (wire_bytes_t){NULL, 0});
 }
 
 static void a_bearer_has_one_of_the_tokens(void **state)
@@ -258,6 +270,25 @@ static void a_bearer_has_one_of_the_tokens(void **state)
                      &fault_token);
     assert_ptr_equal(check_bearer(auth, "Basic 0123456789abcdef"),
                      &fault_bad_credentials);
+    auth_destroy(&auth);
+}
+
+static void a_head_shows_whose_it_cannot_be(void **state)
+{
+    auth_t *auth = auth_new(false);
+    (void)state;
+
+    check_signed(auth, "eu", NOW_S, "a", "a");
+    assert_ptr_equal(seen_by_its_head, &fault_signature); /* nobody's key */
+    assert_int_equal(auth_add_keys(auth, wire_bytes("id secret\n")), 0);
+    check_signed(auth, "eu", NOW_S, "a", "altered");
+    assert_null(seen_by_its_head);
+    check_signed(auth, "eu", NOW_S - 301, "a", "a");
+    assert_ptr_equal(seen_by_its_head, &fault_skewed);
+    check_bearer(auth, "Bearer 0123456789abcdef");
+    assert_ptr_equal(seen_by_its_head, &fault_token);
+    check_bearer(auth, "AWS4-HMAC-SHA256 x");
+    assert_ptr_equal(seen_by_its_head, &fault_bad_credentials);
     auth_destroy(&auth);
 }
 
@@ -402,6 +433,7 @@ int main(void)
         cmocka_unit_test(clocks_may_be_five_minutes_apart),
         cmocka_unit_test(a_key_of_a_region_is_of_no_other),
         cmocka_unit_test(a_bearer_has_one_of_the_tokens),
+        cmocka_unit_test(a_head_shows_whose_it_cannot_be),
         cmocka_unit_test(what_other_files_say_counts_from_then_on),
         cmocka_unit_test(what_was_seen_before_stays_seen),
         cmocka_unit_test(a_path_of_the_api_has_a_word_behind_an_at),

@@ -225,6 +225,21 @@ static void is_told(uint64_t number, unsigned status, const char *text)
     assert_non_null(strstr(text[0] == '{' ? told.body : told.headers, text));
 }
 
+static void shows_its_head(uint64_t number, const char *token)
+{
+    char head[256];
+    http_request_t request;
+
+    snprintf(head, sizeof head,
+             "POST /@all HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n"
+             "Authorization: Bearer %s\r\n\r\n",
+             token);
+    assert_int_equal(
+        http_parse((const uint8_t *)head, strlen(head), sizeof head, &request),
+        0);
+    manager_look(manager, (manager_caller_t){0, number}, &request);
+}
+
 static uint64_t ack_of(const message_t *push)
 {
     return wire_map_uint(push->push.options, "ack", 0);
@@ -254,6 +269,19 @@ static void a_post_is_a_push_and_what_came_of_it_the_answer(void **state)
     tells_pushed(0, posts(3, "x"), 0, 0, 1);
     is_told(3, 429, "LimitExceededException");
     assert_int_equal(told.count, 3);
+}
+
+static void a_head_is_judged_before_its_body(void **state)
+{
+    (void)state;
+
+    shows_its_head(1, TOKEN);
+    assert_int_equal(told.status, 100);
+    assert_int_equal(manager_stats(manager)->requests, 0);
+    shows_its_head(2, "nobody's");
+    is_told(2, 403, "ForbiddenException");
+    assert_int_equal(manager_stats(manager)->requests, 1);
+    assert_int_equal(manager_stats(manager)->denied, 1);
 }
 
 static void text_is_text_and_the_rest_is_binary(void **state)
@@ -711,6 +739,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_post_is_a_push_and_what_came_of_it_the_answer),
+        TEST(a_head_is_judged_before_its_body),
         TEST(text_is_text_and_the_rest_is_binary),
         TEST(a_post_to_a_name_is_counted),
         TEST(a_get_is_told_by_the_gateway),
