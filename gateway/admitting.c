@@ -107,6 +107,17 @@ unsigned admitting_locate(session_t *session, const ip_t *client,
     return 429;
 }
 
+void admitting_rest(session_t *session)
+{
+    hub_t *hub = session->hub;
+
+    if (ip_nets_have(&hub->proxies, &session->peer)) {
+        session_locate(session, &session->peer);
+        admission_leave(&hub->admission, session->source);
+        session->source = NULL;
+    }
+}
+
 /* --- handshakes ------------------------------------------------------------
  */
 

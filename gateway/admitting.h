@@ -25,6 +25,10 @@ bool admitting_socket(hub_t *hub, const ip_t *from, source_t **source);
 unsigned admitting_locate(session_t *session, const ip_t *client,
                           int64_t *retry_s);
 
+/* A request has its answer, and its socket takes another: a proxy's is nobody's
+ * until then. */
+void admitting_rest(session_t *session);
+
 /*
  * It asks to be a WebSocket; what it says of itself is right.
  * Returns 0, or the HTTP status of the refusal, with the seconds in which to

@@ -63,8 +63,7 @@ static void go_on(session_t *self)
     buf_reset(&self->in, 0);
     self->in.limit = opening_in_max(&self->hub->options);
     session_enter(self, SESSION_HEAD);
-    opening_await(self);
-    hub_touch(self->hub, self);
+    opening_await_next(self);
 }
 
 static void answer(session_t *self, unsigned status, wire_bytes_t headers,

@@ -49,6 +49,13 @@ void opening_await(session_t *self)
     }
 }
 
+void opening_await_next(session_t *self)
+{
+    admitting_rest(self);
+    hub_touch(self->hub, self);
+    opening_await(self);
+}
+
 /* The head that opening_received found to be whole. */
 static void parse_again(session_t *self, http_request_t *request)
 {
@@ -174,8 +181,7 @@ static void serve_file(session_t *self, const http_request_t *request)
         return;
     }
     buf_drop(&self->in, request->head_len);
-    hub_touch(hub, self);
-    opening_await(self);
+    opening_await_next(self);
 }
 
 /* --- CONNECT ----------------------------------------------------------- */

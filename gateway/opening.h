@@ -18,6 +18,9 @@ size_t opening_in_max(const gateway_options_t *options);
 /* A request head is due: in time, or the client goes. */
 void opening_await(session_t *self);
 
+/* The same, behind an answer. */
+void opening_await_next(session_t *self);
+
 /* Bytes for a session before OPEN. */
 void opening_received(session_t *self, const uint8_t *bytes, size_t len);
 

@@ -193,10 +193,16 @@ requests_by_one_socket_of_a_proxy_count_for_their_clients(void **state)
                  "X-Forwarded-For: 203.0.113.%d\r\n\r\n",
                  i);
         client_asks(client, head);
+        time_passes(50);
+        assert_int_equal(stats()->addresses, 0); /* the socket is kept */
     }
+    client_asks(client, "GET / HTTP/1.1\r\n" HOST HANDSHAKE
+                        "X-Forwarded-For: 203.0.113.1\r\n\r\n");
     const session_t *session = client->user;
     assert_int_equal(session->source->sockets, 1);
+    assert_int_equal(stats()->addresses, 1);
     client_vanishes(client);
+    answers(gets_connect(), 403, NULL);
     time_passes(50);
     assert_int_equal(stats()->addresses, 0);
 }
