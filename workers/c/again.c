@@ -34,11 +34,13 @@ int again_keep_accept(again_t *self, accept_mark_t *mark,
         .attributes_len = accept->attributes.len,
         .headers_len = accept->headers.len,
         .groups_len = accept->groups.len,
+        .refusal_len = accept->refusal.len,
         .has_user = user->is_set,
         .has_tenant = tenant->is_set,
         .attribute_count = accept->attribute_count,
         .header_count = accept->header_count,
         .group_count = accept->group_count,
+        .refusal_count = accept->refusal_count,
         .ttl_s = accept->ttl_s,
         .subprotocol = accept->subprotocol,
     };
@@ -88,9 +90,11 @@ static int return_accept(again_t *self, const accept_mark_t *mark,
     accept->attributes.len = mark->attributes_len;
     accept->headers.len = mark->headers_len;
     accept->groups.len = mark->groups_len;
+    accept->refusal.len = mark->refusal_len;
     accept->attribute_count = mark->attribute_count;
     accept->header_count = mark->header_count;
     accept->group_count = mark->group_count;
+    accept->refusal_count = mark->refusal_count;
     accept->ttl_s = mark->ttl_s;
     accept->subprotocol = mark->subprotocol;
     return 0;

@@ -22,8 +22,9 @@ typedef struct accept accept_t;
 typedef struct {
     size_t at; /* of the copies: user, tenant, attributes */
     size_t user_len, tenant_len, attributes_len, headers_len, groups_len;
+    size_t refusal_len;
     bool has_user, has_tenant;
-    uint32_t attribute_count, header_count, group_count;
+    uint32_t attribute_count, header_count, group_count, refusal_count;
     uint32_t ttl_s;
     wire_bytes_t subprotocol; /* borrowed: of the request */
 } accept_mark_t;

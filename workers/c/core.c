@@ -77,6 +77,7 @@ static void begin(hoist_ctx *ctx, const message_request_t *request,
     ctx->request = request;
     ctx->due_ms = now_ms + (int64_t)request->deadline_ms;
     ctx->status = 0;
+    ctx->reply.len = 0;
     failure_forget(&ctx->failure);
     values_reset(&ctx->values);
     if (request->event == EVENT_CONNECT) {
@@ -209,6 +210,7 @@ bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
     failure_forget(&ctx->failure);
     ctx->query = NULL;
     ctx->status = 0; /* a reply of before has left, if there was one */
+    ctx->reply.len = 0;
     int rc = tell(query, answer);
     if (ctx_is_task(ctx)) {
         goes_on = conclude_task(self, ctx, rc) != NULL;

@@ -100,7 +100,7 @@ struct hoist_ctx {
     again_t *again;        /* borrowed: of the core; NULL: no layer runs here */
     again_mark_t *mark;    /* borrowed: in it, of the next to run */
     int status;            /* of the reply given, or 0 */
-    outbox_mark_t reply;   /* where it is, when status is not 0 */
+    outbox_mark_t reply;   /* where it is; of len 0: nowhere */
     failure_t failure;
     values_t values;
     char request_id[REQUEST_ID_TEXT]; /* when it was asked for */
@@ -242,9 +242,9 @@ static inline int again_keep(hoist_ctx *ctx)
 /* Take the event's reply back: it has none now (reply.c). */
 void reply_withdraw(hoist_ctx *ctx);
 
-/* The body of the event's reply, which there is; lent until something is sent
- * (reply.c). */
-body_t reply_body(const hoist_ctx *ctx);
+/* The body of the event's reply, lent until something is sent; false: none lies
+ * here, since it has none, or is tried again (reply.c). */
+bool reply_peek(const hoist_ctx *ctx, body_t *body);
 
 /* Reply to an event that has no reply (reply.c): 0 or as hoist_reply. */
 int reply_send(hoist_ctx *ctx, int status, body_t body);

@@ -115,17 +115,22 @@ int hoist_replied(const hoist_ctx *ctx)
 void reply_withdraw(hoist_ctx *ctx)
 {
     outbox_take_back(ctx->outbox, &ctx->reply);
+    ctx->reply.len = 0;
     ctx->status = 0;
 }
 
-body_t reply_body(const hoist_ctx *ctx)
+bool reply_peek(const hoist_ctx *ctx, body_t *body)
 {
     const outbox_mark_t *mark = &ctx->reply;
+    message_t message;
+
+    if (ctx->status == 0 || mark->len == 0) {
+        return false;
+    }
     const buf_t *in = mark->held ? &ctx->outbox->held : &ctx->outbox->ready;
     wire_cursor_t at =
         wire_cursor((wire_bytes_t){in->data + mark->at, mark->len});
-    message_t message;
-
     must(message_decode(&at, &message) == 1); /* we encoded it */
-    return message.reply.body;
+    *body = message.reply.body;
+    return true;
 }

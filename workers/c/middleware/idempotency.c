@@ -227,14 +227,12 @@ static uint64_t owner_of(const hoist_ctx *ctx)
 
 static bool is_kept(const idempotency_t *self, int status)
 {
-    return status > 0 &&
-           (self->keeps_failures || (status < 500 && status != 429));
+    return self->keeps_failures || (status < 500 && status != 429);
 }
 
-static int settle(const claimed_t *claimed, const hoist_ctx *ctx)
+static int settle(const claimed_t *claimed, const hoist_ctx *ctx, body_t body)
 {
     const idempotency_t *self = claimed->of;
-    body_t body = reply_body(ctx);
     hoist_outcome outcome = {.status = hoist_replied(ctx)};
 
     if (body.bytes.len > self->max_reply) {
@@ -247,18 +245,20 @@ static int settle(const claimed_t *claimed, const hoist_ctx *ctx)
                                            &outcome, self->keep_ms);
 }
 
-/* The event has its outcome. */
+/* The event has its outcome; or a run of it, without a reply, where somebody
+ * outside tries again. */
 static void conclude(hoist_ctx *ctx, void *data)
 {
     claimed_t *claimed = data;
     idempotency_t *self = claimed->of;
     hoist_ledger *ledger = self->use.ledger;
+    body_t body;
 
     if (!claimed->is_ours) {
         return;
     }
-    int rc = is_kept(self, hoist_replied(ctx))
-                 ? settle(claimed, ctx)
+    int rc = reply_peek(ctx, &body) && is_kept(self, hoist_replied(ctx))
+                 ? settle(claimed, ctx, body)
                  : ledger->table->release(ledger, &claimed->claim);
     if (rc < 0) {
         ledger_use_failed(&self->use, "idempotency", rc);
@@ -425,10 +425,8 @@ static int idempotency_run(hoist_ctx *ctx, void *state)
     whose_name_t name;
     hoist_text key;
 
-    const claimed_t *before = hoist_get(ctx, &claimed_key);
-    bool is_again = before != NULL && before->of == self && before->is_ours;
-    if (hoist_event_of(ctx) != HOIST_MESSAGE || is_again) {
-        return hoist_next(ctx); /* again: somebody outside tries once more */
+    if (hoist_event_of(ctx) != HOIST_MESSAGE) {
+        return hoist_next(ctx);
     }
     int rc = say_key(self, ctx, text, &key);
     if (rc == 0 && key.len == 0) {
