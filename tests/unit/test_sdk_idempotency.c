@@ -6,6 +6,7 @@
 #include "base/xalloc.h"
 #include "tests/unit/ledger_fixture.h"
 #include "tests/unit/worker_fixture.h"
+#include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
 
 #include <errno.h>
@@ -591,6 +592,29 @@ static void a_connect_has_no_key(void **state)
     says_reply(1, 200);
 }
 
+static uint64_t counted(const char *labels)
+{
+    return hoist_counted(hoist_counter_of(
+        worker.app, "hoist_worker_idempotency_events_total", "", labels));
+}
+
+static void what_becomes_of_messages_is_counted(void **state)
+{
+    (void)state;
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    order_comes(ORDER);
+    order_comes("{\"idempotencyKey\":\"k1\"}");
+    test_ledger.fails = -ENOTCONN;
+    order_comes(ORDER);
+    assert_int_equal(counted("name=\"orders\",outcome=\"done\""), 1);
+    assert_int_equal(counted("name=\"orders\",outcome=\"replayed\""), 1);
+    assert_int_equal(counted("name=\"orders\",outcome=\"reused\""), 1);
+    assert_int_equal(counted("name=\"orders\",outcome=\"unavailable\""), 1);
+    assert_int_equal(counted("name=\"orders\",outcome=\"in_progress\""), 0);
+}
+
 static void settings_that_are_none_are_refused(void **state)
 {
     const hoist_idempotency_config wrong[] = {
@@ -645,6 +669,7 @@ int main(void)
         TEST(an_outcome_that_cannot_be_kept_is_logged),
         TEST(in_memory_what_is_under_way_is_not_forgotten),
         TEST(a_connect_has_no_key),
+        TEST(what_becomes_of_messages_is_counted),
         TEST(settings_that_are_none_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

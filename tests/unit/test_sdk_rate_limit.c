@@ -6,6 +6,7 @@
 #include "base/xalloc.h"
 #include "tests/unit/ledger_fixture.h"
 #include "tests/unit/worker_fixture.h"
+#include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
 
 #include <errno.h>
@@ -131,6 +132,28 @@ static void a_connect_beyond_it_is_told_in_a_header(void **state)
     assert_true(wire_is(name, "Retry-After"));
     assert_true(wire_is(value, "2")); /* whole seconds, rounded up */
     assert_int_equal(status_with(EVENT_CONNECT, "ip", "192.0.2.2"), 200);
+}
+
+static int try_twice(hoist_ctx *ctx, void *data)
+{
+    (void)data;
+    return hoist_next(ctx) < 0 ? hoist_next(ctx) : 0;
+}
+
+static void who_tries_again_is_told_once(void **state)
+{
+    wire_cursor_t at;
+    uint32_t count;
+    (void)state;
+
+    serves("$connect", do_nothing);
+    must(hoist_wrap(worker.app, try_twice, NULL) == 0);
+    limits((hoist_rate_limit_config){0});
+    assert_int_equal(status_with(EVENT_CONNECT, "ip", "192.0.2.1"), 200);
+    assert_int_equal(status_with(EVENT_CONNECT, "ip", "192.0.2.1"), 429);
+    assert_true(wire_map_find(worker.said.reply.options, "headers", &at));
+    must(wire_get_array(&at, &count) == 0);
+    assert_int_equal(count, 1);
 }
 
 static void users_count_or_else_connections_or_else_addresses(void **state)
@@ -286,6 +309,43 @@ static void ten_at_once_is_the_usual_limit(void **state)
     }
 }
 
+static uint64_t counted(const char *labels)
+{
+    return hoist_counted(hoist_counter_of(
+        worker.app, "hoist_worker_rate_limit_events_total", "", labels));
+}
+
+static void what_passes_and_what_does_not_is_counted(void **state)
+{
+    (void)state;
+    serves("a", do_nothing);
+    limits((hoist_rate_limit_config){0});
+    for (uint64_t id = 1; id <= 3; id++) {
+        message_comes(CONN_A, "a", id);
+    }
+    test_ledger.fails = -ENOTCONN;
+    message_comes(CONN_A, "a", 4);
+    assert_int_equal(counted("name=\"calls\",outcome=\"passed\""), 1);
+    assert_int_equal(counted("name=\"calls\",outcome=\"limited\""), 2);
+    assert_int_equal(counted("name=\"calls\",outcome=\"unavailable\""), 1);
+}
+
+static void what_had_to_go_is_counted(void **state)
+{
+    const hoist_rate_limit_config config = {.keys = 1};
+    (void)state;
+
+    serves("a", do_nothing);
+    assert_int_equal(hoist_use(worker.app, hoist_rate_limit, &config), 0);
+    worker_freezes();
+    message_comes(CONN_A, "a", 1);
+    message_comes(CONN_B, "a", 2);
+    assert_int_equal(hoist_counted(hoist_counter_of(
+                         worker.app, "hoist_worker_rate_limit_evicted_total",
+                         "", "name=\"limit\"")),
+                     1);
+}
+
 static void settings_that_are_none_are_refused(void **state)
 {
     const hoist_rate_limit_config wrong[] = {
@@ -309,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_message_beyond_it_is_429_and_told_when_to_come_again),
         TEST(a_connect_beyond_it_is_told_in_a_header),
+        TEST(who_tries_again_is_told_once),
         TEST(users_count_or_else_connections_or_else_addresses),
         TEST(tenants_may_count),
         TEST(connections_may_count),
@@ -320,6 +381,8 @@ int main(void)
         TEST(or_they_are_refused_where_it_is_closed),
         TEST(a_limit_of_one_route_is_not_that_of_another),
         TEST(ten_at_once_is_the_usual_limit),
+        TEST(what_passes_and_what_does_not_is_counted),
+        TEST(what_had_to_go_is_counted),
         TEST(settings_that_are_none_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,10 +14,12 @@
 /* --- in memory ----------------------------------------------------------- */
 
 typedef struct {
-    hoist_ledger ledger; /* first: it is one */
-    pthread_mutex_t lock;
+    hoist_ledger ledger;    /* first: it is one */
+    hoist_counter *evicted; /* borrowed */
+    pthread_mutex_t lock;   /* of all below */
     buckets_t buckets;
     outcomes_t outcomes;
+    uint64_t told; /* evictions that were counted */
 } memory_t;
 
 static memory_t *lock(hoist_ledger *ledger)
@@ -30,7 +32,14 @@ static memory_t *lock(hoist_ledger *ledger)
 
 static int unlock(memory_t *self, int rc)
 {
+    uint64_t evicted = self->buckets.evicted + self->outcomes.evicted;
+    uint64_t more = evicted - self->told;
+
+    self->told = evicted;
     pthread_mutex_unlock(&self->lock);
+    if (more > 0) {
+        hoist_count(self->evicted, more);
+    }
     return rc;
 }
 
@@ -85,14 +94,17 @@ static const hoist_ledger_table memory_table = {
     .explain = memory_explain,
 };
 
-static hoist_ledger *memory_new(size_t keys, size_t bytes)
+static hoist_ledger *memory_new(const ledger_memory_t *wanted)
 {
+    size_t keys = wanted->keys > 0 ? wanted->keys : LEDGER_KEYS;
+    size_t bytes = wanted->bytes > 0 ? wanted->bytes : LEDGER_BYTES;
     memory_t *self = calloc(1, sizeof *self);
 
     if (self == NULL) {
         return NULL;
     }
     self->ledger.table = &memory_table;
+    self->evicted = wanted->evicted;
     pthread_mutex_init(&self->lock, NULL);
     buckets_init(&self->buckets, keys);
     outcomes_init(&self->outcomes, keys, bytes);
@@ -113,13 +125,12 @@ static void memory_destroy(hoist_ledger *ledger)
 
 /* --- a use --------------------------------------------------------------- */
 
-int ledger_use_init(ledger_use_t *self, hoist_ledger *ledger, size_t keys,
-                    size_t bytes)
+int ledger_use_init(ledger_use_t *self, hoist_ledger *ledger,
+                    const ledger_memory_t *memory)
 {
     *self = (ledger_use_t){.ledger = ledger};
     if (ledger == NULL) {
-        self->memory = memory_new(keys > 0 ? keys : LEDGER_KEYS,
-                                  bytes > 0 ? bytes : LEDGER_BYTES);
+        self->memory = memory_new(memory);
         self->ledger = self->memory;
     }
     if (self->ledger == NULL) {

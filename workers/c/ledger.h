@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "workers/c/hoist_ledger.h"
+#include "workers/c/hoist_metrics.h"
 
 #include <pthread.h>
 
@@ -22,10 +23,16 @@ typedef struct {
     log_brake_t brake;
 } ledger_use_t;
 
-/* keys, bytes: what one in memory may have; 0: as usual.
- * Returns 0; -ENOMEM. */
-int ledger_use_init(ledger_use_t *self, hoist_ledger *ledger, size_t keys,
-                    size_t bytes);
+/* What one in memory may have, and what counts that something had to go before
+ * its time. */
+typedef struct {
+    size_t keys, bytes;     /* 0: as usual */
+    hoist_counter *evicted; /* borrowed */
+} ledger_memory_t;
+
+/* Returns 0; -ENOMEM. */
+int ledger_use_init(ledger_use_t *self, hoist_ledger *ledger,
+                    const ledger_memory_t *memory);
 void ledger_use_fini(ledger_use_t *self);
 
 /* The ledger could not tell: log that, for the middleware of this name. */

@@ -38,6 +38,8 @@ typedef struct {
     size_t max_reply;
     int64_t keep_ms, hold_ms;
     bool is_required, keeps_failures, is_open;
+    hoist_counter *done, *replayed, *in_progress, *reused; /* borrowed */
+    hoist_counter *unavailable;                            /* borrowed */
     ledger_use_t use;
 } idempotency_t;
 
@@ -107,7 +109,40 @@ static int set_expression(idempotency_t *self, const char *expression)
     return rc;
 }
 
-static int set(idempotency_t *self, const hoist_idempotency_config *wanted)
+static hoist_counter *counter_of(const idempotency_t *self, hoist_app *app,
+                                 const char *outcome)
+{
+    return whose_counter(&self->whose, app,
+                         "hoist_worker_idempotency_events_total",
+                         "Messages with a key that came to hoist_idempotency: "
+                         "done, replayed, refused since the first is in "
+                         "progress or the key was reused, and those of which "
+                         "the ledger could not tell.",
+                         outcome);
+}
+
+static int use_ledger(idempotency_t *self, hoist_app *app,
+                      const hoist_idempotency_config *wanted)
+{
+    self->done = counter_of(self, app, "done");
+    self->replayed = counter_of(self, app, "replayed");
+    self->in_progress = counter_of(self, app, "in_progress");
+    self->reused = counter_of(self, app, "reused");
+    self->unavailable = counter_of(self, app, "unavailable");
+    const ledger_memory_t memory = {
+        .keys = wanted->keys,
+        .bytes = wanted->bytes,
+        .evicted = whose_counter(&self->whose, app,
+                                 "hoist_worker_idempotency_evicted_total",
+                                 "Replies that went out of memory before their "
+                                 "time was over.",
+                                 NULL),
+    };
+    return ledger_use_init(&self->use, wanted->ledger, &memory);
+}
+
+static int set(idempotency_t *self, hoist_app *app,
+               const hoist_idempotency_config *wanted)
 {
     const char *name = wanted->name != NULL ? wanted->name : "once";
 
@@ -132,21 +167,18 @@ static int set(idempotency_t *self, const hoist_idempotency_config *wanted)
     if (rc == 0) {
         rc = set_expression(self, wanted->expression);
     }
-    return rc < 0 ? rc
-                  : ledger_use_init(&self->use, wanted->ledger, wanted->keys,
-                                    wanted->bytes);
+    return rc < 0 ? rc : use_ledger(self, app, wanted);
 }
 
 static int idempotency_init(hoist_app *app, const void *config, void **state)
 {
     static const hoist_idempotency_config usual = {0};
     idempotency_t *self = calloc(1, sizeof *self);
-    (void)app;
 
     if (self == NULL) {
         return -ENOMEM;
     }
-    int rc = set(self, config != NULL ? config : &usual);
+    int rc = set(self, app, config != NULL ? config : &usual);
     if (rc < 0) {
         route_expr_destroy(&self->expression);
         free(self);
@@ -381,6 +413,7 @@ static claimed_t *remember(idempotency_t *self, hoist_ctx *ctx,
 
 static int go_without(idempotency_t *self, hoist_ctx *ctx, int rc)
 {
+    hoist_count(self->unavailable, 1);
     ledger_use_failed(&self->use, "idempotency", rc);
     return self->is_open ? hoist_next(ctx)
                          : hoist_fail(ctx, 503, "idempotency-unavailable",
@@ -395,15 +428,19 @@ static int do_once(idempotency_t *self, hoist_ctx *ctx, claimed_t *claimed)
 
     switch (rc) {
     case HOIST_CLAIM_OURS:
+        hoist_count(self->done, 1);
         claimed->is_ours = true;
         return hoist_next(ctx);
     case HOIST_CLAIM_DONE:
+        hoist_count(self->replayed, 1);
         claimed->is_replay = true;
         return again.rc;
     case HOIST_CLAIM_TAKEN:
+        hoist_count(self->in_progress, 1);
         return hoist_fail(ctx, 409, "duplicate-in-progress",
                           "The first one is not done yet");
     case HOIST_CLAIM_OTHER:
+        hoist_count(self->reused, 1);
         return hoist_fail(ctx, 422, "idempotency-key-reused",
                           "The key was used for another message");
     default:

@@ -15,6 +15,7 @@ typedef struct {
     whose_t whose;
     hoist_bucket bucket;
     bool is_closed;
+    hoist_counter *passed, *limited, *unavailable; /* borrowed */
     ledger_use_t use;
 } rate_limit_t;
 
@@ -38,7 +39,36 @@ static int set_bucket(rate_limit_t *self, const hoist_rate_limit_config *wanted)
     return 0;
 }
 
-static int set(rate_limit_t *self, const hoist_rate_limit_config *wanted)
+static hoist_counter *counter_of(const rate_limit_t *self, hoist_app *app,
+                                 const char *outcome)
+{
+    return whose_counter(&self->whose, app,
+                         "hoist_worker_rate_limit_events_total",
+                         "Events that came to hoist_rate_limit: those that "
+                         "passed, those that were refused, and those of which "
+                         "the ledger could not tell.",
+                         outcome);
+}
+
+static int use_ledger(rate_limit_t *self, hoist_app *app,
+                      const hoist_rate_limit_config *wanted)
+{
+    self->passed = counter_of(self, app, "passed");
+    self->limited = counter_of(self, app, "limited");
+    self->unavailable = counter_of(self, app, "unavailable");
+    const ledger_memory_t memory = {
+        .keys = wanted->keys,
+        .evicted = whose_counter(&self->whose, app,
+                                 "hoist_worker_rate_limit_evicted_total",
+                                 "Buckets that went out of memory before they "
+                                 "were full.",
+                                 NULL),
+    };
+    return ledger_use_init(&self->use, wanted->ledger, &memory);
+}
+
+static int set(rate_limit_t *self, hoist_app *app,
+               const hoist_rate_limit_config *wanted)
 {
     if (wanted->ledger != NULL && wanted->name == NULL) {
         return -EINVAL; /* those of two routes would be one */
@@ -50,21 +80,18 @@ static int set(rate_limit_t *self, const hoist_rate_limit_config *wanted)
         rc = set_bucket(self, wanted);
     }
     self->is_closed = wanted->closed;
-    return rc < 0
-               ? rc
-               : ledger_use_init(&self->use, wanted->ledger, wanted->keys, 0);
+    return rc < 0 ? rc : use_ledger(self, app, wanted);
 }
 
 static int rate_limit_init(hoist_app *app, const void *config, void **state)
 {
     static const hoist_rate_limit_config usual = {0};
     rate_limit_t *self = calloc(1, sizeof *self);
-    (void)app;
 
     if (self == NULL) {
         return -ENOMEM;
     }
-    int rc = set(self, config != NULL ? config : &usual);
+    int rc = set(self, app, config != NULL ? config : &usual);
     if (rc < 0) {
         free(self);
         return rc;
@@ -91,10 +118,11 @@ static void put_retry_after(hoist_ctx *ctx, int64_t wait_ms)
     (void)hoist_refuse_header(ctx, "Retry-After", hoist_str(seconds));
 }
 
-static int refuse(hoist_ctx *ctx, int64_t wait_ms)
+static int refuse(const rate_limit_t *self, hoist_ctx *ctx, int64_t wait_ms)
 {
     char details[48];
 
+    hoist_count(self->limited, 1);
     if (hoist_event_of(ctx) == HOIST_CONNECT) {
         put_retry_after(ctx, wait_ms);
     }
@@ -110,6 +138,7 @@ static int refuse(hoist_ctx *ctx, int64_t wait_ms)
 /* Nobody knows whether there is a token. */
 static int go_without(rate_limit_t *self, hoist_ctx *ctx, int rc)
 {
+    hoist_count(self->unavailable, 1);
     ledger_use_failed(&self->use, "rate-limit", rc);
     return self->is_closed ? hoist_fail(ctx, 503, "rate-limit-unavailable",
                                         "Service Unavailable")
@@ -136,7 +165,11 @@ static int rate_limit_run(hoist_ctx *ctx, void *state)
     if (rc < 0) {
         return go_without(self, ctx, rc);
     }
-    return wait_ms > 0 ? refuse(ctx, wait_ms) : hoist_next(ctx);
+    if (wait_ms > 0) {
+        return refuse(self, ctx, wait_ms);
+    }
+    hoist_count(self->passed, 1);
+    return hoist_next(ctx);
 }
 
 static const hoist_middleware table = {rate_limit_init, rate_limit_run,

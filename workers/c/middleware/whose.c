@@ -106,3 +106,17 @@ int whose_add(whose_name_t *name, hoist_text key)
     name->len += key.len + (size_t)digits;
     return 0;
 }
+
+hoist_counter *whose_counter(const whose_t *self, hoist_app *app,
+                             const char *name, const char *help,
+                             const char *outcome)
+{
+    char labels[WHOSE_KIND_MAX + 64];
+
+    int len = snprintf(labels, sizeof labels, "name=\"%s\"", self->kind);
+    if (outcome != NULL) {
+        (void)snprintf(labels + len, sizeof labels - (size_t)len,
+                       ",outcome=\"%s\"", outcome);
+    }
+    return hoist_counter_of(app, name, help, labels);
+}

@@ -6,6 +6,7 @@
 #ifndef WORKERS_C_MIDDLEWARE_WHOSE_H
 #define WORKERS_C_MIDDLEWARE_WHOSE_H
 
+#include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
 
 #define WHOSE_KIND_MAX 64  /* bytes of a kind */
@@ -37,6 +38,12 @@ int whose_init(whose_t *self, const char *kind, hoist_by by, hoist_key *key,
  * what it says is too long.
  */
 int whose_name(const whose_t *self, hoist_ctx *ctx, whose_name_t *name);
+
+/* The counter of events of this kind with such an outcome; NULL: of whatever
+ * outcome. */
+hoist_counter *whose_counter(const whose_t *self, hoist_app *app,
+                             const char *name, const char *help,
+                             const char *outcome);
 
 /* Make it the name of something of theirs.  Returns 0; -EMSGSIZE. */
 int whose_add(whose_name_t *name, hoist_text key);
