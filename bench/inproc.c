@@ -264,6 +264,22 @@ static void use_idempotency(hoist_app *app)
     must(hoist_use(app, hoist_idempotency, &config) == 0);
 }
 
+static void use_validation(hoist_app *app)
+{
+    static const char *const actions[] = {"echo", "order", NULL};
+    static const hoist_rule members[] = {
+        {.name = "action", .type = HOIST_JSON_STRING, .choices = actions},
+        {.name = "n", .type = HOIST_JSON_STRING, .min = 8, .max = 8},
+        {.name = "pad", .type = HOIST_JSON_STRING, .max = 100},
+        {.name = NULL},
+    };
+    static const hoist_rule rule = {.type = HOIST_JSON_OBJECT,
+                                    .members = members};
+
+    must(hoist_use(app, hoist_validate,
+                   &(hoist_validate_config){.body = &rule}) == 0);
+}
+
 static void worker_init(worker_t *self, const row_t *row)
 {
     char error[128];
@@ -322,6 +338,8 @@ static const row_t rows[] = {
      use_rate_limit},
     {"idempotency", "… done once, each with a new key", handle, echo, 0, false,
      use_idempotency},
+    {"validation", "… with rules for its body", handle, echo, 0, false,
+     use_validation},
     {"legacy", "… registered the HTTP way", handle, echo, 0, true, NULL},
     {"unlimited", "rates of a message, off", throttle_off, echo, 0, false,
      NULL},

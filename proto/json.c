@@ -223,6 +223,21 @@ bool json_string_is(wire_bytes_t inside, wire_bytes_t text)
     return matched == text.len;
 }
 
+/* A piece begins a character, unless it is a byte of UTF-8 that goes on with
+ * one. */
+size_t json_string_chars(wire_bytes_t inside)
+{
+    const uint8_t *at = inside.data, *end = inside.data + inside.len;
+    uint8_t piece[REPLACED_MAX];
+    size_t chars = 0;
+
+    while (at < end) {
+        (void)take_piece(&at, end, piece);
+        chars += (piece[0] & 0xc0) != 0x80;
+    }
+    return chars;
+}
+
 int json_decode_string(wire_bytes_t inside, char *out, size_t max)
 {
     const uint8_t *at = inside.data, *end = inside.data + inside.len;

@@ -27,6 +27,9 @@ static inline void json_skip_space(wire_cursor_t *in)
 /* Is the inside of a string, once decoded, exactly text? */
 bool json_string_is(wire_bytes_t inside, wire_bytes_t text);
 
+/* The characters of a string that json_skip_string passed, once decoded. */
+size_t json_string_chars(wire_bytes_t inside);
+
 /*
  * Decode the inside of a string that json_skip_string passed into out, which
  * has room for max bytes.

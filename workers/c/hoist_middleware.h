@@ -134,6 +134,78 @@ typedef struct {
 
 extern const hoist_middleware *const hoist_rate_limit;
 
+/* What a value of JSON is to be; an integer has no fraction and no exponent,
+ * and at most 2^53, so that every language reads the same. */
+typedef enum {
+    HOIST_JSON_ANY = 0,
+    HOIST_JSON_OBJECT = 1,
+    HOIST_JSON_ARRAY = 2,
+    HOIST_JSON_STRING = 3,
+    HOIST_JSON_NUMBER = 4,
+    HOIST_JSON_INTEGER = 5,
+    HOIST_JSON_BOOLEAN = 6,
+} hoist_json_type;
+
+/*
+ * A rule for a value.  What is zero asks for nothing, but that a member is
+ * there, and that an object has no others than those that are listed.
+ *
+ *     static const hoist_rule item[] = {
+ *         {.name = "sku", .type = HOIST_JSON_STRING, .min = 1, .max = 32},
+ *         {.name = "count", .type = HOIST_JSON_INTEGER, .least = 1, .most =
+ * 99},
+ *         {.name = "note", .type = HOIST_JSON_STRING, .optional = true},
+ *         {.name = NULL},
+ *     };
+ *     static const hoist_rule an_item = {.type = HOIST_JSON_OBJECT,
+ *                                        .members = item};
+ *
+ * Rules may lead back to themselves.  At most 64 members of an object, and 256
+ * lists of members and rules of items.
+ */
+typedef struct hoist_rule hoist_rule;
+struct hoist_rule {
+    const char *name; /* of a member; NULL ends a list */
+    hoist_json_type type;
+    bool optional;      /* the member may be missing */
+    bool nullable;      /* null will do, too */
+    bool open;          /* of an object: other members may be there */
+    unsigned min, max;  /* characters of a string, elements of an array, members
+                           of an object; max 0: any number */
+    double least, most; /* of a number, of at most 63 characters then; both 0:
+                           any.  HUGE_VAL where there is one bound. */
+    const char *const *choices; /* of a string, NULL behind the last; NULL: any
+                                   will do */
+    const hoist_rule *members;  /* of an object; NULL: any will do */
+    const hoist_rule *items;    /* of an array, of each; NULL: any will do */
+};
+
+/*
+ * Messages whose body is not as the rules say are refused before the handler
+ * sees them: 400 with the code invalid-body, and the details
+ *
+ *     {"path":"/items/2/count","problem":"range"}
+ *
+ * of the first thing that is wrong.  path is a JSON Pointer (RFC 6901), cut to
+ * 128 bytes; problem is json (it is none), depth, type, missing, unknown,
+ * twice, length, range or choice.  A body that is too long is refused with 413
+ * and too-long.  A message that is binary, or has no body, is no JSON.  Other
+ * events pass.
+ *
+ * One pass over the body; nothing is allocated.
+ *
+ * init: -EINVAL without rules, and for rules that contradict themselves; -E2BIG
+ * for too many; -ENOMEM.
+ */
+typedef struct {
+    const hoist_rule *body; /* borrowed, as all that it leads to: it outlives
+                               the app */
+    size_t max_bytes;   /* of a body; 0: as many as the gateway lets through */
+    unsigned max_depth; /* of nesting, 1 to 64; 0: 16 */
+} hoist_validate_config;
+
+extern const hoist_middleware *const hoist_validate;
+
 /*
  * A message that says a key is done once: who sends it again under the same
  * key, because no reply came, gets the reply of the first time.  The key is a
