@@ -12,6 +12,7 @@ import tempfile
 import zmq
 
 from harness import BUILD, PONG, WAIT_S, Client, Hoist, Worker, run, until
+from redis_server import Server
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 EXAMPLES = ROOT + "/workers/examples"
@@ -456,6 +457,69 @@ def test_guarded_refuses_in_words_and_logs_every_event():
         assert seen[3] == (f"request={number} kind=MESSAGE route=secret status=403 "
                            "code= attempt=1"), seen
         assert len(seen) == 6, seen  # nobody serves $disconnect
+
+
+def limited(hoist):
+    return Example(hoist, BUILD + "/workers/examples/limited", "--broker", hoist.workers)
+
+
+def ask(client, text):
+    client.send(text)
+    opcode, payload = client.recv()
+    assert opcode == 1, (opcode, payload)
+    return json.loads(payload)
+
+
+def code(answer):
+    return answer.get("code")
+
+
+QUOTE = '{"action":"quote","item":7}'
+ORDER = '{"action":"order","item":7,"idempotencyKey":"%s"}'
+
+
+def test_limited_tells_who_is_too_fast_when_to_come_again():
+    with Hoist() as hoist, limited(hoist):
+        fast, slow = (Client(hoist.address).opened() for _ in range(2))
+        for _ in range(5):
+            assert ask(fast, QUOTE) == {"price": 42}
+        refused = ask(fast, QUOTE)
+        assert code(refused) == "rate-limited", refused
+        assert 0 < refused["details"]["retryAfterMs"] <= 2000, refused
+        assert ask(slow, QUOTE) == {"price": 42}
+
+
+def test_limited_turns_an_address_away_at_the_gate():
+    with Hoist() as hoist, limited(hoist):
+        statuses = [Client(hoist.address).opened().status for _ in range(30)]
+        assert statuses == [101] * 30
+        refused = Client(hoist.address).opened()
+        assert refused.status == 429
+        assert re.search(rb"\r\nRetry-After: [12]\r\n", refused.head), refused.head
+
+
+def test_limited_does_an_order_once_and_none_that_is_wrong():
+    with Hoist() as hoist, limited(hoist):
+        client = Client(hoist.address).opened()
+        wrong = ask(client, '{"action":"order","item":10000}')
+        assert code(wrong) == "invalid-body", wrong
+        assert wrong["details"] == {"path": "/item", "problem": "range"}
+        assert ask(client, ORDER % "one") == {"order": 1}
+        for _ in range(10):  # what is repeated is not limited
+            assert ask(client, ORDER % "one") == {"replayed": True, "order": 1}
+        assert ask(client, ORDER % "two") == {"order": 2}
+        assert code(ask(client, ORDER % "three")) == "rate-limited"
+
+
+def test_limited_with_redis_is_one_for_two_workers():
+    with Server() as redis, Hoist() as hoist:
+        os.environ["REDIS"] = redis.url()
+        try:
+            with limited(hoist), limited(hoist):
+                statuses = [Client(hoist.address).opened().status for _ in range(31)]
+                assert statuses == [101] * 30 + [429], statuses
+        finally:
+            del os.environ["REDIS"]
 
 
 if __name__ == "__main__":
