@@ -271,7 +271,7 @@ static void rules_that_contradict_themselves_are_none(void **state)
         {.type = (hoist_json_type)7},
         {.type = HOIST_JSON_STRING, .least = 1, .most = 2},
         {.type = HOIST_JSON_NUMBER, .least = 2, .most = 1},
-        {.type = HOIST_JSON_NUMBER, .least = NAN, .most = 1},
+        {.type = HOIST_JSON_NUMBER, .least = (double)NAN, .most = 1},
         {.type = HOIST_JSON_NUMBER, .max = 1},
         {.type = HOIST_JSON_STRING, .min = 2, .max = 1},
         {.type = HOIST_JSON_NUMBER, .choices = choices},
