@@ -112,6 +112,17 @@ static wire_bytes_t find_attribute(const accept_t *accept, hoist_text name)
     return (wire_bytes_t){NULL, 0};
 }
 
+hoist_text accept_attribute(const accept_t *accept, const char *name)
+{
+    wire_cursor_t at = wire_cursor(find_attribute(accept, hoist_str(name)));
+    wire_bytes_t value = {NULL, 0};
+
+    if (!wire_at_end(&at)) {
+        must(wire_get_str(&at, &value) == 0 && wire_get_str(&at, &value) == 0);
+    }
+    return lend(value);
+}
+
 /* Remove len encoded bytes at that offset. */
 static void cut_attribute(buf_t *buf, size_t offset, size_t len)
 {

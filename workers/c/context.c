@@ -123,7 +123,9 @@ wire_bytes_t context_attribute(wire_bytes_t context, const char *name)
 
 hoist_text hoist_attribute(const hoist_ctx *ctx, const char *name)
 {
-    return lend(context_attribute(ctx->request->context, name));
+    return ctx->request->event == EVENT_CONNECT
+               ? accept_attribute(&ctx->accept, name)
+               : lend(context_attribute(ctx->request->context, name));
 }
 
 hoist_text hoist_path(const hoist_ctx *ctx)

@@ -199,6 +199,10 @@ int check_name(hoist_text name, size_t max);
  * nothing can be said to the event then (core.c). */
 void ctx_run_finally(hoist_ctx *ctx, size_t kept);
 
+/* The attribute of that name among those accepted so far, or absent; lent until
+ * the next is accepted (accept.c). */
+hoist_text accept_attribute(const accept_t *accept, const char *name);
+
 /* Empty what a CONNECT's reply will carry (accept.c). */
 void accept_reset(accept_t *self);
 

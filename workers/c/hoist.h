@@ -430,7 +430,8 @@ hoist_app *hoist_ctx_app(const hoist_ctx *ctx);
 hoist_text hoist_connection(const hoist_ctx *ctx);
 
 /* What $connect accepted the connection with; absent when it was not set.  On
- * CONNECT user and tenant are what was accepted so far. */
+ * CONNECT it is what was accepted so far; an attribute is lent until the next
+ * is accepted. */
 hoist_text hoist_user(const hoist_ctx *ctx);
 hoist_text hoist_tenant(const hoist_ctx *ctx);
 hoist_text hoist_attribute(const hoist_ctx *ctx, const char *name);

@@ -272,6 +272,75 @@ extern const hoist_middleware *const hoist_idempotency;
 /* Is what the event was replied a repetition? */
 bool hoist_is_replay(const hoist_ctx *ctx);
 
+/*
+ * Who may connect, by address.  A CONNECT from elsewhere is refused: 403,
+ * "address-refused".  Other events pass.
+ *
+ * Lists are of addresses and networks with commas between, "10.0.0.0/8,::1", at
+ * most 256 each.  What is denied is denied, also where it is allowed; an empty
+ * list of allowed ones is everyone who is not denied.  The address is that of
+ * hoist_ip: behind a proxy it is the client's only where the gateway trusts the
+ * proxy.  One of IPv4 is in networks of IPv4 alone, so "::/0" denies none.
+ *
+ * init: -EINVAL for what is no list; -E2BIG; -ENOMEM.
+ */
+typedef struct {
+    const char *allow; /* NULL: everyone */
+    const char *deny;  /* NULL: nobody */
+} hoist_ip_filter_config;
+
+extern const hoist_middleware *const hoist_ip_filter;
+
+/* Attributes of a connection: its roles and its scopes, with blanks between.
+ * hoist_jwt (<hoist_auth.h>) sets them, or a $connect handler
+ * (hoist_accept_attribute). */
+#define HOIST_ROLES               "roles"
+#define HOIST_SCOPES              "scopes"
+
+#define HOIST_AUTHORIZE_RULES_MAX 1024
+
+/*
+ * Who may what.  A CONNECT or MESSAGE is refused when the connection has no
+ * user (401, "not-authenticated"), none of these roles (403, "role-missing"),
+ * or not all of these scopes (403, "scope-missing"); lists have blanks between.
+ * What asks for neither is for everybody who has a user.  DISCONNECT and
+ * PRESENCE pass.
+ *
+ *     hoist_use_on(app, "delete", hoist_authorize,
+ *                  &(hoist_authorize_config){.roles = "admin owner"});
+ *
+ * or all routes in one table:
+ *
+ *     static const hoist_authorize_rule rules[] = {
+ *         {.route = "delete", .roles = "admin owner"},
+ *         {.route = "read", .scopes = "orders:read"},
+ *         {.route = "help", .anyone = true},
+ *     };
+ *     hoist_use(app, hoist_authorize,
+ *               &(hoist_authorize_config){.rules = rules, .rule_count = 3});
+ *
+ * Around all it is asked at CONNECT, too: what says who connects has to stand
+ * outside of it, registered by hoist_use before it.
+ *
+ * init: -EINVAL for a rule without a route; -EEXIST for two of one; -ENOSPC for
+ * more than HOIST_AUTHORIZE_RULES_MAX; -ENOMEM.
+ */
+typedef struct {
+    const char *route;  /* the key of hoist_on */
+    const char *roles;  /* one of them; NULL: no matter which */
+    const char *scopes; /* all of them; NULL: no matter which */
+    bool anyone;        /* also without a user; the rest is not looked at */
+} hoist_authorize_rule;
+
+typedef struct {
+    const char *roles;  /* of routes without a rule: as there */
+    const char *scopes; /* likewise */
+    const hoist_authorize_rule *rules;
+    size_t rule_count;
+} hoist_authorize_config;
+
+extern const hoist_middleware *const hoist_authorize;
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who may what, by the roles and scopes that $connect gave the connection as
+ * attributes.  Nothing is looked up elsewhere: what a connection may does not
+ * change while it stands.
+ */
+#include "workers/c/hoist_middleware.h"
+#include "workers/c/words.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* What is asked of who comes; texts are owned, and never NULL. */
+typedef struct {
+    char *route;
+    char *roles, *scopes;
+    bool takes_anyone;
+} rule_t;
+
+/* Of a use; constant. */
+typedef struct {
+    rule_t usual; /* for what no other rule is for */
+    size_t count;
+    rule_t rules[]; /* sorted by their routes */
+} authorize_t;
+
+/* --- setting up ---------------------------------------------------------- */
+
+static char *copy(const char *text)
+{
+    return strdup(text != NULL ? text : "");
+}
+
+static void rule_fini(rule_t *self)
+{
+    free(self->route);
+    free(self->roles);
+    free(self->scopes);
+}
+
+static int rule_init(rule_t *self, const hoist_authorize_rule *wanted)
+{
+    *self = (rule_t){.route = copy(wanted->route),
+                     .roles = copy(wanted->roles),
+                     .scopes = copy(wanted->scopes),
+                     .takes_anyone = wanted->anyone};
+    return self->route != NULL && self->roles != NULL && self->scopes != NULL
+               ? 0
+               : -ENOMEM;
+}
+
+static int compare_routes(const void *a, const void *b)
+{
+    const rule_t *left = a, *right = b;
+
+    return strcmp(left->route, right->route);
+}
+
+static void authorize_fini(void *state)
+{
+    authorize_t *self = state;
+
+    rule_fini(&self->usual);
+    for (size_t i = 0; i < self->count; i++) {
+        rule_fini(&self->rules[i]);
+    }
+    free(self);
+}
+
+/* Of two rules for a route one would never count. */
+static int check_rules(const authorize_t *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->rules[i].route[0] == '\0') {
+            return -EINVAL;
+        }
+        if (i > 0 &&
+            compare_routes(&self->rules[i - 1], &self->rules[i]) == 0) {
+            return -EEXIST;
+        }
+    }
+    return 0;
+}
+
+static int fill(authorize_t *self, const hoist_authorize_config *wanted)
+{
+    const hoist_authorize_rule usual = {.roles = wanted->roles,
+                                        .scopes = wanted->scopes};
+    int rc = rule_init(&self->usual, &usual);
+
+    while (rc == 0 && self->count < wanted->rule_count) {
+        rc = rule_init(&self->rules[self->count], &wanted->rules[self->count]);
+        self->count++;
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    qsort(self->rules, self->count, sizeof *self->rules, compare_routes);
+    return check_rules(self);
+}
+
+static int authorize_init(hoist_app *app, const void *config, void **state)
+{
+    static const hoist_authorize_config none;
+    const hoist_authorize_config *wanted = config != NULL ? config : &none;
+    (void)app;
+
+    if (wanted->rule_count > HOIST_AUTHORIZE_RULES_MAX) {
+        return -ENOSPC;
+    }
+    authorize_t *self =
+        calloc(1, sizeof *self + wanted->rule_count * sizeof *self->rules);
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    int rc = fill(self, wanted);
+    if (rc < 0) {
+        authorize_fini(self);
+        return rc;
+    }
+    *state = self;
+    return 0;
+}
+
+/* --- an event ------------------------------------------------------------ */
+
+static int compare_with_route(const void *key, const void *element)
+{
+    const hoist_text *route = key;
+    const rule_t *rule = element;
+    size_t len = strlen(rule->route);
+    size_t common = len < route->len ? len : route->len;
+    int order = common > 0 ? memcmp(route->data, rule->route, common) : 0;
+
+    return order != 0 ? order : (route->len > len) - (route->len < len);
+}
+
+static const rule_t *rule_for(const authorize_t *self, hoist_text route)
+{
+    const rule_t *found = bsearch(&route, self->rules, self->count,
+                                  sizeof *self->rules, compare_with_route);
+
+    return found != NULL ? found : &self->usual;
+}
+
+/* One of the wanted words, or none is wanted. */
+static bool has_any(hoist_text had, hoist_text wanted)
+{
+    hoist_text word = words_take(&wanted);
+
+    if (word.data == NULL) {
+        return true;
+    }
+    for (; word.data != NULL; word = words_take(&wanted)) {
+        if (words_have(had, word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_all(hoist_text had, hoist_text wanted)
+{
+    hoist_text word;
+
+    while ((word = words_take(&wanted)).data != NULL) {
+        if (!words_have(had, word)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How it ends, and how it changes groups, is for whoever keeps count of it. */
+static bool is_judged(const hoist_ctx *ctx)
+{
+    return hoist_event_of(ctx) == HOIST_CONNECT ||
+           hoist_event_of(ctx) == HOIST_MESSAGE;
+}
+
+static int authorize_run(hoist_ctx *ctx, void *state)
+{
+    const rule_t *rule = rule_for(state, hoist_route(ctx));
+
+    if (!is_judged(ctx) || rule->takes_anyone) {
+        return hoist_next(ctx);
+    }
+    if (hoist_user(ctx).len == 0) {
+        return hoist_fail(ctx, 401, "not-authenticated", "Say who you are");
+    }
+    if (!has_any(hoist_attribute(ctx, HOIST_ROLES), hoist_str(rule->roles))) {
+        return hoist_fail(ctx, 403, "role-missing", "Not for your role");
+    }
+    if (!has_all(hoist_attribute(ctx, HOIST_SCOPES), hoist_str(rule->scopes))) {
+        return hoist_fail(ctx, 403, "scope-missing", "Not in your scope");
+    }
+    return hoist_next(ctx);
+}
+
+static const hoist_middleware table = {authorize_init, authorize_run,
+                                       authorize_fini};
+const hoist_middleware *const hoist_authorize = &table;
