@@ -7,7 +7,6 @@
 #include "base/utf8.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,24 +124,31 @@ static void write_line(char *line, size_t len)
     (void)written;
 }
 
-void log_line(log_level_t level, const char *event, const char *format, ...)
+void log_vline(log_level_t level, const char *event, const char *format,
+               va_list args)
 {
     char line[LINE_MAX_BYTES], stamp[STAMP_MAX];
     int saved_errno = errno;
-    va_list args;
 
     if (is_dropped(level)) {
         return;
     }
     put_stamp(stamp);
-    va_start(args, format);
     size_t len =
         atomic_load(&log_format) == LOG_JSON
             ? make_json(line, stamp, level_names[level], event, format, args)
             : make_text(line, stamp, level_names[level], event, format, args);
-    va_end(args);
     write_line(line, len);
     errno = saved_errno;
+}
+
+void log_line(log_level_t level, const char *event, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_vline(level, event, format, args);
+    va_end(args);
 }
 
 void log_pairs(log_level_t level, const char *event, const char *pairs)

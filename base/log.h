@@ -14,6 +14,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,6 +40,10 @@ int log_format_parse(const char *name, log_format_t *format);
 
 void log_line(log_level_t level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same for who has arguments of its own. */
+void log_vline(log_level_t level, const char *event, const char *format,
+               va_list args) __attribute__((format(printf, 3, 0)));
 
 /* As log_line, with fields that are ready: name=number, a space between. */
 void log_pairs(log_level_t level, const char *event, const char *pairs);

@@ -20,8 +20,10 @@ LEVELS = {"err": "error", "warn": "warn", "info": "info", "debug": "debug",
           "ERROR": "error", "WARN": "warn", "INFO": "info", "DEBUG": "debug"}
 
 # log_warn("EVENT", and log_line(LEVEL_WARN, "EVENT", and log_braked(x, LEVEL_…
-LOG_CALL = re.compile(r'log_(?:(err|warn|info|debug)\(|(?:line|braked|braked_from|pairs)\([^;"]*?'
-                      r'LEVEL_(\w+),)\s*("[A-Z][A-Z0-9-]+".*?)\);', re.S)
+# and hoist_log(HOIST_LOG_WARN, "EVENT",
+LOG_CALL = re.compile(r'log(?:_(err|warn|info|debug)\(|(?:_(?:line|braked|braked_from|pairs))?\('
+                      r'[^;"]*?'
+                      r'(?:LEVEL|LOG)_(\w+),)\s*("[A-Z][A-Z0-9-]+".*?)\);', re.S)
 
 
 def run(*arguments):
@@ -178,7 +180,8 @@ def log_calls():
             text = path.read_text(encoding="utf-8")
             if path.parent.name == "base" and path.stem in ("log", "log_json"):
                 continue
-            calls = re.findall(r"\blog_(?:err|warn|info|debug|line|braked|braked_from|pairs)\(", text)
+            calls = re.findall(r"\b(?:log_(?:err|warn|info|debug|line|braked|braked_from|pairs)"
+                               r"|hoist_log)\((?!hoist_log_level)", text)
             assert len(calls) == len(LOG_CALL.findall(text)), \
                 f"{path}: a call of the log that this test cannot read"
             for call in LOG_CALL.finditer(text):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The middleware that comes with the C SDK: recover, request id, logger.
+ * The middleware that comes with the C SDK: recover, request id, logger.  And
+ * the log that it writes to, as programs do.
  */
 #include "base/xalloc.h"
 #include "tests/unit/worker_fixture.h"
@@ -335,6 +336,21 @@ static void what_is_neither_slow_nor_broken_may_be_left_out(void **state)
     logs("WORKER-EVENT request=" NUMBER_70 " kind=CONNECT route=$connect");
 }
 
+/* --- the log -----------------------------------------------------------------
+ */
+
+static void a_line_of_a_program_is_like_those_of_the_library(void **state)
+{
+    (void)state;
+    watch_log();
+    hoist_log(HOIST_LOG_WARN, "ORDER-LOST", "order=%u of=\"%s\"", 7u, "a\nb");
+    logs(" warn ORDER-LOST order=7 of=\"a?b\"\n");
+    log_set_level(LEVEL_ERROR);
+    sdk_catch();
+    hoist_log(HOIST_LOG_INFO, "ORDER-SENT", "order=%u", 7u);
+    logs_nothing();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +369,7 @@ int main(void)
         WORKER_TEST(an_event_is_a_line_with_its_outcome),
         WORKER_TEST(an_event_that_waits_is_logged_when_it_has_its_outcome),
         WORKER_TEST(what_is_neither_slow_nor_broken_may_be_left_out),
+        WORKER_TEST(a_line_of_a_program_is_like_those_of_the_library),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -299,6 +299,27 @@ int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data);
  */
 int hoist_post(hoist_app *app, hoist_task *task, void *data);
 
+/*
+ * A line in the process's log, on standard error, in the manner of the option
+ * log-format: for middleware and handlers.  Any thread.  errno is kept.
+ *
+ * event   a stable name: "ORDER-LOST".
+ * format  printf's, of pairs: "order=%u reason=\"%s\"".  A value must not tell
+ *         a secret; control bytes in it become '?'.
+ */
+typedef enum {
+    HOIST_LOG_ERROR = 0,
+    HOIST_LOG_WARN = 1,
+    HOIST_LOG_INFO = 2,
+} hoist_log_level;
+
+void hoist_log(hoist_log_level level, const char *event, const char *format,
+               ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
 /* A pointer of the program's own, for its handlers; never looked at here. */
 void hoist_app_set_data(hoist_app *app, void *data);
 void *hoist_app_data(const hoist_app *app);

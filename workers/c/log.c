@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/log.h"
+
+#include "workers/c/hoist.h"
+
+_Static_assert((int)HOIST_LOG_ERROR == (int)LEVEL_ERROR &&
+                   (int)HOIST_LOG_WARN == (int)LEVEL_WARN &&
+                   (int)HOIST_LOG_INFO == (int)LEVEL_INFO,
+               "levels are the log's own");
+
+void hoist_log(hoist_log_level level, const char *event, const char *format,
+               ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_vline((log_level_t)level, event, format, args);
+    va_end(args);
+}
