@@ -4,6 +4,7 @@
  */
 #include "base/xalloc.h"
 #include "tests/unit/worker_fixture.h"
+#include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
 
 #include <errno.h>
@@ -83,6 +84,12 @@ static void refuses_config(const hoist_middleware *middleware,
     assert_int_equal(hoist_use(worker.app, middleware, config), error);
 }
 
+/* How often that was counted. */
+static uint64_t counted(const char *name, const char *labels)
+{
+    return hoist_counted(hoist_counter_of(worker.app, name, "", labels));
+}
+
 /* --- addresses -------------------------------------------------------------
  */
 
@@ -120,6 +127,7 @@ static void who_is_not_allowed_is_refused(void **state)
     assert_code("address-refused");
     assert_int_equal(connects_from("2001:db9::1"), 403);
     assert_trace("");
+    assert_int_equal(counted("hoist_worker_addresses_refused_total", NULL), 2);
 }
 
 static void what_is_denied_is_denied_also_where_it_is_allowed(void **state)
@@ -178,6 +186,11 @@ static unsigned says_a(const who_t *who)
     return status_of(EVENT_MESSAGE, "a", who);
 }
 
+static uint64_t unauthorized(const char *reason)
+{
+    return counted("hoist_worker_unauthorized_total", reason);
+}
+
 static void who_has_no_user_is_not_authenticated(void **state)
 {
     (void)state;
@@ -190,6 +203,7 @@ static void who_has_no_user_is_not_authenticated(void **state)
     assert_code("not-authenticated");
     assert_int_equal(says_a(&(who_t){.user = ""}), 401);
     assert_trace("");
+    assert_int_equal(unauthorized("reason=\"user\""), 2);
 }
 
 static void one_of_the_roles_is_enough(void **state)
@@ -206,6 +220,7 @@ static void one_of_the_roles_is_enough(void **state)
     assert_int_equal(says_a(&(who_t){.user = "bob", .roles = "admins"}), 403);
     assert_int_equal(says_a(&(who_t){.user = "bob", .roles = "Admin"}), 403);
     assert_int_equal(says_a(&(who_t){.user = "bob", .scopes = "admin"}), 403);
+    assert_int_equal(unauthorized("reason=\"role\""), 5);
 }
 
 static void all_of_the_scopes_are_needed(void **state)
@@ -219,6 +234,7 @@ static void all_of_the_scopes_are_needed(void **state)
     assert_int_equal(says_a(&(who_t){.user = "a", .scopes = "read"}), 403);
     assert_code("scope-missing");
     assert_int_equal(says_a(&(who_t){.user = "a", .roles = "read write"}), 403);
+    assert_int_equal(unauthorized("reason=\"scope\""), 2);
 }
 
 static const hoist_authorize_rule rules[] = {

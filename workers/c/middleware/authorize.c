@@ -4,6 +4,7 @@
  * attributes.  Nothing is looked up elsewhere: what a connection may does not
  * change while it stands.
  */
+#include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
 #include "workers/c/words.h"
 
@@ -17,9 +18,24 @@ typedef struct {
     bool takes_anyone;
 } rule_t;
 
+/* Why somebody is refused. */
+typedef enum { NO_USER, NO_ROLE, NO_SCOPE, REASONS } reason_t;
+
+static const struct {
+    int status;
+    const char *code, *message, *label;
+} words[REASONS] = {
+    [NO_USER] = {401, "not-authenticated", "Say who you are",
+                 "reason=\"user\""},
+    [NO_ROLE] = {403, "role-missing", "Not for your role", "reason=\"role\""},
+    [NO_SCOPE] = {403, "scope-missing", "Not in your scope",
+                  "reason=\"scope\""},
+};
+
 /* Of a use; constant. */
 typedef struct {
-    rule_t usual; /* for what no other rule is for */
+    hoist_counter *refused[REASONS]; /* borrowed */
+    rule_t usual;                    /* for what no other rule is for */
     size_t count;
     rule_t rules[]; /* sorted by their routes */
 } authorize_t;
@@ -99,11 +115,19 @@ static int fill(authorize_t *self, const hoist_authorize_config *wanted)
     return check_rules(self);
 }
 
+static void make_counters(authorize_t *self, hoist_app *app)
+{
+    for (size_t i = 0; i < REASONS; i++) {
+        self->refused[i] = hoist_counter_of(
+            app, "hoist_worker_unauthorized_total",
+            "Events that `hoist_authorize` refused.", words[i].label);
+    }
+}
+
 static int authorize_init(hoist_app *app, const void *config, void **state)
 {
     static const hoist_authorize_config none;
     const hoist_authorize_config *wanted = config != NULL ? config : &none;
-    (void)app;
 
     if (wanted->rule_count > HOIST_AUTHORIZE_RULES_MAX) {
         return -ENOSPC;
@@ -118,6 +142,7 @@ static int authorize_init(hoist_app *app, const void *config, void **state)
         authorize_fini(self);
         return rc;
     }
+    make_counters(self, app);
     *state = self;
     return 0;
 }
@@ -178,21 +203,29 @@ static bool is_judged(const hoist_ctx *ctx)
            hoist_event_of(ctx) == HOIST_MESSAGE;
 }
 
+static int refuse(const authorize_t *self, hoist_ctx *ctx, reason_t reason)
+{
+    hoist_count(self->refused[reason], 1);
+    return hoist_fail(ctx, words[reason].status, words[reason].code,
+                      words[reason].message);
+}
+
 static int authorize_run(hoist_ctx *ctx, void *state)
 {
-    const rule_t *rule = rule_for(state, hoist_route(ctx));
+    const authorize_t *self = state;
+    const rule_t *rule = rule_for(self, hoist_route(ctx));
 
     if (!is_judged(ctx) || rule->takes_anyone) {
         return hoist_next(ctx);
     }
     if (hoist_user(ctx).len == 0) {
-        return hoist_fail(ctx, 401, "not-authenticated", "Say who you are");
+        return refuse(self, ctx, NO_USER);
     }
     if (!has_any(hoist_attribute(ctx, HOIST_ROLES), hoist_str(rule->roles))) {
-        return hoist_fail(ctx, 403, "role-missing", "Not for your role");
+        return refuse(self, ctx, NO_ROLE);
     }
     if (!has_all(hoist_attribute(ctx, HOIST_SCOPES), hoist_str(rule->scopes))) {
-        return hoist_fail(ctx, 403, "scope-missing", "Not in your scope");
+        return refuse(self, ctx, NO_SCOPE);
     }
     return hoist_next(ctx);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/ip.h"
+#include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 /* Of a use; constant. */
 typedef struct {
     ip_nets_t allowed, denied;
+    hoist_counter *refused; /* borrowed */
 } ip_filter_t;
 
 static int parse(const char *text, ip_nets_t *nets)
@@ -19,7 +21,6 @@ static int ip_filter_init(hoist_app *app, const void *config, void **state)
 {
     const hoist_ip_filter_config *wanted = config;
     ip_filter_t *self = calloc(1, sizeof *self);
-    (void)app;
 
     if (self == NULL) {
         return -ENOMEM;
@@ -32,6 +33,9 @@ static int ip_filter_init(hoist_app *app, const void *config, void **state)
         free(self);
         return rc;
     }
+    self->refused =
+        hoist_counter_of(app, "hoist_worker_addresses_refused_total",
+                         "Connections that `hoist_ip_filter` refused.", NULL);
     *state = self;
     return 0;
 }
@@ -55,10 +59,11 @@ static int ip_filter_run(hoist_ctx *ctx, void *state)
 {
     const ip_filter_t *self = state;
 
-    if (hoist_event_of(ctx) == HOIST_CONNECT && !lets_in(self, hoist_ip(ctx))) {
-        return hoist_fail(ctx, 403, "address-refused", "Not from this address");
+    if (hoist_event_of(ctx) != HOIST_CONNECT || lets_in(self, hoist_ip(ctx))) {
+        return hoist_next(ctx);
     }
-    return hoist_next(ctx);
+    hoist_count(self->refused, 1);
+    return hoist_fail(ctx, 403, "address-refused", "Not from this address");
 }
 
 static const hoist_middleware table = {ip_filter_init, ip_filter_run, free};
