@@ -64,6 +64,12 @@ done
 "$root/echo" --help >"$root/help"
 grep -q -e --broker "$root/help"
 
+echo "workers/examples/protected.c"
+read -ra auth < <(pkg-config --cflags --libs hoist-auth)
+cc -std=c99 -Wall -Wextra -Wpedantic -Werror workers/examples/protected.c \
+    -o "$root/protected" "${auth[@]}"
+"$root/protected" --help >"$root/help"
+
 echo "names that the library shows"
 strange=$(find "$root" -name 'libhoist*.a' -exec nm --defined-only --extern-only {} + |
     awk 'NF == 3 && $3 !~ /^hoist_/')

@@ -90,8 +90,7 @@ static uint64_t counted(const char *name, const char *labels)
     return hoist_counted(hoist_counter_of(worker.app, name, "", labels));
 }
 
-/* --- addresses -------------------------------------------------------------
- */
+/* --- addresses ------------------------------------------------------------ */
 
 static unsigned connects_from(const char *ip)
 {
@@ -178,8 +177,7 @@ static void what_is_no_list_of_addresses_is_refused(void **state)
                    &(hoist_ip_filter_config){.deny = "somewhere"}, -EINVAL);
 }
 
-/* --- roles and scopes --------------------------------------------------------
- */
+/* --- roles and scopes ----------------------------------------------------- */
 
 static unsigned says_a(const who_t *who)
 {

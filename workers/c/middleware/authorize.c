@@ -40,7 +40,7 @@ typedef struct {
     rule_t rules[]; /* sorted by their routes */
 } authorize_t;
 
-/* --- setting up ---------------------------------------------------------- */
+/* --- setting up ----------------------------------------------------------- */
 
 static char *copy(const char *text)
 {
@@ -147,7 +147,7 @@ static int authorize_init(hoist_app *app, const void *config, void **state)
     return 0;
 }
 
-/* --- an event ------------------------------------------------------------ */
+/* --- an event ------------------------------------------------------------- */
 
 static int compare_with_route(const void *key, const void *element)
 {

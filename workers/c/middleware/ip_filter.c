@@ -48,7 +48,7 @@ static bool lets_in(const ip_filter_t *self, hoist_text address)
     if (self->allowed.count == 0 && self->denied.count == 0) {
         return true;
     }
-    if (ip_parse(address.data, address.len, &ip) < 0 ||
+    if (address.len == 0 || ip_parse(address.data, address.len, &ip) < 0 ||
         ip_nets_have(&self->denied, &ip)) {
         return false;
     }

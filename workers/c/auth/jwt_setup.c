@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Of hoist_jwt: from its settings to its state.
+ */
+#include "base/clock.h"
+#include "workers/c/auth/jwt.h"
+#include "workers/c/words.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define LEEWAY_S    60
+#define REFRESH_S   10
+#define TOKEN_BYTES 8192
+#define FROM_ALL    (HOIST_JWT_HEADER | HOIST_JWT_SUBPROTOCOL | HOIST_JWT_QUERY)
+
+/* Texts of the settings that are kept, and what they are by default. */
+static const struct {
+    size_t offset;
+    const char *usual;
+} texts[] = {
+    {offsetof(hoist_jwt_config, issuer), NULL},
+    {offsetof(hoist_jwt_config, audience), NULL},
+    {offsetof(hoist_jwt_config, required), ""},
+    {offsetof(hoist_jwt_config, query), "token"},
+    {offsetof(hoist_jwt_config, subprotocol), "bearer."},
+    {offsetof(hoist_jwt_config, user), "sub"},
+    {offsetof(hoist_jwt_config, tenant), NULL},
+    {offsetof(hoist_jwt_config, roles), "roles"},
+    {offsetof(hoist_jwt_config, scopes), "scope"},
+    {offsetof(hoist_jwt_config, attributes), ""},
+};
+
+#define TEXTS (sizeof texts / sizeof *texts)
+
+static char **text_at(hoist_jwt_config *config, size_t offset)
+{
+    return (char **)(void *)((char *)config + offset);
+}
+
+static void free_texts(hoist_jwt_config *config)
+{
+    for (size_t i = 0; i < TEXTS; i++) {
+        free(*text_at(config, texts[i].offset));
+    }
+}
+
+/* Each is a copy, or NULL where it is NULL by default. */
+static int copy_texts(hoist_jwt_config *config)
+{
+    bool is_whole = true;
+
+    for (size_t i = 0; i < TEXTS; i++) {
+        char **text = text_at(config, texts[i].offset);
+        const char *from = *text != NULL ? *text : texts[i].usual;
+        *text = from != NULL ? strdup(from) : NULL;
+        is_whole = is_whole && (from == NULL || *text != NULL);
+    }
+    return is_whole ? 0 : -ENOMEM;
+}
+
+static int set_algorithms(jwt_t *self, const char *list)
+{
+    hoist_text names = hoist_str(list), name;
+
+    for (size_t i = ALG_HS256; list == NULL && i <= ALG_EDDSA; i++) {
+        self->takes[i] = true;
+    }
+    while ((name = words_take(&names)).data != NULL) {
+        jws_alg_t alg = jws_alg_of(name);
+        if (alg == ALG_NONE) {
+            return -EINVAL;
+        }
+        self->takes[alg] = true;
+    }
+    return 0;
+}
+
+static void set_rules(jwt_t *self)
+{
+    const hoist_jwt_config *config = &self->config;
+
+    self->rules = (claim_rules_t){
+        .issuer = hoist_str(config->issuer),
+        .audience = hoist_str(config->audience),
+        .required = hoist_str(config->required),
+        .may_last = config->may_last,
+        .leeway_s = config->leeway_s > 0   ? config->leeway_s
+                    : config->leeway_s < 0 ? 0
+                                           : LEEWAY_S,
+        .max_age_s = config->max_age_s,
+    };
+}
+
+static int open_text(jwt_t *self)
+{
+    const hoist_jwt_config *config = &self->config;
+    const char *why = NULL;
+    size_t len = config->secret_len;
+    keyset_t *keys;
+
+    if (config->secret != NULL) {
+        len = len > 0 ? len : strlen(config->secret);
+        keys = keyset_of_secret(hoist_bytes(config->secret, len), &why);
+    } else {
+        keys = keyset_of_text(hoist_str(config->public_key), &why);
+    }
+    if (keys == NULL) {
+        hoist_log(HOIST_LOG_ERROR, "WORKER-KEYS-FAILED", "file= error=\"%s\"",
+                  why);
+        return -EINVAL;
+    }
+    return source_init(&self->keys, keys);
+}
+
+static int open_keys(jwt_t *self)
+{
+    hoist_jwt_config *config = &self->config;
+    unsigned refresh_s = config->refresh_s > 0 ? config->refresh_s : REFRESH_S;
+    int kinds = (config->secret != NULL) + (config->public_key != NULL) +
+                (config->key_file != NULL);
+    int rc = kinds != 1 ? -EINVAL
+             : config->key_file != NULL
+                 ? source_init_file(&self->keys, config->key_file,
+                                    (int64_t)refresh_s * 1000, clock_mono_ms())
+                 : open_text(self);
+
+    config->secret = config->public_key = config->key_file = NULL; /* lent */
+    return rc;
+}
+
+/* What is left is freed by the caller. */
+static int set_up(jwt_t *self)
+{
+    hoist_jwt_config *config = &self->config;
+    int rc = copy_texts(config);
+
+    if (config->from == 0) {
+        config->from = FROM_ALL;
+    }
+    if (config->token_bytes == 0) {
+        config->token_bytes = TOKEN_BYTES;
+    }
+    if (config->token_bytes > JWS_TOKEN_MAX ||
+        (config->from & ~FROM_ALL) != 0) {
+        rc = -EINVAL;
+    }
+    if (rc == 0) {
+        rc = set_algorithms(self, config->algorithms);
+        config->algorithms = NULL; /* lent */
+    }
+    set_rules(self);
+    return rc == 0 ? open_keys(self) : rc;
+}
+
+static void make_counters(jwt_t *self, hoist_app *app)
+{
+    self->accepted =
+        hoist_counter_of(app, "hoist_worker_tokens_accepted_total",
+                         "Tokens that `hoist_jwt` found right.", NULL);
+    for (size_t i = TOKEN_MISSING; i < TOKEN_VERDICTS; i++) {
+        self->refused[i] = hoist_counter_of(
+            app, "hoist_worker_tokens_refused_total",
+            "Connections that `hoist_jwt` refused, for want of "
+            "a token or for what is wrong with it.",
+            jwt_reason((token_verdict_t)i));
+    }
+}
+
+int jwt_init(hoist_app *app, const void *config, void **state)
+{
+    jwt_t *self = config != NULL ? calloc(1, sizeof *self) : NULL;
+
+    if (self == NULL) {
+        return config != NULL ? -ENOMEM : -EINVAL;
+    }
+    self->config = *(const hoist_jwt_config *)config;
+    int rc = set_up(self);
+    if (rc < 0) {
+        free_texts(&self->config);
+        free(self);
+        return rc;
+    }
+    make_counters(self, app);
+    *state = self;
+    return 0;
+}
+
+void jwt_fini(void *state)
+{
+    jwt_t *self = state;
+
+    source_fini(&self->keys);
+    free_texts(&self->config);
+    free(self);
+}

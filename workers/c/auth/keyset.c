@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "workers/c/auth/keyset.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+struct keyset {
+    atomic_uint holders;
+    size_t count;
+    signing_key_t keys[KEYSET_MAX];
+};
+
+static keyset_t *keyset_new(const char **why)
+{
+    keyset_t *self = calloc(1, sizeof *self);
+
+    if (self == NULL) {
+        *why = "no memory";
+        return NULL;
+    }
+    atomic_init(&self->holders, 1);
+    return self;
+}
+
+keyset_t *keyset_hold(keyset_t *self)
+{
+    atomic_fetch_add_explicit(&self->holders, 1, memory_order_relaxed);
+    return self;
+}
+
+void keyset_drop(keyset_t *self)
+{
+    if (self == NULL || atomic_fetch_sub_explicit(&self->holders, 1,
+                                                  memory_order_acq_rel) > 1) {
+        return;
+    }
+    for (size_t i = 0; i < self->count; i++) {
+        key_fini(&self->keys[i]);
+    }
+    free(self);
+}
+
+size_t keyset_count(const keyset_t *self)
+{
+    return self->count;
+}
+
+/* --- what it is made from ------------------------------------------------- */
+
+keyset_t *keyset_of_secret(hoist_text secret, const char **why)
+{
+    keyset_t *self = keyset_new(why);
+
+    if (self == NULL) {
+        return NULL;
+    }
+    if (key_of_secret(secret, &self->keys[0]) < 0) {
+        *why = "a secret has 32 to 1024 bytes";
+        keyset_drop(self);
+        return NULL;
+    }
+    self->count = 1;
+    return self;
+}
+
+/* NULL, or what is wrong. */
+static const char *fill_from_json(keyset_t *self, hoist_text text)
+{
+    json_t *set = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *key, *keys = json_object_get(set, "keys");
+    const char *why = json_is_array(keys) ? NULL : "it is no JWKS";
+    size_t i;
+
+    json_array_foreach(keys, i, key)
+    {
+        if (self->count == KEYSET_MAX) {
+            why = "it has more than 64 keys";
+            break;
+        }
+        self->count += key_of_json(key, &self->keys[self->count]) == 0;
+    }
+    json_decref(set);
+    return why;
+}
+
+/* A block of PEM.  NULL, or what is wrong. */
+static const char *take_block(keyset_t *self, const char *name,
+                              const unsigned char *der, long len)
+{
+    if (strcmp(name, PEM_STRING_PUBLIC) != 0) {
+        return strstr(name, "PRIVATE") != NULL
+                   ? "it has a private key, which only who signs may have"
+                   : "it has something that is no public key";
+    }
+    if (self->count == KEYSET_MAX) {
+        return "it has more than 64 keys";
+    }
+    if (key_of_public(d2i_PUBKEY(NULL, &der, len), &self->keys[self->count]) <
+        0) {
+        return "it has a key of another kind than RSA from 2048 bits, P-256 "
+               "or Ed25519";
+    }
+    self->count++;
+    return NULL;
+}
+
+static const char *fill_from_pem(keyset_t *self, hoist_text text)
+{
+    BIO *in = BIO_new_mem_buf(text.data, (int)text.len);
+    char *name, *header;
+    unsigned char *der;
+    const char *why = NULL;
+    long len;
+
+    while (in != NULL && why == NULL &&
+           PEM_read_bio(in, &name, &header, &der, &len) == 1) {
+        why = take_block(self, name, der, len);
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_clear_free(der, (size_t)len);
+    }
+    BIO_free(in);
+    ERR_clear_error(); /* the end of the text is an error, too */
+    return why;
+}
+
+static bool is_json(hoist_text text)
+{
+    size_t at = 0;
+
+    while (at < text.len && strchr(" \t\r\n", text.data[at]) != NULL &&
+           text.data[at] != '\0') {
+        at++;
+    }
+    return at < text.len && text.data[at] == '{';
+}
+
+keyset_t *keyset_of_text(hoist_text text, const char **why)
+{
+    keyset_t *self = keyset_new(why);
+
+    if (self == NULL) {
+        return NULL;
+    }
+    *why = text.len > KEYSET_TEXT_MAX ? "it is too long"
+           : is_json(text)            ? fill_from_json(self, text)
+                                      : fill_from_pem(self, text);
+    if (*why == NULL && self->count == 0) {
+        *why = "there is no key in it";
+    }
+    if (*why != NULL) {
+        keyset_drop(self);
+        return NULL;
+    }
+    return self;
+}
+
+/* --- what it is for ------------------------------------------------------- */
+
+int keyset_verify(const keyset_t *self, const jws_t *jws)
+{
+    int tries = 0;
+
+    for (size_t i = 0; i < self->count && tries < KEYSET_TRIES; i++) {
+        if (!key_fits(&self->keys[i], jws)) {
+            continue;
+        }
+        if (key_verifies(&self->keys[i], jws)) {
+            return 0;
+        }
+        tries++;
+    }
+    return tries > 0 ? -EACCES : -ENOENT;
+}

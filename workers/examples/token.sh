@@ -1,0 +1,15 @@
+#!/bin/sh
+# Make a token for the example `protected`, and for trying things out: these
+# claims, signed with HS256 and the secret in JWT_SECRET, good for an hour.
+#
+#   JWT_SECRET=… workers/examples/token.sh '"sub":"ada","roles":["admin"]'
+set -eu
+
+base64url() {
+    openssl base64 -A | tr '+/' '-_' | tr -d '='
+}
+
+text=$(printf '{"alg":"HS256","typ":"JWT"}' | base64url)
+text=$text.$(printf '{%s,"exp":%d}' "$1" "$(($(date +%s) + 3600))" | base64url)
+printf '%s.%s\n' "$text" "$(printf '%s' "$text" |
+    openssl dgst -sha256 -hmac "$JWT_SECRET" -binary | base64url)"
