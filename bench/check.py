@@ -26,8 +26,8 @@ SKIPPED = 77
 A_FRAME = 64  # messages of bench_broker and bench_gateway: a run carries whole frames
 
 IN_PROCESS = ("routing", "selection", "handler", "connection", "conversion",
-              "middleware", "builtins", "rate limit", "idempotency",
-              "validation", "legacy", "unlimited", "limited", "push")
+              "middleware", "builtins", "rate limit", "idempotency", "validation", "legacy",
+              "unlimited", "limited", "push", "member", "authorize", "connect", "ip filter")
 # Connections, routes, workers.
 BROKERS = ((1, 1, 1), (100, 1, 1), (10000, 1, 1), (100000, 1, 1),
            (10000, 100, 10), (10000, 10000, 10), (10000, 1, 100), (10000, 1, 1000))

@@ -111,6 +111,60 @@ static void handle(worker_t *self)
     buf_reset(&self->out.ready, OUT_KEEP);
 }
 
+/* {"ip":"127.0.0.1"}, and of a user beside {"roles":"reviewer","scopes":…}. */
+static void put_context(buf_t *out, bool is_member)
+{
+    must(wire_put_map(out, is_member ? 3 : 1) == 0 &&
+         wire_put_text(out, "ip") == 0 && wire_put_text(out, "127.0.0.1") == 0);
+    if (is_member) {
+        must(wire_put_text(out, "user") == 0 && wire_put_text(out, "ada") == 0);
+        must(wire_put_text(out, "attributes") == 0 &&
+             wire_put_map(out, 2) == 0 && wire_put_text(out, "roles") == 0 &&
+             wire_put_text(out, "reviewer") == 0 &&
+             wire_put_text(out, "scopes") == 0 &&
+             wire_put_text(out, "read write") == 0);
+    }
+}
+
+/* The worker's event, but this one and of whom. */
+static void handle_of(worker_t *self, event_t event, const buf_t *context)
+{
+    message_request_t request = self->request;
+
+    request.event = event;
+    request.context = (wire_bytes_t){context->data, context->len};
+    if (event == EVENT_CONNECT) {
+        request.route = wire_bytes("$connect");
+        request.body = (body_t){.type = BODY_NONE};
+    }
+    core_handle(&self->core, &request, 0, &self->out, NULL);
+    must(self->core.ctx.status == 200);
+    sink = self->out.ready.len;
+    buf_reset(&self->out.ready, OUT_KEEP);
+}
+
+static void handle_member(worker_t *self)
+{
+    static buf_t context;
+
+    if (context.limit == 0) {
+        buf_init(&context, 1000);
+        put_context(&context, true);
+    }
+    handle_of(self, EVENT_MESSAGE, &context);
+}
+
+static void handle_visit(worker_t *self)
+{
+    static buf_t context;
+
+    if (context.limit == 0) {
+        buf_init(&context, 1000);
+        put_context(&context, false);
+    }
+    handle_of(self, EVENT_CONNECT, &context);
+}
+
 /* Everything is sent and credited: only the handler's push is counted. */
 static void handle_push(worker_t *self)
 {
@@ -216,6 +270,43 @@ typedef struct {
     bool is_legacy;
     void (*use)(hoist_app *app); /* middleware, or NULL */
 } row_t;
+
+/* One of three roles and both scopes, in a table of four routes. */
+static void use_authorize(hoist_app *app)
+{
+    static const hoist_authorize_rule rules[] = {
+        {.route = "delete", .roles = "admin"},
+        {.route = "echo",
+         .roles = "admin editor reviewer",
+         .scopes = "read write"},
+        {.route = "help", .anyone = true},
+        {.route = "list", .scopes = "read"},
+    };
+    const hoist_authorize_config config = {.rules = rules, .rule_count = 4};
+
+    must(hoist_use(app, hoist_authorize, &config) == 0);
+}
+
+static int welcome(hoist_ctx *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static void use_welcome(hoist_app *app)
+{
+    must(hoist_on(app, "$connect", welcome) == 0);
+}
+
+static void use_ip_filter(hoist_app *app)
+{
+    const hoist_ip_filter_config config = {
+        .allow = "10.0.0.0/8,192.168.0.0/16,127.0.0.0/8,2001:db8::/32",
+        .deny = "198.51.100.0/24,203.0.113.7"};
+
+    use_welcome(app);
+    must(hoist_use(app, hoist_ip_filter, &config) == 0);
+}
 
 /* The middleware that comes with the library; no event is slow. */
 static void use_builtins(hoist_app *app)
@@ -346,6 +437,14 @@ static const row_t rows[] = {
     {"limited", "rates of a message, both", throttle_on, echo, 0, false, NULL},
     {"push", "push to a group, told of: frame to frame", handle_push, push, 0,
      false, NULL},
+    {"member", "a message of a user with roles", handle_member, echo, 0, false,
+     NULL},
+    {"authorize", "… who may, by role and scope", handle_member, echo, 0, false,
+     use_authorize},
+    {"connect", "a connection: event to frame", handle_visit, echo, 0, false,
+     use_welcome},
+    {"ip filter", "… from where one may", handle_visit, echo, 0, false,
+     use_ip_filter},
 };
 
 #define ROWS (sizeof rows / sizeof rows[0])

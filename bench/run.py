@@ -78,12 +78,13 @@ def show(scenario, results):
 
 
 def in_process(build):
-    """The rows of bench/inproc, printed beside those of the seed."""
+    """The rows of bench/inproc and bench_tokens, beside those of the seed."""
     here = os.path.dirname(os.path.abspath(__file__))
     with open(f"{here}/seed.json", encoding="utf-8") as file:
         seed = json.load(file)
-    lines = subprocess.run([f"{build}/bench/inproc"], check=True, text=True,
-                           stdout=subprocess.PIPE).stdout.splitlines()
+    lines = [line for program in ("inproc", "bench_tokens")
+             for line in subprocess.run([f"{build}/bench/{program}"], check=True, text=True,
+                                        stdout=subprocess.PIPE).stdout.splitlines()]
     print(f"\n{'in process, an operation':38}{'ns':>8}{'bytes':>8}{'allocs':>8}"
           f"{'seed ns':>10}{'bytes':>8}{'allocs':>8}{'times':>8}")
     rows = {}

@@ -168,14 +168,15 @@ static const rule_t *rule_for(const authorize_t *self, hoist_text route)
     return found != NULL ? found : &self->usual;
 }
 
-/* One of the wanted words, or none is wanted. */
-static bool has_any(hoist_text had, hoist_text wanted)
+/* One of the roles that are wanted; it costs a look only where some are. */
+static bool has_role(const hoist_ctx *ctx, hoist_text wanted)
 {
     hoist_text word = words_take(&wanted);
 
     if (word.data == NULL) {
         return true;
     }
+    hoist_text had = hoist_attribute(ctx, HOIST_ROLES);
     for (; word.data != NULL; word = words_take(&wanted)) {
         if (words_have(had, word)) {
             return true;
@@ -184,11 +185,15 @@ static bool has_any(hoist_text had, hoist_text wanted)
     return false;
 }
 
-static bool has_all(hoist_text had, hoist_text wanted)
+static bool has_scopes(const hoist_ctx *ctx, hoist_text wanted)
 {
-    hoist_text word;
+    hoist_text word = words_take(&wanted);
 
-    while ((word = words_take(&wanted)).data != NULL) {
+    if (word.data == NULL) {
+        return true;
+    }
+    hoist_text had = hoist_attribute(ctx, HOIST_SCOPES);
+    for (; word.data != NULL; word = words_take(&wanted)) {
         if (!words_have(had, word)) {
             return false;
         }
@@ -221,10 +226,10 @@ static int authorize_run(hoist_ctx *ctx, void *state)
     if (hoist_user(ctx).len == 0) {
         return refuse(self, ctx, NO_USER);
     }
-    if (!has_any(hoist_attribute(ctx, HOIST_ROLES), hoist_str(rule->roles))) {
+    if (!has_role(ctx, hoist_str(rule->roles))) {
         return refuse(self, ctx, NO_ROLE);
     }
-    if (!has_all(hoist_attribute(ctx, HOIST_SCOPES), hoist_str(rule->scopes))) {
+    if (!has_scopes(ctx, hoist_str(rule->scopes))) {
         return refuse(self, ctx, NO_SCOPE);
     }
     return hoist_next(ctx);
