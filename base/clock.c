@@ -21,6 +21,15 @@ int64_t clock_mono_ms(void)
     return clock_mono_us() / 1000;
 }
 
+void clock_sleep_ms(int64_t ms)
+{
+    struct timespec left = {.tv_sec = ms / 1000,
+                            .tv_nsec = ms % 1000 * 1000000};
+
+    while (nanosleep(&left, &left) < 0) { /* a signal */
+    }
+}
+
 int64_t clock_wall_us(void)
 {
     return read_us(CLOCK_REALTIME);

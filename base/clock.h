@@ -14,6 +14,9 @@ int64_t clock_mono_ms(void);
 /* Microseconds since the same start. */
 int64_t clock_mono_us(void);
 
+/* Do nothing for so long. */
+void clock_sleep_ms(int64_t ms);
+
 /* Milliseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ms(void);
 

@@ -181,7 +181,7 @@ static int put_repaired(buf_t *out, const metrics_label_t *label)
     return rc;
 }
 
-static int put_label(buf_t *out, const metrics_label_t *label)
+int metrics_put_label(buf_t *out, const metrics_label_t *label)
 {
     int rc = put_text(out, label->name);
 
@@ -204,7 +204,7 @@ static int put_sample(buf_t *out, const char *name, const char *suffix,
     int rc = put_texts(out, before, sizeof before / sizeof *before);
 
     if (rc == 0) {
-        rc = put_label(out, label);
+        rc = metrics_put_label(out, label);
     }
     return rc < 0 ? rc : put_texts(out, behind, sizeof behind / sizeof *behind);
 }

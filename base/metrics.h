@@ -51,6 +51,9 @@ typedef struct {
     size_t len;
 } metrics_label_t;
 
+/* name="value", escaped; what is no UTF-8 is repaired. */
+int metrics_put_label(buf_t *out, const metrics_label_t *label);
+
 /* HELP and TYPE, as in metrics_put; kind may also be "histogram". */
 int metrics_put_head(buf_t *out, const char *folder, const metric_t *metric);
 
@@ -64,7 +67,7 @@ int metrics_put_histogram(buf_t *out, const char *folder,
                           const metric_t *metric, const metrics_label_t *label,
                           const histogram_t *histogram);
 
-/* Each of the three returns as metrics_put, but out may have grown. */
+/* Each of the four returns as metrics_put, but out may have grown. */
 
 /* Write count metrics for one line of the log, name=value each. */
 void metrics_line(char line[LOG_TEXT_MAX], const metric_t *metrics,

@@ -27,7 +27,8 @@ A_FRAME = 64  # messages of bench_broker and bench_gateway: a run carries whole 
 
 IN_PROCESS = ("routing", "selection", "handler", "connection", "conversion",
               "middleware", "builtins", "rate limit", "idempotency", "validation", "legacy",
-              "unlimited", "limited", "push", "member", "authorize", "connect", "ip filter")
+              "unlimited", "limited", "push", "member", "authorize", "connect", "ip filter",
+              "metrics", "timeout", "bulkhead", "breaker", "shed", "retry")
 # Connections, routes, workers.
 BROKERS = ((1, 1, 1), (100, 1, 1), (10000, 1, 1), (100000, 1, 1),
            (10000, 100, 10), (10000, 10000, 10), (10000, 1, 100), (10000, 1, 1000))

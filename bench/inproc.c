@@ -5,6 +5,7 @@
  * allocations an operation.
  */
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/xalloc.h"
 #include "bench/allocations.h"
 #include "bench/clocks.h"
@@ -38,6 +39,7 @@ typedef struct {
     asked_t asked;
     buf_t frame; /* the event: an encoded REQUEST */
     message_request_t request;
+    int64_t came_ms; /* the event */
     route_expr_t *expr;
     store_options_t store_options;
     store_t *store;
@@ -106,7 +108,7 @@ static void handle(worker_t *self)
     message_t message;
 
     decode(self, &message);
-    core_handle(&self->core, &message.request, 0, &self->out, NULL);
+    core_handle(&self->core, &message.request, self->came_ms, &self->out, NULL);
     sink = self->out.ready.len;
     buf_reset(&self->out.ready, OUT_KEEP);
 }
@@ -172,7 +174,8 @@ static void handle_push(worker_t *self)
     message_t message;
 
     decode(self, &message);
-    core_handle(&self->core, &message.request, 0, &self->out, &self->asked);
+    core_handle(&self->core, &message.request, self->came_ms, &self->out,
+                &self->asked);
     sink = self->out.ready.len;
     buf_reset(&self->out.ready, OUT_KEEP);
     outbox_credit(&self->out, &credit);
@@ -308,6 +311,40 @@ static void use_ip_filter(hoist_app *app)
     must(hoist_use(app, hoist_ip_filter, &config) == 0);
 }
 
+/* Each by itself, as it is by default, but that all events of a run have come
+ * when it began, which is not too long ago. */
+static void use_metrics(hoist_app *app)
+{
+    must(hoist_use(app, hoist_metrics, NULL) == 0);
+}
+
+static void use_timeout(hoist_app *app)
+{
+    must(hoist_use(app, hoist_timeout, NULL) == 0);
+}
+
+static void use_bulkhead(hoist_app *app)
+{
+    must(hoist_use(app, hoist_bulkhead, NULL) == 0);
+}
+
+static void use_breaker(hoist_app *app)
+{
+    must(hoist_use(app, hoist_breaker, NULL) == 0);
+}
+
+static void use_shed(hoist_app *app)
+{
+    const hoist_shed_config patient = {.target_ms = 60000};
+
+    must(hoist_use(app, hoist_shed, &patient) == 0);
+}
+
+static void use_retry(hoist_app *app)
+{
+    must(hoist_use(app, hoist_retry, NULL) == 0);
+}
+
 /* The middleware that comes with the library; no event is slow. */
 static void use_builtins(hoist_app *app)
 {
@@ -375,7 +412,7 @@ static void worker_init(worker_t *self, const row_t *row)
 {
     char error[128];
 
-    *self = (worker_t){.app = hoist_app_new()};
+    *self = (worker_t){.app = hoist_app_new(), .came_ms = clock_mono_ms()};
     if (row->is_legacy) {
         must(hoist_handle(self->app, "MESSAGE", "/echo", row->handler) == 0);
     } else {
@@ -445,6 +482,14 @@ static const row_t rows[] = {
      use_welcome},
     {"ip filter", "… from where one may", handle_visit, echo, 0, false,
      use_ip_filter},
+    {"metrics", "… counted and timed", handle, echo, 0, false, use_metrics},
+    {"timeout", "… within a time", handle, echo, 0, false, use_timeout},
+    {"bulkhead", "… so many at once", handle, echo, 0, false, use_bulkhead},
+    {"breaker", "… behind a circuit breaker", handle, echo, 0, false,
+     use_breaker},
+    {"shed", "… unless it has waited too long", handle, echo, 0, false,
+     use_shed},
+    {"retry", "… again where it fails", handle, echo, 0, false, use_retry},
 };
 
 #define ROWS (sizeof rows / sizeof rows[0])

@@ -549,7 +549,7 @@ static int accept_and_retry(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static void connect_is_accepted_with(const char *options)
+static void connect_is_answered_with(const char *options)
 {
     wire_bytes_t said = says(KIND_REPLY)->reply.options;
     char text[512] = "";
@@ -572,7 +572,7 @@ static void what_is_run_again_begins_from_what_stood_before(void **state)
     hoist_wrap(worker.app, note_around, inner);
     worker_freezes();
     comes(EVENT_CONNECT, CONN_A, "$connect", 1);
-    connect_is_accepted_with("  user ada attributes  from outside role ada"
+    connect_is_answered_with("  user ada attributes  from outside role ada"
                              " headers   X-From outside  X-User ada"
                              " groups  all ada");
     assert_trace("inner failed inner done");
@@ -649,6 +649,26 @@ static void a_run_has_all_the_memory_that_the_one_before_had(void **state)
     assert_int_equal(runs, 21);
 }
 
+/* Why it refuses in the end, not why it did before. */
+static int refuse_with_header(hoist_ctx *ctx)
+{
+    const char *why = runs++ == 0 ? "once" : "twice";
+
+    assert_int_equal(hoist_refuse_header(ctx, "X-Why", hoist_str(why)), 0);
+    return -EIO;
+}
+
+static void headers_of_a_refusal_are_those_of_the_last_run(void **state)
+{
+    (void)state;
+    runs = 0;
+    serves("$connect", refuse_with_header);
+    hoist_wrap(worker.app, try_again, NULL);
+    worker_freezes();
+    comes(EVENT_CONNECT, CONN_A, "$connect", 1);
+    connect_is_answered_with("  headers   X-Why twice");
+}
+
 /* Layers that try again inside of layers that do. */
 static int accept_rarely(hoist_ctx *ctx)
 {
@@ -681,7 +701,7 @@ static void layers_that_try_again_stand_inside_of_each_other(void **state)
     hoist_wrap(worker.app, accept_as, inner);
     worker_freezes();
     comes(EVENT_CONNECT, CONN_A, "$connect", 1);
-    connect_is_accepted_with("  user eve attributes  outer outer inner inner"
+    connect_is_answered_with("  user eve attributes  outer outer inner inner"
                              " groups  3");
     assert_int_equal(runs, 4);
 }
@@ -715,6 +735,7 @@ int main(void)
         WORKER_TEST(
             who_watches_inside_is_told_of_each_run_and_outside_of_the_last),
         WORKER_TEST(a_run_has_all_the_memory_that_the_one_before_had),
+        WORKER_TEST(headers_of_a_refusal_are_those_of_the_last_run),
         WORKER_TEST(layers_that_try_again_stand_inside_of_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

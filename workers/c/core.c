@@ -75,6 +75,7 @@ static void begin(hoist_ctx *ctx, const message_request_t *request,
 {
     ctx->outbox = out;
     ctx->request = request;
+    ctx->came_ms = now_ms;
     ctx->due_ms = now_ms + (int64_t)request->deadline_ms;
     ctx->status = 0;
     ctx->reply.len = 0;
@@ -140,6 +141,7 @@ query_t *core_handle(core_t *self, const message_request_t *request,
     const route_t *route = core_route(ctx->app, request);
     int rc = 0;
     if (route != NULL) {
+        ctx->route = route;
         ctx->handler = route->handler;
         ctx->layer = route->stack;
         ctx->inmost = route->inmost;
@@ -159,6 +161,7 @@ static void begin_task(hoist_ctx *ctx, outbox_t *out, asked_t *asked)
     ctx->outbox = out;
     ctx->asked = asked;
     ctx->over = out == NULL ? -ENOTCONN : 0;
+    ctx->came_ms = INT64_MAX;
     ctx->due_ms = INT64_MAX;
     ctx->query = NULL;
     values_reset(&ctx->values);

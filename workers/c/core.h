@@ -92,10 +92,13 @@ struct hoist_ctx {
     int over;         /* why no reply counts any more, or 0 */
     const message_request_t *request; /* borrowed: the event; of a task, one
                                          that is none */
-    hoist_handler *handler;           /* borrowed: of the event's route */
-    int64_t due_ms;                   /* monotonic: the request's deadline */
-    const layer_t *layer;  /* borrowed: the next to run; inmost: the handler,
-                              behind it: nothing */
+    const route_t *route;   /* borrowed: of the event; layers see it */
+    hoist_handler *handler; /* borrowed: of the route */
+    int64_t came_ms;        /* monotonic: when the request was read */
+    int64_t due_ms;         /* the same: its deadline */
+    bool is_hurried;      /* a layer has set that, and answers come within it */
+    const layer_t *layer; /* borrowed: the next to run; inmost: the handler,
+                             behind it: nothing */
     const layer_t *inmost; /* borrowed: the end of the route's stack */
     again_t *again;        /* borrowed: of the core; NULL: no layer runs here */
     again_mark_t *mark;    /* borrowed: in it, of the next to run */
@@ -177,6 +180,9 @@ int ctx_may_reply(const hoist_ctx *self);
 /* 0 when an event or task may ask its broker something now; -EALREADY;
  * -ENOTCONN (query.c). */
 int ctx_may_ask(const hoist_ctx *self);
+
+/* How long an answer may take where so long is wanted (query.c). */
+int64_t ctx_time_for(const hoist_ctx *self, int64_t wanted_ms);
 
 /* The event, or task, of this context as it is told to go on later, in no
  * table yet; NULL without memory (query.c). */
@@ -263,6 +269,9 @@ static inline void failure_forget(failure_t *self)
 
 /* The HTTP status of what has failed (failure.c). */
 int failure_status(const failure_t *self);
+
+/* The usual word for a status that refuses (failure.c). */
+const char *failure_word(int status);
 
 /* Does a reply of this status say no? */
 static inline bool ctx_refuses(const hoist_ctx *self, int status)

@@ -178,6 +178,11 @@ static size_t find_words(int status)
     return status < 500 ? ROWS - 2 : ROWS - 1;
 }
 
+const char *failure_word(int status)
+{
+    return usual_words[find_words(status)].code;
+}
+
 static wire_bytes_t either(const char *own, const char *usual)
 {
     return wire_bytes(*own != '\0' ? own : usual);

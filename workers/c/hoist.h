@@ -977,7 +977,7 @@ int hoist_next(hoist_ctx *ctx);
  * then, or 0 when the event is over without a reply of ours (the broker was
  * lost); hoist_error_code and the like are those of a failure.  Nothing can be
  * replied, asked or accepted any more (-EALREADY); pushes are possible.  What
- * was registered last is told first.  At most 8.
+ * was registered last is told first.  At most 16.
  *
  * data: handed to handler as it is.  By then a layer may have returned long
  * ago: use its state, or memory of hoist_alloc. Returns 0; -ENOBUFS; -EINVAL of

@@ -341,6 +341,102 @@ typedef struct {
 
 extern const hoist_middleware *const hoist_authorize;
 
+/*
+ * What becomes of events, in numbers of hoist_metrics.h (docs/metrics.md has
+ * the table): how many of each route, how they fail, how long they take until
+ * their outcome, also where that comes after an answer, and how large messages
+ * are. Labels are routes that are registered, kinds of event, classes of
+ * status, and codes of errors, of which a route has at most 16: all others
+ * count as "other".
+ */
+typedef struct {
+    unsigned count_ms; /* ask a broker so often for the number of connections
+                          of all (hoist_find_count), 1000 at least; 0: never */
+} hoist_metrics_config;
+
+extern const hoist_middleware *const hoist_metrics;
+
+/*
+ * A time for what is inside, of a CONNECT or MESSAGE.  Handlers and layers see
+ * it (hoist_deadline_left_ms); nobody stops one that runs.  One that comes back
+ * too late with a success has failed: 504, `timeout`.  So has an event whose
+ * time was over when its turn came, without being run.  Where it waits for an
+ * answer (hoist_find_user, hoist_push_then), that is 504 when the time is over,
+ * and what its handler says to that counts.
+ */
+typedef struct {
+    unsigned ms; /* 0: 10000.  No more than the request has. */
+} hoist_timeout_config;
+
+extern const hoist_middleware *const hoist_timeout;
+
+/*
+ * So many events at once, CONNECT and MESSAGE, in all threads of the process
+ * and until their outcome, so that what waits for an answer counts; others are
+ * 503, `busy`, at once.  None waits: that would hold up a thread, and who waits
+ * does so better at the broker.
+ */
+typedef struct {
+    unsigned limit; /* 0: 100 */
+} hoist_bulkhead_config;
+
+extern const hoist_middleware *const hoist_bulkhead;
+
+/*
+ * A circuit breaker for CONNECT and MESSAGE events.  It opens when what is
+ * inside fails with 500 or above several times in a row, or for a share of
+ * those in a window.  Then events are 503, `unavailable`, with
+ * {"retryAfterMs":…} as details, until few are tried: as soon as one of these
+ * fails it opens again, and when all have succeeded it closes.
+ *
+ * init: -EINVAL for a percent above 100.
+ */
+typedef struct {
+    const char *name;   /* of the thing behind it, a label; NULL: "all" */
+    unsigned failures;  /* in a row; 0: 5 */
+    unsigned percent;   /* of a window's events; 0: 50 */
+    unsigned least;     /* events in it before percent counts; 0: 10 */
+    unsigned window_ms; /* 0: 300000 */
+    unsigned open_ms;   /* 0: 60000 */
+    unsigned probes;    /* tried at once, and to succeed; 0: 3 */
+} hoist_breaker_config;
+
+extern const hoist_middleware *const hoist_breaker;
+
+/*
+ * Load shedding by how long MESSAGE and CONNECT events have waited, in the
+ * manner of CoDel (RFC 8289): when none has waited less than a target for an
+ * interval, those that have waited twice as long are refused, 503,
+ * `overloaded`, until one has waited less.  Others are never refused, a
+ * $disconnect least of all.
+ *
+ * A wait is what was used up of the request's time (`--request-timeout` of the
+ * gateways) when its handler's turn comes.  How much that was is learnt from
+ * the longest seen, so all gateways need the same; else say the least of them.
+ */
+typedef struct {
+    unsigned target_ms;   /* 0: 100 */
+    unsigned interval_ms; /* 0: 100 */
+    unsigned request_ms;  /* the requests' whole time; 0: is learnt */
+} hoist_shed_config;
+
+extern const hoist_middleware *const hoist_shed;
+
+/*
+ * Try again what has failed with 500 or above, not with 501.  Put it around
+ * what may run twice and do no harm.  It sleeps in between, and holds up its
+ * thread so long: pauses are short by default.  Each is twice the one before,
+ * less up to a half by chance; where the event's time would not outlast the
+ * next, it stays as it is.  What waits for an answer is not tried again.
+ */
+typedef struct {
+    unsigned attempts; /* with the first; 0: 3 */
+    unsigned pause_ms; /* before the second; 0: 10 */
+    unsigned most_ms;  /* before any; 0: 100 */
+} hoist_retry_config;
+
+extern const hoist_middleware *const hoist_retry;
+
 #ifdef __cplusplus
 }
 #endif

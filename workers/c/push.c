@@ -242,7 +242,7 @@ int hoist_push_then(hoist_ctx *ctx, hoist_target target, hoist_type type,
     if (rc == 0) {
         query->pushed = options->told;
         query->data = options->data;
-        query->timeout_ms = ASKED_TIMEOUT_MS;
+        query->timeout_ms = ctx_time_for(&query->ctx, ASKED_TIMEOUT_MS);
         ctx->query = query;
         asked_wait(ctx->asked, query);
     } else if (query != ctx->home) {

@@ -57,8 +57,10 @@ query_t *query_new(const hoist_ctx *ctx)
     query->ctx.home = query;
     query->ctx.outbox = ctx->outbox;
     query->ctx.asked = ctx->asked;
+    query->ctx.came_ms = ctx->came_ms;
     query->ctx.due_ms = ctx->due_ms;
-    query->came_ms = ctx->due_ms - (int64_t)ctx->request->deadline_ms;
+    query->ctx.is_hurried = ctx->is_hurried;
+    query->came_ms = ctx->came_ms;
     buf_init(&query->bytes, FRAME_MAX + (1u << 10));
     if (ctx_is_task(ctx)) {
         query->ctx.head.ws = NULL;
@@ -157,6 +159,14 @@ int ctx_may_ask(const hoist_ctx *self)
     return rc == 0 && self->asked == NULL ? -ENOTCONN : rc;
 }
 
+int64_t ctx_time_for(const hoist_ctx *self, int64_t wanted_ms)
+{
+    int64_t left_ms =
+        self->is_hurried ? hoist_deadline_left_ms(self) : INT64_MAX;
+
+    return left_ms >= wanted_ms ? wanted_ms : left_ms > 1 ? left_ms : 1;
+}
+
 static int put(query_t *query, const char *word, hoist_text text,
                const hoist_find_options *options)
 {
@@ -164,7 +174,8 @@ static int put(query_t *query, const char *word, hoist_text text,
 
     query->id = asked_next_id(asked);
     query->timeout_ms =
-        options->timeout_ms > 0 ? options->timeout_ms : ASKED_TIMEOUT_MS;
+        ctx_time_for(&query->ctx, options->timeout_ms > 0 ? options->timeout_ms
+                                                          : ASKED_TIMEOUT_MS);
     int rc = put_words(query, word, text, options);
     return rc < 0 ? rc : asked_put(asked, query);
 }

@@ -11,7 +11,7 @@
 #include "workers/c/hoist.h"
 
 #define KEYS_MAX    16   /* of hoist_set */
-#define FINALLY_MAX 8    /* of hoist_finally */
+#define FINALLY_MAX 16   /* of hoist_finally */
 #define MEMORY_MAX  4096 /* bytes of hoist_alloc, of an event */
 
 typedef struct {

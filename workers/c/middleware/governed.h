@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the middleware that refuse events to keep a worker well have in common.
+ */
+#ifndef WORKERS_C_MIDDLEWARE_GOVERNED_H
+#define WORKERS_C_MIDDLEWARE_GOVERNED_H
+
+#include "workers/c/hoist.h"
+
+/* Somebody waits for an answer, which may be a refusal.  Of a DISCONNECT or
+ * PRESENCE nobody would hear again. */
+static inline bool is_governed(const hoist_ctx *ctx)
+{
+    hoist_event event = hoist_event_of(ctx);
+
+    return event == HOIST_MESSAGE || event == HOIST_CONNECT;
+}
+
+/* A setting in which a zero is the default. */
+static inline unsigned either(unsigned wanted, unsigned usual)
+{
+    return wanted > 0 ? wanted : usual;
+}
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One queue for the process, as it were: its threads take from the same broker,
+ * so that what one sees of waits holds for all.  Guarded by a lock of its own.
+ */
+#include "base/clock.h"
+#include "workers/c/codel.h"
+#include "workers/c/core.h"
+#include "workers/c/hoist_middleware.h"
+#include "workers/c/middleware/governed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define USUAL_TARGET_MS   100
+#define USUAL_INTERVAL_MS 100
+
+typedef struct {
+    pthread_mutex_t lock;
+    codel_t codel;
+    bool learns;
+    int64_t request_ms;     /* the whole time of a request */
+    hoist_counter *shed;    /* borrowed */
+    hoist_histogram *waits; /* borrowed */
+} shed_t;
+
+static int shed_init(hoist_app *app, const void *config, void **state)
+{
+    static const hoist_shed_config nothing = {0};
+    const hoist_shed_config *wanted = config != NULL ? config : &nothing;
+    shed_t *self = calloc(1, sizeof *self);
+
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    int rc = -pthread_mutex_init(&self->lock, NULL);
+    if (rc < 0) {
+        free(self);
+        return rc;
+    }
+    self->codel = codel_of(either(wanted->target_ms, USUAL_TARGET_MS),
+                           either(wanted->interval_ms, USUAL_INTERVAL_MS));
+    self->learns = wanted->request_ms == 0;
+    self->request_ms = wanted->request_ms;
+    self->shed = hoist_counter_of(
+        app, "hoist_worker_shed_total",
+        "Events that hoist_shed refused: they had waited too long.", NULL);
+    self->waits = hoist_histogram_of(
+        app, "hoist_worker_wait_seconds",
+        "How long events had waited when their turn came at hoist_shed.", NULL,
+        HOIST_SECONDS);
+    *state = self;
+    return 0;
+}
+
+static void shed_fini(void *state)
+{
+    shed_t *self = state;
+
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+}
+
+/* At the broker, then here. */
+static int64_t waited_ms(const shed_t *self, const hoist_ctx *ctx,
+                         int64_t now_ms)
+{
+    int64_t there_ms = self->request_ms - (int64_t)ctx->request->deadline_ms;
+    int64_t here_ms = now_ms - ctx->came_ms;
+
+    return (there_ms > 0 ? there_ms : 0) + (here_ms > 0 ? here_ms : 0);
+}
+
+static bool drops(shed_t *self, const hoist_ctx *ctx, int64_t *waited)
+{
+    int64_t whole_ms = (int64_t)ctx->request->deadline_ms;
+    int64_t now_ms = clock_mono_ms();
+
+    pthread_mutex_lock(&self->lock);
+    if (self->learns && self->request_ms < whole_ms) {
+        self->request_ms = whole_ms;
+    }
+    *waited = waited_ms(self, ctx, now_ms);
+    bool drops = codel_drops(&self->codel, *waited, now_ms);
+    pthread_mutex_unlock(&self->lock);
+    return drops;
+}
+
+static int shed_run(hoist_ctx *ctx, void *state)
+{
+    shed_t *self = state;
+    int64_t waited = 0;
+
+    if (!is_governed(ctx)) {
+        return hoist_next(ctx);
+    }
+    bool is_dropped = drops(self, ctx, &waited);
+    hoist_observe(self->waits, (uint64_t)waited * 1000);
+    if (is_dropped) {
+        hoist_count(self->shed, 1);
+        return hoist_fail(ctx, 503, "overloaded", "Service Unavailable");
+    }
+    return hoist_next(ctx);
+}
+
+static const hoist_middleware table = {shed_init, shed_run, shed_fini};
+const hoist_middleware *const hoist_shed = &table;
