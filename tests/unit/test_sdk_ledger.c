@@ -7,6 +7,7 @@
 #include "base/xalloc.h"
 #include "tests/unit/random_wire.h"
 #include "workers/c/buckets.h"
+#include "workers/c/ledger.h"
 #include "workers/c/outcomes.h"
 
 #include <errno.h>
@@ -333,6 +334,66 @@ static void random_claims_are_those_of_the_model(void **state)
     random_fini(&random);
 }
 
+/* --- threads ----------------------------------------------------------------
+ */
+
+#define THREADS 4
+#define BURST   1000
+
+typedef struct {
+    hoist_ledger *ledger;
+    unsigned number; /* of the thread */
+    int passed, claimed;
+} spender_t;
+
+/* All threads together want twice as many tokens as there are, and each claims
+ * the same names. */
+static void *spend_and_claim(void *user)
+{
+    const hoist_bucket slow = {.token_ns = INT64_C(3600000000000),
+                               .burst = BURST};
+    spender_t *self = user;
+    char text[16];
+
+    for (unsigned i = 0; i < 2 * BURST / THREADS; i++) {
+        int64_t wait_ms;
+        must(self->ledger->table->spend(self->ledger, hoist_str("all"), &slow,
+                                        &wait_ms) == 0);
+        self->passed += wait_ms == 0;
+        (void)snprintf(text, sizeof text, "c:%u", i);
+        hoist_claim claim = {.name = hoist_str(text),
+                             .owner = 1 + self->number};
+        self->claimed += self->ledger->table->claim(self->ledger, &claim, NULL,
+                                                    NULL) == HOIST_CLAIM_OURS;
+    }
+    return NULL;
+}
+
+static void several_threads_get_no_more_than_one(void **state)
+{
+    const ledger_memory_t memory = {.keys = 0};
+    spender_t spenders[THREADS];
+    pthread_t threads[THREADS];
+    ledger_use_t use;
+    int passed = 0, claimed = 0;
+    (void)state;
+
+    assert_int_equal(ledger_use_init(&use, NULL, &memory), 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        spenders[i] = (spender_t){.ledger = use.ledger, .number = i};
+        must(pthread_create(&threads[i], NULL, spend_and_claim, &spenders[i]) ==
+             0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+        passed += spenders[i].passed;
+        claimed += spenders[i].claimed;
+    }
+    assert_int_equal(passed, BURST);
+    assert_int_equal(claimed, 2 * BURST / THREADS);
+    ledger_use_fini(&use);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +408,7 @@ int main(void)
         cmocka_unit_test(what_is_under_way_does_not_go_for_want_of_room),
         cmocka_unit_test(of_too_many_bytes_the_longest_done_go),
         cmocka_unit_test(random_claims_are_those_of_the_model),
+        cmocka_unit_test(several_threads_get_no_more_than_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,9 +8,10 @@
  *     hoist_on(app, "echo", echo);
  *
  * Each has a struct of settings in which a zero is the default, so that NULL is
- * the usual one; what it points at is lent to hoist_use.  None has any state
- * beside that of its use in an app.  In the order above each sees what the ones
- * below it do: the logger has the id of the first and logs what the last says.
+ * the usual one; what it points at is lent to hoist_use, where nothing else is
+ * said.  None has any state beside that of its use in an app, and a ledger that
+ * it was given.  In the order above each sees what the ones below it do: the
+ * logger has the id of the first and logs what the last says.
  */
 #ifndef HOIST_MIDDLEWARE_H
 #define HOIST_MIDDLEWARE_H
@@ -253,18 +254,18 @@ typedef struct {
                                $request.body.idempotencyKey.  null is none. */
     hoist_key *key;         /* instead; NULL: expression counts */
     void *data;             /* for key, handed on as it is */
-    bool required;          /* without a key: 400, idempotency-key-missing */
-    hoist_by by;            /* whose keys they are */
-    unsigned keep_s;        /* 1 to 2592000; 0: 86400 */
-    unsigned hold_s;        /* 1 to 86400; 0: 60 */
-    bool failures;          /* keep all replies */
-    const char *mark; /* the member that marks; NULL: replayed; "": none */
-    size_t max_reply; /* bytes of a body that is kept; 0: 65536.  Of a longer
-                         one only that it was: 409, already-done */
+    const char *mark;     /* the member that marks; NULL: replayed; "": none */
     hoist_ledger *ledger; /* borrowed; NULL: this process's memory */
     const char *name;     /* of this use in the ledger: as of a rate limit */
-    bool open;            /* while the ledger cannot be asked, do it */
     size_t keys, bytes;   /* in memory; 0: 65536 and 16777216 */
+    size_t max_reply; /* bytes of a body that is kept; 0: 65536.  Of a longer
+                         one only that it was: 409, already-done */
+    hoist_by by;      /* whose keys they are */
+    unsigned keep_s;  /* 1 to 2592000; 0: 86400 */
+    unsigned hold_s;  /* 1 to 86400; 0: 60 */
+    bool required;    /* without a key: 400, idempotency-key-missing */
+    bool failures;    /* keep all replies */
+    bool open;        /* while the ledger cannot be asked, do it */
 } hoist_idempotency_config;
 
 extern const hoist_middleware *const hoist_idempotency;

@@ -128,10 +128,10 @@ static void put_step(shape_verdict_t *verdict, const char *text, size_t len)
     size_t at = strlen(path);
 
     for (size_t i = 0; i <= len && at + 2 < sizeof verdict->path; i++) {
-        char c = i == 0 ? '/' : text[i - 1];
+        char c = (char)(i == 0 ? '/' : text[i - 1]);
         if (i > 0 && (c == '~' || c == '/')) {
             path[at++] = '~';
-            c = c == '~' ? '0' : '1';
+            c = (char)(c == '~' ? '0' : '1');
         }
         path[at++] = c;
     }
