@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 #include "workers/c/hoist_redis.h"
+#include "workers/c/outcomes.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -174,6 +175,55 @@ static void times_come_to_an_end(void)
     }
 }
 
+/* --- random claims, in Redis and in memory
+ * ------------------------------------ */
+
+#define STEPS 5000
+#define NAMES 200
+
+static void a_random_step(outcomes_t *memory, unsigned random)
+{
+    const hoist_outcome done = {
+        .status = 200, .type = HOIST_TEXT, .body = hoist_str("done")};
+    char name[16];
+    found_t here, there;
+
+    (void)snprintf(name, sizeof name, "random-%u", random % NAMES);
+    hoist_claim claim =
+        claim_of(name, 1 + random / NAMES % 3, random / NAMES / 3 % 6 == 0);
+    int claimed = claims(claim, &here);
+    must(claimed == outcomes_claim(memory, &claim, 0, note_outcome, &there));
+    switch (random / NAMES / 18 % 16) {
+    case 0:
+        if (claimed == HOIST_CLAIM_OURS) {
+            settle(claim, done, 600000);
+            must(outcomes_settle(memory, &claim, &done, 0, 1) == 0);
+        }
+        break;
+    case 1:
+    case 2:
+    case 3:
+        must(ledger->table->release(ledger, &claim) == 0);
+        must(outcomes_release(memory, &claim) == 0);
+        break;
+    default:
+        break;
+    }
+}
+
+static void random_claims_are_in_redis_as_in_memory(void)
+{
+    uint64_t state = 11;
+    outcomes_t memory;
+
+    outcomes_init(&memory, NAMES, 4 * NAMES);
+    for (int i = 0; i < STEPS; i++) {
+        state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        a_random_step(&memory, (unsigned)(state >> 33));
+    }
+    outcomes_fini(&memory);
+}
+
 int main(int argc, char **argv)
 {
     const hoist_redis_config patient = {.timeout_ms = 5000};
@@ -191,6 +241,7 @@ int main(int argc, char **argv)
     an_outcome_comes_back_as_it_was();
     one_without_a_body_and_one_that_was_cut();
     times_come_to_an_end();
+    random_claims_are_in_redis_as_in_memory();
     hoist_redis_close(&ledger);
     return 0;
 }

@@ -4,6 +4,7 @@ together, messages that are done once, and what becomes of it while Redis is
 away."""
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import tempfile
 from harness import BUILD, WAIT_S, Client, Hoist, run, until
 from redis_server import Server, certificates
 
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 WORKER = BUILD + "/tests/integration/sharing"
 LEDGER = BUILD + "/tests/integration/ledger"
 ORDER = '{"action":"order","idempotencyKey":"k1"}'
@@ -86,6 +88,24 @@ def test_they_do_by_tls():
             ours = f"ca={folder}/ca.pem&cert={folder}/cert.pem&key={folder}/key.pem"
             subprocess.run([LEDGER, f"rediss://localhost:{redis.port}?{ours}"],
                            check=True, timeout=60)
+
+
+def test_a_user_needs_no_more_than_the_page_says():
+    with open(ROOT + "/docs/c-worker.md", encoding="utf-8") as page:
+        needs = re.search(r"A user of Redis needs `(.*?)`", page.read(), re.S)[1].split()
+    assert needs[0] == "~PREFIX:*" and len(needs) > 5, needs
+    with Server() as redis:
+        redis.ask("ACL", "SETUSER", "worker", "on", ">secret", "~hoist:*", *needs[1:])
+        subprocess.run([LEDGER, f"redis://worker:secret@127.0.0.1:{redis.port}"],
+                       check=True, timeout=60)
+
+
+def test_of_several_hosts_the_master_is_used():
+    with Server() as master, Server("--replicaof", f"127.0.0.1 {master.port}") as replica:
+        until(lambda: replica.info("replication")["master_link_status"] == "up",
+              "the replica to follow")
+        hosts = f"127.0.0.1:{replica.port},127.0.0.1:{master.port}"
+        subprocess.run([LEDGER, "redis://" + hosts], check=True, timeout=60)
 
 
 def test_two_workers_let_through_what_one_may():
