@@ -347,7 +347,7 @@ def build(engine, release):
 
 
 STAND_INS = {"redis": "redis:7", "haproxy": "haproxy:3.0"}
-STAND_INS_OF_PROFILES = {"prometheus": "prom/prometheus:v2.53.3", "python": "python:3-slim",
+STAND_INS_OF_PROFILES = {"prometheus": "prom/prometheus:v2.53.3", "python": "python:3.13-slim",
                          "node": "node:22-slim", "dynamodb": "amazon/dynamodb-local:2.5.2"}
 
 
