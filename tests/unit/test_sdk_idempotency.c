@@ -220,6 +220,25 @@ static void each_user_has_keys_of_its_own(void **state)
                         "orders:c:" CONN_A ":k1:2");
 }
 
+static void no_two_pairs_of_user_and_key_are_one_name(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"a", "{\"idempotencyKey\":\"b:1:c\"}"},
+        {"a:b:1", "{\"idempotencyKey\":\"c\"}"},
+        {"a:b", "{\"idempotencyKey\":\"1:c\"}"},
+    };
+    (void)state;
+
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){0});
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        comes_from(pairs[i][0], "a",
+                   (body_t){BODY_TEXT, wire_bytes(pairs[i][1])}, false);
+        replies("200 ok");
+    }
+    assert_trace("done done done");
+}
+
 static hoist_text key_in_body(hoist_ctx *ctx, void *data)
 {
     (void)data;
@@ -649,6 +668,7 @@ int main(void)
         TEST(where_nothing_was_replied_nothing_is_again),
         TEST(another_body_under_the_key_is_422_and_so_is_another_route),
         TEST(each_user_has_keys_of_its_own),
+        TEST(no_two_pairs_of_user_and_key_are_one_name),
         TEST(the_program_may_say_the_key),
         TEST(a_key_may_be_made_of_several_members),
         TEST(what_has_no_key_passes),
