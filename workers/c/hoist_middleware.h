@@ -228,8 +228,9 @@ extern const hoist_middleware *const hoist_validate;
  * outside of this middleware decides before it, and nothing of that is kept:
  * put hoist_validate there.  Pushes are not repeated.
  *
- * A reply that is a JSON object is marked where it is repeated: it begins with
- * "replayed":true.  hoist_is_replay tells the layers outside.
+ * A reply that is a JSON object (nested 64 deep at most) is marked where it is
+ * repeated: it begins with "replayed":true.  hoist_is_replay tells the layers
+ * outside.
  *
  * Messages without a key pass, and so do all other events.
  *

@@ -37,7 +37,7 @@ typedef struct {
     char path[SHAPE_PATH_MAX + 1]; /* of the value, as a JSON Pointer */
 } shape_verdict_t;
 
-/* Do rules make sense?  Returns 0; -EINVAL; -E2BIG. */
+/* Do rules make sense?  Returns 0; -EINVAL; -E2BIG (shape_rules.c). */
 int shape_check(const hoist_rule *rule);
 
 /*

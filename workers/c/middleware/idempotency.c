@@ -6,15 +6,14 @@
  */
 #include "base/hash.h"
 #include "base/rand.h"
-#include "proto/json.h"
 #include "proto/route_expr.h"
 #include "workers/c/core.h"
 #include "workers/c/hoist_middleware.h"
 #include "workers/c/ledger.h"
+#include "workers/c/middleware/replay.h"
 #include "workers/c/middleware/whose.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define USUAL_EXPRESSION "$request.body.idempotencyKey"
@@ -24,7 +23,6 @@
 #define USUAL_HOLD_S     60
 #define KEEP_MAX_S       2592000
 #define HOLD_MAX_S       86400
-#define MARK_MAX         64 /* bytes of a member's name */
 
 /* Of a use; but for `use`, constant. */
 typedef struct {
@@ -32,9 +30,9 @@ typedef struct {
     route_expr_t *expression;  /* owned */
     char blank[ROUTE_KEY_MAX]; /* what it makes of a message without members */
     size_t blank_len;
-    hoist_key *key;          /* borrowed, or NULL */
-    void *data;              /* borrowed */
-    char mark[MARK_MAX + 1]; /* "": none */
+    hoist_key *key;                 /* borrowed, or NULL */
+    void *data;                     /* borrowed */
+    char mark[REPLAY_MARK_MAX + 1]; /* "": none */
     size_t max_reply;
     int64_t keep_ms, hold_ms;
     bool is_required, keeps_failures, is_open;
@@ -79,7 +77,7 @@ static int set_mark(idempotency_t *self, const char *mark)
             return -EINVAL;
         }
     }
-    if (len > MARK_MAX) {
+    if (len > REPLAY_MARK_MAX) {
         return -EINVAL;
     }
     memcpy(self->mark, mark, len + 1);
@@ -297,72 +295,8 @@ static void conclude(hoist_ctx *ctx, void *data)
     }
 }
 
-/* --- replies ---------------------------------------------------------------
+/* --- events ----------------------------------------------------------------
  */
-
-/* Is it one JSON object?  Behind which byte does that begin? */
-static bool is_object(const idempotency_t *self, const hoist_outcome *outcome,
-                      size_t *behind)
-{
-    wire_cursor_t at = wire_cursor(wire_of(outcome->body));
-    char unused[ROUTE_KEY_MAX];
-    size_t len;
-
-    if (outcome->type != HOIST_TEXT) {
-        return false;
-    }
-    json_skip_space(&at);
-    if (wire_at_end(&at) || *at.at != '{') {
-        return false;
-    }
-    *behind = outcome->body.len - (size_t)(at.end - at.at) + 1;
-    return route_expr_eval(self->expression, wire_of(outcome->body), unused,
-                           &len) != -EPROTO;
-}
-
-/* Is there a member behind the bracket? */
-static bool has_member(hoist_text rest)
-{
-    wire_cursor_t at = wire_cursor(wire_of(rest));
-
-    json_skip_space(&at);
-    return *at.at != '}';
-}
-
-/* With "mark":true, in front of its members.  Of two of one name that behind
- * counts, so that the handler's own wins. */
-static int reply_marked(const idempotency_t *self, hoist_ctx *ctx,
-                        const hoist_outcome *outcome, size_t behind)
-{
-    hoist_text rest =
-        hoist_bytes(outcome->body.data + behind, outcome->body.len - behind);
-    char mark[MARK_MAX + 16];
-    int len = snprintf(mark, sizeof mark, "\"%s\":true%s", self->mark,
-                       has_member(rest) ? "," : "");
-    buf_t *whole = &ctx->scratch;
-
-    whole->len = 0;
-    if (buf_put(whole, outcome->body.data, behind) < 0 ||
-        buf_put(whole, mark, (size_t)len) < 0 ||
-        buf_put(whole, rest.data, rest.len) < 0) {
-        return -ENOMEM;
-    }
-    return hoist_reply(ctx, outcome->status, HOIST_TEXT,
-                       hoist_bytes(whole->data, whole->len));
-}
-
-static int say_done(hoist_ctx *ctx, int status)
-{
-    char details[32];
-
-    (void)snprintf(details, sizeof details, "{\"status\":%d}", status);
-    return hoist_fail_with(
-        ctx, &(hoist_error){.status = 409,
-                            .code = hoist_str("already-done"),
-                            .message = hoist_str("The reply was too long to be "
-                                                 "kept"),
-                            .details = hoist_str(details)});
-}
 
 typedef struct {
     const claimed_t *claimed;
@@ -373,21 +307,9 @@ typedef struct {
 static void replay(const hoist_outcome *outcome, void *data)
 {
     replay_t *self = data;
-    const idempotency_t *of = self->claimed->of;
-    size_t behind;
 
-    if (outcome->is_cut) {
-        self->rc = say_done(self->ctx, outcome->status);
-    } else if (of->mark[0] != '\0' && is_object(of, outcome, &behind)) {
-        self->rc = reply_marked(of, self->ctx, outcome, behind);
-    } else {
-        self->rc = hoist_reply(self->ctx, outcome->status, outcome->type,
-                               outcome->body);
-    }
+    self->rc = replay_outcome(self->ctx, outcome, self->claimed->of->mark);
 }
-
-/* --- events ----------------------------------------------------------------
- */
 
 /* The memory of an event with a key, which hears of the outcome; NULL: there is
  * no room. */
