@@ -2,6 +2,7 @@
 """What workers in C share by a ledger in Redis: limits that hold for all of them
 together, messages that are done once, and what becomes of it while Redis is
 away."""
+import contextlib
 import json
 import os
 import re
@@ -80,14 +81,20 @@ def test_they_do_with_a_password_a_database_and_a_prefix():
         assert redis.ask("DBSIZE") == 0  # of database 0
 
 
-def test_they_do_by_tls():
+@contextlib.contextmanager
+def secured():
+    """A server that speaks TLS, and its URL."""
     with certificates() as folder:
         tls = {"tls-cert-file": folder + "/cert.pem", "tls-key-file": folder + "/key.pem",
                "tls-ca-cert-file": folder + "/ca.pem", "tls-auth-clients": "yes"}
         with Server(tls=tls) as redis:
-            ours = f"ca={folder}/ca.pem&cert={folder}/cert.pem&key={folder}/key.pem"
-            subprocess.run([LEDGER, f"rediss://localhost:{redis.port}?{ours}"],
-                           check=True, timeout=60)
+            yield redis, (f"rediss://localhost:{redis.port}?ca={folder}/ca.pem"
+                          f"&cert={folder}/cert.pem&key={folder}/key.pem")
+
+
+def test_they_do_by_tls():
+    with secured() as (_, url):
+        subprocess.run([LEDGER, url], check=True, timeout=60)
 
 
 def test_a_user_needs_no_more_than_the_page_says():
@@ -187,6 +194,17 @@ def test_while_redis_is_away_each_does_as_it_is_set_and_then_as_before():
         until(lambda: is_spent(client, "guarded"), "Redis to be found")
         assert "pid" in ask(client, ORDER)
         assert "replayed" in ask(client, ORDER)
+
+
+def test_a_tls_connection_that_breaks_kills_nobody():
+    with secured() as (redis, url), Hoist() as hoist, Workers(hoist, 1, url):
+        client = Client(hoist.address).opened()
+        for _ in range(3):
+            assert is_spent(client, "guarded")
+            redis.kill()
+            until(lambda: not is_spent(client, "guarded"), "Redis to be missed")
+            redis.start()
+            until(lambda: is_spent(client, "guarded"), "Redis to be found")
 
 
 def test_a_redis_that_hangs_costs_a_moment_and_then_none():

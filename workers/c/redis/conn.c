@@ -43,30 +43,55 @@ static int await(int fd, short events, int64_t until_ms)
     return rc < 0 ? -errno : 0;
 }
 
-/* --- bytes --------------------------------------------------------------- */
+/* --- SIGPIPE ---------------------------------------------------------------
+ */
 
-/* OpenSSL has no MSG_NOSIGNAL, and what signals do is the program's. */
-static ssize_t write_tls(SSL *ssl, const void *bytes, size_t len)
+/* OpenSSL has no MSG_NOSIGNAL, it writes while it reads, too (an alert), and
+ * what signals do is the program's.  So this thread is deaf to that one. */
+typedef struct {
+    bool is_deaf;
+    bool was_pending;
+    sigset_t before;
+} deaf_t;
+
+static deaf_t go_deaf(bool has_tls)
+{
+    deaf_t deaf = {.is_deaf = has_tls};
+    sigset_t pipe, pending;
+
+    if (has_tls) {
+        sigemptyset(&pipe);
+        sigaddset(&pipe, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &pipe, &deaf.before);
+        sigpending(&pending);
+        deaf.was_pending = sigismember(&pending, SIGPIPE) == 1;
+    }
+    return deaf;
+}
+
+/* What came meanwhile was for nobody. */
+static void hear_again(const deaf_t *deaf)
 {
     const struct timespec at_once = {0, 0};
-    sigset_t pipe, before, pending;
+    sigset_t pipe;
 
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe, &before);
-    sigpending(&pending);
-    ssize_t rc = redis_tls_write(ssl, bytes, len);
-    if (rc < 0 && !sigismember(&pending, SIGPIPE)) {
+    if (!deaf->is_deaf) {
+        return;
+    }
+    if (!deaf->was_pending) {
+        sigemptyset(&pipe);
+        sigaddset(&pipe, SIGPIPE);
         (void)sigtimedwait(&pipe, NULL, &at_once);
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
+    pthread_sigmask(SIG_SETMASK, &deaf->before, NULL);
 }
+
+/* --- bytes --------------------------------------------------------------- */
 
 static ssize_t write_some(conn_t *self, const void *bytes, size_t len)
 {
     if (self->ssl != NULL) {
-        return write_tls(self->ssl, bytes, len);
+        return redis_tls_write(self->ssl, bytes, len);
     }
     ssize_t rc = send(self->fd, bytes, len, MSG_NOSIGNAL);
     return rc < 0 ? -errno : rc;
@@ -134,11 +159,13 @@ static int take_reply(conn_t *self, int64_t until_ms, redisReply **reply)
 int conn_ask(conn_t *self, int64_t until_ms, redisReply **reply,
              char why[CONN_WHY_MAX])
 {
+    deaf_t deaf = go_deaf(self->ssl != NULL);
     int rc = send_all(self, until_ms);
 
     if (rc == 0) {
         rc = take_reply(self, until_ms, reply);
     }
+    hear_again(&deaf);
     return rc < 0 ? tell(why, rc, "no answer") : 0;
 }
 
@@ -235,12 +262,17 @@ static int shake_hands(conn_t *self, int64_t until_ms, char why[CONN_WHY_MAX])
     char reason[CONN_WHY_MAX - 8];
     int rc;
 
+    deaf_t deaf = go_deaf(true);
     while ((rc = redis_tls_shake_hands(self->ssl)) == -EAGAIN) {
         rc = await(self->fd, SSL_want_write(self->ssl) ? POLLOUT : POLLIN,
                    until_ms);
         if (rc < 0) {
-            return tell(why, rc, "TLS");
+            break;
         }
+    }
+    hear_again(&deaf);
+    if (rc == -ETIMEDOUT) {
+        return tell(why, rc, "TLS");
     }
     if (rc < 0) {
         redis_tls_reason(self->ssl, reason, sizeof reason);
