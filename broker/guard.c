@@ -20,6 +20,14 @@
 #define LOOK_MS            1000 /* between two looks at the lists, at most */
 #define QUESTIONS_PER_TURN 64
 #define ADDRESS_SHOWN      64
+#define FAILED_MS          10000 /* between two lines about the same */
+
+/* Handshakes that came to nothing: they name nobody, and a peer with a wrong
+ * key comes again and again. */
+typedef struct {
+    int64_t said_ms; /* 0: never */
+    uint32_t suppressed;
+} failed_t;
 
 struct guard {
     guard_ops_t ops;
@@ -30,6 +38,7 @@ struct guard {
     zwatch_t watch;
     int64_t looked_ms;
     log_brake_t brake;
+    failed_t failed[SIDES][2]; /* without CURVE, with another key */
 };
 
 /* --- the lists ------------------------------------------------------------ */
@@ -111,17 +120,31 @@ static bool is_allowed(guard_t *self, const zap_question_t *question)
            allow_list_find(self->lists[question->side], question->key) != NULL;
 }
 
+static void say_failed(guard_t *self, side_t side, const zcurve_event_t *event,
+                       int64_t now_ms)
+{
+    bool is_plain = event->event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
+                    event->value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH;
+    failed_t *failed = &self->failed[side][is_plain ? 0 : 1];
+
+    if (failed->said_ms > 0 && now_ms - failed->said_ms < FAILED_MS) {
+        failed->suppressed++;
+        return;
+    }
+    log_warn("CURVE-FAILED", "role=%s reason=\"%s\" suppressed=%u",
+             role_of(side),
+             is_plain ? "it does not use CURVE"
+                      : "it broke off, or has another key than ours for us",
+             failed->suppressed);
+    *failed = (failed_t){.said_ms = now_ms};
+}
+
 void guard_failure(guard_t *self, side_t side, const zcurve_event_t *event)
 {
     if (!guard_has(self, side)) {
         return;
     }
-    bool is_plain = event->event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
-                    event->value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH;
-    log_braked(&self->brake, LEVEL_WARN, "CURVE-FAILED",
-               "role=%s reason=\"%s\"", role_of(side),
-               is_plain ? "it does not use CURVE"
-                        : "it broke off, or has another key than ours for us");
+    say_failed(self, side, event, clock_mono_ms());
     self->ops.refused(self->user);
 }
 

@@ -37,8 +37,7 @@
 #include <zmq.h>
 
 #define FRAMES_PER_TURN 64
-#define REFUSED_MS      60000 /* between two lines that a broker refuses us */
-#define LOOKS_TO_SETTLE 2     /* intervals, until workers know a new broker */
+#define LOOKS_TO_SETTLE 2 /* intervals, until workers know a new broker */
 
 _Static_assert(GATEWAY_BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
 
@@ -48,9 +47,8 @@ typedef struct {
     void *socket;  /* libzmq socket; NULL: none */
     void *monitor; /* of it */
     zwatch_t watch, monitor_watch;
-    int64_t unsent_since_ms; /* it takes nothing; 0: it does */
-    int64_t refused_ms;      /* when it was said last; 0: it never was */
-    bool has_key;            /* it speaks CURVE */
+    zdial_t dial;
+    bool has_key; /* it speaks CURVE */
 } dealer_t;
 
 typedef struct {
@@ -75,18 +73,21 @@ typedef struct {
 static void send_frame(dealer_t *self)
 {
     link_t *link = self->link;
+    int64_t now_ms = self->hub->now_ms;
 
+    zdial_turn(&self->dial, self->socket, link->endpoint, now_ms,
+               link_stands(link));
     if (link->out.len == 0) {
         return;
     }
     if (zmq_send(self->socket, link->out.data, link->out.len, ZMQ_DONTWAIT) <
         0) {
-        zdial_again(self->socket, link->endpoint, &self->unsent_since_ms,
-                    self->hub->now_ms, link_stands(link));
+        zdial_blocked(&self->dial, self->socket, link->endpoint, now_ms,
+                      link_stands(link));
         return; /* the next turn tries again */
     }
-    self->unsent_since_ms = 0;
-    link->last_sent_ms = self->hub->now_ms;
+    zdial_moves(&self->dial);
+    link_sent(link, now_ms);
     buf_reset(&link->out, 1 << 20);
 }
 
@@ -124,19 +125,15 @@ static void on_frames(void *user)
     }
 }
 
-/* It is tried again at short intervals, and said at long ones. */
-static void say_refused(dealer_t *self, const zcurve_event_t *event)
+/* Why is said when the broker is missed. */
+static void take_failure(dealer_t *self, const zcurve_event_t *event)
 {
-    int64_t now_ms = self->hub->now_ms;
     const char *reason = zcurve_reason(event, self->has_key);
 
-    if (reason == NULL) {
-        return;
-    }
-    if (self->refused_ms == 0 || now_ms - self->refused_ms >= REFUSED_MS) {
-        self->refused_ms = now_ms;
-        log_warn("GATEWAY-BROKER-REFUSED", "broker=%s reason=\"%s\"",
-                 self->link->endpoint, reason);
+    zdial_refused(&self->dial, self->socket, self->link->endpoint,
+                  self->hub->now_ms);
+    if (reason != NULL) {
+        link_refused(self->link, reason);
     }
 }
 
@@ -147,7 +144,7 @@ static void on_monitor(void *user)
 
     while (zcurve_next(self->monitor, &event)) {
         if ((event.event & ZCURVE_FAILURES) != 0) {
-            say_refused(self, &event);
+            take_failure(self, &event);
         } else {
             hub_broken(self->hub, self->link);
         }

@@ -372,11 +372,8 @@ static void abandon_requests(hub_t *self, link_t *link)
     }
 }
 
-static void lose_broker(hub_t *self, link_t *link, const char *why)
+static void part(hub_t *self, link_t *link)
 {
-    log_warn("GATEWAY-BROKER-LOST", "broker=%s why=\"%s\" requests=%llu",
-             link->endpoint, why, (unsigned long long)link->in_flight);
-    self->stats.broker_lost++;
     link->state = LINK_DOWN;
     link->is_lost = true;
     link->lost_ms = self->now_ms;
@@ -384,6 +381,14 @@ static void lose_broker(hub_t *self, link_t *link, const char *why)
     abandon_requests(self, link);
     placement_lost(self, link);
     greet(self, link);
+}
+
+static void lose_broker(hub_t *self, link_t *link, const char *why)
+{
+    log_warn("GATEWAY-BROKER-LOST", "broker=%s why=\"%s\" requests=%llu",
+             link->endpoint, why, (unsigned long long)link->in_flight);
+    self->stats.broker_lost++;
+    part(self, link);
 }
 
 static void forget_all(hub_t *self, const char *why)
@@ -485,6 +490,22 @@ static void take_drain(hub_t *self, link_t *link)
     placement_drained(self, link);
 }
 
+/* The end of a broker that has done its work is no trouble. */
+static void take_bye(hub_t *self, link_t *link)
+{
+    link->has_left = true;
+    if (!link_stands(link) && !owes_welcome(link)) {
+        return;
+    }
+    if (link->in_flight > 0) {
+        lose_broker(self, link, "it said BYE");
+        return;
+    }
+    log_info("GATEWAY-BROKER-LEFT", "broker=%s", link->endpoint);
+    self->stats.broker_left++;
+    part(self, link);
+}
+
 static void take_message(hub_t *self, link_t *link, const message_t *message)
 {
     switch (message->kind) {
@@ -517,10 +538,7 @@ static void take_message(hub_t *self, link_t *link, const message_t *message)
         link_pong(link);
         return;
     case KIND_BYE:
-        link->has_left = true;
-        if (link_stands(link) || owes_welcome(link)) {
-            lose_broker(self, link, "it said BYE");
-        }
+        take_bye(self, link);
         return;
     case KIND_DRAIN:
         take_drain(self, link);
@@ -541,6 +559,7 @@ void hub_frame(hub_t *self, link_t *link, const uint8_t *bytes, size_t len)
 
     link->last_heard_ms = self->now_ms;
     link->broken_ms = 0;
+    link->missing.has_heard |= len > 0;
     while ((rc = message_decode(&frame, &message)) != 0) {
         if (rc == 1) {
             take_message(self, link, &message);
@@ -671,6 +690,15 @@ static const char *why_lost(const hub_t *self, const link_t *link)
     return is_dead(self, link) ? "its transport broke" : NULL;
 }
 
+static void say_missing(hub_t *self, link_t *link)
+{
+    const char *reason = missing_reason(&link->missing);
+
+    log_warn("GATEWAY-BROKER-MISSING", "broker=%s ms=%lld reason=\"%s\"",
+             link->endpoint,
+             (long long)missing_said(&link->missing, self->now_ms), reason);
+}
+
 static void tick_link(hub_t *self, link_t *link)
 {
     const char *why = why_lost(self, link);
@@ -683,6 +711,9 @@ static void tick_link(hub_t *self, link_t *link)
     } else if (!link_stands(link) && link->out.len == 0 &&
                self->now_ms - link->last_greeted_ms >= link->heartbeat_ms) {
         greet(self, link);
+    }
+    if (!self->is_draining && self->now_ms >= missing_due_ms(&link->missing)) {
+        say_missing(self, link);
     }
     if (link->is_young && self->now_ms >= link->settles_ms) {
         link->is_young = false;

@@ -118,6 +118,7 @@ void link_greet(link_t *self, int64_t now_ms, const char *boot,
     self->state = LINK_GREETING;
     self->hears_names = self->is_naming = false;
     self->last_greeted_ms = now_ms;
+    missing_begin(&self->missing, now_ms);
 }
 
 bool link_stands(const link_t *self)
@@ -172,6 +173,7 @@ link_welcome_t link_welcome(link_t *self, int64_t now_ms,
     self->state = LINK_LISTING;
     self->is_lost = false;
     self->has_left = false;
+    missing_end(&self->missing);
     note_age(self, now_ms, welcome->options);
     if (welcome->heartbeat_ms > 0) {
         self->heartbeat_ms = (int64_t)welcome->heartbeat_ms;
@@ -230,6 +232,17 @@ void link_broke(link_t *self, int64_t now_ms)
         self->broken_ms = now_ms;
         put_ping(self); /* the first word on the next transport */
     }
+}
+
+void link_sent(link_t *self, int64_t now_ms)
+{
+    self->last_sent_ms = now_ms;
+    self->missing.has_sent = true;
+}
+
+void link_refused(link_t *self, const char *reason)
+{
+    self->missing.refusal = reason;
 }
 
 void link_pong(link_t *self)

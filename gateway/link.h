@@ -23,6 +23,7 @@
 #define GATEWAY_LINK_H
 
 #include "base/list.h"
+#include "base/missing.h"
 #include "gateway/fanout.h"
 #include "proto/message.h"
 #include "trace/span.h"
@@ -94,6 +95,7 @@ typedef struct {
 
     int64_t heartbeat_ms, liveness_ms;
     int64_t last_heard_ms, last_sent_ms, last_greeted_ms;
+    missing_t missing;     /* while we greet it */
     int64_t last_stood_ms; /* before we greeted again */
     int64_t broken_ms; /* its transport broke, and nothing was heard since; 0 */
 
@@ -166,6 +168,12 @@ void link_up(link_t *self);
 
 /* Its transport broke: the broker is dead, or will ask who we are. */
 void link_broke(link_t *self, int64_t now_ms);
+
+/* What was put has left. */
+void link_sent(link_t *self, int64_t now_ms);
+
+/* Why its transport does not stand, a constant: for when it is missed. */
+void link_refused(link_t *self, const char *reason);
 
 /* A PONG came. */
 void link_pong(link_t *self);

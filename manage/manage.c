@@ -40,7 +40,7 @@ typedef struct {
     void *socket;          /* libzmq DEALER; NULL: none */
     void *monitor;         /* of it */
     zwatch_t watch, monitor_watch;
-    int64_t unsent_since_ms; /* it takes nothing; 0: it does */
+    zdial_t dial;
 } dealer_t;
 
 typedef struct manage {
@@ -145,8 +145,13 @@ static void on_broken(void *user)
 
     on_frames(self);
     while (zcurve_next(self->monitor, &event)) {
-        manager_broken(self->manage->manager,
-                       (size_t)(self - self->manage->dealers));
+        if ((event.event & ZCURVE_FAILURES) != 0) {
+            zdial_refused(&self->dial, self->socket, self->uplink->endpoint,
+                          self->manage->now_ms);
+        } else {
+            manager_broken(self->manage->manager,
+                           (size_t)(self - self->manage->dealers));
+        }
     }
 }
 
@@ -155,16 +160,21 @@ static void send_frame(dealer_t *self)
     uplink_t *uplink = self->uplink;
     int64_t now_ms = self->manage->now_ms;
 
-    if (uplink == NULL || uplink->out.len == 0) {
+    if (uplink == NULL) {
+        return;
+    }
+    zdial_turn(&self->dial, self->socket, uplink->endpoint, now_ms,
+               uplink->state == UPLINK_UP);
+    if (uplink->out.len == 0) {
         return;
     }
     if (zmq_send(self->socket, uplink->out.data, uplink->out.len,
                  ZMQ_DONTWAIT) < 0) {
-        zdial_again(self->socket, uplink->endpoint, &self->unsent_since_ms,
-                    now_ms, uplink->state == UPLINK_UP);
+        zdial_blocked(&self->dial, self->socket, uplink->endpoint, now_ms,
+                      uplink->state == UPLINK_UP);
         return; /* the next turn tries again */
     }
-    self->unsent_since_ms = 0;
+    zdial_moves(&self->dial);
     uplink_sent(uplink, now_ms);
 }
 
@@ -194,8 +204,8 @@ static int dial(dealer_t *self, const char *endpoint, const curve_peer_t *curve)
     if ((self->socket = actor_socket(ZMQ_DEALER)) == NULL) {
         return -zmq_errno();
     }
-    int rc =
-        zmonitor_open(self->socket, ZMQ_EVENT_DISCONNECTED, &self->monitor);
+    int rc = zmonitor_open(
+        self->socket, ZMQ_EVENT_DISCONNECTED | ZCURVE_FAILURES, &self->monitor);
     if (rc < 0) {
         return rc;
     }

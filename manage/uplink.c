@@ -115,6 +115,13 @@ static uplink_event_t lose(uplink_t *self, const char *why, int64_t now_ms)
     return UPLINK_LOST;
 }
 
+static uplink_event_t take_bye(uplink_t *self, int64_t now_ms)
+{
+    log_info("MANAGE-BROKER-LEFT", "broker=%s", self->endpoint);
+    greet(self, now_ms);
+    return UPLINK_LOST;
+}
+
 static void take_credit(uplink_t *self, const message_credit_t *credit)
 {
     self->pushes -=
@@ -130,7 +137,7 @@ static uplink_event_t take_while_up(uplink_t *self, const message_t *message,
     case KIND_WHO:
         return lose(self, "who", now_ms);
     case KIND_BYE:
-        return lose(self, "bye", now_ms);
+        return take_bye(self, now_ms);
     case KIND_CREDIT:
         take_credit(self, &message->credit);
         return UPLINK_OWN;

@@ -318,7 +318,7 @@ static void end_turn(world_t *world)
         link_t *link = link_to(world, i);
         if (link->out.len > 0 && !world->brokers[i].is_stuck) {
             broker_hears(world, &world->brokers[i], &link->out);
-            link->last_sent_ms = world->now_ms;
+            link_sent(link, world->now_ms);
             buf_reset(&link->out, PIPE_MAX);
         }
     }

@@ -380,6 +380,27 @@ def test_a_close_is_carried_out_and_one_to_nobody_is_gone():
         at.clients = 2
 
 
+# --- a broker that is not there -----------------------------------------
+
+def test_a_broker_that_cannot_be_reached_is_missed():
+    with Hoist("--broker=tcp://127.0.0.1:1", "--drain-time=100", command="gateway",
+               finds_broker=False) as gateway:
+        gateway.find("warn GATEWAY-BROKER-MISSING broker=(tcp://127.0.0.1:1) ms=3... "
+                     'reason="nothing that speaks ZeroMQ can be reached"')
+
+
+def test_a_broker_that_is_stopped_is_no_trouble():
+    with Hoist(command="broker") as broker, \
+            Hoist(f"--broker={broker.gateways}", "--admin=127.0.0.1:0", "--drain-time=100",
+                  command="gateway") as gateway:
+        gateway.find("(MANAGE-BROKER-UP)")
+        broker.process.terminate()
+        assert broker.process.wait(WAIT_S) == 0
+        gateway.find("info (GATEWAY-BROKER-LEFT)")
+        gateway.find("info (MANAGE-BROKER-LEFT)")
+        assert "BROKER-LOST" not in gateway.log()
+
+
 # --- silence ------------------------------------------------------------
 
 def test_a_silent_broker_costs_an_error_frame_and_no_client():

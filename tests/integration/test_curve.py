@@ -78,13 +78,14 @@ def echoes(client, worker):
 
 
 def is_refused(hoist, endpoint, pattern, curve=None):
-    """It is told nothing, and a line of the log says so."""
-    def lines():
-        return len(re.findall(pattern, hoist.log()))
-    before = lines()
+    """It is told nothing, and is counted; a line of the log says so, or has."""
+    def refused():
+        return hoist.stats("BROKER")["handshakes_refused"]
+    before = refused()
     peer = Peer(endpoint, curve=curve)
     peer.send([HELLO, 1, "worker", peer.boot, "bad", {}])
-    until(lambda: lines() > before, pattern)
+    until(lambda: refused() > before, "a refusal that is counted")
+    assert re.search(pattern, hoist.log()), pattern
     peer.pump(200)
     assert peer.inbox == []
     peer.die()
@@ -216,9 +217,21 @@ def test_a_worker_and_a_gateway_say_why_they_are_refused():
         plain.find('WORKER-BROKER-MISSING .*reason="one of us uses CURVE')
         with Hoist(f"--broker={broker.gateways}", *keys.of_peer("one"), command="gateway",
                    finds_broker=False) as gateway:
-            gateway.find('GATEWAY-BROKER-REFUSED .*reason="(it does not allow our key)"')
+            gateway.find('GATEWAY-BROKER-MISSING .*reason="(it does not allow our key)"')
         refused.stop()
         plain.stop()
+
+
+def test_who_has_another_brokers_key_does_not_fill_the_log():
+    with Keys(workers=["one"]) as keys, Hoist(*keys.of_serve()) as hoist:
+        keys.make("elsewhere")
+        key, _ = keys.of_peer("one")
+        lost = Program(f"--broker={hoist.workers}", key,
+                       f"--curve-broker={keys.path('elsewhere')}")
+        until(lambda: hoist.stats("BROKER")["handshakes_refused"] >= 8, "eight tries")
+        lines = re.findall("CURVE-FAILED .*", hoist.log())
+        assert 1 <= len(lines) <= 4, lines  # one in ten seconds
+        lost.stop()
 
 
 def test_who_is_let_in_later_gets_in_by_itself():

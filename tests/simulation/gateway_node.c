@@ -57,7 +57,7 @@ static void send_frames(gateway_node_t *self)
         link_t *link = self->hub->links[i];
         if (link->out.len > 0 &&
             wire_send(wire_of(self, link), link->out.data, link->out.len)) {
-            link->last_sent_ms = world_now_ms();
+            link_sent(link, world_now_ms());
             buf_reset(&link->out, 1 << 20);
         }
     }
@@ -95,7 +95,8 @@ static void watch(gateway_node_t *self, const gateway_stats_t *before)
         truth_given_up();
     }
     if (self->wire_count > 1 && (now->given_up != before->given_up ||
-                                 now->broker_lost != before->broker_lost)) {
+                                 now->broker_lost != before->broker_lost ||
+                                 now->broker_left != before->broker_left)) {
         truth_torn(self->hub->loop);
     }
 }
@@ -223,8 +224,8 @@ static void check_farewells(gateway_node_t *self)
 static void check_stats(const gateway_node_t *self)
 {
     const gateway_stats_t *stats = &self->hub->stats;
-    bool was_steady =
-        stats->broker_lost == 0 && self->sessions <= self->wire_count;
+    bool was_steady = stats->broker_lost == 0 && stats->broker_left == 0 &&
+                      self->sessions <= self->wire_count;
 
     if (was_steady && stats->replies_unknown > 0) {
         world_broken("a gateway gets a reply to no request of its own");

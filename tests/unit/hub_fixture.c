@@ -175,7 +175,7 @@ static void end_turn(void)
         link_t *link = gateway.hub->links[i];
         if (link->out.len > 0 && !gateway.broker_is_stuck) {
             keep_frame(broker_of(link->number), link->out.data, link->out.len);
-            link->last_sent_ms = gateway.now_ms;
+            link_sent(link, gateway.now_ms);
             buf_reset(&link->out, 0);
         }
     }

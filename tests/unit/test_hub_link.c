@@ -301,6 +301,31 @@ static void a_broker_that_says_bye_is_lost_at_once(void **state)
     assert_int_equal(gateway.hub->stats.broker_lost, 1);
 }
 
+static void one_that_has_done_its_work_has_left(void **state)
+{
+    (void)state;
+    client_t *client = a_client();
+    client_says(client, "x");
+    answers(gets_message("x"), 200, NULL);
+    broker_says_bare(KIND_BYE);
+    gets(KIND_HELLO);
+    assert_int_equal(gateway.hub->stats.broker_left, 1);
+    assert_int_equal(gateway.hub->stats.broker_lost, 0);
+}
+
+static void a_broker_is_missed_until_it_welcomes_us(void **state)
+{
+    (void)state;
+    assert_int_equal(missing_due_ms(&hub_link()->missing), START_MS + 3000);
+    time_passes(3000); /* it is said */
+    assert_int_equal(missing_due_ms(&hub_link()->missing), START_MS + 6000);
+    broker_comes_back();
+    assert_true(missing_due_ms(&hub_link()->missing) == INT64_MAX);
+    broker_says_bare(KIND_BYE);
+    assert_int_equal(missing_due_ms(&hub_link()->missing),
+                     gateway.now_ms + 3000);
+}
+
 static void requests_on_their_way_to_it_have_failed(void **state)
 {
     (void)state;
@@ -873,6 +898,8 @@ int main(void)
         TEST(a_pause_of_ours_is_not_held_against_it),
         TEST(a_broker_that_asks_who_and_goes_is_lost),
         TEST(a_broker_that_says_bye_is_lost_at_once),
+        TEST(one_that_has_done_its_work_has_left),
+        TEST_ALONE(a_broker_is_missed_until_it_welcomes_us),
         TEST(requests_on_their_way_to_it_have_failed),
         TEST(clients_are_not_read_until_it_comes_back),
         TEST(late_replies_of_it_are_ignored),

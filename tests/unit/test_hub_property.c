@@ -50,7 +50,7 @@ static struct {
     size_t sent_count;
     bool awaits_sync;  /* what comes before it was made for a lost session */
     bool is_forgotten; /* the broker to come knows nothing of us */
-    uint64_t lost;     /* stats.broker_lost, as far as it was looked at */
+    uint64_t lost;     /* stats.broker_lost and _left, as far as looked at */
     uint64_t given_up;
     unsigned pushes;
     uint64_t taken, credited, gone; /* taken and credited: of this session */
@@ -280,8 +280,10 @@ static void lose_requests(void)
 
 static void notice_loss(void)
 {
-    if (world.lost != gateway.hub->stats.broker_lost) {
-        world.lost = gateway.hub->stats.broker_lost;
+    const gateway_stats_t *stats = &gateway.hub->stats;
+
+    if (world.lost != stats->broker_lost + stats->broker_left) {
+        world.lost = stats->broker_lost + stats->broker_left;
         lose_requests();
     }
 }

@@ -297,6 +297,40 @@ static void who_is_answered_by_a_new_greeting(void **state)
     assert_int_equal(fixture->link.state, LINK_GREETING);
 }
 
+/* What is logged from LEVEL_WARN on when the broker says this. */
+static const char *said_at(message_kind_t kind, int64_t now_ms)
+{
+    log_set_level(LEVEL_WARN);
+    sdk_catch();
+    feed_bare(kind, now_ms);
+    log_set_level(LEVEL_ERROR);
+    return sdk_caught();
+}
+
+static void a_worker_that_was_given_up_says_so(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    assert_non_null(strstr(said_at(KIND_WHO, 5000),
+                           "WORKER-BROKER-LOST broker=tcp://broker "
+                           "reason=\"unknown\""));
+    assert_string_equal(said_at(KIND_WHO, 5001), "");
+}
+
+static void one_that_no_broker_has_welcomed_yet_has_lost_none(void **state)
+{
+    (void)state;
+    assert_string_equal(said_at(KIND_WHO, 5000), "");
+}
+
+static void a_broker_that_says_bye_is_no_trouble(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    assert_string_equal(said_at(KIND_BYE, 5000), "");
+    assert_int_equal(fixture->link.state, LINK_LOST);
+}
+
 static void only_the_first_who_of_a_burst_is_news(void **state)
 {
     (void)state;
@@ -904,6 +938,9 @@ int main(void)
         TEST(a_broker_that_was_lost_is_missed_from_then_on),
         TEST(a_worker_that_leaves_misses_nobody),
         TEST(who_is_answered_by_a_new_greeting),
+        TEST(a_worker_that_was_given_up_says_so),
+        TEST(one_that_no_broker_has_welcomed_yet_has_lost_none),
+        TEST(a_broker_that_says_bye_is_no_trouble),
         TEST(only_the_first_who_of_a_burst_is_news),
         TEST(a_new_greeting_forgets_what_was_for_the_broker_before),
         TEST(each_request_gets_one_reply_in_order),

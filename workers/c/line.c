@@ -5,7 +5,6 @@
 #include "base/rand.h"
 #include "base/xalloc.h"
 #include "base/zcurve.h"
-#include "base/zdial.h"
 #include "base/zparts.h"
 
 #include <errno.h>
@@ -137,8 +136,8 @@ int line_connect(line_t *self, void *zmq, const settings_t *settings)
 static void block(line_t *self, int64_t now_ms)
 {
     self->blocked = true;
-    zdial_again(self->socket, self->endpoint, &self->blocked_ms, now_ms,
-                self->link.state == LINK_UP);
+    zdial_blocked(&self->dial, self->socket, self->endpoint, now_ms,
+                  self->link.state == LINK_UP);
 }
 
 int line_flush(line_t *self, int64_t now_ms)
@@ -155,7 +154,7 @@ int line_flush(line_t *self, int64_t now_ms)
             }
             return self->blocked || error == EINTR ? 0 : -error;
         }
-        self->blocked_ms = 0;
+        zdial_moves(&self->dial);
         link_sent(&self->link, len, now_ms);
     }
     return 0;
@@ -226,13 +225,22 @@ static int resume(line_t *self, int64_t *now_ms)
     return rc;
 }
 
+int64_t line_due_ms(const line_t *self, int64_t now_ms)
+{
+    int64_t link_ms = link_due_ms(&self->link);
+    int64_t dial_ms = zdial_due_ms(&self->dial, now_ms);
+
+    return link_ms < dial_ms ? link_ms : dial_ms;
+}
+
 /* What kept the transport from standing; said when the broker is missed. */
-static void take_failures(line_t *self)
+static void take_failures(line_t *self, int64_t now_ms)
 {
     zcurve_event_t event;
 
     while (zcurve_next(self->monitor, &event)) {
         const char *reason = zcurve_reason(&event, self->has_key);
+        zdial_refused(&self->dial, self->socket, self->endpoint, now_ms);
         if (reason != NULL) {
             link_refused(&self->link, reason);
         }
@@ -255,8 +263,10 @@ int line_turn(line_t *self, short events, int64_t *now_ms)
         return rc;
     }
     if (self->link.state != LINK_UP) {
-        take_failures(self);
+        take_failures(self, *now_ms);
     }
+    zdial_turn(&self->dial, self->socket, self->endpoint, *now_ms,
+               self->link.state == LINK_UP);
     link_tick(&self->link, *now_ms);
     return line_flush(self, *now_ms);
 }

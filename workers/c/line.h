@@ -5,17 +5,18 @@
 #ifndef WORKERS_C_LINE_H
 #define WORKERS_C_LINE_H
 
+#include "base/zdial.h"
 #include "workers/c/link.h"
 
 typedef struct {
     link_t link;
-    size_t slot;        /* of the roster */
-    char *endpoint;     /* owned */
-    void *socket;       /* owned: DEALER, or NULL */
-    void *monitor;      /* owned: of it, or NULL */
-    bool has_key;       /* it speaks CURVE */
-    bool blocked;       /* the socket takes no more just now */
-    int64_t blocked_ms; /* since when; 0: it is not */
+    size_t slot;    /* of the roster */
+    char *endpoint; /* owned */
+    void *socket;   /* owned: DEALER, or NULL */
+    void *monitor;  /* owned: of it, or NULL */
+    bool has_key;   /* it speaks CURVE */
+    bool blocked;   /* the socket takes no more just now */
+    zdial_t dial;
 } line_t;
 
 /* Not connected yet.  endpoint and what it points at are copied; the rest is
@@ -28,6 +29,9 @@ void line_destroy(line_t **self_p);
 
 /* Returns 0 or a negative errno of ZeroMQ's.  Once. */
 int line_connect(line_t *self, void *zmq, const settings_t *settings);
+
+/* When it has something to do next, if nothing comes. */
+int64_t line_due_ms(const line_t *self, int64_t now_ms);
 
 /*
  * A line's part of a turn: read a bounded batch of frames and run their

@@ -9,8 +9,6 @@
 
 #define FIRST_HEARTBEAT_MS 1000 /* until a WELCOME says better */
 #define FIRST_LIVENESS_MS  10000
-#define MISSING_MS         3000   /* without a WELCOME, then it is said */
-#define MISSING_MAX_MS     300000 /* between two such lines, at most */
 #define BUSY_MAX           (OUTBOX_HARD_MAX / 2) /* output that stops new requests */
 #define FRAME_MAX_         ((size_t)64 << 20) /* one request may be that large */
 
@@ -211,45 +209,17 @@ static void forget(link_t *self)
 
 /* --- a broker that is not there ---------------------------------------- */
 
-/* From now on it is missed, if it was not before. */
-static void miss(link_t *self, int64_t now_ms)
+static int64_t say_due_ms(const link_t *self)
 {
-    if (self->state == LINK_UP || self->missing.due_ms == 0) {
-        self->missing =
-            (missing_t){.since_ms = now_ms, .due_ms = now_ms + MISSING_MS};
-    }
-}
-
-/*
- * Nothing leaves the socket before there is a transport (ZMQ_IMMEDIATE): a TCP
- * connection to libzmq 4.3.4, one that has shaken hands to 4.3.5.
- */
-static const char *why_missing(const missing_t *missing)
-{
-    if (missing->refusal != NULL) {
-        return missing->refusal;
-    }
-    if (missing->has_heard) {
-        return "it answers, but with no WELCOME";
-    }
-    return missing->has_sent ? "it can be reached and does not answer"
-                             : "nothing that speaks ZeroMQ can be reached";
-}
-
-static int64_t missing_due_ms(const link_t *self)
-{
-    bool is_wanted = self->state != LINK_UP && !self->draining;
-
-    return is_wanted ? self->missing.due_ms : INT64_MAX;
+    return self->draining ? INT64_MAX : missing_due_ms(&self->missing);
 }
 
 static void say_missing(link_t *self, int64_t now_ms)
 {
-    int64_t ms = now_ms - self->missing.since_ms;
+    const char *reason = missing_reason(&self->missing);
 
     log_warn("WORKER-BROKER-MISSING", "broker=%s ms=%" PRId64 " reason=\"%s\"",
-             self->endpoint, ms, why_missing(&self->missing));
-    self->missing.due_ms = now_ms + (ms < MISSING_MAX_MS ? ms : MISSING_MAX_MS);
+             self->endpoint, missing_said(&self->missing, now_ms), reason);
 }
 
 /* --- greeting, again and again ----------------------------------------- */
@@ -258,7 +228,7 @@ static void greet(link_t *self, int64_t now_ms)
 {
     buf_t *scratch = &self->core->ctx.scratch;
 
-    miss(self, now_ms);
+    missing_begin(&self->missing, now_ms);
     forget(self);
     self->state = LINK_GREETING;
     self->greeted_ms = now_ms;
@@ -273,13 +243,18 @@ static void log_lost(const link_t *self, const char *why)
              why);
 }
 
-static void lose(link_t *self, const char *why, int64_t now_ms)
+static void part(link_t *self, int64_t now_ms)
 {
-    log_lost(self, why);
-    miss(self, now_ms);
+    missing_begin(&self->missing, now_ms);
     forget(self);
     self->losses++;
     self->state = LINK_LOST;
+}
+
+static void lose(link_t *self, const char *why, int64_t now_ms)
+{
+    log_lost(self, why);
+    part(self, now_ms);
 }
 
 static size_t inbox_limit(uint64_t window_bytes)
@@ -580,6 +555,7 @@ static void take_welcome(link_t *self, const message_welcome_t *welcome,
     self->outbox.window_bytes =
         wire_map_uint(welcome->options, "push_window_bytes", UINT64_MAX);
     self->state = LINK_UP;
+    missing_end(&self->missing);
     self->pings = 0; /* a PONG to an earlier life must not count */
     self->pongs = 0;
     log_info("WORKER-BROKER-UP", "broker=%s name=%.*s", self->endpoint,
@@ -607,7 +583,18 @@ static void take_who(link_t *self, int64_t now_ms)
              now_ms); /* whatever we held has had its outcome */
         return;
     }
+    if (self->state == LINK_UP) {
+        log_lost(self, "unknown");
+    }
     greet(self, now_ms);
+}
+
+static void take_bye(link_t *self, int64_t now_ms)
+{
+    if (self->state != LINK_LOST) {
+        log_info("WORKER-BROKER-LEFT", "broker=%s", self->endpoint);
+        part(self, now_ms);
+    }
 }
 
 static void take_gone(link_t *self, const message_gone_t *gone)
@@ -655,9 +642,7 @@ static void take(link_t *self, const message_t *message, int64_t now_ms)
         take_who(self, now_ms);
         break;
     case KIND_BYE:
-        if (self->state != LINK_LOST) {
-            lose(self, "bye", now_ms);
-        }
+        take_bye(self, now_ms);
         break;
     case KIND_ERROR:
         take_error(self, &message->error);
@@ -735,7 +720,7 @@ static int64_t state_due_ms(const link_t *self)
 
 int64_t link_due_ms(const link_t *self)
 {
-    int64_t state_ms = state_due_ms(self), missing_ms = missing_due_ms(self);
+    int64_t state_ms = state_due_ms(self), missing_ms = say_due_ms(self);
     int64_t asked_ms = asked_due_ms(&self->asked);
     int64_t due_ms = state_ms < missing_ms ? state_ms : missing_ms;
 
@@ -773,7 +758,7 @@ static void tick_greeting(link_t *self, int64_t now_ms)
 void link_tick(link_t *self, int64_t now_ms)
 {
     pay_ready(self);
-    if (now_ms >= missing_due_ms(self)) {
+    if (now_ms >= say_due_ms(self)) {
         say_missing(self, now_ms);
     }
     tick_queries(self, now_ms);

@@ -18,19 +18,11 @@
 #define WORKERS_C_LINK_H
 
 #include "base/log.h"
+#include "base/missing.h"
 #include "workers/c/asked.h"
 #include "workers/c/mail.h"
 
 typedef enum { LINK_GREETING, LINK_UP, LINK_LOST } link_state_t;
-
-/* A WELCOME that does not come; it is said seldom, and ever less often. */
-typedef struct {
-    int64_t since_ms;    /* it is missed */
-    int64_t due_ms;      /* to say so */
-    bool has_sent;       /* what we said has left: somebody listens there */
-    bool has_heard;      /* something was answered */
-    const char *refusal; /* why there is no transport, a constant; or NULL */
-} missing_t;
 
 typedef struct {
     core_t *core;          /* borrowed: runs the requests */

@@ -307,7 +307,7 @@ static long wait_ms(const loop_t *self, int64_t now_ms)
     int64_t due_ms = now_ms + WAIT_MAX_MS;
 
     for (size_t i = 0; i < self->count; i++) {
-        int64_t line_ms = link_due_ms(&self->lines[i]->link);
+        int64_t line_ms = line_due_ms(self->lines[i], now_ms);
         if (link_can_resume(&self->lines[i]->link)) {
             return 0;
         }
