@@ -4,8 +4,10 @@ hoist_authorize and hoist_ip_filter, between real processes."""
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +17,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from harness import BUILD, Client, Hoist, run, until
+from harness import BUILD, WAIT_S, Client, Hoist, run, until
 from test_examples import EXAMPLES, Example
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -74,11 +76,21 @@ class Protected(Example):
         self.said = tempfile.NamedTemporaryFile(prefix="hoist-worker-")
         settings = [f"{name}={value}" for name, value in variables.items()]
         super().__init__(hoist, "env", *settings, BUILD + "/workers/examples/protected",
-                         "--broker", hoist.workers, stderr=self.said)
+                         "--broker", hoist.workers, "--metrics=127.0.0.1:0",
+                         stderr=self.said)
 
     def log(self):
         with open(self.said.name, encoding="utf-8") as said:
             return said.read()
+
+    def counted(self, sample):
+        """A counter's value now."""
+        address = re.search(r"WORKER-LISTENING metrics=(\S+)", self.log())[1]
+        connection = http.client.HTTPConnection(address, timeout=WAIT_S)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return int(re.search(f"^{re.escape(sample)} (\\d+)$", text, re.M)[1])
 
 
 def visit(hoist, shown, headers=""):
@@ -115,6 +127,7 @@ class Keys:
 
     def write_bytes(self, data):
         with open(self.path + ".new", "wb") as file:
+            os.chmod(file.fileno(), 0o600)
             file.write(data)
         os.rename(self.path + ".new", self.path)
 
@@ -205,6 +218,21 @@ def test_what_is_not_right_is_refused_with_a_code():
             is_refused(visit(hoist, shown), 401, "token-invalid")
         log = worker.log() + hoist.log()
         assert "token-invalid" in log and "eyJ" not in log, "a token is in a log"
+
+
+def test_what_is_refused_is_counted_and_by_what():
+    with Hoist() as hoist, Protected(hoist, JWT_SECRET=SECRET, DENY="2001:db8::/32") as worker:
+        is_let_in(visit(hoist, token()))
+        is_refused(visit(hoist, token(exp=1)), 401, "token-expired")
+        is_refused(visit(hoist, token() + "="), 401, "token-invalid")
+        assert asks(visit(hoist, token()), "report")["code"] == "scope-missing"
+        assert worker.counted("hoist_worker_tokens_accepted_total") == 2
+        refused = "hoist_worker_tokens_refused_total"
+        assert worker.counted(refused + '{reason="expired"}') == 1
+        assert worker.counted(refused + '{reason="malformed"}') == 1
+        assert worker.counted(refused + '{reason="missing"}') == 0
+        assert worker.counted('hoist_worker_unauthorized_total{reason="scope"}') == 1
+        assert worker.counted("hoist_worker_addresses_refused_total") == 0
 
 
 def test_keys_are_rotated_under_a_worker_that_runs():

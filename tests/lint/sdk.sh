@@ -64,7 +64,9 @@ done
 "$root/echo" --help >"$root/help"
 grep -q -e --broker "$root/help"
 
-echo "workers/examples/protected.c"
+echo "hoist_auth.h as C++, workers/examples/protected.c as c99"
+echo '#include <hoist_auth.h>' | g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror \
+    $(pkg-config --cflags hoist-auth) -fsyntax-only -x c++ -
 read -ra auth < <(pkg-config --cflags --libs hoist-auth)
 cc -std=c99 -Wall -Wextra -Wpedantic -Werror workers/examples/protected.c \
     -o "$root/protected" "${auth[@]}"

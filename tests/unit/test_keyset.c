@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -304,7 +305,7 @@ static void a_token_that_names_its_key_has_no_other(void **state)
 static const char *many_keys(int count)
 {
     static char text[4096];
-    char secret[40];
+    char secret[48];
 
     snprintf(text, sizeof text, "{\"keys\":[");
     for (int i = 1; i < count; i++) {
@@ -360,6 +361,7 @@ static void write_file(const char *text)
     snprintf(other, sizeof other, "%s.new", path);
     FILE *file = fopen(other, "w");
     must(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+    must(chmod(other, S_IRUSR) == 0);
     must(rename(other, path) == 0);
 }
 
@@ -502,6 +504,24 @@ static void a_file_is_read_up_to_a_mebibyte(void **state)
     logged("WORKER-KEYS-FAILED");
 }
 
+static void a_secret_that_others_may_read_is_refused(void **state)
+{
+    source_t other;
+    (void)state;
+
+    must(chmod(path, S_IRUSR | S_IROTH) == 0);
+    sdk_catch();
+    assert_int_equal(source_init_file(&other, path, REFRESH_MS, 0), -EPERM);
+    logged("error=\"others may read it: chmod o= it\"");
+    sdk_catch();
+    assert_true(counts(MADE_SECRET, REFRESH_MS));
+    logged("WORKER-KEYS-KEPT");
+    write_file(made_pem(curve));
+    must(chmod(path, S_IRUSR | S_IROTH) == 0);
+    assert_int_equal(source_init_file(&other, path, REFRESH_MS, 0), 0);
+    source_fini(&other);
+}
+
 static void keys_of_no_file_stay(void **state)
 {
     const char *why;
@@ -515,6 +535,52 @@ static void keys_of_no_file_stay(void **state)
     assert_int_equal(keyset_count(keys), 1);
     keyset_drop(keys);
     source_fini(&other);
+}
+
+/* --- threads -------------------------------------------------------------- */
+
+#define THREADS 4
+#define ROUNDS  300
+
+/* Each time another millisecond; what it sees is one key or the other. */
+static void *use_keys(void *data)
+{
+    static atomic_long now_ms;
+    jws_t jws;
+
+    must(jws_parse(hoist_str(data), &jws) == 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        int64_t now = atomic_fetch_add(&now_ms, 700);
+        keyset_t *keys = source_keys(&source, now);
+        int rc = keyset_verify(keys, &jws);
+        must(rc == 0 || rc == -EACCES);
+        keyset_drop(keys);
+        if (rc < 0) {
+            (void)source_again(&source, now);
+        }
+    }
+    return NULL;
+}
+
+static void keys_are_rotated_under_threads_that_use_them(void **state)
+{
+    char *token = strdup(
+        made_hs256("{\"alg\":\"HS256\",\"kid\":\"x\"}", CLAIMS, MADE_SECRET));
+    pthread_t threads[THREADS];
+    (void)state;
+
+    log_set_level(LEVEL_ERROR);
+    for (int i = 0; i < THREADS; i++) {
+        must(pthread_create(&threads[i], NULL, use_keys, token) == 0);
+    }
+    for (int i = 0; i < ROUNDS / 10; i++) {
+        write_secret(i % 2 == 0 ? OTHER_SECRET : MADE_SECRET);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+    }
+    assert_true(counts(MADE_SECRET, INT64_MAX / 2));
+    free(token);
 }
 
 #define FILE_TEST(name)                                                        \
@@ -541,7 +607,9 @@ int main(void)
         FILE_TEST(a_file_that_is_broken_changes_nothing_and_is_told_once),
         FILE_TEST(a_worker_does_not_begin_with_a_file_that_is_broken),
         FILE_TEST(a_file_is_read_up_to_a_mebibyte),
+        FILE_TEST(a_secret_that_others_may_read_is_refused),
         FILE_TEST(keys_of_no_file_stay),
+        FILE_TEST(keys_are_rotated_under_threads_that_use_them),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
 }

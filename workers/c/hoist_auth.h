@@ -72,7 +72,8 @@ typedef struct {
     const char *secret;     /* of HS256; 32 to 1024 bytes */
     size_t secret_len;      /* 0: strlen(secret) */
     const char *public_key; /* PEM, or a JWKS: the text itself */
-    const char *key_file;   /* with either of these.  Read again when it has
+    const char *key_file;   /* with either of these; one with a secret in it
+                               nobody else may read.  Read again when it has
                                changed; one that is broken changes nothing:
                                WORKER-KEYS-READ, WORKER-KEYS-KEPT */
     unsigned refresh_s; /* between two looks at the file; 0: 10.  When no key

@@ -49,6 +49,16 @@ size_t keyset_count(const keyset_t *self)
     return self->count;
 }
 
+bool keyset_has_secret(const keyset_t *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->keys[i].alg == ALG_HS256) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- what it is made from ------------------------------------------------- */
 
 keyset_t *keyset_of_secret(hoist_text secret, const char **why)

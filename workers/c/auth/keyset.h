@@ -34,6 +34,9 @@ void keyset_drop(keyset_t *self);
 
 size_t keyset_count(const keyset_t *self);
 
+/* Is there one that can sign as well as check: a secret of HS256? */
+bool keyset_has_secret(const keyset_t *self);
+
 /*
  * Which key signed this token?  Those that fit are tried, KEYSET_TRIES at most.
  * Returns 0; -ENOENT when none fits; -EACCES when none of them did.

@@ -36,13 +36,14 @@ static bool same_state(const file_state_t *a, const file_state_t *b)
 }
 
 /* NULL with *rc set, a negative errno, and *why. */
-static keyset_t *read_keys(const char *path, int *rc, const char **why)
+static keyset_t *read_as(const char *path, bool is_secret, int *rc,
+                         const char **why)
 {
     keyset_t *keys = NULL;
     buf_t text;
 
     buf_init(&text, KEYSET_TEXT_MAX);
-    *rc = key_file_read(path, false, &text);
+    *rc = key_file_read(path, is_secret, &text);
     if (*rc < 0) {
         *why = key_file_failure(*rc);
     } else {
@@ -51,6 +52,18 @@ static keyset_t *read_keys(const char *path, int *rc, const char **why)
     }
     key_file_forget(&text);
     return keys;
+}
+
+/* Whether a file is a secret shows what is in it. */
+static keyset_t *read_keys(const char *path, int *rc, const char **why)
+{
+    keyset_t *keys = read_as(path, false, rc, why);
+
+    if (keys == NULL || !keyset_has_secret(keys)) {
+        return keys;
+    }
+    keyset_drop(keys);
+    return read_as(path, true, rc, why);
 }
 
 int source_init(source_t *self, keyset_t *keys)
