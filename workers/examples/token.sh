@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make a token for the example `protected`, and for trying things out: these
-# claims, signed with HS256 and the secret in JWT_SECRET, good for an hour.
+# claims, signed with HS256 and the secret in JWT_SECRET, good for an hour.  Whoever
+# else is on the machine can see the secret meanwhile, as an argument of openssl.
 #
 #   JWT_SECRET=… workers/examples/token.sh '"sub":"ada","roles":["admin"]'
 set -eu
