@@ -42,7 +42,8 @@ extern "C" {
  *     401 token-expired            of another time
  *     401 token-not-yet-valid
  *     401 token-invalid            for all other reasons, which are counted
- *                                  (docs/c-worker.md), and not told
+ *                                  (docs/authentication.md), and not
+ *                                  told
  *
  * with the header WWW-Authenticate.  Events but CONNECT pass.  No part of a
  * token is ever logged.
