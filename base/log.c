@@ -202,8 +202,8 @@ static bool try_to_pass(log_brake_t *self, uint32_t from, uint32_t most,
     return true;
 }
 
-/* Of all brakes, since it is taken only by who has something to say: handlers of
- * a worker's threads have middleware, and so brakes, together. */
+/* Of all brakes, since it is taken only by who has something to say: handlers
+ * of a worker's threads have middleware, and so brakes, together. */
 static pthread_mutex_t brakes = PTHREAD_MUTEX_INITIALIZER;
 
 static bool pass(log_brake_t *self, uint32_t from, uint32_t most,

@@ -86,6 +86,7 @@ static const char *const known[] = {
     "STORE_QUEUE",
     "STORE_TIMEOUT",
     "STORE_TTL",
+    "THREADS",
     "TLS_CERT",
     "TLS_CLIENT_CA",
     "TLS_CLIENT_OPTIONAL",

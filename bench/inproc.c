@@ -424,6 +424,7 @@ static void worker_init(worker_t *self, const row_t *row)
     if (row->use != NULL) {
         row->use(self->app);
     }
+    routes_freeze(&self->app->routes, &self->app->around);
     core_init(&self->core, self->app);
     outbox_init(&self->out);
     asked_init(&self->asked, &self->out);

@@ -128,6 +128,7 @@ static void worker_init(worker_t *self, const char *keys, const char *token)
     if (keys != NULL) {
         must(hoist_use(self->app, hoist_jwt, &config) == 0);
     }
+    routes_freeze(&self->app->routes, &self->app->around);
     core_init(&self->core, self->app);
     outbox_init(&self->out);
     buf_init(&self->frame, 1 << 16);

@@ -317,6 +317,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(hoist_on(app, "a", handle) == 0 && hoist_on(app, "good", good) == 0 &&
          hoist_on(app, "loose", handle) == 0 &&
          hoist_unordered(app, "loose") == 0);
+    routes_freeze(&app->routes, &app->around);
     core_init(&core, app);
     link_init(&link,
               &(link_options_t){.core = &core,

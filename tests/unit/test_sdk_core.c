@@ -58,6 +58,7 @@ static message_reply_t run(message_request_t request)
 {
     message_t message;
 
+    routes_freeze(&fixture->app->routes, &fixture->app->around);
     core_init(&fixture->core, fixture->app);
     core_handle(&fixture->core, &request, 0, &fixture->outbox, NULL);
     assert_true(sdk_take(&fixture->outbox.ready, &fixture->frame, &message));
@@ -773,6 +774,7 @@ static void assert_handled(const char *kinds)
     message_request_t request = sdk_message("a");
 
     hoist_on(fixture->app, "a", push_around);
+    routes_freeze(&fixture->app->routes, &fixture->app->around);
     core_init(&fixture->core, fixture->app);
     core_handle(&fixture->core, &request, 0, &fixture->outbox, NULL);
     assert_string_equal(sdk_kinds(&fixture->outbox.ready), kinds);
@@ -818,6 +820,7 @@ a_push_past_the_bound_is_refused_and_the_reply_has_room(void **state)
     (void)state;
 
     hoist_on(fixture->app, "a", push_too_much);
+    routes_freeze(&fixture->app->routes, &fixture->app->around);
     core_init(&fixture->core, fixture->app);
     core_handle(&fixture->core, &request, 0, &fixture->outbox, NULL);
     assert_string_equal(sdk_kinds(&fixture->outbox.ready), "PUSH PUSH REPLY");

@@ -47,6 +47,7 @@ static void on_gone(hoist_app *app, hoist_text connection)
 
 static void open_link(uint64_t window_bytes)
 {
+    routes_freeze(&fixture->app->routes, &fixture->app->around);
     core_init(&fixture->core, fixture->app);
     link_init(&fixture->link,
               &(link_options_t){.core = &fixture->core,

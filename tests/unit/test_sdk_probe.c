@@ -11,11 +11,25 @@
 
 static buf_t out;
 
+/* What a thread tells of its brokers. */
+static void tells_of(unsigned thread, int64_t now_ms, size_t brokers, size_t up,
+                     bool is_draining)
+{
+    health_tell(&worker.app->health, thread,
+                &(pulse_told_t){now_ms, brokers, up, is_draining});
+}
+
+static void tells(int64_t now_ms, size_t brokers, size_t up, bool is_draining)
+{
+    tells_of(0, now_ms, brokers, up, is_draining);
+}
+
 static int set_up(void **state)
 {
     buf_init(&out, PROBE_OUT_MAX);
     worker_set_up(state);
-    health_tell(&worker.app->health, 1000, 1, 1, false);
+    health_begin(&worker.app->health, 1, 1000);
+    tells(1000, 1, 1, false);
     return 0;
 }
 
@@ -74,15 +88,31 @@ static void one_whose_loop_has_not_turned_for_30_s_is_not(void **state)
 
 static void it_is_ready_when_a_broker_has_welcomed_it(void **state)
 {
-    health_t *health = &worker.app->health;
     (void)state;
 
     says_so(get("/readyz"), 200, "ready\n");
-    health_tell(health, 1000, 2, 1, false);
+    tells(1000, 2, 1, false);
     says_so(get("/readyz"), 200, "degraded: 1 of 2 brokers are up\nready\n");
-    health_tell(health, 1000, 2, 0, false);
+    tells(1000, 2, 0, false);
     says_so(get("/readyz"), 503, "no broker is up\n");
-    health_tell(health, 1000, 2, 2, true);
+    tells(1000, 2, 2, true);
+    says_so(get("/readyz"), 503, "drains\n");
+}
+
+static void of_several_threads_the_worst_off_is_told(void **state)
+{
+    (void)state;
+    health_begin(&worker.app->health, 3, 1000);
+    tells(1000, 2, 2, false);
+    tells_of(1, 1000, 2, 1, false);
+    says_so(get("/readyz"), 503, "no broker is up\n");
+    tells_of(2, 1000, 2, 2, false);
+    says_so(get("/readyz"), 200, "degraded: 1 of 2 brokers are up\nready\n");
+    says_so(get("/healthz"), 200, "ok\n");
+    tells(31001, 2, 2, false);
+    tells_of(1, 31001, 2, 2, true);
+    says_so(answer_at("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 31001), 503,
+            "the loop stands still\n");
     says_so(get("/readyz"), 503, "drains\n");
 }
 
@@ -149,6 +179,7 @@ int main(void)
         T(a_worker_whose_loop_turns_is_healthy),
         T(one_whose_loop_has_not_turned_for_30_s_is_not),
         T(it_is_ready_when_a_broker_has_welcomed_it),
+        T(of_several_threads_the_worst_off_is_told),
         T(metrics_are_those_of_the_app_and_of_the_process),
         T(a_head_is_answered_without_a_body),
         T(what_is_not_there_is_404_and_what_is_not_read_405),

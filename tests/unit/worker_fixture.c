@@ -30,6 +30,7 @@ void worker_gets_app(void)
 
 void worker_opens(void)
 {
+    routes_freeze(&worker.app->routes, &worker.app->around);
     core_init(&worker.core, worker.app);
     open_link();
     come_up(1);

@@ -6,9 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 static void init_health(hoist_app *app)
 {
     app->health.brokers =
@@ -27,32 +24,47 @@ hoist_app *hoist_app_new(void)
     registry_init(&app->registry);
     init_health(app);
     settings_init(&app->settings);
-    app->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (app->stop_fd < 0) {
-        app->first_error = -errno; /* hoist_run says so */
-    }
-    int rc = posts_init(&app->posts);
-    if (rc < 0 && app->first_error == 0) {
-        app->first_error = rc; /* likewise */
-    }
+    app->first_error = inlet_init(&app->inlets[0]); /* hoist_run says so */
+    atomic_init(&app->inlet_count, 1);
     return app;
 }
 
-/* Who posted hands over what belongs to the task: each is run once. */
-static void run_posts(hoist_app *app)
+/* What was posted until now: a task may post itself again. */
+static void run_posts(core_t *core, const posts_t *posts)
 {
-    core_t core;
     task_t task;
 
-    posts_close(&app->posts);
-    if (posts_count(&app->posts) == 0) {
-        return;
+    for (size_t left = posts_count(posts); left > 0; left--) {
+        if (!posts_take(posts, &task)) {
+            break;
+        }
+        if (task.run != NULL) {
+            core_run(core, &task, NULL, NULL);
+        }
     }
+}
+
+void app_run_posts(hoist_app *app)
+{
+    core_t core;
+
     core_init(&core, app);
-    while (posts_take(&app->posts, &task)) {
-        core_run(&core, &task, NULL, NULL);
+    for (unsigned i = 0; i < app->inlet_count; i++) {
+        run_posts(&core, &app->inlets[i].posts);
     }
     core_fini(&core);
+}
+
+/* Who posted hands over what belongs to the task: each is run once. */
+static void close_inlets(hoist_app *app)
+{
+    for (unsigned i = 0; i < app->inlet_count; i++) {
+        posts_close(&app->inlets[i].posts);
+    }
+    app_run_posts(app);
+    for (unsigned i = 0; i < app->inlet_count; i++) {
+        inlet_fini(&app->inlets[i]);
+    }
 }
 
 void hoist_app_destroy(hoist_app **app_p)
@@ -63,15 +75,11 @@ void hoist_app_destroy(hoist_app **app_p)
         return;
     }
     must(!app->running);
-    run_posts(app);
-    posts_fini(&app->posts);
+    close_inlets(app);
     routes_fini(&app->routes);
     chain_fini(&app->around);
     registry_fini(&app->registry);
     settings_fini(&app->settings);
-    if (app->stop_fd >= 0) {
-        close(app->stop_fd);
-    }
     free(app);
     *app_p = NULL;
 }
@@ -162,13 +170,24 @@ int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data)
 
 int hoist_post(hoist_app *app, hoist_task *task, void *data)
 {
-    return task == NULL ? -EINVAL
-                        : posts_put(&app->posts, &(task_t){task, data});
+    return task == NULL
+               ? -EINVAL
+               : posts_put(&app->inlets[0].posts, &(task_t){task, data});
 }
 
 void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler)
 {
     app->gone = handler;
+}
+
+void hoist_on_reload(hoist_app *app, hoist_reload_handler *handler)
+{
+    app->reload = handler;
+}
+
+void hoist_reload(hoist_app *app)
+{
+    inlet_reload(&app->inlets[0]);
 }
 
 void hoist_app_set_data(hoist_app *app, void *data)
@@ -183,12 +202,10 @@ void *hoist_app_data(const hoist_app *app)
 
 void hoist_stop(hoist_app *app)
 {
-    int saved = errno; /* signal handlers come here */
-    uint64_t one = 1;
+    unsigned count = atomic_load(&app->inlet_count);
 
-    /* Fails only when it is as good as set already. */
-    if (write(app->stop_fd, &one, sizeof one) < 0) {
-        errno = saved;
+    for (unsigned i = 0; i < count; i++) {
+        inlet_stop(&app->inlets[i]);
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * An app: what a program has registered and set.  Filled by the program's
- * thread, that of the loop's while it runs.  What may come from other threads
- * comes through descriptors: `stop` and `posts`.
+ * thread; while it runs, its threads only read it.  What comes to them from
+ * others comes through descriptors, in their inlets.
  */
 #ifndef WORKERS_C_APP_H
 #define WORKERS_C_APP_H
@@ -11,12 +11,15 @@
 #include "base/log.h"
 #include "proto/message.h"
 #include "workers/c/health.h"
-#include "workers/c/posts.h"
+#include "workers/c/inlet.h"
 #include "workers/c/registry.h"
 #include "workers/c/routes.h"
 #include "workers/c/timers.h"
 
+#include <stdatomic.h>
+
 #define BROKERS_MAX  16
+#define THREADS_MAX  64
 #define WINDOW_MAX   1000000
 #define LIVENESS_MAX 120000   /* ms; PROTOCOL.md section 4 */
 #define DRAIN_MAX    3600000  /* ms */
@@ -28,6 +31,7 @@ typedef struct {
     curve_peer_t curve;           /* its keys; "": none */
     int64_t resolve_ms;           /* between look-ups of names; 0: one */
     char name[PEER_NAME_MAX + 1]; /* "": the program's */
+    unsigned threads;             /* 0: one for each core */
     uint64_t window;              /* requests, of all brokers together */
     uint64_t window_bytes;        /* their encoded size */
     int64_t liveness_ms;          /* 0: the broker's own */
@@ -38,19 +42,22 @@ typedef struct {
     bool signals;                 /* SIGTERM and SIGINT stop it */
 } settings_t;
 
+_Static_assert(THREADS_MAX <= HEALTH_THREADS, "each has a pulse");
+
 struct hoist_app {
     routes_t routes;
-    chain_t around; /* middleware of all routes */
-    timers_t timers;
-    posts_t posts;
+    chain_t around;  /* middleware of all routes */
+    timers_t timers; /* of the first thread */
+    inlet_t inlets[THREADS_MAX];
+    atomic_uint inlet_count; /* of threads that ever ran; the first is there */
     registry_t registry;
     health_t health;
     settings_t settings;
-    hoist_gone_handler *gone; /* borrowed, or NULL */
-    void *data;               /* borrowed: the program's */
-    int first_error;          /* of a registration, or 0 */
-    bool running;             /* nothing may be registered or set */
-    int stop_fd;              /* eventfd: readable when asked to stop */
+    hoist_gone_handler *gone;     /* borrowed, or NULL */
+    hoist_reload_handler *reload; /* the same */
+    void *data;                   /* borrowed: the program's */
+    int first_error;              /* of a registration, or 0 */
+    bool running;                 /* nothing may be registered or set */
 };
 
 /* Remember the first registration that failed; returns rc. */
@@ -59,7 +66,14 @@ int app_keep_error(hoist_app *app, int rc);
 /* 0 with *entry set; -EBUSY while the app runs, -ENOENT. */
 int app_find_route(hoist_app *app, const char *route, route_t **entry);
 
+/* Run what was posted to its threads, none of which runs, with contexts that
+ * reach no broker. */
+void app_run_posts(hoist_app *app);
+
 /* --- settings.c -------------------------------------------------------- */
+
+/* How many threads there are to be. */
+unsigned settings_threads(const settings_t *self);
 
 void settings_init(settings_t *self);
 void settings_fini(settings_t *self);

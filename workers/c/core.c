@@ -46,7 +46,6 @@ void core_init(core_t *self, hoist_app *app)
     self->ctx.again = &self->again;
     ctx_init(&self->task, app);
     self->task.head.ws = NULL;
-    routes_freeze(&app->routes, &app->around);
 }
 
 void core_fini(core_t *self)

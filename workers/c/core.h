@@ -5,6 +5,7 @@
  * allocation once the buffers have their working size: it can be tested and
  * measured in process.
  *
+ *     routes_freeze(&app->routes, &app->around);
  *     core_init(&core, app);
  *     while (message_decode(&frame, &message) == 1)
  *         core_handle(&core, &message.request, now_ms, &outbox, &asked);
@@ -119,7 +120,8 @@ typedef struct {
     log_brake_t brake; /* of tasks that fail */
 } core_t;
 
-/* Ready for the app's events; freezes its routes.  app outlives it. */
+/* Ready for events of the app, whose routes are frozen by then.  app outlives
+ * it. */
 void core_init(core_t *self, hoist_app *app);
 void core_fini(core_t *self);
 

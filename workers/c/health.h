@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How an app that runs does: its loop tells, once a turn, and any thread reads.
+ * How an app that runs does: each of its threads tells, once a turn, and any
+ * thread reads.  What is told of all is what the worst off has.
  */
 #ifndef WORKERS_C_HEALTH_H
 #define WORKERS_C_HEALTH_H
@@ -9,20 +10,38 @@
 
 #include <stdatomic.h>
 
+#define HEALTH_THREADS 64 /* as many as an app has at most */
+
+/* What a thread tells. */
 typedef struct {
-    _Atomic int64_t turned_ms; /* monotonic: the last turn of the loop */
+    int64_t now_ms; /* monotonic */
+    size_t brokers, up;
+    bool is_draining;
+} pulse_told_t;
+
+/* The same, as others read it. */
+typedef struct {
+    _Atomic int64_t turned_ms; /* the last turn of its loop */
+    _Atomic int64_t brokers, up;
     atomic_bool is_draining;
+} pulse_t;
+
+typedef struct {
+    pulse_t pulses[HEALTH_THREADS];
+    unsigned count;                    /* threads of this run */
     hoist_gauge *brokers, *brokers_up; /* borrowed: of the app's registry */
 } health_t;
 
-static inline void health_tell(health_t *self, int64_t now_ms, size_t brokers,
-                               size_t up, bool is_draining)
-{
-    atomic_store_explicit(&self->turned_ms, now_ms, memory_order_relaxed);
-    atomic_store_explicit(&self->is_draining, is_draining,
-                          memory_order_relaxed);
-    hoist_gauge_set(self->brokers, (int64_t)brokers);
-    hoist_gauge_set(self->brokers_up, (int64_t)up);
-}
+/* A run of so many threads begins; nobody reads yet. */
+void health_begin(health_t *self, unsigned count, int64_t now_ms);
+
+/* The thread's own, in each turn. */
+void health_tell(health_t *self, unsigned thread, const pulse_told_t *told);
+
+/* The last turn of the thread that has had none for longest. */
+int64_t health_turned_ms(const health_t *self);
+
+/* Does one of them drain? */
+bool health_is_draining(const health_t *self);
 
 #endif

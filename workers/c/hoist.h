@@ -22,14 +22,19 @@
  * Lending   Every hoist_text that a context or an answer hands out is lent: it
  *           lives until the handler returns, as does the context.  Copy what
  *           you keep.  Bytes handed in are copied before the function returns.
- * Threads   An app and its contexts belong to the thread that calls
- *           hoist_run, which also runs every handler, one at a time: the
- *           events of a connection come in order, and handlers need no locks.
- *           hoist_stop and hoist_post alone may be called from anywhere.
- *           Several apps may run in several threads.
+ * Threads   An app belongs to the thread that calls hoist_run, its first; what
+ *           is registered and set comes before that.  The first thread alone
+ *           runs handlers, one at a time, unless --threads says more: then
+ *           each event is handled in one of so many threads, and handlers and
+ *           layers may run in several at once.  The events of a connection
+ *           come in order all the same, and one at a time, so that what is of
+ *           one connection needs no lock; what several share does.  What takes
+ *           a context, or a part of it, is for the thread that was lent it.
+ *           hoist_stop, hoist_reload and hoist_post may be called from
+ *           anywhere.  Several apps may run in several threads.
  * Blocking  Nothing here blocks but hoist_run and hoist_main.  A handler that
- *           blocks holds up the worker; past the liveness time (see
- *           --liveness) the broker takes the worker for dead.  To wait for the
+ *           blocks holds up its thread; past the liveness time (see
+ *           --liveness) the broker takes that for dead.  To wait for the
  *           broker's answer without blocking, see hoist_find_user.
  * Units     Lengths are bytes, without a final NUL.  Times end in _ms or _s.
  */
@@ -142,7 +147,9 @@ typedef int hoist_layer(hoist_ctx *ctx, void *state);
  * A middleware: a layer with a state that belongs to an app, made from a struct
  * of settings.  Of these a zero is the default, so that {0} and NULL are the
  * usual one.  A table like this is constant; its functions may be for several
- * apps, in several threads, and each use has a state of its own.
+ * apps, in several threads, and each use has a state of its own.  Of an app
+ * with several threads run may run in them at once, with the same state: what
+ * it changes there it guards itself.
  */
 typedef struct {
     /*
@@ -246,20 +253,30 @@ int hoist_wrap_on(hoist_app *app, const char *route, hoist_layer *layer,
 
 /*
  * Be told of connections that a push or close could not reach, because they
- * have ended.  Called between handlers, on the app's thread; connection is
- * lent for the call.  NULL for none.
+ * have ended.  Called between handlers, on the thread whose push or close it
+ * was; connection is lent for the call.  NULL for none.
  */
 typedef void hoist_gone_handler(hoist_app *app, hoist_text connection);
 void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler);
 
 /*
+ * Be told that the program is to read again what it was configured with: SIGHUP
+ * has come, or hoist_reload was called.  Called between handlers, on the app's
+ * first thread; where there are more, their handlers run meanwhile.  Without a
+ * handler nothing happens but a line in the log (WORKER-RELOADED), for the
+ * library itself has nothing that it could read again.  NULL for none.
+ */
+typedef void hoist_reload_handler(hoist_app *app);
+void hoist_on_reload(hoist_app *app, hoist_reload_handler *handler);
+
+/*
  * A task is what a worker does without an event: at intervals (hoist_every),
- * and when another thread wants it (hoist_post).  It runs on the app's thread,
- * between handlers.  Its context has no event: hoist_event_of is HOIST_TASK,
- * there is no WebSocket and no connection, texts are absent, replying and
- * accepting are -EINVAL, and there is no deadline.  It may push, close, join,
- * leave and ask (hoist_find_user), and the answer's handler goes on with a
- * context of that kind.
+ * and when another thread wants it (hoist_post).  It runs on the app's first
+ * thread, between handlers.  Its context has no event: hoist_event_of is
+ * HOIST_TASK, there is no WebSocket and no connection, texts are absent,
+ * replying and accepting are -EINVAL, and there is no deadline.  It may push,
+ * close, join, leave and ask (hoist_find_user), and the answer's handler goes
+ * on with a context of that kind.
  *
  * It speaks to one broker, which reaches every connection whichever broker that
  * is at: the same one as long as it is up, so that what tasks push arrives in
@@ -274,9 +291,10 @@ void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler);
 typedef int hoist_task(hoist_ctx *ctx, void *data);
 
 /*
- * Run task every so many ms, 1 to 86400000, while the app runs: first when they
- * have passed, and no more once it was asked to stop.  A time that was missed,
- * by a handler that blocked, is not made up for.  At most 64.
+ * Run task every so many ms, 1 to 86400000, while the app runs, whatever the
+ * number of its threads: first when they have passed, and no more once it was
+ * asked to stop.  A time that was missed, by a handler that blocked, is not
+ * made up for.  At most 64.
  *
  * data: handed to the task as it is; not copied, may be NULL.
  * Returns 0; -EINVAL for a time out of range or no task; -ENOSPC; -EBUSY while
@@ -285,8 +303,8 @@ typedef int hoist_task(hoist_ctx *ctx, void *data);
 int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data);
 
 /*
- * Have the app's thread run task soon, in the order posted.  Any thread, and
- * signal handlers too, as long as the app is not being destroyed.
+ * Have the app's first thread run task soon, in the order posted.  Any thread,
+ * and signal handlers too, as long as the app is not being destroyed.
  *
  * A task that was taken (0) is run exactly once: while the app runs; else, when
  * hoist_run returns, with a context that reaches no broker; so, too, by
@@ -343,8 +361,12 @@ void *hoist_app_data(const hoist_app *app);
  *     curve-broker  with it: the brokers' public key, or a file that has it.
  *     name          for people, in logs and status; at most 64 bytes.
  *                   Default: the program's name.
+ *     threads       that run handlers, 1 to 64; 0: one for each core that the
+ *                   process may use.  Each is a worker of its own to the
+ *                   brokers, NAME/1, NAME/2, ….  Default 1.
  *     window        requests that brokers may have outstanding here, together;
- *                   1 to 1000000, split between the brokers.  Default 256.
+ *                   1 to 1000000, split between the brokers.  Each thread has a
+ *                   window of that size.  Default 256.
  *     window-bytes  the same as a sum of their encoded sizes, 1 to 2^30; also
  *                   the unsent output (at most 32 MiB for each broker) above
  *                   which no further request is begun.  Default 8388608.
@@ -357,8 +379,8 @@ void *hoist_app_data(const hoist_app *app);
  *     metrics       [ADDRESS:]PORT where GET /metrics (hoist_metrics.h),
  *                   /healthz and /readyz are answered; a port alone is one of
  *                   127.0.0.1.  Default "": nowhere.
- *     signals       "on": SIGTERM and SIGINT stop hoist_run; "off": they are
- *                   left alone.  Default on.
+ *     signals       "on": SIGTERM and SIGINT stop hoist_run, SIGHUP is as
+ *                   hoist_reload; "off": they are left alone.  Default on.
  *
  * name, value: copied.
  * Returns 0; -ENOENT for an unknown name; -EINVAL for a bad value; -EBUSY
@@ -391,7 +413,8 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv);
  *
  * Returns 0 after a stop; -EINVAL or what hoist_on and hoist_use failed with
  * when the app cannot run so (no route, say), which is logged; other errors
- * of the operating system.  An app may be run again.
+ * of the operating system: when one thread fails so, the others are stopped.
+ * An app may be run again.
  */
 int hoist_run(hoist_app *app);
 
@@ -400,6 +423,13 @@ int hoist_run(hoist_app *app);
  * soon as it begins.  Any thread, and signal handlers too.
  */
 void hoist_stop(hoist_app *app);
+
+/*
+ * Have the handler of hoist_on_reload called, as SIGHUP does.  Several that
+ * come before it is called are one.  Any thread, and signal handlers too, as
+ * long as the app is not being destroyed.
+ */
+void hoist_reload(hoist_app *app);
 
 /*
  * A whole main(): hoist_options_from_args, hoist_run, hoist_app_destroy.
@@ -697,8 +727,8 @@ typedef struct {
 
 /*
  * Is told what became of a push, when all gateways are done with it: exactly
- * once for each push that was taken (0), on the app's thread, never by the
- * pushing function itself, so that data may be freed there.  "Put to" is
+ * once for each push that was taken (0), on the thread that pushed, never by
+ * the pushing function itself, so that data may be freed there.  "Put to" is
  * written to the client's socket or to what waits for it; not that the client
  * has read it.  The status is
  *
@@ -867,7 +897,7 @@ typedef struct {
  * window, and its deadline runs.
  *
  * When a question was asked (0 was returned), handler is called exactly once,
- * on the app's thread, never by these functions themselves: so data may be
+ * on the event's thread, never by these functions themselves: so data may be
  * freed there.  Its answer has the status
  *
  *     200   rows, a count

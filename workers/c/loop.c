@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * hoist_run: one DEALER for each broker around its link, one thread, one loop.
- * A turn:
+ * One DEALER for each broker around its link, in one loop.  A turn:
  *
  *   wait    for frames, for room to send, for a stop, for the next timer
  *   read    a bounded batch of frames from each broker, running handlers
@@ -13,19 +12,18 @@
  *   tasks   timers that are due, and what other threads have posted
  *   leave   when stopping and all is done
  */
+#include "workers/c/loop.h"
+
 #include "base/clock.h"
 #include "base/rand.h"
 #include "base/resolver.h"
 #include "base/xalloc.h"
 #include "workers/c/line.h"
-#include "workers/c/prober.h"
-#include "workers/c/signals.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
-
-#include <unistd.h>
 
 #include <zmq.h>
 
@@ -34,24 +32,24 @@
 #define PATIENCE_MS    1000 /* a terminal and a supervisor may both signal */
 
 /* What is polled before the lines. */
-enum { ITEM_STOP, ITEM_ANSWERS, ITEM_POSTS, ITEM_LINES };
+enum { ITEM_STOP, ITEM_RELOAD, ITEM_ANSWERS, ITEM_POSTS, ITEM_LINES };
 
 _Static_assert(BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
 
 typedef struct {
-    hoist_app *app; /* borrowed */
+    const loop_options_t *options; /* borrowed */
+    hoist_app *app;                /* borrowed: of options */
+    const inlet_t *inlet;          /* borrowed: this thread's, of the app */
     core_t core;
-    void *zmq; /* owned: context */
     roster_t roster;
     resolver_t *resolver;       /* owned; NULL: no broker is a name */
-    prober_t *prober;           /* owned; NULL: nobody can ask */
     line_t *lines[BROKERS_MAX]; /* owned: one for each broker */
     size_t count;
     line_t *voice;   /* borrowed: whom tasks speak to; NULL: none yet */
     uint32_t losses; /* of lines that were closed */
     zmq_pollitem_t items[ITEM_LINES + BROKERS_MAX];
     char boot[RAND_HEX_LEN + 1];
-    const char *name; /* borrowed */
+    char name[PEER_NAME_MAX + 1];
     bool draining;
     bool impatient;   /* another stop came later */
     int64_t drain_ms; /* when draining began */
@@ -96,7 +94,7 @@ static int open_line(loop_t *self, size_t slot, int64_t now_ms)
     };
     line_t *line = line_new(&options, slot, now_ms);
     self->lines[self->count++] = line;
-    int rc = line_connect(line, self->zmq, settings);
+    int rc = line_connect(line, self->options->zmq, settings);
     if (rc < 0) {
         log_err("WORKER-CONNECT", "broker=%s error=\"%s\"", line->endpoint,
                 zmq_strerror(-rc));
@@ -186,47 +184,55 @@ static int open_brokers(loop_t *self)
                         resolver_lookup);
 }
 
-static int open_loop(loop_t *self, hoist_app *app)
+/* No broken character at its end: it goes out as text. */
+static int cut_name(const char *name, size_t max)
 {
-    const settings_t *settings = &app->settings;
+    size_t len = strnlen(name, max + 1);
 
-    *self = (loop_t){.app = app};
-    core_init(&self->core, app);
-    rand_hex(self->boot);
-    self->name = *settings->name != '\0' ? settings->name
-                                         : program_invocation_short_name;
-    self->zmq = zmq_ctx_new();
-    if (self->zmq == NULL) {
-        return -zmq_errno();
+    if (len <= max) {
+        return (int)len;
     }
-    return open_brokers(self);
+    len = max;
+    while (len > 0 && ((unsigned char)name[len] & 0xc0) == 0x80) {
+        len--;
+    }
+    return (int)len;
 }
 
-/* What was posted until now is run, though it can reach nobody any more. */
-static void run_last_posts(loop_t *self)
+/* What people will know the thread by: that of the worker, with a number where
+ * there are several. */
+static void make_name(loop_t *self)
 {
-    const posts_t *posts = &self->app->posts;
-    task_t task;
+    const loop_options_t *options = self->options;
+    const char *name = *self->app->settings.name != '\0'
+                           ? self->app->settings.name
+                           : program_invocation_short_name;
+    char suffix[16] = "";
 
-    for (size_t left = posts_count(posts); left > 0; left--) {
-        if (!posts_take(posts, &task)) {
-            break;
-        }
-        core_run(&self->core, &task, NULL, NULL);
+    if (options->threads > 1) {
+        (void)snprintf(suffix, sizeof suffix, "/%u", options->number + 1);
     }
+    (void)snprintf(self->name, sizeof self->name, "%.*s%s",
+                   cut_name(name, PEER_NAME_MAX - strlen(suffix)), name,
+                   suffix);
+}
+
+static int open_loop(loop_t *self, const loop_options_t *options)
+{
+    *self = (loop_t){.options = options,
+                     .app = options->app,
+                     .inlet = &options->app->inlets[options->number]};
+    core_init(&self->core, options->app);
+    rand_hex(self->boot);
+    make_name(self);
+    return open_brokers(self);
 }
 
 static void close_loop(loop_t *self)
 {
-    prober_destroy(&self->prober);
     resolver_destroy(&self->resolver);
     while (self->count > 0) {
         close_line(self, self->count - 1);
-    }
-    run_last_posts(self);
-    if (self->zmq != NULL) {
-        while (zmq_ctx_term(self->zmq) < 0 && zmq_errno() == EINTR) {
-        }
     }
     roster_fini(&self->roster);
     core_fini(&self->core);
@@ -273,33 +279,21 @@ static void tell_health(loop_t *self, int64_t now_ms)
     for (size_t i = 0; i < self->count; i++) {
         up += self->lines[i]->link.state == LINK_UP;
     }
-    health_tell(&self->app->health, now_ms, roster_count(&self->roster), up,
-                self->draining);
-}
-
-static int open_prober(loop_t *self)
-{
-    const char *listen = self->app->settings.metrics;
-    char error[256];
-
-    if (*listen == '\0') {
-        return 0;
-    }
-    int rc = prober_new(&self->prober, self->app, listen, error, sizeof error);
-    if (rc < 0) {
-        log_err("WORKER-METRICS", "error=\"%s\"", error);
-    } else {
-        log_info("WORKER-LISTENING", "metrics=%s",
-                 prober_address(self->prober));
-    }
-    return rc;
+    health_tell(&self->app->health, self->options->number,
+                &(pulse_told_t){.now_ms = now_ms,
+                                .brokers = roster_count(&self->roster),
+                                .up = up,
+                                .is_draining = self->draining});
 }
 
 /* --- the turn ---------------------------------------------------------- */
 
+/* Timers are of the app, so that one thread has them. */
 static int64_t timers_due(const loop_t *self)
 {
-    return self->draining ? INT64_MAX : timers_due_ms(&self->app->timers);
+    return self->draining || self->options->number > 0
+               ? INT64_MAX
+               : timers_due_ms(&self->app->timers);
 }
 
 static long wait_ms(const loop_t *self, int64_t now_ms)
@@ -325,12 +319,14 @@ static long wait_ms(const loop_t *self, int64_t now_ms)
 static size_t gather_items(loop_t *self)
 {
     self->items[ITEM_STOP] =
-        (zmq_pollitem_t){.fd = self->app->stop_fd, .events = ZMQ_POLLIN};
+        (zmq_pollitem_t){.fd = self->inlet->stop_fd, .events = ZMQ_POLLIN};
+    self->items[ITEM_RELOAD] =
+        (zmq_pollitem_t){.fd = self->inlet->reload_fd, .events = ZMQ_POLLIN};
     self->items[ITEM_ANSWERS] = (zmq_pollitem_t){
         .fd = self->resolver != NULL ? resolver_fd(self->resolver) : -1,
         .events = ZMQ_POLLIN};
     self->items[ITEM_POSTS] = (zmq_pollitem_t){
-        .fd = takes_posts(self) ? self->app->posts.read_fd : -1,
+        .fd = takes_posts(self) ? self->inlet->posts.read_fd : -1,
         .events = ZMQ_POLLIN};
     for (size_t i = 0; i < self->count; i++) {
         short events = ZMQ_POLLIN;
@@ -363,9 +359,7 @@ static int wait_for_work(loop_t *self, int64_t now_ms)
 
 static void take_stop(loop_t *self, int64_t now_ms)
 {
-    uint64_t times = 0;
-
-    if (read(self->app->stop_fd, &times, sizeof times) < 0) {
+    if (!inlet_take_stop(self->inlet)) {
         return;
     }
     if (self->draining) {
@@ -382,6 +376,23 @@ static void take_stop(loop_t *self, int64_t now_ms)
     }
 }
 
+/* The first thread leaves last: what handlers of others post while they drain
+ * still reaches a broker. */
+static bool has_others(const loop_t *self)
+{
+    return self->options->number == 0 && atomic_load(self->options->others) > 0;
+}
+
+static bool is_drained(const loop_t *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (!link_is_drained(&self->lines[i]->link)) {
+            return false;
+        }
+    }
+    return !has_others(self);
+}
+
 static bool may_leave(const loop_t *self, int64_t now_ms)
 {
     if (!self->draining) {
@@ -392,12 +403,7 @@ static bool may_leave(const loop_t *self, int64_t now_ms)
                  now_ms - self->drain_ms);
         return true;
     }
-    for (size_t i = 0; i < self->count; i++) {
-        if (!link_is_drained(&self->lines[i]->link)) {
-            return false;
-        }
-    }
-    return true;
+    return is_drained(self);
 }
 
 static int flush_all(loop_t *self, int64_t now_ms)
@@ -418,13 +424,31 @@ static int say_bye(loop_t *self, int64_t now_ms)
     return flush_all(self, now_ms);
 }
 
-/* Of names and of a stop.  What there is to say to brokers leaves at once: the
- * next turn may come late. */
+/* The library itself reads nothing again. */
+static void take_reload(loop_t *self)
+{
+    hoist_reload_handler *handler = self->app->reload;
+
+    if (!inlet_take_reload(self->inlet)) {
+        return;
+    }
+    log_info("WORKER-RELOADED", "by=\"%s\"",
+             handler != NULL ? "the program" : "nobody");
+    if (handler != NULL) {
+        handler(self->app);
+    }
+}
+
+/* Of names, of a reload and of a stop.  What there is to say to brokers leaves
+ * at once: the next turn may come late. */
 static int take_news(loop_t *self, int64_t now_ms)
 {
     bool has_answers = self->items[ITEM_ANSWERS].revents != 0;
     bool is_asked_to_stop = self->items[ITEM_STOP].revents != 0;
 
+    if (self->items[ITEM_RELOAD].revents != 0) {
+        take_reload(self);
+    }
     if (has_answers) {
         take_answers(self, now_ms);
     }
@@ -476,10 +500,12 @@ static int run_posts(loop_t *self, int64_t *now_ms)
     int rc = 0;
 
     for (int i = 0; rc == 0 && i < POSTS_PER_TURN && takes_posts(self); i++) {
-        if (!posts_take(&self->app->posts, &task)) {
+        if (!posts_take(&self->inlet->posts, &task)) {
             break;
         }
-        rc = run_task(self, &task, now_ms);
+        if (task.run != NULL) { /* else we were only to wake up */
+            rc = run_task(self, &task, now_ms);
+        }
     }
     return rc;
 }
@@ -501,7 +527,9 @@ static int turns(loop_t *self)
     int64_t now_ms = clock_mono_ms();
     int rc = flush_all(self, now_ms); /* the greetings */
 
-    timers_start(&self->app->timers, now_ms);
+    if (self->options->number == 0) {
+        timers_start(&self->app->timers, now_ms);
+    }
     while (rc == 0 && !may_leave(self, now_ms)) {
         rc = wait_for_work(self, now_ms);
         now_ms = clock_mono_ms();
@@ -530,36 +558,14 @@ static void log_started(const loop_t *loop)
              loop->app->settings.brokers);
 }
 
-static int check(const hoist_app *app)
-{
-    if (app->first_error < 0) {
-        log_err("WORKER-REGISTRATION", "error=\"%s\"",
-                strerror(-app->first_error));
-        return app->first_error;
-    }
-    const curve_peer_t *curve = &app->settings.curve;
-    if ((curve->secret[0] == '\0') != (curve->broker[0] == '\0')) {
-        log_err("WORKER-REGISTRATION",
-                "error=\"curve-key and curve-broker need each other\"");
-        return -EINVAL;
-    }
-    if (app->routes.count == 0) {
-        log_err("WORKER-REGISTRATION", "error=\"no route is registered\"");
-        return -EINVAL;
-    }
-    return 0;
-}
-
-static int run(hoist_app *app)
+int loop_run(const loop_options_t *options, bool *was_up)
 {
     loop_t loop;
-    int rc = open_loop(&loop, app);
+    int rc = open_loop(&loop, options);
 
+    *was_up = rc == 0;
     if (rc == 0) {
         tell_health(&loop, clock_mono_ms());
-        rc = open_prober(&loop);
-    }
-    if (rc == 0) {
         log_started(&loop);
         rc = turns(&loop);
     }
@@ -568,29 +574,6 @@ static int run(hoist_app *app)
         log_err("WORKER-FAILED", "error=\"%s\"", zmq_strerror(-rc));
     } else {
         log_info("WORKER-STOPPED", "boot=%s", loop.boot);
-    }
-    return rc;
-}
-
-int hoist_run(hoist_app *app)
-{
-    log_set_format(app->settings.log_format);
-    int rc = check(app);
-
-    if (rc == 0 && app->running) {
-        rc = -EBUSY;
-    }
-    if (rc == 0 && app->settings.signals) {
-        rc = signals_watch(app->stop_fd);
-    }
-    if (rc < 0) {
-        return rc;
-    }
-    app->running = true;
-    rc = run(app);
-    app->running = false;
-    if (app->settings.signals) {
-        signals_unwatch(app->stop_fd);
     }
     return rc;
 }

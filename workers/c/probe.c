@@ -18,8 +18,7 @@ static int put_text(buf_t *body, const char *text)
 /* A loop whose handler blocks for longer is lost to its brokers, too. */
 static int put_health(hoist_app *app, int64_t now_ms, buf_t *body)
 {
-    int64_t turned_ms =
-        atomic_load_explicit(&app->health.turned_ms, memory_order_relaxed);
+    int64_t turned_ms = health_turned_ms(&app->health);
     int64_t most_ms = app->settings.liveness_ms > PROBE_STILL_MS
                           ? app->settings.liveness_ms
                           : PROBE_STILL_MS;
@@ -36,7 +35,7 @@ static int put_ready(hoist_app *app, int64_t now_ms, buf_t *body)
     char text[96];
     (void)now_ms;
 
-    if (atomic_load_explicit(&app->health.is_draining, memory_order_relaxed)) {
+    if (health_is_draining(&app->health)) {
         int rc = put_text(body, "drains\n");
         return rc < 0 ? rc : 503;
     }

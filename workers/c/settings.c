@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <sched.h>
+
 #define NAME_MAX_ 64   /* bytes of an option's name, and of its variable's */
 #define LIST_MAX  4096 /* bytes of a list of endpoints */
 
@@ -80,6 +82,16 @@ static int parse(const char *text, int64_t min, int64_t max, int64_t *number)
     }
     *number = value;
     return 0;
+}
+
+static int set_threads(settings_t *self, const char *value)
+{
+    int64_t number;
+    int rc = parse(value, 0, THREADS_MAX, &number);
+    if (rc == 0) {
+        self->threads = (unsigned)number;
+    }
+    return rc;
 }
 
 static int set_window(settings_t *self, const char *value)
@@ -185,8 +197,11 @@ static const option_t options[] = {
      "the brokers' public key; with --curve-key", set_curve_broker},
     {"name", "NAME", "", "at most 64 bytes",
      "how people will know this worker; empty: the program's name", set_name},
+    {"threads", "N", "1", "a number from 0 to 64",
+     "threads that run handlers, each a worker of its own; 0: one per core",
+     set_threads},
     {"window", "N", "256", "a number from 1 to 1000000",
-     "requests that may be outstanding here", set_window},
+     "requests that may be outstanding here, of each thread", set_window},
     {"window-bytes", "BYTES", "8388608", "a number from 1 to 1073741824",
      "their size together", set_window_bytes},
     {"liveness", "MS", "0", "a number from 0 to 120000",
@@ -200,7 +215,7 @@ static const option_t options[] = {
      "where /metrics, /healthz and /readyz are answered; empty: nowhere",
      set_metrics},
     {"signals", "on|off", "on", "on or off",
-     "SIGTERM and SIGINT stop the worker", set_signals},
+     "SIGTERM and SIGINT stop the worker, SIGHUP reloads", set_signals},
 };
 
 #define OPTION_COUNT (sizeof options / sizeof *options)
@@ -211,6 +226,21 @@ void settings_init(settings_t *self)
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         must(options[i].set(self, options[i].preset) == 0);
     }
+}
+
+/* Those that this process may run on. */
+static unsigned count_cores(void)
+{
+    cpu_set_t cores;
+    int count =
+        sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+
+    return count < THREADS_MAX ? (unsigned)count : THREADS_MAX;
+}
+
+unsigned settings_threads(const settings_t *self)
+{
+    return self->threads > 0 ? self->threads : count_cores();
 }
 
 void settings_fini(settings_t *self)

@@ -10,23 +10,34 @@
 #include <pthread.h>
 #include <unistd.h>
 
-/* Each is an eventfd plus 1, or 0 for a free place: what the handler reads
- * must be right at any moment, so it is one atomic word. */
-static atomic_int watched[SIGNALS_MAX];
+#define TAKEN (sizeof taken / sizeof *taken)
+
+/* What the handler reads must be right at any moment, so a place is one word:
+ * an eventfd plus 1 with its kind in front, or 0 when it is free. */
+static _Atomic uint64_t watched[SIGNALS_MAX];
+
+static const int taken[] = {SIGTERM, SIGINT, SIGHUP};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what follows */
 static int watchers;
-static struct sigaction old_term, old_int;
+static struct sigaction before[TAKEN];
+
+static uint64_t place_of(signals_kind_t kind, int event_fd)
+{
+    return (uint64_t)kind << 32 | ((uint32_t)event_fd + 1);
+}
 
 static void on_signal(int number)
 {
+    const signals_kind_t kind =
+        number == SIGHUP ? SIGNALS_RELOAD : SIGNALS_STOP;
     int saved = errno;
     uint64_t one = 1;
 
-    (void)number;
     for (size_t i = 0; i < SIGNALS_MAX; i++) {
-        int fd = atomic_load(&watched[i]) - 1;
-        if (fd >= 0 && write(fd, &one, sizeof one) < 0) {
+        uint64_t place = atomic_load(&watched[i]);
+        int fd = (int)((uint32_t)place - 1);
+        if (place >> 32 == kind && write(fd, &one, sizeof one) < 0) {
             continue; /* full: it is as good as set */
         }
     }
@@ -38,40 +49,56 @@ static void take_signals(void)
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
     sigemptyset(&action.sa_mask);
-    sigaction(SIGTERM, &action, &old_term);
-    sigaction(SIGINT, &action, &old_int);
+    for (size_t i = 0; i < TAKEN; i++) {
+        sigaction(taken[i], &action, &before[i]);
+    }
 }
 
-int signals_watch(int event_fd)
+static void give_signals_back(void)
+{
+    for (size_t i = 0; i < TAKEN; i++) {
+        sigaction(taken[i], &before[i], NULL);
+    }
+}
+
+int signals_watch(signals_kind_t kind, int event_fd)
 {
     int rc = -ENOSPC;
 
     pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < SIGNALS_MAX; i++) {
+    for (size_t i = 0; rc < 0 && i < SIGNALS_MAX; i++) {
         if (atomic_load(&watched[i]) == 0) {
-            atomic_store(&watched[i], event_fd + 1);
-            if (watchers++ == 0) {
-                take_signals();
-            }
+            atomic_store(&watched[i], place_of(kind, event_fd));
             rc = 0;
-            break;
         }
+    }
+    if (rc == 0 && watchers++ == 0) {
+        take_signals();
     }
     pthread_mutex_unlock(&lock);
     return rc;
 }
 
+/* The place that this eventfd has, or SIGNALS_MAX. */
+static size_t find(int event_fd)
+{
+    size_t i = 0;
+
+    while (i < SIGNALS_MAX && (uint32_t)atomic_load(&watched[i]) !=
+                                  (uint32_t)place_of(0, event_fd)) {
+        i++;
+    }
+    return i;
+}
+
 void signals_unwatch(int event_fd)
 {
     pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < SIGNALS_MAX; i++) {
-        if (atomic_load(&watched[i]) == event_fd + 1) {
-            atomic_store(&watched[i], 0);
-            if (--watchers == 0) {
-                sigaction(SIGTERM, &old_term, NULL);
-                sigaction(SIGINT, &old_int, NULL);
-            }
-            break;
+    size_t at = find(event_fd);
+    if (at < SIGNALS_MAX) {
+        atomic_store(&watched[at], 0);
+        if (--watchers == 0) {
+            give_signals_back();
         }
     }
     pthread_mutex_unlock(&lock);

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * SIGTERM and SIGINT for any number of apps in a process: each hears of them
- * through its eventfd.  This is the SDK's only state outside an app, and is
- * there only while an app runs that wants it.  Any thread.
+ * Signals for any number of apps in a process: SIGTERM and SIGINT ask to stop,
+ * SIGHUP to reload, and who watches hears of them through eventfds.  This is
+ * the SDK's only state outside an app, and is there only while an app runs that
+ * wants it.  Any thread.
  */
 #ifndef WORKERS_C_SIGNALS_H
 #define WORKERS_C_SIGNALS_H
 
-#define SIGNALS_MAX 64 /* apps at a time */
+#define SIGNALS_MAX 512 /* threads and apps at a time that watch */
+
+typedef enum { SIGNALS_STOP = 1, SIGNALS_RELOAD } signals_kind_t;
 
 /*
- * From now on a signal adds 1 to the eventfd; the first call takes the
- * signals from whoever handled them.
+ * From now on a signal of that kind adds 1 to the eventfd; the first call takes
+ * all these signals from whoever handled them.
  * Returns 0; -ENOSPC at SIGNALS_MAX.
  */
-int signals_watch(int event_fd);
+int signals_watch(signals_kind_t kind, int event_fd);
 
-/* Stop that; the last call gives the signals back. */
+/* Stop that; the last call gives the signals back.  Harmless for one that does
+ * not watch. */
 void signals_unwatch(int event_fd);
 
 #endif

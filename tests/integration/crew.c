@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A worker for tests of threads and processes.  Routes:
+ *
+ *     who      {"pid":…,"thread":…}, of whoever handles it
+ *     alone    holds its connection for a moment: "alone", or "overlap" when
+ *              another thread had it at the same time
+ *     post     the thread that runs posted tasks, pushed to the connection
+ *     reloads  how often the process was told to reload
+ *     fail     status 500
+ *     crash    dies of SIGSEGV
+ *     exit     ends the process, status 3
+ *     hang     never returns
+ *     slow     replies "slow" after 300 ms
+ *     stop     hoist_stop
+ *
+ * A timer pushes "tick THREAD" to the group "ticks", in which are the
+ * connections of /?ticks=yes.
+ */
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <unistd.h>
+
+#include <hoist.h>
+#include <hoist_middleware.h>
+
+#define PLACES 4096
+
+static atomic_uint reloads;
+static atomic_bool busy[PLACES]; /* by connection */
+
+static int connect(hoist_ctx *ctx)
+{
+    return hoist_is(hoist_query(ctx, "ticks"), "yes")
+               ? hoist_accept_group(ctx, hoist_str("ticks"))
+               : 0;
+}
+
+static int who(hoist_ctx *ctx)
+{
+    char json[64];
+
+    (void)snprintf(json, sizeof json, "{\"pid\":%d,\"thread\":%d}",
+                   (int)getpid(), (int)gettid());
+    return hoist_reply_json(ctx, json);
+}
+
+/* The slot of the connection's id: of few connections each has its own. */
+static atomic_bool *place_of(const hoist_ctx *ctx)
+{
+    hoist_text id = hoist_connection(ctx);
+    unsigned hash = 0;
+
+    for (size_t i = 0; i < id.len; i++) {
+        hash = hash * 31 + (unsigned char)id.data[i];
+    }
+    return &busy[hash % PLACES];
+}
+
+static int alone(hoist_ctx *ctx)
+{
+    atomic_bool *place = place_of(ctx);
+    bool was_busy = atomic_exchange(place, true);
+
+    usleep(200);
+    atomic_store(place, false);
+    return hoist_reply_text(ctx, was_busy ? "overlap" : "alone");
+}
+
+static int tell_thread(hoist_ctx *ctx, void *data)
+{
+    char text[32], *connection = data;
+
+    (void)snprintf(text, sizeof text, "posted %d", (int)gettid());
+    int rc = hoist_push_one(ctx, hoist_bytes(connection, 16), HOIST_TEXT,
+                            hoist_str(text));
+    free(connection);
+    return rc;
+}
+
+static int post(hoist_ctx *ctx)
+{
+    char *connection = malloc(16);
+
+    if (connection == NULL) {
+        return -1;
+    }
+    memcpy(connection, hoist_connection(ctx).data, 16);
+    int rc = hoist_post(hoist_ctx_app(ctx), tell_thread, connection);
+    if (rc < 0) {
+        free(connection);
+    }
+    return rc;
+}
+
+static int tick(hoist_ctx *ctx, void *data)
+{
+    char text[32];
+    (void)data;
+
+    (void)snprintf(text, sizeof text, "tick %d", (int)gettid());
+    (void)hoist_push_to(ctx, hoist_to_group(hoist_str("ticks")), HOIST_TEXT,
+                        hoist_str(text), NULL);
+    return 0; /* or no broker is there yet */
+}
+
+static void count_reload(hoist_app *app)
+{
+    (void)app;
+    atomic_fetch_add(&reloads, 1);
+}
+
+static int tell_reloads(hoist_ctx *ctx)
+{
+    char text[16];
+
+    (void)snprintf(text, sizeof text, "%u", atomic_load(&reloads));
+    return hoist_reply_text(ctx, text);
+}
+
+static int fail(hoist_ctx *ctx)
+{
+    return hoist_fail(ctx, 500, "failed", "As it was asked to");
+}
+
+static int crash(hoist_ctx *ctx)
+{
+    (void)ctx;
+    return raise(SIGSEGV);
+}
+
+static int end(hoist_ctx *ctx)
+{
+    (void)ctx;
+    _exit(3);
+}
+
+static int hang(hoist_ctx *ctx)
+{
+    while (hoist_attempt(ctx) > 0) {
+    }
+    return 0;
+}
+
+static int slow(hoist_ctx *ctx)
+{
+    usleep(300000);
+    return hoist_reply_text(ctx, "slow");
+}
+
+static int stop(hoist_ctx *ctx)
+{
+    hoist_stop(hoist_ctx_app(ctx));
+    return hoist_reply_text(ctx, "stopping");
+}
+
+int main(int argc, char **argv)
+{
+    hoist_app *app = hoist_app_new();
+
+    hoist_use(app, hoist_recover, NULL);
+    hoist_use(app, hoist_logger, &(hoist_logger_config){.slow_ms = 60000});
+    hoist_on(app, "$connect", connect);
+    hoist_on(app, "fail", fail);
+    hoist_on(app, "who", who);
+    hoist_on(app, "alone", alone);
+    hoist_on(app, "post", post);
+    hoist_on(app, "reloads", tell_reloads);
+    hoist_on(app, "crash", crash);
+    hoist_on(app, "exit", end);
+    hoist_on(app, "hang", hang);
+    hoist_on(app, "slow", slow);
+    hoist_on(app, "stop", stop);
+    hoist_every(app, 50, tick, NULL);
+    hoist_on_reload(app, count_reload);
+    return hoist_main(app, argc, argv);
+}
