@@ -68,6 +68,7 @@ static const char *const known[] = {
     "OUT_SOFT_TIME",
     "PING_INTERVAL",
     "PONG_TIMEOUT",
+    "PROCESSES",
     "PROXY_PROTOCOL",
     "PUSH_WINDOW",
     "PUSH_WINDOW_BYTES",

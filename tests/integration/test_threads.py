@@ -17,6 +17,7 @@ class Crew:
 
     def __init__(self, *brokers, flags=(), workers=THREADS):
         self.said = tempfile.NamedTemporaryFile(prefix="hoist-crew-")
+        self.status = 0  # with which it ends, if it is not killed
         before = [broker.log().count("WORKER-READY") for broker in brokers]
         self.process = subprocess.Popen(
             [CREW, "--broker", ",".join(broker.workers for broker in brokers), *flags],
@@ -45,10 +46,10 @@ class Crew:
         if self.process.poll() is None:
             self.process.terminate()
         status = self.process.wait(2 * WAIT_S)
-        if kind is not None or status not in (0, -signal.SIGKILL):
+        if kind is not None or status not in (self.status, -signal.SIGKILL):
             print(self.log())
         self.said.close()
-        assert status in (0, -signal.SIGKILL), status
+        assert status in (self.status, -signal.SIGKILL), status
 
 
 def threaded(*brokers, threads=THREADS, flags=()):

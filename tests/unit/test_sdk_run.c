@@ -5,6 +5,7 @@
  */
 #include "base/xalloc.h"
 #include "workers/c/app.h"
+#include "workers/c/backoff.h"
 #include "workers/c/signals.h"
 
 #include <errno.h>
@@ -87,6 +88,67 @@ static void threads_are_1_to_64_or_one_for_each_core(void **state)
     unsigned cores = settings_threads(&app->settings);
     assert_in_range(cores, 1, (unsigned)sysconf(_SC_NPROCESSORS_ONLN));
     hoist_app_destroy(&app);
+}
+
+static void processes_are_64_at_most(void **state)
+{
+    hoist_app *app = hoist_app_new();
+    (void)state;
+
+    assert_int_equal(app->settings.processes, 0);
+    assert_int_equal(hoist_option(app, "processes", "65"), -EINVAL);
+    assert_int_equal(hoist_option(app, "processes", "64"), 0);
+    assert_int_equal(app->settings.processes, 64);
+    hoist_app_destroy(&app);
+}
+
+static void each_process_has_its_port_of_metrics(void **state)
+{
+    hoist_app *app = hoist_app_new();
+    settings_t *settings = &app->settings;
+    (void)state;
+
+    assert_int_equal(settings_shift_metrics(settings, 3), 0);
+    assert_string_equal(settings->metrics, "");
+    must(hoist_option(app, "metrics", "9999") == 0);
+    assert_int_equal(settings_shift_metrics(settings, 0), 0);
+    assert_string_equal(settings->metrics, "9999");
+    assert_int_equal(settings_shift_metrics(settings, 2), 0);
+    assert_string_equal(settings->metrics, "10001");
+    must(hoist_option(app, "metrics", "[::1]:65530") == 0);
+    assert_int_equal(settings_shift_metrics(settings, 6), -ERANGE);
+    assert_int_equal(settings_shift_metrics(settings, 5), 0);
+    assert_string_equal(settings->metrics, "[::1]:65535");
+    must(hoist_option(app, "metrics", "127.0.0.1:0") == 0);
+    assert_int_equal(settings_shift_metrics(settings, 5), 0);
+    assert_string_equal(settings->metrics, "127.0.0.1:0");
+    hoist_app_destroy(&app);
+}
+
+/* --- pauses of processes that die ------------------------------------------
+ */
+
+static void who_dies_at_once_waits_twice_as_long_each_time(void **state)
+{
+    static const int64_t pauses[] = {100,  200,   400,   800,   1600, 3200,
+                                     6400, 12800, 25600, 30000, 30000};
+    backoff_t backoff = {0};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+        assert_int_equal(backoff_next(&backoff, 9999), pauses[i]);
+    }
+}
+
+static void who_has_lived_for_a_while_begins_from_the_first_pause(void **state)
+{
+    backoff_t backoff = {0};
+    (void)state;
+
+    (void)backoff_next(&backoff, 0);
+    (void)backoff_next(&backoff, 0);
+    assert_int_equal(backoff_next(&backoff, BACKOFF_CALM_MS), 100);
+    assert_int_equal(backoff_next(&backoff, 0), 200);
 }
 
 /* --- several threads -------------------------------------------------------
@@ -343,6 +405,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_are_1_to_64_or_one_for_each_core),
+        cmocka_unit_test(processes_are_64_at_most),
+        cmocka_unit_test(each_process_has_its_port_of_metrics),
+        cmocka_unit_test(who_dies_at_once_waits_twice_as_long_each_time),
+        cmocka_unit_test(who_has_lived_for_a_while_begins_from_the_first_pause),
         cmocka_unit_test(a_stop_before_the_run_ends_every_thread),
         cmocka_unit_test(timers_are_the_first_threads),
         cmocka_unit_test(what_is_posted_is_run_by_the_first_thread),

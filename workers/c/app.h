@@ -18,13 +18,18 @@
 
 #include <stdatomic.h>
 
-#define BROKERS_MAX  16
-#define THREADS_MAX  64
-#define WINDOW_MAX   1000000
-#define LIVENESS_MAX 120000   /* ms; PROTOCOL.md section 4 */
-#define DRAIN_MAX    3600000  /* ms */
-#define METRICS_MAX  255      /* bytes */
-#define RESOLVE_MAX  86400000 /* ms */
+#define BROKERS_MAX   16
+#define THREADS_MAX   64
+#define PROCESSES_MAX 64
+#define WINDOW_MAX    1000000
+#define LIVENESS_MAX  120000   /* ms; PROTOCOL.md section 4 */
+#define DRAIN_MAX     3600000  /* ms */
+#define METRICS_MAX   255      /* bytes */
+#define RESOLVE_MAX   86400000 /* ms */
+
+/* Another stop so soon is the same one: a terminal and a supervisor may both
+ * signal. */
+#define PATIENCE_MS 1000
 
 typedef struct {
     char *brokers;                /* owned: endpoints, with commas between */
@@ -32,6 +37,7 @@ typedef struct {
     int64_t resolve_ms;           /* between look-ups of names; 0: one */
     char name[PEER_NAME_MAX + 1]; /* "": the program's */
     unsigned threads;             /* 0: one for each core */
+    unsigned processes;           /* that are supervised; 0: this one alone */
     uint64_t window;              /* requests, of all brokers together */
     uint64_t window_bytes;        /* their encoded size */
     int64_t liveness_ms;          /* 0: the broker's own */
@@ -74,6 +80,13 @@ void app_run_posts(hoist_app *app);
 
 /* How many threads there are to be. */
 unsigned settings_threads(const settings_t *self);
+
+/*
+ * Listen for who asks for metrics so many ports further on, unless the system
+ * chooses the port: each process has its own.
+ * Returns 0; -ERANGE when there is no such port.
+ */
+int settings_shift_metrics(settings_t *self, unsigned by);
 
 void settings_init(settings_t *self);
 void settings_fini(settings_t *self);

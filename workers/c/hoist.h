@@ -364,6 +364,9 @@ void *hoist_app_data(const hoist_app *app);
  *     threads       that run handlers, 1 to 64; 0: one for each core that the
  *                   process may use.  Each is a worker of its own to the
  *                   brokers, NAME/1, NAME/2, ….  Default 1.
+ *     processes     that run the app, 1 to 64, each with so many threads; the
+ *                   one that calls hoist_run supervises them.  0: it runs the
+ *                   app itself, and nobody starts it again.  Default 0.
  *     window        requests that brokers may have outstanding here, together;
  *                   1 to 1000000, split between the brokers.  Each thread has a
  *                   window of that size.  Default 256.
@@ -378,7 +381,9 @@ void *hoist_app_data(const hoist_app *app);
  *                   from hoist_run on.  Default text.
  *     metrics       [ADDRESS:]PORT where GET /metrics (hoist_metrics.h),
  *                   /healthz and /readyz are answered; a port alone is one of
- *                   127.0.0.1.  Default "": nowhere.
+ *                   127.0.0.1.  With processes the first listens there, the
+ *                   second at the port behind it, and so on; 0 is any port.
+ *                   Default "": nowhere.
  *     signals       "on": SIGTERM and SIGINT stop hoist_run, SIGHUP is as
  *                   hoist_reload; "off": they are left alone.  Default on.
  *
@@ -411,10 +416,23 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv);
  * more later, or the time of the drain option, ends it at once.  Brokers that
  * are not there, or go and come back, are waited for.  Logs to standard error.
  *
+ * With the option processes this process becomes a supervisor: it forks so
+ * many, in each of which the app runs, and starts one that ends again, whatever
+ * it ended with: after 100 ms, then after twice as long each time, at most 30
+ * s, until one has lived for 10 s.  It hands stops and reloads on (SIGTERM,
+ * SIGHUP), kills who has not ended 2 s after the time of the drain option, and
+ * takes all with it when it is killed itself.  hoist_run returns in each of the
+ * processes, so what stands behind it is done in each.  Call it before the
+ * program has other threads.  hoist_stop, hoist_reload and hoist_post speak to
+ * the process that calls them; tasks posted before are left to the supervisor,
+ * who reaches no broker.
+ *
  * Returns 0 after a stop; -EINVAL or what hoist_on and hoist_use failed with
  * when the app cannot run so (no route, say), which is logged; other errors
- * of the operating system: when one thread fails so, the others are stopped.
- * An app may be run again.
+ * of the operating system: when one thread fails so, the others are stopped,
+ * and when a process does at its first start, the others, too; of a supervisor
+ * also -ECHILD, when a process did not end in order behind the stop.  An app
+ * may be run again.
  */
 int hoist_run(hoist_app *app);
 

@@ -29,7 +29,6 @@
 
 #define POSTS_PER_TURN 256
 #define WAIT_MAX_MS    1000
-#define PATIENCE_MS    1000 /* a terminal and a supervisor may both signal */
 
 /* What is polled before the lines. */
 enum { ITEM_STOP, ITEM_RELOAD, ITEM_ANSWERS, ITEM_POSTS, ITEM_LINES };

@@ -9,12 +9,14 @@
 #include "workers/c/loop.h"
 #include "workers/c/prober.h"
 #include "workers/c/signals.h"
+#include "workers/c/supervisor.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #include <poll.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <zmq.h>
 
@@ -192,7 +194,18 @@ static int result_of(const run_t *self)
     return 0;
 }
 
-static int run(hoist_app *app)
+/* Did all of them come so far as to run? */
+static bool were_up(const run_t *self)
+{
+    for (unsigned i = 0; i < self->count; i++) {
+        if (!self->members[i].was_up) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int run(hoist_app *app, bool *was_up)
 {
     run_t all;
     int rc = open_run(&all, app);
@@ -202,6 +215,7 @@ static int run(hoist_app *app)
     } else {
         log_err("WORKER-FAILED", "error=\"%s\"", zmq_strerror(-rc));
     }
+    *was_up = were_up(&all);
     close_run(&all);
     rc = rc < 0 ? rc : result_of(&all);
     if (rc < 0) { /* we stopped them; the next run is not to stop for that */
@@ -218,6 +232,15 @@ static int refuse(const char *why, int rc)
     return rc;
 }
 
+/* Is there a port for metrics of each process? */
+static bool has_ports(const settings_t *settings)
+{
+    settings_t copy = *settings;
+    unsigned last = settings->processes > 0 ? settings->processes - 1 : 0;
+
+    return settings_shift_metrics(&copy, last) == 0;
+}
+
 static int check(const hoist_app *app)
 {
     const curve_peer_t *curve = &app->settings.curve;
@@ -227,6 +250,9 @@ static int check(const hoist_app *app)
     }
     if ((curve->secret[0] == '\0') != (curve->broker[0] == '\0')) {
         return refuse("curve-key and curve-broker need each other", -EINVAL);
+    }
+    if (!has_ports(&app->settings)) {
+        return refuse("metrics has no port for each process", -EINVAL);
     }
     return app->routes.count == 0 ? refuse("no route is registered", -EINVAL)
                                   : 0;
@@ -260,7 +286,28 @@ static int watch_signals(const hoist_app *app)
     return rc;
 }
 
-/* As one that may not be changed while it runs. */
+/* Here, or in processes of which this is one or their supervisor. */
+static int run_somewhere(hoist_app *app)
+{
+    bool was_up;
+    int word_fd;
+
+    if (app->settings.processes == 0) {
+        return run(app, &was_up);
+    }
+    int rc = supervise(app, &word_fd);
+    if (rc <= 0) {
+        app_run_posts(app);
+        return rc;
+    }
+    rc = run(app, &was_up);
+    if (rc < 0 && !was_up) {
+        supervisor_tell(word_fd, rc);
+    }
+    close(word_fd);
+    return rc;
+}
+
 static int run_watching(hoist_app *app)
 {
     int rc = open_inlets(app, settings_threads(&app->settings));
@@ -273,7 +320,7 @@ static int run_watching(hoist_app *app)
         return rc;
     }
     pass_stop_on(app);
-    rc = run(app);
+    rc = run_somewhere(app);
     unwatch_signals(app);
     return rc;
 }

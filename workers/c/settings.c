@@ -94,6 +94,16 @@ static int set_threads(settings_t *self, const char *value)
     return rc;
 }
 
+static int set_processes(settings_t *self, const char *value)
+{
+    int64_t number;
+    int rc = parse(value, 0, PROCESSES_MAX, &number);
+    if (rc == 0) {
+        self->processes = (unsigned)number;
+    }
+    return rc;
+}
+
 static int set_window(settings_t *self, const char *value)
 {
     int64_t number;
@@ -172,6 +182,23 @@ static int set_metrics(settings_t *self, const char *value)
     return 0;
 }
 
+int settings_shift_metrics(settings_t *self, unsigned by)
+{
+    char *colon = strrchr(self->metrics, ':');
+    char *digits = colon != NULL ? colon + 1 : self->metrics;
+    unsigned long port = strtoul(digits, NULL, 10); /* a number, or nothing */
+    size_t room = sizeof self->metrics - (size_t)(digits - self->metrics);
+
+    if (port == 0) {
+        return 0;
+    }
+    if (port + by > UINT16_MAX) {
+        return -ERANGE;
+    }
+    int len = snprintf(digits, room, "%lu", port + by);
+    return len > 0 && (size_t)len < room ? 0 : -ERANGE;
+}
+
 static int set_signals(settings_t *self, const char *value)
 {
     bool on = strcmp(value, "on") == 0;
@@ -200,6 +227,9 @@ static const option_t options[] = {
     {"threads", "N", "1", "a number from 0 to 64",
      "threads that run handlers, each a worker of its own; 0: one per core",
      set_threads},
+    {"processes", "N", "0", "a number from 0 to 64",
+     "processes, started again when they die; 0: this one, unsupervised",
+     set_processes},
     {"window", "N", "256", "a number from 1 to 1000000",
      "requests that may be outstanding here, of each thread", set_window},
     {"window-bytes", "BYTES", "8388608", "a number from 1 to 1073741824",
