@@ -6,6 +6,8 @@
  *     alone    holds its connection for a moment: "alone", or "overlap" when
  *              another thread had it at the same time
  *     post     the thread that runs posted tasks, pushed to the connection
+ *     later    replies "later THREAD" from a thread of its own
+ *     forget   waits for another thread, and none comes
  *     reloads  how often the process was told to reload
  *     fail     status 500
  *     crash    dies of SIGSEGV
@@ -17,15 +19,18 @@
  * A timer pushes "tick THREAD" to the group "ticks", in which are the
  * connections of /?ticks=yes.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <hoist.h>
 #include <hoist_middleware.h>
+#include <sched.h>
 
 #define PLACES 4096
 
@@ -107,6 +112,48 @@ static int tick(hoist_ctx *ctx, void *data)
     return 0; /* or no broker is there yet */
 }
 
+/* A thread for an event, with its ticket. */
+static void *work(void *data)
+{
+    hoist_ticket *ticket = data;
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "later %d", (int)gettid());
+    while (hoist_reply_later(*ticket, 200, HOIST_TEXT, hoist_str(text)) ==
+           -EAGAIN) {
+        sched_yield();
+    }
+    free(ticket);
+    return NULL;
+}
+
+static int later(hoist_ctx *ctx)
+{
+    hoist_ticket *ticket = malloc(sizeof *ticket);
+    pthread_t thread;
+
+    if (ticket == NULL) {
+        return -ENOMEM;
+    }
+    int rc = hoist_wait(ctx, ticket);
+    if (rc == 0) {
+        rc = -pthread_create(&thread, NULL, work, ticket);
+    }
+    if (rc < 0) {
+        free(ticket);
+        return rc;
+    }
+    (void)pthread_detach(thread);
+    return 0;
+}
+
+static int forget(hoist_ctx *ctx)
+{
+    hoist_ticket ticket;
+
+    return hoist_wait(ctx, &ticket);
+}
+
 static void count_reload(hoist_app *app)
 {
     (void)app;
@@ -168,6 +215,8 @@ int main(int argc, char **argv)
     hoist_on(app, "who", who);
     hoist_on(app, "alone", alone);
     hoist_on(app, "post", post);
+    hoist_on(app, "later", later);
+    hoist_on(app, "forget", forget);
     hoist_on(app, "reloads", tell_reloads);
     hoist_on(app, "crash", crash);
     hoist_on(app, "exit", end);

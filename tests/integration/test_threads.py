@@ -159,6 +159,28 @@ def test_failures_of_all_threads_are_logged():
         crew.find("WORKER-HANDLER-FAILED .* code=failed")
 
 
+def test_other_threads_reply_later():
+    with Hoist() as hoist, threaded(hoist) as crew:
+        clients = [enter(hoist) for _ in range(16)]
+        for _ in range(10):
+            for client in clients:
+                says(client, "later")
+                says(client, "alone")  # behind it
+            for client in clients:
+                assert hears(client).startswith("later ")
+                assert hears(client) == "alone"
+        assert "WORKER-TASK-FAILED" not in crew.log()
+
+
+def test_one_that_nobody_goes_on_with_ends_at_its_deadline():
+    with Hoist("--request-timeout=500") as hoist, threaded(hoist):
+        client = enter(hoist)
+        says(client, "forget")
+        says(client, "alone")
+        assert json.loads(hears(client))["message"] == "Endpoint request timed out"
+        assert hears(client) == "alone"
+
+
 def test_over_two_brokers():
     brokers = [Hoist(command="broker") for _ in range(2)]
     gateway = Hoist("--broker=" + ",".join(broker.gateways for broker in brokers),

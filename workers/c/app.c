@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/xalloc.h"
 #include "workers/c/core.h"
+#include "workers/c/later.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ static void run_posts(core_t *core, const posts_t *posts)
         if (!posts_take(posts, &task)) {
             break;
         }
+        (void)later_open(&task); /* no event is left */
         if (task.run != NULL) {
             core_run(core, &task, NULL, NULL);
         }

@@ -55,7 +55,8 @@ struct hoist_app {
     chain_t around;  /* middleware of all routes */
     timers_t timers; /* of the first thread */
     inlet_t inlets[THREADS_MAX];
-    atomic_uint inlet_count; /* of threads that ever ran; the first is there */
+    _Atomic uint64_t tickets; /* that there ever were (later.h) */
+    atomic_uint inlet_count;  /* of threads that ever ran; the first is there */
     registry_t registry;
     health_t health;
     settings_t settings;

@@ -4,6 +4,10 @@
 #include "base/xalloc.h"
 
 #include <errno.h>
+#include <stdlib.h>
+
+/* A ticket is a serial number and a place; all that may wait have one. */
+#define PLACES ((uint64_t)ASKED_MAX)
 
 void asked_init(asked_t *self, outbox_t *outbox)
 {
@@ -11,6 +15,7 @@ void asked_init(asked_t *self, outbox_t *outbox)
     list_init(&self->waiting);
     list_init(&self->sent);
     list_init(&self->pushed);
+    list_init(&self->parked);
     receipts_init(&self->receipts);
 }
 
@@ -18,6 +23,7 @@ void asked_fini(asked_t *self)
 {
     must(self->count == 0 && self->receipts.count == 0);
     receipts_fini(&self->receipts);
+    free(self->tickets);
 }
 
 uint64_t asked_next_id(asked_t *self)
@@ -86,6 +92,33 @@ void asked_wait(asked_t *self, query_t *query)
     begin(self, query);
 }
 
+int asked_park(asked_t *self, query_t *query, uint64_t serial)
+{
+    uint64_t place = serial % PLACES;
+
+    must(!asked_is_full(self));
+    if (self->tickets == NULL &&
+        (self->tickets = calloc(PLACES, sizeof(query_t *))) == NULL) {
+        return -ENOMEM;
+    }
+    while (self->tickets[place] != NULL) {
+        place = (place + 1) % PLACES;
+    }
+    self->tickets[place] = query;
+    query->ticket = serial * PLACES + place;
+    query->id = 0;
+    query->handler = NULL;
+    query->pushed = NULL;
+    query->resumed = (task_t){NULL, NULL};
+    query->timeout_ms = ASKED_PARKED_MS;
+    list_append(&self->parked, &query->link);
+    begin(self, query);
+    if (event_is_counted(query->request.event)) {
+        query->due_ms = query->ctx.due_ms; /* behind it nobody is answered */
+    }
+    return 0;
+}
+
 /* Say what waits, as far as there are slots.  What cannot be put just now is
  * tried again with the next tick, until its time is over. */
 static void say_waiting(asked_t *self)
@@ -114,6 +147,10 @@ static void forget_question(asked_t *self, query_t *query)
     }
     (void)receipts_take(&self->receipts, query->receipt, &receipt);
     query->receipt = 0;
+    if (query->ticket != 0) {
+        self->tickets[query->ticket % PLACES] = NULL;
+        query->ticket = 0;
+    }
     buf_fini(&query->words); /* it may never have been sent */
 }
 
@@ -129,6 +166,15 @@ static query_t *take_out(asked_t *self, query_t *query)
 query_t *asked_take_pushed(asked_t *self, query_t *query)
 {
     return take_out(self, query);
+}
+
+query_t *asked_take_parked(asked_t *self, uint64_t ticket)
+{
+    query_t *query =
+        self->tickets != NULL ? self->tickets[ticket % PLACES] : NULL;
+
+    return query != NULL && query->ticket == ticket ? take_out(self, query)
+                                                    : NULL;
 }
 
 query_t *asked_take_answered(asked_t *self, uint64_t id)
@@ -171,6 +217,9 @@ query_t *asked_take_late(asked_t *self, int64_t now_ms)
         query = find_late(&self->pushed, now_ms);
     }
     if (query == NULL) {
+        query = find_late(&self->parked, now_ms);
+    }
+    if (query == NULL) {
         self->is_fresh = true; /* the next tick finds out who is next */
         self->due_ms = INT64_MAX;
         return NULL;
@@ -187,6 +236,9 @@ query_t *asked_take(asked_t *self)
     }
     if (first == NULL) {
         first = list_peek(&self->pushed);
+    }
+    if (first == NULL) {
+        first = list_peek(&self->parked);
     }
     return first != NULL ? take_out(self, list_entry(first, query_t, link))
                          : NULL;
@@ -226,7 +278,9 @@ void asked_tick(asked_t *self, int64_t now_ms)
         int64_t sent_ms = first_due_ms(&self->sent, now_ms);
         int64_t waiting_ms = first_due_ms(&self->waiting, now_ms);
         int64_t pushed_ms = first_due_ms(&self->pushed, now_ms);
-        self->due_ms = least(sent_ms, least(waiting_ms, pushed_ms));
+        int64_t parked_ms = first_due_ms(&self->parked, now_ms);
+        self->due_ms =
+            least(least(sent_ms, waiting_ms), least(pushed_ms, parked_ms));
         self->is_fresh = false;
     }
 }
@@ -252,5 +306,6 @@ int64_t asked_oldest_ms(const asked_t *self)
     int64_t sent_ms = oldest_ms(&self->sent);
     int64_t waiting_ms = oldest_ms(&self->waiting);
 
-    return least(oldest_ms(&self->pushed), least(sent_ms, waiting_ms));
+    return least(least(oldest_ms(&self->pushed), oldest_ms(&self->parked)),
+                 least(sent_ms, waiting_ms));
 }

@@ -8,6 +8,8 @@
  *   waiting  not said yet: so many are with the broker already
  *   sent     with the broker, each in a slot
  *   pushed   a PUSH, which is in the outbox; its receipt knows the query
+ *   parked   nothing is asked: the event waits for another thread of the
+ *            program, which has its ticket (later.h)
  *
  * A slot is given back by the RESULT alone: a broker that answers too late
  * still has the query under way.  Owner thread only.
@@ -23,22 +25,26 @@
 #define ASKED_MAX         1024  /* of one broker, waiting or sent */
 #define ASKED_TIMEOUT_MS  5000  /* unless the handler says otherwise */
 #define ASKED_TIMEOUT_MAX 60000 /* ms */
+#define ASKED_PARKED_MS   60000 /* of an event without a deadline */
 
 struct query {
-    list_t link;               /* in waiting, sent or pushed */
+    list_t link;               /* in waiting, sent, pushed or parked */
     hoist_ctx ctx;             /* the event, for the answer's handler */
     message_request_t request; /* of ctx; lent from bytes */
     buf_t bytes;               /* owned: the REQUEST */
     buf_t words;               /* owned: the QUERY, until it is sent */
     uint64_t id;               /* of the QUERY; never used twice; 0: a push */
     uint64_t receipt;          /* of the push; 0: none */
+    uint64_t ticket;           /* of a parked event; 0: none */
     int64_t came_ms;           /* the event */
     int64_t timeout_ms;
     int64_t due_ms;                /* 0: its time has not begun */
     hoist_answer_handler *handler; /* borrowed: the program's code */
     hoist_pushed_handler *pushed;  /* the same, of a push; else NULL */
     void *data;                    /* borrowed: the program's */
-    bool holds; /* its connection's next events wait for this one */
+    task_t resumed; /* in the place of these: what a parked event goes on
+                       with; none: nobody came in time */
+    bool holds;     /* its connection's next events wait for this one */
 };
 
 /* A QUERY that the broker has not answered. */
@@ -48,12 +54,15 @@ typedef struct {
 } slot_t;
 
 struct asked {
-    list_t waiting, sent, pushed; /* queries, oldest first */
-    size_t count;                 /* of all */
-    size_t events;                /* of these, whose asker is an event */
+    list_t waiting, sent, pushed, parked; /* queries, oldest first */
+    size_t count;                         /* of all */
+    size_t events; /* of these, whose asker is an event */
     slot_t slots[ASKED_AT_ONCE];
     receipts_t receipts;
-    outbox_t *outbox; /* borrowed: where QUERYs go */
+    query_t **tickets; /* owned: parked ones by the place in their ticket;
+                          NULL until there is one */
+    unsigned thread;   /* of the app, where all this is */
+    outbox_t *outbox;  /* borrowed: where QUERYs go */
     uint64_t last_id;
     int64_t due_ms; /* no query is due before; INT64_MAX: none is */
     bool is_fresh;  /* the time of one has not begun */
@@ -78,14 +87,25 @@ uint64_t asked_next_id(asked_t *self);
  */
 void asked_wait(asked_t *self, query_t *query);
 
+/*
+ * Park an event until its ticket, or its deadline, comes; query is in the table
+ * likewise, with query->ticket set.  There is room for it.
+ *
+ * serial  no other event of the app has it.
+ * Returns 0; -ENOMEM.
+ */
+int asked_park(asked_t *self, query_t *query, uint64_t serial);
+
 static inline bool asked_is_full(const asked_t *self)
 {
     return self->count == ASKED_MAX;
 }
 
 /* Each takes a query out: the one that this RESULT answers, the one that a
- * receipt told of, the next whose time is over, any.  NULL: there is none. */
+ * receipt told of, the one that was parked with this ticket, the next whose
+ * time is over, any.  NULL: there is none. */
 query_t *asked_take_answered(asked_t *self, uint64_t id);
+query_t *asked_take_parked(asked_t *self, uint64_t ticket);
 query_t *asked_take_pushed(asked_t *self, query_t *query);
 query_t *asked_take_late(asked_t *self, int64_t now_ms);
 query_t *asked_take(asked_t *self);

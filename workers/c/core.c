@@ -196,6 +196,12 @@ void core_pushed(core_t *self, const receipt_t *receipt,
 
 static int tell(query_t *query, hoist_answer *answer)
 {
+    if (query->resumed.run != NULL) {
+        return query->resumed.run(&query->ctx, query->resumed.data);
+    }
+    if (query->handler == NULL && query->pushed == NULL) {
+        return -ETIMEDOUT; /* it was parked, and nobody came */
+    }
     if (query->pushed == NULL) {
         return query->handler(&query->ctx, answer, query->data);
     }

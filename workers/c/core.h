@@ -116,6 +116,7 @@ struct hoist_ctx {
 typedef struct {
     hoist_ctx ctx;     /* of events */
     hoist_ctx task;    /* of what is no event */
+    unsigned thread;   /* of the app */
     again_t again;     /* of ctx */
     log_brake_t brake; /* of tasks that fail */
 } core_t;

@@ -30,8 +30,9 @@
  *           come in order all the same, and one at a time, so that what is of
  *           one connection needs no lock; what several share does.  What takes
  *           a context, or a part of it, is for the thread that was lent it.
- *           hoist_stop, hoist_reload and hoist_post may be called from
- *           anywhere.  Several apps may run in several threads.
+ *           hoist_stop, hoist_reload, hoist_post, and what takes a ticket
+ *           (hoist_resume, hoist_reply_later) may be called from anywhere.
+ *           Several apps may run in several threads.
  * Blocking  Nothing here blocks but hoist_run and hoist_main.  A handler that
  *           blocks holds up its thread; past the liveness time (see
  *           --liveness) the broker takes that for dead.  To wait for the
@@ -991,6 +992,72 @@ bool hoist_answer_next(hoist_answer *answer, hoist_row *row);
 
 /* What hoist_accept_attribute gave it; absent when it did not. */
 hoist_text hoist_row_attribute(const hoist_row *row, const char *name);
+
+/* --- other threads ----------------------------------------------------- */
+
+/*
+ * Stands for an event that waits for another thread of the program.  A value,
+ * to be copied: it owns nothing, and is harmless when its event is long over.
+ */
+typedef struct {
+    hoist_app *app;
+    unsigned thread; /* of the app, that has the event */
+    uint64_t id;
+} hoist_ticket;
+
+/*
+ * Let the event wait until another thread, which is given the ticket, has it go
+ * on.  For work that would hold up the handler's thread:
+ *
+ *     static int draw(hoist_ctx *ctx)
+ *     {
+ *         hoist_ticket ticket;
+ *         int rc = hoist_wait(ctx, &ticket);
+ *         return rc < 0 ? rc : hand_to_painter(hoist_body(ctx), ticket);
+ *     }
+ *     …
+ *     hoist_reply_later(ticket, 200, HOIST_BINARY, picture);
+ *
+ * All that is said of events that wait (hoist_find_user) holds: those behind it
+ * of its connection wait as well, its place in the window is taken, and what a
+ * stop waits for is it, too.  It waits until its deadline (a DISCONNECT and a
+ * PRESENCE for 60 s), and fails then with status 504; or it ends without a
+ * word, when its broker is lost.
+ *
+ * Returns 0 with *ticket set; -EALREADY when there is a reply, or it waits
+ * already; -EINVAL of a task; -EDEADLK in a route that was called (hoist_call);
+ * -EBUSY when 1024 events of this broker wait; -ENOTCONN when it was lost;
+ * -ENOMEM.
+ */
+int hoist_wait(hoist_ctx *ctx, hoist_ticket *ticket);
+
+/*
+ * Go on with the event on its own thread, by a task whose context is that
+ * event's, as an answer's handler has it: it may reply, push, ask, or wait
+ * again, and what it returns is the event's result.  Any thread, but no signal
+ * handler; as long as the app is not being destroyed.
+ *
+ * A task that was taken (0) is run exactly once, as those of hoist_post are, so
+ * it may free data.  Where the event is over by then (its deadline has passed,
+ * its broker was lost, it was gone on with before) it is one without an event:
+ * hoist_event_of is HOIST_TASK, and nothing can be replied.
+ *
+ * Returns 0; -EINVAL without a task, or for a ticket that is none; -EAGAIN when
+ * 4096 tasks wait for that thread: try again later; -ENOTCONN while the app is
+ * being destroyed; -ENOMEM.
+ */
+int hoist_resume(hoist_ticket ticket, hoist_task *task, void *data);
+
+/*
+ * hoist_resume with a task that does no more than hoist_reply.  body is copied.
+ * A reply that comes when its event is over is logged (WORKER-TASK-FAILED,
+ * "Connection timed out").
+ *
+ * Returns as hoist_resume; -EINVAL for a bad status or type; -EILSEQ;
+ * -EMSGSIZE.
+ */
+int hoist_reply_later(hoist_ticket ticket, int status, hoist_type type,
+                      hoist_text body);
 
 /* --- middleware -------------------------------------------------------- */
 

@@ -156,6 +156,18 @@ static void take_pushed(link_t *self, const message_pushed_t *message)
     }
 }
 
+bool link_go_on(link_t *self, uint64_t ticket, const task_t *task)
+{
+    query_t *query = asked_take_parked(&self->asked, ticket);
+
+    if (query == NULL) {
+        return false;
+    }
+    query->resumed = *task;
+    answer_status(self, query, 200);
+    return true;
+}
+
 static void tick_queries(link_t *self, int64_t now_ms)
 {
     const hoist_pushed late = {.status = 504};
@@ -281,6 +293,7 @@ void link_init(link_t *self, const link_options_t *options, int64_t now_ms)
     outbox_init(&self->outbox);
     kept_init(&self->inbox, inbox_limit(options->window_bytes));
     asked_init(&self->asked, &self->outbox);
+    self->asked.thread = options->core->thread;
     mail_init(&self->mail, inbox_limit(options->window_bytes));
     greet(self, now_ms);
 }

@@ -77,6 +77,9 @@ void link_fini(link_t *self);
 /* Run a task, which speaks to this broker.  Only while it is UP. */
 void link_run(link_t *self, const task_t *task);
 
+/* Go on with the event that has this ticket.  Returns whether it is here. */
+bool link_go_on(link_t *self, uint64_t ticket, const task_t *task);
+
 /* More output waits than this link may have: begin nothing new. */
 bool link_is_busy(const link_t *self);
 

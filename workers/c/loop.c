@@ -18,6 +18,7 @@
 #include "base/rand.h"
 #include "base/resolver.h"
 #include "base/xalloc.h"
+#include "workers/c/later.h"
 #include "workers/c/line.h"
 
 #include <errno.h>
@@ -222,6 +223,7 @@ static int open_loop(loop_t *self, const loop_options_t *options)
                      .app = options->app,
                      .inlet = &options->app->inlets[options->number]};
     core_init(&self->core, options->app);
+    self->core.thread = options->number;
     rand_hex(self->boot);
     make_name(self);
     return open_brokers(self);
@@ -459,16 +461,36 @@ static int take_news(loop_t *self, int64_t now_ms)
 
 /* --- tasks --------------------------------------------------------------- */
 
-/* Tasks take their time as handlers do: see line_turn. */
-static int run_task(loop_t *self, const task_t *task, int64_t *now_ms)
+/* Goes on with the event that has this ticket.  Returns whether it is here. */
+static bool go_on(loop_t *self, uint64_t ticket, const task_t *task)
+{
+    for (size_t i = 0; ticket != 0 && i < self->count; i++) {
+        if (link_go_on(&self->lines[i]->link, ticket, task)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void run_without_event(loop_t *self, const task_t *task)
 {
     line_t *voice = find_voice(self);
-    int64_t then_ms = *now_ms;
 
     if (voice != NULL) {
         link_run(&voice->link, task);
     } else {
         core_run(&self->core, task, NULL, NULL);
+    }
+}
+
+/* Tasks take their time as handlers do: see line_turn.  ticket: 0 for none. */
+static int run_task(loop_t *self, const task_t *task, uint64_t ticket,
+                    int64_t *now_ms)
+{
+    int64_t then_ms = *now_ms;
+
+    if (!go_on(self, ticket, task)) {
+        run_without_event(self, task);
     }
     *now_ms = clock_mono_ms();
     if (*now_ms == then_ms) {
@@ -488,7 +510,7 @@ static int run_timers(loop_t *self, int64_t *now_ms)
     int rc = 0;
 
     while (rc == 0 && timers_take(&self->app->timers, due_ms, &task)) {
-        rc = run_task(self, &task, now_ms);
+        rc = run_task(self, &task, 0, now_ms);
     }
     return rc;
 }
@@ -502,8 +524,9 @@ static int run_posts(loop_t *self, int64_t *now_ms)
         if (!posts_take(&self->inlet->posts, &task)) {
             break;
         }
-        if (task.run != NULL) { /* else we were only to wake up */
-            rc = run_task(self, &task, now_ms);
+        uint64_t ticket = later_open(&task);
+        if (task.run != NULL) {
+            rc = run_task(self, &task, ticket, now_ms);
         }
     }
     return rc;

@@ -241,6 +241,7 @@ int hoist_push_then(hoist_ctx *ctx, hoist_target target, hoist_type type,
                   &(receipt_t){.query = query}, &query->receipt);
     if (rc == 0) {
         query->pushed = options->told;
+        query->resumed.run = NULL;
         query->data = options->data;
         query->timeout_ms = ctx_time_for(&query->ctx, ASKED_TIMEOUT_MS);
         ctx->query = query;

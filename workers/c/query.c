@@ -203,6 +203,7 @@ static int ask(hoist_ctx *ctx, const char *word, hoist_text text,
     if (rc == 0) {
         query->handler = handler;
         query->pushed = NULL;
+        query->resumed.run = NULL;
         query->data = data;
         ctx->query = query;
         return 0;
