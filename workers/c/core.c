@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "workers/c/asked.h"
+#include "workers/c/call.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,6 +37,7 @@ void ctx_fini(hoist_ctx *self)
     buf_fini(&self->options);
     buf_fini(&self->scratch);
     values_fini(&self->values);
+    call_destroy(&self->call);
 }
 
 void core_init(core_t *self, hoist_app *app)
@@ -111,8 +113,7 @@ void ctx_run_finally(hoist_ctx *ctx, size_t kept)
     ctx->over = over;
 }
 
-/* The outcome of what a handler returned, or the query that it waits for. */
-static query_t *conclude(hoist_ctx *ctx, int rc)
+query_t *ctx_conclude(hoist_ctx *ctx, int rc)
 {
     rc = ctx_settle(ctx, rc);
     if (rc >= 0 && ctx->query != NULL) {
@@ -140,17 +141,13 @@ query_t *core_handle(core_t *self, const message_request_t *request,
     const route_t *route = core_route(ctx->app, request);
     int rc = 0;
     if (route != NULL) {
-        ctx->route = route;
-        ctx->handler = route->handler;
-        ctx->layer = route->stack;
-        ctx->inmost = route->inmost;
-        ctx->mark = ctx->again->marks;
+        ctx_enter(ctx, route);
         rc = hoist_next(ctx);
     } else if (event_is_counted(request->event)) {
         /* A broker sends only what was announced; refuse the rest. */
         rc = -EACCES;
     }
-    return conclude(ctx, rc);
+    return ctx_conclude(ctx, rc);
 }
 
 /* --- what is no event ---------------------------------------------------- */
@@ -223,7 +220,7 @@ bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
     if (ctx_is_task(ctx)) {
         goes_on = conclude_task(self, ctx, rc) != NULL;
     } else if (ctx->over == 0) {
-        goes_on = conclude(ctx, rc) != NULL;
+        goes_on = ctx_conclude(ctx, rc) != NULL;
     } else {
         ctx_run_finally(ctx, 0);
     }

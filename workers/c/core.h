@@ -38,6 +38,9 @@
 /* A question of an event, and all of its broker (asked.h). */
 typedef struct asked asked_t;
 
+/* A route that a handler calls (call.h). */
+typedef struct call call_t;
+
 struct hoist_websocket {
     hoist_ctx *ctx; /* borrowed: whose view this is */
 };
@@ -90,6 +93,8 @@ struct hoist_ctx {
     asked_t *asked;   /* the same; NULL: nothing can be asked */
     query_t *home;    /* borrowed: that it is part of, or NULL */
     query_t *query;   /* borrowed: under way, or NULL */
+    call_t *call_of;  /* borrowed: whose reply this is; NULL: the broker's */
+    call_t *call;     /* owned: that it makes; NULL: it never made one */
     int over;         /* why no reply counts any more, or 0 */
     const message_request_t *request; /* borrowed: the event; of a task, one
                                          that is none */
@@ -180,8 +185,8 @@ static inline bool ctx_is_task(const hoist_ctx *self)
 int ctx_may_go_on(const hoist_ctx *self);
 int ctx_may_reply(const hoist_ctx *self);
 
-/* 0 when an event or task may ask its broker something now; -EALREADY;
- * -ENOTCONN (query.c). */
+/* 0 when an event or task may ask its broker something now, and wait;
+ * -EALREADY; -ENOTCONN; -EDEADLK when it is a call (query.c). */
 int ctx_may_ask(const hoist_ctx *self);
 
 /* How long an answer may take where so long is wanted (query.c). */
@@ -203,6 +208,20 @@ wire_bytes_t context_attribute(wire_bytes_t context, const char *name);
 /* 0 when it may be the name of connections, of 1 to max bytes; -EINVAL for
  * none, -EMSGSIZE, -EILSEQ (push.c). */
 int check_name(hoist_text name, size_t max);
+
+/* The event stands before the middleware of its route: hoist_next runs it. */
+static inline void ctx_enter(hoist_ctx *ctx, const route_t *route)
+{
+    ctx->route = route;
+    ctx->handler = route->handler;
+    ctx->layer = route->stack;
+    ctx->inmost = route->inmost;
+    ctx->mark = ctx->again->marks;
+}
+
+/* Make an outcome of what that returned, or return the query that the event
+ * waits for (core.c). */
+query_t *ctx_conclude(hoist_ctx *ctx, int rc);
 
 /* Who wanted to know of the outcome is told, but for the first `kept` of them;
  * nothing can be said to the event then (core.c). */

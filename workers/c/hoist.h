@@ -944,10 +944,11 @@ typedef struct {
  * in order, and the time for the answer runs from when they were asked.
  *
  * Returns 0; -EALREADY when there is a reply, or another question of this event
- * has no answer yet; -EINVAL for a text or cursor that is too long, an option
- * out of range or no handler; -EILSEQ for what is no UTF-8; -EBUSY when 1024
- * events of this broker wait for answers; -ENOTCONN when it was lost; -ENOBUFS,
- * -ENOMEM.  `return hoist_find_user(…);` does the right thing with all of them.
+ * has no answer yet; -EDEADLK in a route that was called (hoist_call); -EINVAL
+ * for a text or cursor that is too long, an option out of range or no handler;
+ * -EILSEQ for what is no UTF-8; -EBUSY when 1024 events of this broker wait for
+ * answers; -ENOTCONN when it was lost; -ENOBUFS, -ENOMEM.  `return
+ * hoist_find_user(…);` does the right thing with all of them.
  */
 int hoist_find_connection(hoist_ctx *ctx, hoist_text connection,
                           const hoist_find_options *options,
@@ -992,6 +993,40 @@ bool hoist_answer_next(hoist_answer *answer, hoist_row *row);
 
 /* What hoist_accept_attribute gave it; absent when it did not. */
 hoist_text hoist_row_attribute(const hoist_row *row, const char *name);
+
+/* --- other routes ------------------------------------------------------ */
+
+/* What came of a call.  Lent until the handler returns or calls again. */
+typedef struct {
+    int status;      /* of its reply */
+    hoist_type type; /* and the body of that */
+    hoist_text body;
+    hoist_error error; /* what it has failed with; status 0: it has not */
+} hoist_called;
+
+/*
+ * Run another route of this app, with its middleware, as if the connection had
+ * sent it this message, and get its reply, which the client does not see:
+ *
+ *     hoist_called called;
+ *     int rc = hoist_call(ctx, "price", HOIST_TEXT, hoist_str("tea"), &called);
+ *     return rc < 0 ? rc : hoist_reply(ctx, 200, called.type, called.body);
+ *
+ * It runs here and now, in what is left of the event's time, with values and
+ * memory of its own; what it pushes, joins and closes leaves in order with what
+ * the caller does.  That it has failed is the caller's to judge.  It cannot
+ * wait: hoist_find_user and its kin, hoist_push_then and hoist_wait return
+ * -EDEADLK to it.
+ *
+ * route  one that has a handler, or "$default"; no other that begins with '$'.
+ * type   HOIST_NONE ignores body.
+ * Returns 0 with *called set, whatever its status; -ENOENT when the app has no
+ * such route; -ELOOP beyond 8 calls one inside of the other; -EINVAL for a bad
+ * type, and of a task; -EILSEQ for a text that is no UTF-8; -EALREADY,
+ * -ENOTCONN when the event is over; -ENOMEM.
+ */
+int hoist_call(hoist_ctx *ctx, const char *route, hoist_type type,
+               hoist_text body, hoist_called *called);
 
 /* --- other threads ----------------------------------------------------- */
 

@@ -156,6 +156,9 @@ int ctx_may_ask(const hoist_ctx *self)
 {
     int rc = ctx_may_go_on(self);
 
+    if (rc == 0 && self->call_of != NULL) {
+        rc = -EDEADLK;
+    }
     return rc == 0 && self->asked == NULL ? -ENOTCONN : rc;
 }
 

@@ -3,7 +3,7 @@
  * The reply to an event: one, or none yet.
  */
 #include "base/xalloc.h"
-#include "workers/c/core.h"
+#include "workers/c/call.h"
 
 #include <errno.h>
 
@@ -45,7 +45,9 @@ int reply_send(hoist_ctx *ctx, int status, body_t body)
         }
         reply.options = (wire_bytes_t){ctx->options.data, ctx->options.len};
     }
-    int rc = outbox_reply(ctx->outbox, &reply, &ctx->reply);
+    int rc = ctx->call_of != NULL
+                 ? call_keep_reply(ctx->call_of, &body)
+                 : outbox_reply(ctx->outbox, &reply, &ctx->reply);
     if (rc == 0) {
         ctx->status = status;
     }
@@ -114,7 +116,9 @@ int hoist_replied(const hoist_ctx *ctx)
 
 void reply_withdraw(hoist_ctx *ctx)
 {
-    outbox_take_back(ctx->outbox, &ctx->reply);
+    if (ctx->call_of == NULL) {
+        outbox_take_back(ctx->outbox, &ctx->reply);
+    }
     ctx->reply.len = 0;
     ctx->status = 0;
 }
@@ -124,6 +128,10 @@ bool reply_peek(const hoist_ctx *ctx, body_t *body)
     const outbox_mark_t *mark = &ctx->reply;
     message_t message;
 
+    if (ctx->call_of != NULL && ctx->status != 0) {
+        *body = call_reply(ctx->call_of);
+        return true;
+    }
     if (ctx->status == 0 || mark->len == 0) {
         return false;
     }

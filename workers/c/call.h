@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A handler calls another route of its app: a MESSAGE of the same connection
+ * that nobody sent, whose reply goes to whoever calls.  What it says otherwise
+ * leaves by the caller's outbox, in order.  Owner thread only.
+ */
+#ifndef WORKERS_C_CALL_H
+#define WORKERS_C_CALL_H
+
+#include "workers/c/core.h"
+
+#define CALLS_MAX 8 /* one inside of the other */
+
+struct call {
+    hoist_ctx ctx; /* of the event that is made */
+    again_t again; /* of ctx */
+    message_request_t request;
+    unsigned depth;   /* 1: an event's handler calls */
+    buf_t body;       /* owned: of the reply */
+    body_type_t type; /* of body */
+};
+
+/* Keep the body of its reply.  Returns 0, -EMSGSIZE, -ENOMEM. */
+int call_keep_reply(call_t *self, const body_t *body);
+
+/* That body; lent. */
+body_t call_reply(const call_t *self);
+
+/* Harmless for NULL. */
+void call_destroy(call_t **self_p);
+
+#endif
