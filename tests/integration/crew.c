@@ -129,17 +129,17 @@ static void *work(void *data)
 
 static int later(hoist_ctx *ctx)
 {
-    hoist_ticket *ticket = malloc(sizeof *ticket);
+    hoist_ticket *ticket = calloc(1, sizeof *ticket);
     pthread_t thread;
 
     if (ticket == NULL) {
         return -ENOMEM;
     }
     int rc = hoist_wait(ctx, ticket);
-    if (rc == 0) {
-        rc = -pthread_create(&thread, NULL, work, ticket);
+    if (rc == 0 && pthread_create(&thread, NULL, work, ticket) != 0) {
+        rc = -EAGAIN;
     }
-    if (rc < 0) {
+    if (rc != 0) {
         free(ticket);
         return rc;
     }

@@ -119,6 +119,12 @@ def test_the_broker_knows_each_thread_as_a_worker():
         assert sorted(names) == [(f"crew/{i}", "10") for i in range(1, THREADS + 1)]
 
 
+def test_a_name_that_is_long_has_room_for_its_number():
+    with Hoist() as hoist, threaded(hoist, flags=["--name=" + "ä" * 32]):
+        names = set(re.findall(r"WORKER-READY name=(\S+)", hoist.log()))
+        assert names == {"ä" * 31 + f"/{i}" for i in range(1, THREADS + 1)}
+
+
 def test_a_thread_that_stands_still_holds_up_its_own_events_only():
     with Hoist() as hoist, threaded(hoist, threads=2) as crew:
         stuck = enter(hoist)
@@ -176,9 +182,8 @@ def test_one_that_nobody_goes_on_with_ends_at_its_deadline():
     with Hoist("--request-timeout=500") as hoist, threaded(hoist):
         client = enter(hoist)
         says(client, "forget")
-        says(client, "alone")
         assert json.loads(hears(client))["message"] == "Endpoint request timed out"
-        assert hears(client) == "alone"
+        assert asks(client, "alone") == "alone"
 
 
 def test_over_two_brokers():
@@ -213,6 +218,31 @@ def test_sighup_reloads_and_does_no_harm():
         crew.process.send_signal(signal.SIGHUP)
         crew.find("WORKER-RELOADED by=\"the program\"")
         assert asks(client, "reloads") == "1"
+
+
+class Pair(Crew):
+    """pair.c: an app at each of two servers."""
+
+    def __init__(self, here, there):
+        self.status = 0
+        self.said = tempfile.NamedTemporaryFile(prefix="hoist-pair-")
+        self.process = subprocess.Popen(
+            [BUILD + "/tests/integration/pair", here.workers, there.workers], stderr=self.said)
+        here.find("WORKER-READY name=(first) ")
+        there.find("WORKER-READY name=(second/1) ")
+        there.find("WORKER-READY name=(second/2) ")
+
+
+def test_two_apps_in_one_process_have_nothing_in_common_but_signals():
+    with Hoist() as here, Hoist() as there, Pair(here, there) as pair:
+        assert asks(enter(here), "name") == "first"
+        other = enter(there)
+        assert asks(other, "name") == "second"
+        assert asks(enter(here), "stop") == "first"
+        here.soon(workers=0)
+        assert asks(other, "name") == "second"  # it goes on
+        pair.process.terminate()
+        pair.ends()
 
 
 if __name__ == "__main__":

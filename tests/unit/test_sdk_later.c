@@ -260,7 +260,8 @@ static void a_ticket_of_before_is_no_other_events(void **state)
     hoist_ticket old = ticket;
     resumes(reply, late);
     says_reply(1, 200);
-    for (uint64_t id = 2; id < 2 * ASKED_MAX; id++) { /* each place anew */
+    for (uint64_t id = 2; id < UINT64_C(2) * ASKED_MAX;
+         id++) { /* each place anew */
         message_comes(CONN_A, "wait", id);
         hoist_ticket current = ticket;
         ticket = old;

@@ -28,7 +28,8 @@
  *           each event is handled in one of so many threads, and handlers and
  *           layers may run in several at once.  The events of a connection
  *           come in order all the same, and one at a time, so that what is of
- *           one connection needs no lock; what several share does.  What takes
+ *           one connection needs no lock; what several share does.  They have
+ *           the signal mask of the thread that calls hoist_run.  What takes
  *           a context, or a part of it, is for the thread that was lent it.
  *           hoist_stop, hoist_reload, hoist_post, and what takes a ticket
  *           (hoist_resume, hoist_reply_later) may be called from anywhere.

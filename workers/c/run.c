@@ -4,7 +4,6 @@
  * the caller's.  Who fails ends all.
  */
 #include "base/clock.h"
-#include "base/thread.h"
 #include "workers/c/core.h"
 #include "workers/c/loop.h"
 #include "workers/c/prober.h"
@@ -97,15 +96,17 @@ static void *run_other(void *user)
 
 static int start_other(member_t *self)
 {
-    char name[16];
+    char name[16]; /* as pthread_setname_np wants it */
 
-    (void)snprintf(name, sizeof name, "hoist-%u", self->options.number + 1);
     atomic_fetch_add(&self->run->others, 1);
-    int rc = thread_start(&self->id, run_other, self, name);
+    int rc = -pthread_create(&self->id, NULL, run_other, self);
     if (rc < 0) {
         atomic_fetch_sub(&self->run->others, 1);
+        return rc;
     }
-    return rc;
+    (void)snprintf(name, sizeof name, "hoist-%u", self->options.number + 1);
+    (void)pthread_setname_np(self->id, name);
+    return 0;
 }
 
 /* --- all of them ------------------------------------------------------------
