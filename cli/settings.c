@@ -178,7 +178,7 @@ static const setting_t table[] = {
      "directory for requests that killed their workers; see hoist dead"},
     {"dead-letters-max", NUMBER, FOR_BROKER, AT(broker.dead_letters_max), 0,
      INT64_C(1) << 40, "bytes", "of them together; more are lost"},
-    {"store", URL, FOR_BROKER, AT(broker.store), 0, 1024, "URL",
+    {"store", STORE, FOR_BROKER, AT(broker.store), 0, 1024, "URL",
      "records of connections: memory, redis://..., dynamodb://..."},
     {"store-timeout", NUMBER, FOR_BROKER, AT(broker.store_timeout_ms), 1, 60000,
      "ms", "for one operation, with all that is tried again"},
@@ -266,7 +266,7 @@ static int set_flag(settings_t *settings, const setting_t *setting,
 /* It may hold a password. */
 static bool is_secret(const setting_t *setting)
 {
-    return setting->type == URL || setting->type == RECEIVER;
+    return setting->type == STORE || setting->type == RECEIVER;
 }
 
 static int set_text(settings_t *settings, const setting_t *setting,
@@ -350,6 +350,56 @@ typedef struct {
     const char *origin;
 } config_t;
 
+typedef enum { BY_NOBODY, BY_FILE, BY_VARIABLE, BY_FLAG } source_t;
+
+/* What is said of each setting, as in the table, and by whom: who comes later
+ * wins, and only what has won is looked at. */
+typedef struct {
+    config_t config;
+    source_t by[SETTINGS];
+    const char *values[SETTINGS]; /* borrowed; NULL: the default stays */
+} sources_t;
+
+static void say(sources_t *sources, const setting_t *setting, source_t by,
+                const char *value)
+{
+    sources->by[setting - table] = by;
+    sources->values[setting - table] = value;
+}
+
+#define ORIGIN_MAX 256
+
+static void variable_of(const setting_t *setting, char name[64])
+{
+    size_t len = (size_t)snprintf(name, 64, "HOIST_%s", setting->name);
+
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] == '-') {
+            name[i] = '_';
+        } else if (name[i] >= 'a' && name[i] <= 'z') {
+            name[i] = (char)(name[i] - 'a' + 'A');
+        }
+    }
+}
+
+/* Where people find the value that a setting has. */
+static void origin_of(const sources_t *sources, const setting_t *setting,
+                      char origin[ORIGIN_MAX])
+{
+    switch (sources->by[setting - table]) {
+    case BY_FILE:
+        snprintf(origin, ORIGIN_MAX, "%s: %s", sources->config.path,
+                 setting->name);
+        return;
+    case BY_VARIABLE:
+        variable_of(setting, origin);
+        return;
+    default:
+        snprintf(origin, ORIGIN_MAX, "--%s", setting->name);
+        return;
+    }
+}
+
 /*
  * Read a file as zconfig; NULL when it cannot be.  zconfig_load would lose
  * memory over a wrong line (4.2.1).
@@ -411,60 +461,56 @@ static int unknown_in_file(char *error, const char *path, const char *name)
     return -EINVAL;
 }
 
-static int read_file(settings_t *settings, audience_t audience,
-                     const config_t *config, char *error)
+static int read_line(sources_t *sources, audience_t audience, zconfig_t *line,
+                     char *error)
 {
-    if (load_file(settings, config, error) < 0) {
-        return -EINVAL;
+    char origin[ORIGIN_MAX];
+    const char *name = zconfig_name(line), *path = sources->config.path;
+    const setting_t *setting = find(name, strlen(name));
+
+    snprintf(origin, sizeof origin, "%s: %s", path, name);
+    if (setting == NULL) {
+        return unknown_in_file(error, path, name);
     }
-    for (zconfig_t *line = zconfig_child(settings->file); line != NULL;
-         line = zconfig_next(line)) {
-        char origin[256];
-        const char *name = zconfig_name(line);
-        const setting_t *setting = find(name, strlen(name));
-        snprintf(origin, sizeof origin, "%s: %s", config->path, name);
-        if (setting == NULL) {
-            return unknown_in_file(error, config->path, name);
-        }
-        if (zconfig_child(line) != NULL) {
-            return fault(error, origin, zconfig_name(zconfig_child(line)),
-                         "no indented lines below a setting");
-        }
-        /* One file may serve gateway and broker: each reads what is its. */
-        if (is_for(setting, audience) &&
-            set(settings, setting, origin, zconfig_value(line), error) < 0) {
-            return -EINVAL;
-        }
+    if (zconfig_child(line) != NULL) {
+        return fault(error, origin, zconfig_name(zconfig_child(line)),
+                     "no indented lines below a setting");
     }
+    /* One file may serve gateway and broker: each reads what is its. */
+    if (!is_for(setting, audience)) {
+        return 0;
+    }
+    if (sources->values[setting - table] != NULL) {
+        return fault(error, origin,
+                     is_secret(setting) ? "…" : zconfig_value(line),
+                     "one line for a setting: there is one before it");
+    }
+    say(sources, setting, BY_FILE, zconfig_value(line));
     return 0;
 }
 
-static void variable_of(const setting_t *setting, char name[64])
+static int read_file(sources_t *sources, settings_t *settings,
+                     audience_t audience, char *error)
 {
-    size_t len = (size_t)snprintf(name, 64, "HOIST_%s", setting->name);
+    int rc = load_file(settings, &sources->config, error);
 
-    for (size_t i = 0; i < len; i++) {
-        if (name[i] == '-') {
-            name[i] = '_';
-        } else if (name[i] >= 'a' && name[i] <= 'z') {
-            name[i] = (char)(name[i] - 'a' + 'A');
-        }
+    for (zconfig_t *line = rc < 0 ? NULL : zconfig_child(settings->file);
+         rc == 0 && line != NULL; line = zconfig_next(line)) {
+        rc = read_line(sources, audience, line, error);
     }
+    return rc;
 }
 
-static int read_environment(settings_t *settings, audience_t audience,
-                            char *error)
+static void read_environment(sources_t *sources, audience_t audience)
 {
     for (size_t i = 0; i < SETTINGS; i++) {
         char name[64];
         variable_of(&table[i], name);
         const char *value = getenv(name);
-        if (value != NULL && is_for(&table[i], audience) &&
-            set(settings, &table[i], name, value, error) < 0) {
-            return -EINVAL;
+        if (value != NULL && is_for(&table[i], audience)) {
+            say(sources, &table[i], BY_VARIABLE, value);
         }
     }
-    return 0;
 }
 
 /* The value of argv[*i], which may be in the next argument; NULL: none. */
@@ -501,7 +547,19 @@ static bool is_alone(const setting_t *setting, int argc, char **argv, int i)
            (i + 1 == argc || argv[i + 1][0] == '-');
 }
 
-static int read_flag(settings_t *settings, audience_t audience, int argc,
+/* There is one of that name, which is not for this command. */
+static int misplaced_flag(char *error, const setting_t *setting)
+{
+    bool is_the_brokers = setting->audience == FOR_BROKER;
+
+    snprintf(error, SETTING_ERROR_MAX,
+             "--%s: a setting of the %s, not of the %s; leave it out",
+             setting->name, is_the_brokers ? "broker" : "gateway",
+             is_the_brokers ? "gateway" : "broker");
+    return -EINVAL;
+}
+
+static int read_flag(sources_t *sources, audience_t audience, int argc,
                      char **argv, int *i, char *error)
 {
     const char *flag = argv[*i];
@@ -509,8 +567,11 @@ static int read_flag(settings_t *settings, audience_t audience, int argc,
     const setting_t *setting =
         strncmp(flag, "--", 2) == 0 ? find(flag + 2, len - 2) : NULL;
 
-    if (setting == NULL || (setting->audience & audience) == 0) {
+    if (setting == NULL) {
         return unknown_flag(error, flag);
+    }
+    if ((setting->audience & audience) == 0) {
+        return misplaced_flag(error, setting);
     }
     if (!is_for(setting, audience)) {
         snprintf(error, SETTING_ERROR_MAX,
@@ -526,9 +587,8 @@ static int read_flag(settings_t *settings, audience_t audience, int argc,
                  flag, setting->unit);
         return -EINVAL;
     }
-    char origin[64];
-    snprintf(origin, sizeof origin, "--%s", setting->name);
-    return set(settings, setting, origin, value, error);
+    say(sources, setting, BY_FLAG, value);
+    return 0;
 }
 
 static bool is_config(const char *argument)
@@ -549,7 +609,7 @@ static config_t config_of(int argc, char **argv)
     return config;
 }
 
-static int read_flags(settings_t *settings, audience_t audience, int argc,
+static int read_flags(sources_t *sources, audience_t audience, int argc,
                       char **argv, char *error)
 {
     for (int i = 0; i < argc && argv[i] != NULL; i++) {
@@ -562,13 +622,29 @@ static int read_flags(settings_t *settings, audience_t audience, int argc,
             }
             continue;
         }
-        int read = read_flag(settings, audience, argc, argv, &i, error);
+        int read = read_flag(sources, audience, argc, argv, &i, error);
         if (read < 0) {
             return read;
         }
     }
     return 0;
 }
+
+static int take(const sources_t *sources, settings_t *settings, char *error)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < SETTINGS; i++) {
+        char origin[ORIGIN_MAX];
+        if (sources->values[i] != NULL) {
+            origin_of(sources, &table[i], origin);
+            rc = set(settings, &table[i], origin, sources->values[i], error);
+        }
+    }
+    return rc;
+}
+
+/* --- settings beside each other ------------------------------------------ */
 
 /* Both of two settings, or none. */
 static int check_pair(const char *name, const char *value, const char *other,
@@ -681,12 +757,26 @@ static int check_tracing(settings_t *settings, char *error)
     return 0;
 }
 
-/* What no single value can say. */
-static int check(settings_t *settings, audience_t audience, char *error)
+static int check_liveness(const sources_t *sources,
+                          const broker_options_t *broker, char *error)
 {
-    char value[32], right[64];
+    char origin[ORIGIN_MAX], value[32], right[64];
+
+    if (broker->liveness_ms >= 2 * broker->heartbeat_ms) {
+        return 0;
+    }
+    origin_of(sources, find("liveness", strlen("liveness")), origin);
+    snprintf(value, sizeof value, "%lld", (long long)broker->liveness_ms);
+    snprintf(right, sizeof right, "at least twice the --heartbeat of %lld",
+             (long long)broker->heartbeat_ms);
+    return fault(error, origin, value, right);
+}
+
+/* What no single value can say. */
+static int check(const sources_t *sources, settings_t *settings,
+                 audience_t audience, char *error)
+{
     const gateway_options_t *gateway = &settings->gateway;
-    const broker_options_t *broker = &settings->broker;
 
     if (gateway->tls_cert[0] == '\0' && gateway->tls_key[0] != '\0') {
         return fault(error, "--tls-cert", "", "a file, since --tls-key is one");
@@ -697,13 +787,8 @@ static int check(settings_t *settings, audience_t audience, char *error)
     if (check_front(gateway, error) < 0 || check_bursts(gateway, error) < 0) {
         return -EINVAL;
     }
-    if (broker->liveness_ms < 2 * broker->heartbeat_ms) {
-        snprintf(value, sizeof value, "%lld", (long long)broker->liveness_ms);
-        snprintf(right, sizeof right, "at least twice the --heartbeat of %lld",
-                 (long long)broker->heartbeat_ms);
-        return fault(error, "--liveness", value, right);
-    }
-    if (check_curve(settings, audience, error) < 0 ||
+    if (check_liveness(sources, &settings->broker, error) < 0 ||
+        check_curve(settings, audience, error) < 0 ||
         check_tracing(settings, error) < 0) {
         return -EINVAL;
     }
@@ -725,21 +810,22 @@ static int check(settings_t *settings, audience_t audience, char *error)
 int settings_read(settings_t *settings, audience_t audience, int argc,
                   char **argv, char error[SETTING_ERROR_MAX])
 {
-    config_t config = config_of(argc, argv);
+    sources_t sources = {.config = config_of(argc, argv)};
     int read = 0;
 
     error[0] = '\0';
     defaults(settings);
-    if (config.path != NULL) {
-        read = read_file(settings, audience, &config, error);
+    if (sources.config.path != NULL) {
+        read = read_file(&sources, settings, audience, error);
     }
     if (read == 0) {
-        read = read_environment(settings, audience, error);
+        read_environment(&sources, audience);
+        read = read_flags(&sources, audience, argc, argv, error);
     }
     if (read == 0) {
-        read = read_flags(settings, audience, argc, argv, error);
+        read = take(&sources, settings, error);
     }
-    return read == 0 ? check(settings, audience, error) : read;
+    return read == 0 ? check(&sources, settings, audience, error) : read;
 }
 
 void settings_fini(settings_t *settings)

@@ -33,7 +33,7 @@ typedef struct {
     zconfig_t *file;            /* owned: texts that came from it; NULL: none */
 } settings_t;
 
-#define SETTING_ERROR_MAX 512
+#define SETTING_ERROR_MAX 1024
 
 /*
  * Fill settings from defaults, the file that --config or HOIST_CONFIG names,

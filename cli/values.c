@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "gateway/options.h"
 #include "proto/route_expr.h"
+#include "store/open.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -212,6 +213,16 @@ static bool is_key(value_type_t type, const char *value, char *right,
     return rc == 0;
 }
 
+static bool is_store(const char *value, char *right, size_t size)
+{
+    char reason[192];
+    int rc = store_url_check(value, reason, sizeof reason);
+
+    snprintf(right, size, "memory, redis://… or dynamodb://… (%s)",
+             rc < 0 ? reason : "");
+    return rc == 0;
+}
+
 bool value_is_right(value_type_t type, const char *value, char *right,
                     size_t size)
 {
@@ -236,6 +247,8 @@ bool value_is_right(value_type_t type, const char *value, char *right,
                  "up to %d of ADDRESS or ADDRESS/BITS, comma separated",
                  IP_NETS_MAX);
         return are_networks(value);
+    case STORE:
+        return is_store(value, right, size);
     case EXPRESSION:
         return is_expression(value, right, size);
     case LEVEL:

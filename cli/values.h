@@ -12,11 +12,11 @@ typedef enum {
     FLAG,
     NUMBER,
     TEXT,
-    URL,     /* a text that may hold a password, so it is not shown */
     ADDRESS, /* from here on texts of which something is checked */
     ADMIN,   /* an address, a port alone, or nothing */
     ENDPOINT,
     ENDPOINTS, /* comma separated */
+    STORE,     /* its URL, which may hold a password, so it is not shown */
     EXPRESSION,
     LEVEL,
     FORMAT,    /* of the log */

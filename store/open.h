@@ -10,6 +10,10 @@
 
 #include <ev.h>
 
+/* Is the URL one that store_open takes?  Returns 0, or -EINVAL with one line in
+ * `error`, which shows nothing of a password. */
+int store_url_check(const char *url, char *error, size_t error_size);
+
 /*
  * A store of the kind that options->url names, on this loop (borrowed for the
  * store's life, as the options' texts).  It need not be reachable: it connects

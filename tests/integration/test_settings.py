@@ -68,6 +68,45 @@ def limit_of(*flags, variables=None):
             del os.environ[name]
 
 
+def test_only_what_has_won_is_looked_at():
+    with config("max-frame = none\nstage = \"a/b\"\n") as file:
+        by_file = ["serve", *PORTS, "--config", file.name]
+        assert_wrong(hoist(*by_file, "--stage=ok"), "max-frame", "'none'")
+        assert_wrong(hoist(*by_file, "--max-frame=5"), "stage", "'a/b'")
+        by_variable = {"HOIST_ADMIN": "127.0.0.1:9100,127.0.0.1:9101", "HOIST_MAX_FRAME": "0"}
+        assert_wrong(hoist("serve", *PORTS, "--max-frame=5", variables=by_variable),
+                     "HOIST_ADMIN")
+        assert_wrong(hoist(*by_file, "--max-frame=5", "--admin=", variables=by_variable),
+                     "stage")
+        with Hoist("--drain-time=0", "--config", file.name, "--max-frame=5", "--stage=ok"):
+            pass
+
+
+def test_one_setting_has_one_line():
+    with config("stage = \"a\"\nmax-frame = 5\nstage = \"a\"\n") as file:
+        assert_wrong(hoist("serve", *PORTS, "--config", file.name), file.name + ": stage",
+                     "one line")
+
+
+def test_a_wrong_store_is_a_wrong_setting_and_shows_no_password():
+    for url, reason in [("memcached://a", "unknown store memcached"),
+                        ("redis://u:hidden@host:none", "a port is a number"),
+                        ("dynamodb://?hidden", "dynamodb")]:
+        ended = hoist("serve", *PORTS, "--store", url)
+        assert_wrong(ended, "--store: ", reason)
+        assert "hidden" not in ended.stderr
+        assert_wrong(hoist("broker", variables={"HOIST_STORE": url}), "HOIST_STORE: ", reason)
+
+
+def test_a_setting_of_another_command_is_named_so():
+    assert_wrong(hoist("gateway", "--workers=x"), "--workers: ", "of the broker, not of the gateway")
+    assert_wrong(hoist("broker", "--listen=x"), "--listen: ", "of the gateway, not of the broker")
+
+
+def test_who_said_it_is_named_where_two_settings_do_not_fit():
+    assert_wrong(hoist("broker", variables={"HOIST_LIVENESS": "1000"}), "HOIST_LIVENESS: '1000'")
+
+
 def test_a_flag_wins_over_a_variable_and_a_variable_over_the_file():
     with config("max-message = 10\n") as file:
         by_file = ["--config", file.name]
