@@ -104,7 +104,11 @@ static void put_link(table_t *table, const char *gateway, const json_t *link)
     table_put(table, ask_text(link, "state"));
     table_put(table, used);
     table_put_bytes(table, ask_number(link, "in_flight_bytes"));
-    table_put_age(table, (int64_t)ask_number(link, "silent_ms"));
+    if (json_object_get(link, "silent_ms") == NULL) {
+        table_put(table, "-"); /* it has not been heard yet */
+    } else {
+        table_put_age(table, (int64_t)ask_number(link, "silent_ms"));
+    }
 }
 
 /* How the gateways see the brokers. */

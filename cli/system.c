@@ -58,6 +58,26 @@ static void take_gateway(system_t *self, size_t process)
     take_health(self, process, "gateway");
 }
 
+/* A worker is at each of its brokers: by the same boot id, behind which stands
+ * how often it has lost that one ("boot.2"). */
+static void take_workers(system_t *self, const json_t *broker)
+{
+    const json_t *workers = json_object_get(broker, "workers");
+
+    for (size_t i = 0; i < json_array_size(workers); i++) {
+        const char *boot = ask_text(json_array_get(workers, i), "boot");
+        char key[64];
+        snprintf(key, sizeof key, "%.*s", (int)strcspn(boot, "."), boot);
+        json_object_set_new(self->boots, key, json_true());
+    }
+    self->workers_untold += ask_number(broker, "workers_untold");
+}
+
+uint64_t system_workers(const system_t *self)
+{
+    return json_object_size(self->boots) + self->workers_untold;
+}
+
 static void take_broker(system_t *self, size_t process)
 {
     const json_t *actor = system_actor(self, process, "broker");
@@ -69,6 +89,7 @@ static void take_broker(system_t *self, size_t process)
 #define X(name) self->sum.name += system_counter(actor, #name);
     SYSTEM_BROKER_SUMS(X)
 #undef X
+    take_workers(self, actor);
     take_health(self, process, "broker");
 }
 
@@ -98,12 +119,13 @@ void system_fetch(system_t *self, const asked_t *asked)
     self->asked = asked;
     self->is_well = true;
     self->reasons = json_array();
+    self->boots = json_object();
     ask_all(asked, &(ask_t){.path = "/status"}, self->replies);
     self->at_us = clock_mono_us();
     for (size_t i = 0; i < asked->count; i++) {
         take(self, i);
     }
-    if (self->is_well && self->brokers > 0 && self->sum.workers == 0) {
+    if (self->is_well && self->brokers > 0 && system_workers(self) == 0) {
         json_array_append_new(self->reasons,
                               json_string("no worker serves anything"));
     }
@@ -115,6 +137,7 @@ void system_fini(system_t *self)
         replies_fini(self->replies, self->asked->count);
     }
     json_decref(self->reasons);
+    json_decref(self->boots);
     memset(self, 0, sizeof *self);
 }
 
@@ -134,11 +157,32 @@ double system_rate(uint64_t now, uint64_t before, int64_t span_us)
                : (double)(now - before) * 1e6 / (double)span_us;
 }
 
-/* Returns the bytes of "3 gateways". */
-static int put_number(char *out, size_t size, uint64_t count, const char *what)
+static void tell_number(FILE *out, const char *before, uint64_t count,
+                        const char *what)
 {
-    return snprintf(out, size, "%" PRIu64 " %s%s", count, what,
-                    count == 1 ? "" : "s");
+    fprintf(out, "%s%" PRIu64 " %s%s", before, count, what,
+            count == 1 ? "" : "s");
+}
+
+/* Of what was not asked nothing is known. */
+static void tell_numbers(const system_t *self, FILE *out)
+{
+    const char *between = "";
+
+    if (self->gateways > 0) {
+        tell_number(out, "", self->gateways, "gateway");
+        between = ", ";
+    }
+    if (self->brokers > 0) {
+        tell_number(out, between, self->brokers, "broker");
+        tell_number(out, ", ", system_workers(self), "worker");
+    }
+    if (self->gateways > 0) {
+        tell_number(out, ", ", self->sum.connections, "connection");
+    }
+    if (self->gateways + self->brokers == 0) {
+        fputs("no gateway or broker answers", out);
+    }
 }
 
 static void tell_reasons(const system_t *self, FILE *out)
@@ -155,19 +199,14 @@ static void tell_reasons(const system_t *self, FILE *out)
 
 void system_tell(const system_t *self, FILE *out)
 {
-    char gateways[48], brokers[48], workers[48], connections[48];
     bool has_reasons = json_array_size(self->reasons) > 0;
 
-    put_number(gateways, sizeof gateways, self->gateways, "gateway");
-    put_number(brokers, sizeof brokers, self->brokers, "broker");
-    put_number(workers, sizeof workers, self->sum.workers, "worker");
-    put_number(connections, sizeof connections, self->sum.connections,
-               "connection");
-    fprintf(out, "%s: %s, %s, %s, %s%s\n",
+    fprintf(out, "%s: ",
             !self->is_well ? "Not well"
             : has_reasons  ? "Well, with less than there should be"
-                           : "Well",
-            gateways, brokers, workers, connections, has_reasons ? ";" : ".");
+                           : "Well");
+    tell_numbers(self, out);
+    fputs(has_reasons ? ";\n" : ".\n", out);
     tell_reasons(self, out);
 }
 

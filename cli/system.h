@@ -25,8 +25,7 @@
     X(timeouts)                                                                \
     X(worker_died)                                                             \
     X(no_worker)                                                               \
-    X(pushes)                                                                  \
-    X(workers)
+    X(pushes)
 
 typedef struct {
 #define X(name) uint64_t name;
@@ -43,10 +42,15 @@ typedef struct {
     bool is_well;
     json_t *reasons; /* owned: why it is not, or not quite */
     sums_t sum;
+    json_t *boots;           /* owned: a key for each worker told of */
+    uint64_t workers_untold; /* beside them */
 } system_t;
 
 void system_fetch(system_t *self, const asked_t *asked);
 void system_fini(system_t *self);
+
+/* Each once, however many brokers it has. */
+uint64_t system_workers(const system_t *self);
 
 /* An actor of a process, "gateway" or "broker", or NULL. */
 json_t *system_actor(const system_t *self, size_t process, const char *actor);

@@ -657,7 +657,9 @@ void hub_begin(hub_t *self, int64_t now_us, int64_t now_wall_ms)
     if (pause_ms >= HUB_PAUSE_MS) {
         log_warn("GATEWAY-PAUSED", "ms=%lld", (long long)pause_ms);
         for (size_t i = 0; i < self->link_count; i++) { /* it was ours */
-            self->links[i]->last_heard_ms += pause_ms;
+            if (self->links[i]->last_heard_ms > 0) {
+                self->links[i]->last_heard_ms += pause_ms;
+            }
             self->links[i]->last_stood_ms += pause_ms;
             if (self->links[i]->broken_ms > 0) {
                 self->links[i]->broken_ms += pause_ms;

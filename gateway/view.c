@@ -59,8 +59,10 @@ static void put_broker(json_out_t *out, const hub_t *hub, const link_t *link)
     json_put_field_uint(out, "window_bytes", link->window_bytes);
     json_put_field_uint(out, "in_flight", link->in_flight);
     json_put_field_uint(out, "in_flight_bytes", link->in_flight_bytes);
-    json_put_field_uint(out, "silent_ms",
-                        (uint64_t)(hub->now_ms - link->last_heard_ms));
+    if (link->last_heard_ms > 0) { /* else it never was */
+        json_put_field_uint(out, "silent_ms",
+                            (uint64_t)(hub->now_ms - link->last_heard_ms));
+    }
     json_put_close(out, '}');
 }
 

@@ -132,6 +132,30 @@ def test_status_tells_of_all_processes():
             {"$connect": "2", "$disconnect": "2", "echo": "2"}
 
 
+def test_a_worker_of_two_brokers_is_one_and_what_was_not_asked_is_not_counted():
+    with System() as system:
+        boot = system.workers[0].boot
+        both = Worker(system.brokers[1].workers, "echo")
+        both.boot = boot + ".1"  # as one that has lost this broker once
+        both.send([BYE])
+        both.send([HELLO, 1, "worker", both.boot, "test", {}], [READY, ["echo"], 64, 1 << 20])
+        assert both.get(WELCOME)
+        brokers, gateway = (",".join(map(admin_of, which))
+                            for which in (system.brokers, system.gateways[:1]))
+        until(lambda: hoist(brokers, "status").startswith("Well: 2 brokers, 2 workers.\n"),
+              "three, of which two are one")
+        assert len(rows(hoist(brokers, "status"), "WORKER")) == 3
+        assert hoist(gateway, "status").startswith("Well: 1 gateway, 0 connections.\n")
+        both.die()
+
+
+def test_a_broker_that_was_never_heard_is_not_silent():
+    with Hoist("--broker=tcp://127.0.0.1:1", "--admin=0", command="gateway",
+               finds_broker=False) as gateway:
+        text = hoist(admin_of(gateway), "status", status=1)
+        assert rows(text, "GATEWAY ITS BROKER")[0][-1] == "-", text
+
+
 def test_status_as_json_has_what_each_process_says():
     with System() as system:
         client = system.connect(0)
