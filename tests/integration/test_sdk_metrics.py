@@ -4,6 +4,8 @@ import socket
 import subprocess
 import sys
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from harness import BUILD, WAIT_S, Hoist, run, until
 from measured import MeasuredWorker
 
@@ -30,6 +32,24 @@ def test_without_a_broker_it_lives_and_is_not_ready():
         assert worker.get("/healthz") == (200, "ok\n")
         assert worker.get("/readyz") == (503, "no broker is up\n")
         assert worker.metric("hoist_worker_brokers") == 1
+        worker.stop()
+
+
+def test_prometheus_can_read_them():
+    with MeasuredWorker("tcp://127.0.0.1:1", "--metrics=0") as worker:
+        families = {family.name: family for family in
+                    text_string_to_metric_families(worker.get("/metrics")[1])}
+        assert families["hoist_worker_brokers_up"].type == "gauge"
+        assert families["process_cpu_seconds"].type == "counter"
+        worker.stop()
+
+
+def test_who_does_not_go_on_is_left():
+    with MeasuredWorker("tcp://127.0.0.1:1", "--metrics=0") as worker:
+        with socket.create_connection(("127.0.0.1", worker.port), WAIT_S) as one:
+            one.sendall(b"GET /metr")
+            assert one.recv(1) == b""  # after five seconds
+        assert worker.metric("hoist_worker_probes_dropped_total") == 1
         worker.stop()
 
 

@@ -292,6 +292,28 @@ static void who_is_refused_is_told_when_to_come_again(void **state)
                          "\"requestId\":\"AAAAAAAAAEY=\"}"));
 }
 
+/* Of a $connect, in a header, too. */
+static void so_is_who_may_not_connect(void **state)
+{
+    (void)state;
+    serves("$connect", work);
+    assert_int_equal(hoist_use(worker.app, hoist_breaker, &brief), 0);
+    worker_freezes();
+    failures = 3;
+    for (uint64_t i = 1; i <= 3; i++) {
+        comes(EVENT_CONNECT, CONN_A, "$connect", i);
+        says_reply(i, 500);
+    }
+    pass(500);
+    comes(EVENT_CONNECT, CONN_A, "$connect", 4);
+    const message_reply_t *reply = &says(KIND_REPLY)->reply;
+    assert_int_equal(reply->status, 503);
+    assert_non_null(memmem(reply->options.data, reply->options.len,
+                           "Retry-After\xa1"
+                           "2",
+                           13));
+}
+
 static void an_event_that_waits_counts_with_its_outcome(void **state)
 {
     (void)state;
@@ -465,6 +487,7 @@ int main(void)
         T(it_opens_refuses_tries_and_closes),
         T(what_clients_do_wrong_opens_nothing),
         T(who_is_refused_is_told_when_to_come_again),
+        T(so_is_who_may_not_connect),
         T(an_event_that_waits_counts_with_its_outcome),
         T(a_wrong_rule_is_refused),
         T(a_queue_that_stays_long_is_thinned_out),

@@ -388,8 +388,9 @@ extern const hoist_middleware *const hoist_bulkhead;
  * A circuit breaker for CONNECT and MESSAGE events.  It opens when what is
  * inside fails with 500 or above several times in a row, or for a share of
  * those in a window.  Then events are 503, `unavailable`, with
- * {"retryAfterMs":…} as details, until few are tried: as soon as one of these
- * fails it opens again, and when all have succeeded it closes.
+ * {"retryAfterMs":…} as details (a CONNECT with the header Retry-After, in
+ * seconds), until few are tried: as soon as one of these fails it opens again,
+ * and when all have succeeded it closes.
  *
  * init: -EINVAL for a percent above 100.
  */

@@ -11,7 +11,6 @@
 #include "workers/c/middleware/governed.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -141,20 +140,6 @@ static void hear_outcome(hoist_ctx *ctx, void *data)
                         : BREAKER_FAILED);
 }
 
-static int refuse(guard_t *self, hoist_ctx *ctx, int64_t retry_ms)
-{
-    char details[64];
-
-    hoist_count(self->refused, 1);
-    (void)snprintf(details, sizeof details, "{\"retryAfterMs\":%" PRId64 "}",
-                   retry_ms);
-    return hoist_fail_with(
-        ctx, &(hoist_error){.status = 503,
-                            .code = hoist_str("unavailable"),
-                            .message = hoist_str("Service Unavailable"),
-                            .details = hoist_str(details)});
-}
-
 static int breaker_run(hoist_ctx *ctx, void *state)
 {
     guard_t *self = state;
@@ -165,7 +150,9 @@ static int breaker_run(hoist_ctx *ctx, void *state)
         return hoist_next(ctx);
     }
     if (!try(self, &epoch, &retry_ms)) {
-        return refuse(self, ctx, retry_ms);
+        hoist_count(self->refused, 1);
+        return refuse_for_now(ctx, 503, "unavailable", "Service Unavailable",
+                              retry_ms);
     }
     tried_t *tried = hoist_alloc(ctx, sizeof *tried);
     int rc = tried != NULL ? hoist_finally(ctx, hear_outcome, tried) : -ENOBUFS;

@@ -22,4 +22,9 @@ static inline unsigned either(unsigned wanted, unsigned usual)
     return wanted > 0 ? wanted : usual;
 }
 
+/* Refuse an event for so long: with retryAfterMs in its details, and of a
+ * CONNECT with the header Retry-After.  Returns as hoist_fail. */
+int refuse_for_now(hoist_ctx *ctx, int status, const char *code,
+                   const char *message, int64_t wait_ms);
+
 #endif

@@ -2,6 +2,7 @@
 #include "base/tokens.h"
 #include "workers/c/hoist_middleware.h"
 #include "workers/c/ledger.h"
+#include "workers/c/middleware/governed.h"
 #include "workers/c/middleware/whose.h"
 
 #include <errno.h>
@@ -18,11 +19,6 @@ typedef struct {
     hoist_counter *passed, *limited, *unavailable; /* borrowed */
     ledger_use_t use;
 } rate_limit_t;
-
-static unsigned either(unsigned wanted, unsigned usual)
-{
-    return wanted > 0 ? wanted : usual;
-}
 
 static int set_bucket(rate_limit_t *self, const hoist_rate_limit_config *wanted)
 {
@@ -108,31 +104,11 @@ static void rate_limit_fini(void *state)
     free(self);
 }
 
-/* In whole seconds, as HTTP has it (RFC 9110, section 10.2.3). */
-static void put_retry_after(hoist_ctx *ctx, int64_t wait_ms)
-{
-    char seconds[24];
-
-    (void)snprintf(seconds, sizeof seconds, "%lld",
-                   (long long)((wait_ms + 999) / 1000));
-    (void)hoist_refuse_header(ctx, "Retry-After", hoist_str(seconds));
-}
-
 static int refuse(const rate_limit_t *self, hoist_ctx *ctx, int64_t wait_ms)
 {
-    char details[48];
-
     hoist_count(self->limited, 1);
-    if (hoist_event_of(ctx) == HOIST_CONNECT) {
-        put_retry_after(ctx, wait_ms);
-    }
-    (void)snprintf(details, sizeof details, "{\"retryAfterMs\":%lld}",
-                   (long long)wait_ms);
-    return hoist_fail_with(
-        ctx, &(hoist_error){.status = 429,
-                            .code = hoist_str("rate-limited"),
-                            .message = hoist_str("Too many requests"),
-                            .details = hoist_str(details)});
+    return refuse_for_now(ctx, 429, "rate-limited", "Too many requests",
+                          wait_ms);
 }
 
 /* Nobody knows whether there is a token. */
