@@ -188,6 +188,35 @@ static void who_waits_for_an_answer_waits_no_longer(void **state)
     assert_int_equal(answer_status, 504);
 }
 
+static int take_news(hoist_ctx *ctx, const hoist_pushed *pushed, void *data)
+{
+    (void)data;
+    answer_status = pushed->status;
+    assert_true(hoist_deadline_left_ms(ctx) <= 0);
+    return hoist_reply_status(ctx, answer_status);
+}
+
+static int push_and_wait(hoist_ctx *ctx)
+{
+    const hoist_push_options options = {.told = take_news};
+
+    return hoist_push_then(ctx, hoist_to_all(), HOIST_TEXT, hoist_str("hello"),
+                           &options);
+}
+
+static void who_waits_for_news_of_a_push_waits_no_longer(void **state)
+{
+    (void)state;
+    serves("b", push_and_wait);
+    uses(hoist_timeout, &half_a_second);
+    message_comes(CONN_A, "b", 1);
+    (void)says(KIND_PUSH);
+    pass(500);
+    time_is(worker.now_ms);
+    says_reply(1, 504);
+    assert_int_equal(answer_status, 504);
+}
+
 static void no_edge_is_ever_late(void **state)
 {
     (void)state;
@@ -457,6 +486,41 @@ static void it_does_not_sleep_beyond_the_deadline(void **state)
     assert_true(driven_slept_ms < 1000);
 }
 
+static int take_or_not(hoist_ctx *ctx, hoist_answer *answer, void *data)
+{
+    (void)answer;
+    note(data);
+    return hoist_reply_text(ctx, "here");
+}
+
+/* Fails behind its first question, and waits for the answer to the second. */
+static int ask_in_vain(hoist_ctx *ctx)
+{
+    static char first[] = "first", second[] = "second";
+    bool is_first = runs++ == 0;
+
+    int rc =
+        hoist_find_count(ctx, NULL, take_or_not, is_first ? first : second);
+    assert_int_equal(rc, 0);
+    return is_first ? -EIO : 0;
+}
+
+static void a_question_of_a_run_that_failed_answers_nothing(void **state)
+{
+    (void)state;
+    serves("b", ask_in_vain);
+    uses(hoist_retry, NULL);
+    message_comes(CONN_A, "b", 1);
+    uint64_t first = says_query(), second = says_query();
+    says_no_more(); /* it waits */
+    status_comes(first, 200);
+    assert_trace("first"); /* for what it has to free */
+    says_no_more();
+    status_comes(second, 200);
+    assert_trace("second");
+    says_reply(1, 200);
+}
+
 static void each_try_within_a_time_and_all_within_another(void **state)
 {
     (void)state;
@@ -482,6 +546,7 @@ int main(void)
         T(what_comes_too_late_is_not_begun),
         T(handlers_see_the_nearer_deadline_and_who_is_outside_his_own),
         T(who_waits_for_an_answer_waits_no_longer),
+        T(who_waits_for_news_of_a_push_waits_no_longer),
         T(no_edge_is_ever_late),
         T(so_many_at_once_and_no_more),
         T(it_opens_refuses_tries_and_closes),
@@ -498,6 +563,7 @@ int main(void)
         T(what_a_client_did_wrong_is_not_tried_again),
         T(pauses_double_up_to_a_bound),
         T(it_does_not_sleep_beyond_the_deadline),
+        T(a_question_of_a_run_that_failed_answers_nothing),
         T(each_try_within_a_time_and_all_within_another),
     };
 
