@@ -228,7 +228,7 @@ static hoist_counter *outcomes_of(metrics_t *self, numbers_t *numbers,
 {
     char labels[SERIES_LABELS_MAX + 1];
     hoist_counter *outcomes =
-        atomic_load_explicit(&numbers->outcomes[class], memory_order_relaxed);
+        atomic_load_explicit(&numbers->outcomes[class], memory_order_acquire);
 
     if (outcomes != NULL) {
         return outcomes;
@@ -238,7 +238,7 @@ static hoist_counter *outcomes_of(metrics_t *self, numbers_t *numbers,
     outcomes = hoist_counter_of(self->app, "hoist_worker_events_total",
                                 "Events that have their outcome.", labels);
     atomic_store_explicit(&numbers->outcomes[class], outcomes,
-                          memory_order_relaxed);
+                          memory_order_release);
     return outcomes;
 }
 
