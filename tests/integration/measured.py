@@ -44,7 +44,8 @@ class MeasuredWorker:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(WAIT_S) == 0
+        rest = self.process.stderr.read()
+        assert self.process.wait(WAIT_S) == 0, rest
 
     def __enter__(self):
         return self

@@ -4,6 +4,7 @@
  * well, and a handler that gives it something to do.  For test_sdk_steady.py.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -48,9 +49,9 @@ static int fragile(hoist_ctx *ctx)
 /* Every other time. */
 static int moody(hoist_ctx *ctx)
 {
-    static unsigned times;
+    static atomic_uint times;
 
-    return times++ % 2 == 0 ? -EIO : done(ctx);
+    return atomic_fetch_add(&times, 1) % 2 == 0 ? -EIO : done(ctx);
 }
 
 static int take_count(hoist_ctx *ctx, hoist_answer *answer, void *data)
@@ -66,6 +67,17 @@ static int narrow(hoist_ctx *ctx)
     return hoist_find_count(ctx, NULL, take_count, NULL);
 }
 
+/* Blocks its thread, two of which may be here at once. */
+static int pass_gate(hoist_ctx *ctx)
+{
+    static atomic_int inside;
+    bool is_crowded = atomic_fetch_add(&inside, 1) >= 2;
+
+    take(20);
+    atomic_fetch_sub(&inside, 1);
+    return is_crowded ? hoist_reply_text(ctx, "crowded") : done(ctx);
+}
+
 static int busy(hoist_ctx *ctx)
 {
     take(20);
@@ -74,12 +86,13 @@ static int busy(hoist_ctx *ctx)
 
 static int welcome(hoist_ctx *ctx)
 {
-    static unsigned times;
+    static atomic_uint times;
+    unsigned time = atomic_fetch_add(&times, 1);
     char name[16];
 
-    (void)snprintf(name, sizeof name, "run-%u", times);
+    (void)snprintf(name, sizeof name, "run-%u", time);
     (void)hoist_accept_attribute(ctx, name, hoist_str("yes"));
-    return times++ == 0 ? -EIO : 0;
+    return time == 0 ? -EIO : 0;
 }
 
 /* What the first run of welcome has left. */
@@ -112,6 +125,9 @@ int main(int argc, char **argv)
     hoist_on(app, "narrow", narrow);
     hoist_use_on(app, "narrow", hoist_bulkhead,
                  &(hoist_bulkhead_config){.limit = 1});
+    hoist_on(app, "gate", pass_gate);
+    hoist_use_on(app, "gate", hoist_bulkhead,
+                 &(hoist_bulkhead_config){.limit = 2});
     hoist_on(app, "busy", busy);
     hoist_use_on(app, "busy", hoist_shed,
                  &(hoist_shed_config){.target_ms = 30, .interval_ms = 50});

@@ -11,9 +11,9 @@ from measured import MeasuredWorker
 
 
 @contextlib.contextmanager
-def steadfast():
+def steadfast(*flags):
     with Hoist() as hoist:
-        with MeasuredWorker(hoist.workers, "--metrics=0",
+        with MeasuredWorker(hoist.workers, "--metrics=0", *flags,
                             program="tests/integration/steadfast") as worker:
             until(worker.is_ready, "the worker to be ready")
             hoist.find("(WORKER-READY)")
@@ -93,6 +93,18 @@ def test_more_at_once_than_a_bulkhead_takes_are_refused():
         assert refused == answers.count("busy")
         assert worker.metric("hoist_worker_bulkhead_inside") == 0
         assert told(clients[0], "narrow") == "done"
+
+
+def test_threads_are_in_the_same_bulkhead():
+    with steadfast("--threads=4") as (hoist, worker):
+        clients = [Client(hoist.address).opened() for _ in range(20)]
+        for client in clients:
+            for _ in range(5):
+                send(client, "gate")
+        answers = [answer(client) for client in clients for _ in range(5)]
+        assert set(answers) == {"done", "busy"}, answers
+        assert worker.metric("hoist_worker_bulkhead_refused_total") == answers.count("busy")
+        assert worker.metric('hoist_worker_messages_total{route="gate"}') == 100
 
 
 def test_of_a_queue_that_stays_long_some_are_refused():
