@@ -76,6 +76,7 @@ fuzz:
 install: all
 	@cmake --install $(BUILD)/release --prefix $(PREFIX)
 	@rm -f $(BUILD)/release/install_manifest*.txt
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || /sbin/ldconfig
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i

@@ -51,6 +51,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* what the library shows */
 
 /* --- types ------------------------------------------------------------- */
 
@@ -1160,6 +1161,7 @@ void *hoist_get(const hoist_ctx *ctx, const void *key);
  */
 void *hoist_alloc(hoist_ctx *ctx, size_t size);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -26,6 +26,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* what the library shows */
 
 /* Where a token may be, in the order in which it is looked for. */
 #define HOIST_JWT_HEADER      1u /* Authorization: Bearer TOKEN */
@@ -109,6 +110,7 @@ typedef struct {
 
 extern const hoist_middleware *const hoist_jwt;
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -39,6 +39,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* what the library shows */
 
 /* What only grows. */
 typedef struct hoist_counter hoist_counter;
@@ -86,6 +87,7 @@ uint64_t hoist_observed(const hoist_histogram *histogram); /* how many */
  */
 char *hoist_metrics_text(hoist_app *app, size_t *len);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -22,6 +22,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* what the library shows */
 
 /*
  * Failures are told in words.  A CONNECT or MESSAGE that fails, also behind a
@@ -440,6 +441,7 @@ typedef struct {
 
 extern const hoist_middleware *const hoist_retry;
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

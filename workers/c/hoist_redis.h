@@ -29,6 +29,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* what the library shows */
 
 typedef struct {
     /*
@@ -60,6 +61,7 @@ int hoist_redis_open(const char *url, const hoist_redis_config *config,
  */
 void hoist_redis_close(hoist_ledger **ledger);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
