@@ -14,8 +14,16 @@ int64_t clock_mono_ms(void);
 /* Microseconds since the same start. */
 int64_t clock_mono_us(void);
 
-/* Do nothing for so long. */
+/* Do nothing for so long.  Where the clock is driven, it is moved on. */
 void clock_sleep_ms(int64_t ms);
+
+/*
+ * From now on it is *now_us for this thread, by those above: for who plays a
+ * worker whose time does not pass by itself (workers/c/testing).
+ *
+ * now_us  borrowed, until another call; NULL: time passes again.
+ */
+void clock_drive(int64_t *now_us);
 
 /* Milliseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ms(void);

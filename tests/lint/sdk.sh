@@ -19,10 +19,25 @@ lib=${PKG_CONFIG_PATH%/pkgconfig}
 cat >"$root/three.cc" <<'END'
 #include <hoist.h>
 #include <hoist_metrics.h>
+#include <hoist_metrics.h>
 #include <hoist_middleware.h>
+#include <hoist_test.h>
 static int hello(hoist_ctx *ctx) { return hoist_push_to(ctx, hoist_to_all(), HOIST_TEXT, hoist_str("hello"), nullptr); }
 static int run(hoist_app *app, int argc, char **argv) { hoist_count(hoist_counter_of(app, "a_total", "", nullptr), 1); return hoist_on(app, "a", hello) + hoist_use(app, hoist_recover, nullptr) + hoist_main(app, argc, argv); }
-int main(int argc, char **argv) { return run(hoist_app_new(), argc, argv); }
+static int is_tested(hoist_app *app)
+{
+    hoist_test_event event = hoist_test_event();
+    hoist_test *test;
+    if (hoist_on(app, "$connect", hello) < 0 || hoist_test_new(app, &test) < 0) return 1;
+    event.event = HOIST_CONNECT;
+    event.query[0].name = "name";
+    const hoist_test_outcome *outcome = hoist_test_send(test, &event);
+    int rc = outcome->status == 200 && hoist_test_next(test)->kind == HOIST_TEST_PUSH ? 0 : 1;
+    hoist_test_destroy(&test);
+    hoist_app_destroy(&app);
+    return rc;
+}
+int main(int argc, char **argv) { return is_tested(hoist_app_new()) + run(hoist_app_new(), argc, argv); }
 END
 
 cat >"$root/ledger.cc" <<'END'

@@ -13,7 +13,8 @@
 #include "workers/c/chain.h"
 #include "workers/c/values.h"
 
-#define LAYERS_MAX (2 * MIDDLEWARE_MAX + 1) /* of a route, with the handler */
+/* Of a route, with the handler and what a test puts around (testing/test.c). */
+#define LAYERS_MAX (2 * MIDDLEWARE_MAX + 2)
 
 /* What a CONNECT's reply will carry (core.h). */
 typedef struct accept accept_t;

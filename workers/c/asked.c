@@ -42,6 +42,16 @@ static slot_t *find_slot(asked_t *self, uint64_t id)
     return NULL;
 }
 
+bool asked_has(const asked_t *self, uint64_t id)
+{
+    for (size_t i = 0; i < ASKED_AT_ONCE; i++) {
+        if (self->slots[i].id == id) {
+            return self->slots[i].query != NULL;
+        }
+    }
+    return false;
+}
+
 /* Say a query that is in no list. */
 static int say(asked_t *self, slot_t *slot, query_t *query)
 {

@@ -110,6 +110,9 @@ query_t *asked_take_pushed(asked_t *self, query_t *query);
 query_t *asked_take_late(asked_t *self, int64_t now_ms);
 query_t *asked_take(asked_t *self);
 
+/* Does somebody wait for the RESULT of this QUERY? */
+bool asked_has(const asked_t *self, uint64_t id);
+
 /* The broker has no query or push of ours any more; all were taken. */
 void asked_forget(asked_t *self);
 

@@ -67,6 +67,12 @@ int64_t hoist_deadline_left_ms(const hoist_ctx *ctx)
     return ctx->due_ms - clock_mono_ms();
 }
 
+int64_t hoist_now_us(const hoist_ctx *ctx)
+{
+    (void)ctx;
+    return clock_mono_us();
+}
+
 hoist_app *hoist_ctx_app(const hoist_ctx *ctx)
 {
     return ctx->app;

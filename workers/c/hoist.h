@@ -493,6 +493,11 @@ hoist_text hoist_traceparent(const hoist_ctx *ctx);
  * task: more than anybody waits. */
 int64_t hoist_deadline_left_ms(const hoist_ctx *ctx);
 
+/* The time that deadlines and middleware go by, in microseconds from an
+ * arbitrary start; never goes back.  A test of a worker drives it: see
+ * <hoist_test.h>. */
+int64_t hoist_now_us(const hoist_ctx *ctx);
+
 /* The app that runs this handler. */
 hoist_app *hoist_ctx_app(const hoist_ctx *ctx);
 

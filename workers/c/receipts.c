@@ -84,15 +84,25 @@ static void take_out(receipts_t *self, uint32_t at, receipt_t *receipt)
     self->count--;
 }
 
+static uint32_t place_of(uint64_t id)
+{
+    return (uint32_t)id & ((1u << PLACE_BITS) - 1);
+}
+
+bool receipts_has(const receipts_t *self, uint64_t id)
+{
+    return id != 0 && place_of(id) < self->used &&
+           self->places[place_of(id)].id == id;
+}
+
 bool receipts_take(receipts_t *self, uint64_t id, receipt_t *receipt)
 {
-    uint64_t at = id & ((1u << PLACE_BITS) - 1);
+    bool is_there = receipts_has(self, id);
 
-    if (id == 0 || at >= self->used || self->places[at].id != id) {
-        return false;
+    if (is_there) {
+        take_out(self, place_of(id), receipt);
     }
-    take_out(self, (uint32_t)at, receipt);
-    return true;
+    return is_there;
 }
 
 /* The oldest is the next newer of the head. */

@@ -44,6 +44,9 @@ void receipts_fini(receipts_t *self);
 /* Returns 0 with *id set, not 0; -EBUSY at RECEIPTS_MAX; -ENOMEM. */
 int receipts_put(receipts_t *self, const receipt_t *receipt, uint64_t *id);
 
+/* Is there one with this id? */
+bool receipts_has(const receipts_t *self, uint64_t id);
+
 /* Each takes a receipt out: the one with this id, the oldest if its time is
  * over, the oldest.  Returns whether there was one. */
 bool receipts_take(receipts_t *self, uint64_t id, receipt_t *receipt);

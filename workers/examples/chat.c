@@ -256,14 +256,19 @@ static int on_other(hoist_ctx *ctx)
                                 "{\"action\":\"who\"}"));
 }
 
-int main(int argc, char **argv)
+static void register_all(hoist_app *app)
 {
-    hoist_app *app = hoist_app_new();
-
     hoist_on(app, "$connect", on_connect);
     hoist_on(app, "$disconnect", on_disconnect);
     hoist_on(app, "say", on_say);
     hoist_on(app, "who", on_who);
     hoist_on(app, "$default", on_other);
+}
+
+int main(int argc, char **argv)
+{
+    hoist_app *app = hoist_app_new();
+
+    register_all(app);
     return hoist_main(app, argc, argv);
 }

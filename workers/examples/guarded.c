@@ -72,19 +72,27 @@ static int secret(hoist_ctx *ctx)
     return hoist_reply_text(ctx, "42");
 }
 
-int main(int argc, char **argv)
+/* --- the app ----------------------------------------------------------------
+ */
+
+static void register_all(hoist_app *app, const char *word)
 {
     static char ada[] = "ada";
-    const door_config config = {.word = getenv("WORD")};
-    hoist_app *app = hoist_app_new();
 
     hoist_use(app, hoist_request_id, NULL);
     hoist_use(app, hoist_logger, NULL);
     hoist_use(app, hoist_recover, NULL);
     hoist_on(app, "$connect", welcome);
-    hoist_use_on(app, "$connect", &a_door, &config);
+    hoist_use_on(app, "$connect", &a_door, &(door_config){.word = word});
     hoist_on(app, "echo", echo);
     hoist_on(app, "secret", secret);
     hoist_wrap_on(app, "secret", only_for, ada);
+}
+
+int main(int argc, char **argv)
+{
+    hoist_app *app = hoist_app_new();
+
+    register_all(app, getenv("WORD"));
     return hoist_main(app, argc, argv);
 }
