@@ -419,6 +419,84 @@ def test_presence_refuses_who_has_no_name_and_what_names_no_room():
         assert hears(ada)["message"] == "Bad Request"
 
 
+# --- long jobs ---------------------------------------------------------------
+
+class LongJob(Example):
+    """One that has room for one job."""
+
+    def __init__(self, hoist):
+        os.environ["JOBS"] = "1"
+        super().__init__(hoist, BUILD + "/workers/examples/long_job", "--broker",
+                         hoist.workers)
+        del os.environ["JOBS"]
+
+
+def starts(client, below):
+    """The job's name, or None when there is no room for it."""
+    client.send(json.dumps({"action": "start", "below": below}))
+    told = hears(client)
+    return told["job"] if told["type"] == "started" else None
+
+
+def test_a_long_job_tells_how_it_gets_on():
+    with Hoist() as hoist, LongJob(hoist):
+        ada, bob = [Client(hoist.address).opened() for _ in range(2)]
+        job = starts(ada, 100000)
+        for done in range(1, 101):
+            assert hears(ada) == {"type": "progress", "job": job, "done": done}
+        assert hears(ada) == {"type": "done", "job": job, "primes": 9592}
+        until(lambda: starts(bob, 10), "room for another")
+        assert hears(bob)["type"] == "progress"
+
+
+def test_a_long_job_that_is_cancelled_makes_room():
+    with Hoist() as hoist, LongJob(hoist):
+        ada, bob = [Client(hoist.address).opened() for _ in range(2)]
+        job = starts(ada, 10000000)
+        assert starts(bob, 10) is None
+        assert hears(ada)["done"] == 1
+        ada.send(json.dumps({"action": "cancel", "job": job}))
+        until(lambda: hears(ada)["type"] == "cancelled", "the answer")
+        until(lambda: starts(bob, 10), "room for another")
+
+
+def test_nobody_cancels_the_job_of_another():
+    with Hoist() as hoist, LongJob(hoist):
+        ada, bob = [Client(hoist.address).opened() for _ in range(2)]
+        job = starts(ada, 300000)
+        bob.send(json.dumps({"action": "cancel", "job": job}))
+        assert hears(bob)["type"] == "cancelled"
+        until(lambda: hears(ada)["type"] == "done", "the end of the job")
+
+
+def test_a_long_job_stops_when_its_client_is_gone():
+    with Hoist() as hoist, LongJob(hoist):
+        ada, bob = [Client(hoist.address).opened() for _ in range(2)]
+        assert starts(ada, 10000000)
+        assert starts(bob, 10) is None
+        ada.sock.close()
+        until(lambda: starts(bob, 10), "room for another")
+
+
+def test_a_long_job_does_not_hold_up_the_end_of_its_worker():
+    with Hoist() as hoist, LongJob(hoist) as worker:
+        ada = Client(hoist.address).opened()
+        assert starts(ada, 10000000)
+        assert hears(ada)["done"] == 1
+        worker.stop()
+        assert worker.process.returncode == 0
+
+
+def test_a_long_job_says_what_is_wrong():
+    with Hoist() as hoist, LongJob(hoist):
+        ada = Client(hoist.address).opened()
+        for text in ('{"action":"start"}', '{"action":"start","below":0}',
+                     '{"action":"start","below":10000001}', '{"action":"cancel"}',
+                     '{"action":"cancel","job":"den"}'):
+            ada.send(text)
+            assert hears(ada)["type"] == "error", text
+
+
 # --- middleware --------------------------------------------------------------
 
 def fails(client, action, code):

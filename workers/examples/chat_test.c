@@ -5,7 +5,7 @@
  */
 int chat_main(int argc, char **argv);
 #define main chat_main
-#include "chat.c"
+#include "chat.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
 #include <setjmp.h>

@@ -9,7 +9,7 @@
  */
 int guarded_main(int argc, char **argv);
 #define main guarded_main
-#include "guarded.c"
+#include "guarded.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
 #include <assert.h>
