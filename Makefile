@@ -12,6 +12,7 @@
 #   make simulate   SEEDS (FIRST:LAST, or one with its trace) of the simulation
 #   make fuzz       every fuzz target for FUZZ_SECONDS, one after the other
 #   make install    into PREFIX (and DESTDIR)
+#   make reference  the reference of libhoist, from its headers (build/reference)
 #   make format     rewrite the sources in the house format
 #   make clean      remove build/
 
@@ -22,7 +23,7 @@ FUZZ_SECONDS ?= $(or $(SECONDS),60)
 MINUTES ?= 20
 SEEDS ?= 1:20000
 
-.PHONY: all run test test-compose bench bench-check soak simulate fuzz install format clean
+.PHONY: all run test test-compose bench bench-check soak simulate fuzz install reference format clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/release/build.ninja
@@ -77,6 +78,12 @@ install: all
 	@cmake --install $(BUILD)/release --prefix $(PREFIX)
 	@rm -f $(BUILD)/release/install_manifest*.txt
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || /sbin/ldconfig
+
+reference:
+	@scripts/install-deps.sh docs
+	@mkdir -p $(BUILD)
+	@doxygen docs/reference/Doxyfile
+	@echo "$(BUILD)/reference/html/index.html"
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
