@@ -95,6 +95,7 @@ function(hoist_sdk_library name)
     COMPONENT sdk)
   decorate(headers ${CMAKE_CURRENT_SOURCE_DIR}/ "" ${SDK_HEADERS})
   set_property(GLOBAL APPEND PROPERTY HOIST_SDK_LIBRARIES ${name})
+  set_property(GLOBAL APPEND PROPERTY HOIST_SDK_HEADERS ${headers})
   set_property(GLOBAL PROPERTY HOIST_SDK_${name}
     ${CMAKE_CURRENT_SOURCE_DIR}/lib${name}.map $<TARGET_FILE:lib${name}>
     ${CMAKE_CURRENT_BINARY_DIR}/lib${name}.a ${headers})

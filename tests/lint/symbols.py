@@ -72,4 +72,5 @@ def main(map_, shared, archive, *headers):
     return 1 if wrong or not right else 0
 
 
-sys.exit(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

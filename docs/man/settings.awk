@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+#
+# The table of `hoist settings` as a list of a man page.
+
+function plain(text) {
+    gsub(/`/, "", text)
+    gsub(/\\/, "\\e", text)
+    gsub(/-/, "\\-", text)
+    return text
+}
+
+BEGIN { FS = " \\| " }
+
+{
+    sub(/^\| /, "")
+    sub(/ \|$/, "")
+    name = plain($1)
+    sub(/^\\-\\-/, "", name)
+    whose = $3 == "both" ? "gateway and broker" : $3
+    value = plain($5)
+    print ".TP"
+    print "\\fB" name "\\fR (" whose ", \\fB" plain($2) "\\fR)"
+    print "\\&" plain($6) "."
+    print "\\fI" plain($4) "\\fR; default " (value != "" ? value : "none") "."
+}
