@@ -229,6 +229,18 @@ static const char *reason_of(const SSL *ssl, int alert)
     return SSL_alert_desc_string_long(alert);
 }
 
+/* OpenSSL ends these without an alert.  It forgets the errors of others when it
+ * begins. */
+static bool is_plain_http(int where, int result)
+{
+    unsigned long error = ERR_peek_last_error();
+
+    return (where & SSL_CB_ACCEPT_EXIT) == SSL_CB_ACCEPT_EXIT && result <= 0 &&
+           ERR_GET_LIB(error) == ERR_LIB_SSL &&
+           (ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST ||
+            ERR_GET_REASON(error) == SSL_R_HTTPS_PROXY_REQUEST);
+}
+
 /* Whoever ends a handshake because it does not like something says so. */
 static void on_info(const SSL *ssl, int where, int alert)
 {
@@ -238,6 +250,9 @@ static void on_info(const SSL *ssl, int where, int alert)
         self->failed(self->owner, SSL_get_app_data(ssl),
                      (where & SSL_CB_READ) != 0 ? "client" : "gateway",
                      reason_of(ssl, alert));
+    } else if (is_plain_http(where, alert)) {
+        self->failed(self->owner, SSL_get_app_data(ssl), "gateway",
+                     "HTTP without TLS");
     }
 }
 

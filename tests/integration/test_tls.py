@@ -175,6 +175,20 @@ def test_a_client_of_another_protocol_is_refused():
         hoist.find('(GATEWAY-TLS-FAILED .* by=gateway reason="no application protocol")')
 
 
+def test_who_speaks_http_without_tls_is_counted_and_told_of():
+    with Hoist(*FLAGS) as hoist:
+        host, port = hoist.address.rsplit(":", 1)
+        for _ in range(2):
+            with socket.create_connection((host, int(port)), WAIT_S) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+                try:
+                    assert sock.recv(1000) == b""
+                except ConnectionError:
+                    pass
+        hoist.find(r'(GATEWAY-TLS-FAILED ip=127\.0\.0\.1 by=gateway reason="HTTP without TLS")')
+        hoist.soon("GATEWAY", tls_failed=2, sockets=0)
+
+
 def test_ciphers_without_forward_secrecy_or_aead_are_refused():
     with Hoist(*FLAGS) as hoist:
         for ciphers in ("ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384", "AES128-GCM-SHA256"):
