@@ -140,6 +140,16 @@ def test_half_of_the_settings_starts_nothing():
         assert "others may read it" in starts_not("serve", key, workers)
 
 
+def test_a_worker_says_which_of_two_keys_it_lacks():
+    with Keys(workers=["one"]) as keys:
+        key, _ = keys.of_peer("one")
+        for flag, said in [(key, "curve-broker is missing"),
+                           (f"--curve-key={keys.path('one')}", "NAME_secret of hoist keygen")]:
+            ended = subprocess.run([ECHO, flag], timeout=30, capture_output=True, text=True)
+            assert ended.returncode == 2, ended
+            assert said in ended.stderr and ended.stderr.count("\n") == 1, ended
+
+
 def test_a_list_with_a_wrong_line_starts_nothing():
     with Keys() as keys:
         pathlib.Path(keys.path("workers")).write_text("# fine\nno key\n")

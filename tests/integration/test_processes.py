@@ -186,10 +186,10 @@ def ends_with(status, *flags):
 
 def test_a_wrong_setting_ends_the_run_and_nothing_is_started_again():
     assert "--processes" in ends_with(2, "--processes=65")
-    said = ends_with(1, "--curve-broker=" + "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")
-    assert "need each other" in said and "WORKER-PROCESS" not in said
-    said = ends_with(1, "--metrics=65535")
-    assert "metrics has no port for each process" in said and "WORKER-PROCESS" not in said
+    said = ends_with(2, "--curve-broker=" + "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")
+    assert "curve-key is missing" in said and said.count("\n") == 1
+    said = ends_with(2, "--metrics=65535")
+    assert "metrics has no port for each process" in said and said.count("\n") == 1
     said = ends_with(1, "--broker=ipc:///tmp/" + "x" * 200)
     assert 'WORKER-FAILED error="File name too long"' in said
     assert "WORKER-PROCESS-AGAIN" not in said

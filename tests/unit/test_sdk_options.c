@@ -190,11 +190,14 @@ static void help_is_told_from_the_rest(void **state)
 static void an_app_that_cannot_run_says_so_by_its_status(void **state)
 {
     char name[] = "worker", flag[] = "--windows=1", stray[] = "stray";
+    char key[] = "--curve-broker=rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
     char *wrong[] = {name, flag, NULL}, *left[] = {name, stray, NULL};
+    char *half[] = {name, key, NULL};
     (void)state;
 
     assert_int_equal(hoist_main(hoist_app_new(), 2, wrong), 2);
     assert_int_equal(hoist_main(hoist_app_new(), 2, left), 2);
+    assert_int_equal(hoist_main(hoist_app_new(), 2, half), 2);
     assert_int_equal(hoist_main(hoist_app_new(), 1, left), 1); /* no route */
 }
 

@@ -214,6 +214,7 @@ void hoist_stop(hoist_app *app)
 int hoist_main(hoist_app *app, int argc, char **argv)
 {
     int rc = hoist_options_from_args(app, argc, argv);
+    const char *fault = settings_fault(&app->settings);
     int status = 0;
 
     if (rc < 0) {
@@ -222,6 +223,9 @@ int hoist_main(hoist_app *app, int argc, char **argv)
         fprintf(stderr,
                 "%s: argument %s: there is no such option; try --help\n",
                 argv[0], argv[rc]);
+        status = 2;
+    } else if (rc > 0 && fault != NULL) {
+        fprintf(stderr, "%s: %s\n", argv[0], fault);
         status = 2;
     } else if (rc > 0 && hoist_run(app) < 0) {
         status = 1;

@@ -89,6 +89,10 @@ unsigned settings_threads(const settings_t *self);
  */
 int settings_shift_metrics(settings_t *self, unsigned by);
 
+/* What is wrong between settings that are right alone, for people; NULL:
+ * nothing. */
+const char *settings_fault(const settings_t *self);
+
 void settings_init(settings_t *self);
 void settings_fini(settings_t *self);
 

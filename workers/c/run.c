@@ -233,27 +233,15 @@ static int refuse(const char *why, int rc)
     return rc;
 }
 
-/* Is there a port for metrics of each process? */
-static bool has_ports(const settings_t *settings)
-{
-    settings_t copy = *settings;
-    unsigned last = settings->processes > 0 ? settings->processes - 1 : 0;
-
-    return settings_shift_metrics(&copy, last) == 0;
-}
-
 static int check(const hoist_app *app)
 {
-    const curve_peer_t *curve = &app->settings.curve;
+    const char *fault = settings_fault(&app->settings);
 
     if (app->first_error < 0) {
         return refuse(strerror(-app->first_error), app->first_error);
     }
-    if ((curve->secret[0] == '\0') != (curve->broker[0] == '\0')) {
-        return refuse("curve-key and curve-broker need each other", -EINVAL);
-    }
-    if (!has_ports(&app->settings)) {
-        return refuse("metrics has no port for each process", -EINVAL);
+    if (fault != NULL) {
+        return refuse(fault, -EINVAL);
     }
     return app->routes.count == 0 ? refuse("no route is registered", -EINVAL)
                                   : 0;

@@ -199,6 +199,31 @@ int settings_shift_metrics(settings_t *self, unsigned by)
     return len > 0 && (size_t)len < room ? 0 : -ERANGE;
 }
 
+/* Is there a port for metrics of each process? */
+static bool has_ports(const settings_t *self)
+{
+    settings_t copy = *self;
+    unsigned last = self->processes > 0 ? self->processes - 1 : 0;
+
+    return settings_shift_metrics(&copy, last) == 0;
+}
+
+const char *settings_fault(const settings_t *self)
+{
+    bool has_key = self->curve.secret[0] != '\0';
+    bool has_broker = self->curve.broker[0] != '\0';
+
+    if (has_key && !has_broker) {
+        return "curve-broker is missing: curve-key needs it, and it is the "
+               "brokers' public key";
+    }
+    if (has_broker && !has_key) {
+        return "curve-key is missing: curve-broker needs it, and it is this "
+               "worker's own";
+    }
+    return has_ports(self) ? NULL : "metrics has no port for each process";
+}
+
 static int set_signals(settings_t *self, const char *value)
 {
     bool on = strcmp(value, "on") == 0;
@@ -217,7 +242,8 @@ static const option_t options[] = {
     {"resolve-interval", "MS", "5000", "a number from 0 to 86400000",
      "between look-ups of a name in --broker; 0: one", set_resolve},
     {"curve-key", "FILE", "",
-     "a file of hoist keygen that others may not read (chmod o=)",
+     "the NAME_secret of hoist keygen (NAME alone is the public key), and others "
+     "may not read it (chmod o=)",
      "own secret key: CURVE between worker and brokers", set_curve_key},
     {"curve-broker", "KEY-OR-FILE", "",
      "a public key of 40 characters, or a file of hoist keygen",
