@@ -15,6 +15,7 @@
 #   make reference  the reference of libhoist, from its headers (build/reference)
 #   make format     rewrite the sources in the house format
 #   make clean      remove build/
+#   make help       this
 
 BUILD := build
 PREFIX ?= /usr/local
@@ -23,7 +24,7 @@ FUZZ_SECONDS ?= $(or $(SECONDS),60)
 MINUTES ?= 20
 SEEDS ?= 1:20000
 
-.PHONY: all run test test-compose bench bench-check soak simulate fuzz install reference format clean
+.PHONY: all help run test test-compose bench bench-check soak simulate fuzz install reference format clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/release/build.ninja
@@ -34,6 +35,9 @@ all: $(BUILD)/release/build.ninja
 $(BUILD)/release/build.ninja:
 	@scripts/install-deps.sh build
 	@cmake --preset release -DBUILD_TESTING=OFF >/dev/null
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 run: all
 	@scripts/run.sh $(BUILD)/release
