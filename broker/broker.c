@@ -431,8 +431,12 @@ static int bind_side(broker_t *self, side_t side, const char *endpoint,
 
     if (protect_side(self, side) < 0 || zdial_prepare(socket, endpoint) < 0 ||
         zmq_bind(socket, endpoint) < 0) {
-        snprintf(error, error_size, "cannot bind %s: %s", endpoint,
-                 zmq_strerror(zmq_errno()));
+        int reason = zmq_errno();
+        snprintf(error, error_size, "cannot bind %s: %s%s", endpoint,
+                 zmq_strerror(reason),
+                 reason == ENODEV ? " (give an address of this host: a name of "
+                                    "a host is none)"
+                                  : "");
         return -EADDRINUSE;
     }
     return 0;

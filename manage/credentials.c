@@ -6,11 +6,18 @@
 #include <errno.h>
 #include <stdio.h>
 
-typedef int add_fn(auth_t *auth, wire_bytes_t text);
+#define TEXT_(number) #number
+#define TEXT(number)  TEXT_(number)
 
-static int read_file(auth_t *auth, const char *path, add_fn *add, char *error,
-                     size_t size)
+typedef struct {
+    const char *setting, *path;
+    int (*add)(auth_t *auth, wire_bytes_t text);
+    const char *right; /* what a line is, for people */
+} file_t;
+
+static int read_file(auth_t *auth, const file_t *from, char *error, size_t size)
 {
+    const char *path = from->path;
     buf_t text;
 
     if (path[0] == '\0') {
@@ -19,12 +26,13 @@ static int read_file(auth_t *auth, const char *path, add_fn *add, char *error,
     buf_init(&text, AUTH_FILE_MAX);
     int rc = key_file_read(path, true, &text);
     if (rc < 0) {
-        snprintf(error, size, "%s: %s", path, key_file_failure(rc));
+        snprintf(error, size, "--%s %s: %s", from->setting, path,
+                 key_file_failure(rc));
     } else {
-        int line = add(auth, (wire_bytes_t){text.data, text.len});
+        int line = from->add(auth, (wire_bytes_t){text.data, text.len});
         if (line > 0) {
-            snprintf(error, size, "%s: line %d is wrong, or one too many", path,
-                     line);
+            snprintf(error, size, "--%s %s: line %d is not %s, or one too many",
+                     from->setting, path, line, from->right);
             rc = -EINVAL;
         }
     }
@@ -39,11 +47,18 @@ int credentials_read(const manage_options_t *options, auth_t **out, char *error,
     if (!manage_is_public(options)) {
         return 0;
     }
+    const file_t files[] = {
+        {"manage-keys", options->keys, auth_add_keys,
+         "ACCESS_KEY_ID SECRET [REGION]"},
+        {"manage-tokens", options->tokens, auth_add_tokens,
+         "a token of at least " TEXT(AUTH_TOKEN_MIN) " bytes"},
+    };
     auth_t *auth = auth_new(options->allow_replays);
-    int rc = read_file(auth, options->keys, auth_add_keys, error, size);
-    rc = rc < 0
-             ? rc
-             : read_file(auth, options->tokens, auth_add_tokens, error, size);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof files / sizeof *files; i++) {
+        rc = read_file(auth, &files[i], error, size);
+    }
     if (rc < 0) {
         auth_destroy(&auth);
     }

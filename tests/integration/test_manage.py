@@ -577,7 +577,7 @@ def test_without_credentials_the_clients_listener_has_no_api():
 
 def test_a_file_that_others_can_read_is_refused():
     for text, mode, why in (("a b\n", 0o644, "others may read it"),
-                            ("one-word\n", 0o600, "line 1 is wrong")):
+                            ("one-word\n", 0o600, "line 1 is not ACCESS_KEY_ID SECRET")):
         with secret_file(text, mode) as path:
             hoist = subprocess.run(
                 [harness.BUILD + "/cli/hoist", "serve", "--manage-keys=" + path,
