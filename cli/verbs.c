@@ -245,7 +245,8 @@ static int run(const verb_t *verb, int argc, char **argv)
         return usage(verb, error);
     }
     if (args.word_count < verb->least) {
-        return usage(verb, "something is missing");
+        snprintf(error, sizeof error, "it needs %s", verb->arguments);
+        return usage(verb, error);
     }
     if (args.word_count > verb->most) {
         return usage(verb, "there is an argument too many");

@@ -614,6 +614,12 @@ def test_pages_without_end_end():
         assert len(manager.heard) == 2
 
 
+def test_what_a_verb_lacks_is_named():
+    for verb, lacks in [(["send"], "[ID] TEXT"), (["connections", "get"], "needs ID;")]:
+        ended = subprocess.run([HOIST, *verb], stderr=subprocess.PIPE, timeout=WAIT_S, text=True)
+        assert ended.returncode == 2 and lacks in ended.stderr, ended
+
+
 def test_what_can_be_asked_has_bounds():
     with Hoist("--admin=0") as alone:
         def status(path):
