@@ -38,8 +38,8 @@ struct dead_letters {
     int64_t changed_ms; /* Unix; the folder, when we looked */
     dead_letters_ops_t ops;
     void *user;
-    int in_hand; /* letters that workers have */
-    log_brake_t brake;
+    int in_hand;             /* letters that workers have */
+    log_brake_t kept, brake; /* of those that are; of what goes wrong */
 };
 
 /* --- names -----------------------------------------------------------------
@@ -131,15 +131,22 @@ static int write_all(int fd, wire_bytes_t bytes)
     return 0;
 }
 
-/* Write one whole file, or none. */
-static int write_file(const dead_letters_t *self, wire_bytes_t bytes)
+static uint64_t new_id(void)
 {
-    char name[NAME_SIZE];
     uint64_t id = 0;
 
     while (id == 0) {
         rand_bytes(&id, sizeof id);
     }
+    return id;
+}
+
+/* Write one whole file, or none. */
+static int write_file(const dead_letters_t *self, uint64_t id,
+                      wire_bytes_t bytes)
+{
+    char name[NAME_SIZE];
+
     name_of(id, "new", name);
     int fd = openat(self->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
                     0600);
@@ -219,12 +226,15 @@ static void write_some(dead_letters_t *self, int count)
             lose(self, "the folder is full");
             continue;
         }
-        int rc = write_file(self, letter);
+        uint64_t id = new_id();
+        int rc = write_file(self, id, letter);
         if (rc < 0) {
             lose(self, strerror(-rc));
-        } else {
-            self->bytes += room_of(letter.len);
+            continue;
         }
+        self->bytes += room_of(letter.len);
+        log_braked(&self->kept, LEVEL_WARN, "DEAD-LETTER-KEPT",
+                   "id=%016" PRIx64, id);
     }
     if (self->written == self->waiting.len) {
         buf_reset(&self->waiting, KEEP);

@@ -105,6 +105,7 @@ def test_what_kills_each_worker_is_kept():
         (letter, state, attempts, size, conn, route), = folder.wait_for(1)
         assert [attempts, size, route] == ["2", str(len(message(1))), "pay"]
         assert folder.show(letter) == message(1)
+        assert hoist.find("warn DEAD-LETTER-KEPT id=(.*) suppressed=0") == letter
         worker = a_worker(hoist)  # and the client goes on
         client.send(message(2))
         request = worker.get(REQUEST)
