@@ -359,7 +359,7 @@ def prepare(engine, stand_ins):
             raise CannotStart("the one that runs here cannot pull images")
         build(engine, 13)
         return
-    say("with an engine of our own, and images made of Debian packages")
+    say("with an engine of our own, and images made of Debian packages: some minutes")
     images.make_debian(engine, 13)
     images.fetch_plugins(engine)
     engine.environment["DOCKER_BUILDKIT"] = "1"
