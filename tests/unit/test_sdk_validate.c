@@ -150,7 +150,10 @@ static void an_integer_is_one_in_every_language(void **state)
     static const case_t cases[] = {
         {"9007199254740992", ""},
         {"-9007199254740992", ""},
+        {"9007199254740993", "range "}, /* as a double it is 2^53 */
+        {"-9007199254740993", "range "},
         {"9007199254740994", "range "},
+        {"10000000000000000", "range "},
         {"1.0", "type "},
         {"1e2", "type "},
     };

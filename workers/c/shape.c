@@ -8,12 +8,11 @@
 #include "proto/json.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define INTEGER_MAX 9007199254740992.0 /* 2^53 */
+#define INTEGER_MAX "9007199254740992" /* 2^53 */
 
 /* --- walking the body ------------------------------------------------------
  */
@@ -146,6 +145,17 @@ static bool is_whole(wire_bytes_t number)
     return true;
 }
 
+/* In decimal: a double has rounded what is just beyond. */
+static bool is_exact(wire_bytes_t integer)
+{
+    const size_t most = sizeof INTEGER_MAX - 1;
+    bool has_sign = integer.data[0] == '-';
+    size_t digits = integer.len - has_sign; /* JSON has no leading zeros */
+
+    return digits < most || (digits == most && memcmp(integer.data + has_sign,
+                                                      INTEGER_MAX, most) <= 0);
+}
+
 static int check_number(walk_t *self, wire_bytes_t number)
 {
     const hoist_rule *rule = self->rule;
@@ -159,14 +169,13 @@ static int check_number(walk_t *self, wire_bytes_t number)
     if (!is_integer && !has_range) {
         return 0;
     }
-    if (number.len > SHAPE_NUMBER_MAX) {
+    if (number.len > SHAPE_NUMBER_MAX || (is_integer && !is_exact(number))) {
         return refuse(self, SHAPE_RANGE);
     }
     memcpy(text, number.data, number.len);
     text[number.len] = '\0';
     double value = strtod_l(text, NULL, self->numbers);
-    if ((is_integer && fabs(value) > INTEGER_MAX) ||
-        (has_range && (value < rule->least || value > rule->most))) {
+    if (has_range && (value < rule->least || value > rule->most)) {
         return refuse(self, SHAPE_RANGE);
     }
     return 0;
