@@ -4,7 +4,6 @@
 #include "base/metrics.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -190,11 +189,23 @@ static const struct {
     {"hoist_build_info", "gauge", "1: with the version as its label", build},
 };
 
+#define METRICS (sizeof table / sizeof *table)
+
+bool process_tells(const char *name)
+{
+    for (size_t i = 0; i < METRICS; i++) {
+        if (strcmp(name, table[i].name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int process_metrics(buf_t *out)
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < sizeof table / sizeof *table; i++) {
+    for (size_t i = 0; rc == 0 && i < METRICS; i++) {
         char sample[SAMPLE_MAX];
         if (table[i].tell(sample)) {
             rc = metrics_put_family(out, table[i].name, table[i].kind,

@@ -18,6 +18,17 @@ static hoist_counter *counter_of(const char *name, const char *labels)
     return hoist_counter_of(worker.app, name, "What it is.", labels);
 }
 
+static hoist_gauge *gauge_of(const char *name)
+{
+    return hoist_gauge_of(worker.app, name, "What it is.", NULL);
+}
+
+static hoist_histogram *histogram_of(const char *name, const char *labels)
+{
+    return hoist_histogram_of(worker.app, name, "What it is.", labels,
+                              HOIST_SECONDS);
+}
+
 /* All that is told behind the families that every app has. */
 static void tells(const char *expected)
 {
@@ -161,6 +172,79 @@ static void what_is_no_name_or_label_is_refused(void **state)
     refuses(name + 1, NULL, 0);
 }
 
+static void labels_that_prometheus_refuses_are_refused(void **state)
+{
+    (void)state;
+    refuses("a_total", "a=\"1\",a=\"2\"", -EINVAL);
+    refuses("a_total", "a=\"1\",b=\"2\",a=\"1\"", -EINVAL);
+    refuses("a_total", "__name__=\"b\"", -EINVAL);
+    refuses("a_total", "a=\"1\",__b=\"2\"", -EINVAL);
+    refuses("a_total", "a=\"b=\",b=\"a\",ab=\"\",_a=\"\"", 0);
+    refuses("a_total", "le=\"1\"", 0);
+    worker.app->first_error = 0;
+    hoist_observe(histogram_of("a_seconds", "b=\"1\",le=\"1\""), 1);
+    assert_int_equal(worker.app->first_error, -EINVAL);
+    worker.app->first_error = 0;
+    hoist_observe(histogram_of("a_seconds", "led=\"1\""), 1);
+    assert_int_equal(worker.app->first_error, 0);
+}
+
+static void a_histogram_has_a_unit(void **state)
+{
+    (void)state;
+    for (int unit = 0; unit <= 3; unit += 3) {
+        worker.app->first_error = 0;
+        hoist_observe(hoist_histogram_of(worker.app, "a_bytes", "", NULL,
+                                         (hoist_unit)unit),
+                      1);
+        assert_int_equal(worker.app->first_error, -EINVAL);
+    }
+}
+
+/* --- one name, one family --------------------------------------------------
+ */
+
+static void is_taken(hoist_gauge *gauge)
+{
+    hoist_gauge_set(gauge, 1); /* harmless */
+    assert_int_equal(worker.app->first_error, -EEXIST);
+    worker.app->first_error = 0;
+}
+
+static void a_metric_of_the_process_is_not_the_programs(void **state)
+{
+    (void)state;
+    is_taken(gauge_of("process_open_fds"));
+    is_taken(gauge_of("hoist_build_info"));
+    refuses("process_cpu_seconds_total", NULL, -EEXIST);
+    tells("");
+}
+
+static void samples_of_a_histogram_are_no_other_metric(void **state)
+{
+    (void)state;
+    hoist_observe(histogram_of("y_seconds", NULL), 1);
+    is_taken(gauge_of("y_seconds_bucket"));
+    is_taken(gauge_of("y_seconds_sum"));
+    is_taken(gauge_of("y_seconds_count"));
+    gauge_of("y_seconds_counted");
+    gauge_of("z_seconds_sum");
+    assert_int_equal(worker.app->first_error, 0);
+    hoist_observe(histogram_of("z_seconds", NULL), 1);
+    assert_int_equal(worker.app->first_error, -EEXIST);
+}
+
+static void what_is_refused_counts_for_its_kind_alone(void **state)
+{
+    (void)state;
+    hoist_count(counter_of("no name", NULL), 7);
+    hoist_gauge_set(gauge_of("no name"), -1);
+    hoist_observe(histogram_of("no name", NULL), 5);
+    assert_int_equal(hoist_counted(counter_of("no name", NULL)), 7);
+    assert_int_equal(hoist_gauge_value(gauge_of("no name")), -1);
+    assert_int_equal(hoist_observed(histogram_of("no name", NULL)), 1);
+}
+
 static void labels_have_a_greatest_length(void **state)
 {
     char labels[SERIES_LABELS_MAX + 2];
@@ -271,7 +355,12 @@ int main(void)
         WORKER_TEST(a_histogram_is_told_in_buckets_that_add_up),
         WORKER_TEST(times_are_observed_in_microseconds_and_told_in_seconds),
         WORKER_TEST(what_is_no_name_or_label_is_refused),
+        WORKER_TEST(labels_that_prometheus_refuses_are_refused),
+        WORKER_TEST(a_histogram_has_a_unit),
         WORKER_TEST(labels_have_a_greatest_length),
+        WORKER_TEST(a_metric_of_the_process_is_not_the_programs),
+        WORKER_TEST(samples_of_a_histogram_are_no_other_metric),
+        WORKER_TEST(what_is_refused_counts_for_its_kind_alone),
         WORKER_TEST(a_name_is_of_one_kind),
         WORKER_TEST(there_are_at_most_256_names),
         WORKER_TEST(there_are_at_most_4096_series),

@@ -88,8 +88,10 @@ void hoist_app_destroy(hoist_app **app_p)
 
 int app_keep_error(hoist_app *app, int rc)
 {
-    if (rc < 0 && app->first_error == 0) {
-        app->first_error = rc;
+    int none = 0;
+
+    if (rc < 0) {
+        (void)atomic_compare_exchange_strong(&app->first_error, &none, rc);
     }
     return rc;
 }

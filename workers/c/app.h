@@ -63,11 +63,11 @@ struct hoist_app {
     hoist_gone_handler *gone;     /* borrowed, or NULL */
     hoist_reload_handler *reload; /* the same */
     void *data;                   /* borrowed: the program's */
-    int first_error;              /* of a registration, or 0 */
-    bool running;                 /* nothing may be registered or set */
+    atomic_int first_error;       /* of a registration, or 0 */
+    atomic_bool running;          /* nothing may be registered or set */
 };
 
-/* Remember the first registration that failed; returns rc. */
+/* Remember the first registration that failed; returns rc.  Any thread. */
 int app_keep_error(hoist_app *app, int rc);
 
 /* 0 with *entry set; -EBUSY while the app runs, -ENOENT. */

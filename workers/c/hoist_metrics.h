@@ -24,11 +24,17 @@
  *         most 4096 series of 256 names.
  *
  * Texts are copied.  What is asked for twice is the same.  The result is never
- * NULL, belongs to the app and lives as long.  Where the name or labels are
- * none
- * (-EINVAL), the name is that of another kind (-EEXIST), or there are too many
- * (-ENOSPC), what comes back counts, but is told nowhere, and the failure is
- * kept as those of hoist_on; in an app that runs it counts as
+ * NULL, belongs to the app and lives as long.  What cannot be told counts all
+ * the same, but is told nowhere:
+ *
+ * -EINVAL  the name, the unit or the labels are none: of labels no name comes
+ *          twice, begins with "__", or is that of a histogram's buckets, "le"
+ * -EEXIST  the name is that of another kind, of the process itself
+ *          (docs/metrics.md), or that of a histogram's samples, in _bucket,
+ *          _sum or _count
+ * -ENOSPC  there are too many
+ *
+ * The failure is kept as those of hoist_on; in an app that runs it counts as
  * hoist_worker_series_refused_total.  Any thread.
  */
 #ifndef HOIST_METRICS_H

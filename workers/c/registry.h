@@ -11,16 +11,14 @@
 #define WORKERS_C_REGISTRY_H
 
 #include "base/buf.h"
-#include "workers/c/hoist_metrics.h"
+#include "workers/c/wish.h"
 
 #include <stdatomic.h>
 
 #include <pthread.h>
 
-#define FAMILIES_MAX      256  /* names of an app's metrics */
-#define SERIES_MAX        4096 /* of all names together */
-#define SERIES_NAME_MAX   128  /* bytes */
-#define SERIES_LABELS_MAX 512  /* bytes, as written */
+#define FAMILIES_MAX 256  /* names of an app's metrics */
+#define SERIES_MAX   4096 /* of all names together */
 
 /* Buckets end at 2^6, 2^8, … 2^26; the last has what is beyond. */
 #define SERIES_FIRST_BITS 6
@@ -39,8 +37,6 @@ struct hoist_histogram {
     _Atomic uint64_t sum;
     _Atomic uint64_t bucket[SERIES_BUCKETS];
 };
-
-typedef enum { A_COUNTER, A_GAUGE, A_HISTOGRAM } series_kind_t;
 
 typedef struct series series_t;
 typedef struct family family_t;
@@ -67,22 +63,15 @@ typedef struct {
     pthread_mutex_t lock; /* of the lists and their sizes */
     family_t *first;      /* owned */
     size_t families, series;
-    series_t spare;         /* what was refused counts here, unseen */
-    hoist_counter *refused; /* borrowed: how often */
+    series_t spares[SERIES_KINDS]; /* what was refused counts here, unseen */
+    hoist_counter *refused;        /* borrowed: how often */
 } registry_t;
 
 void registry_init(registry_t *self);
 void registry_fini(registry_t *self);
 
-/* What is asked for. */
-typedef struct {
-    series_kind_t kind;
-    hoist_unit unit;
-    const char *name, *help, *labels;
-} series_wish_t;
-
 /* Find or make.  Returns 0 with *series; -EINVAL, -EEXIST, -ENOSPC with the
- * spare one. */
+ * spare one of that kind. */
 int registry_find(registry_t *self, const series_wish_t *wish,
                   series_t **series);
 
