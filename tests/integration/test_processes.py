@@ -19,9 +19,9 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 STARTED = r"WORKER-PROCESS-STARTED process=(\d+) pid=(\d+)"
 
 
-def supervised(*brokers, processes=2, threads=1, flags=()):
+def supervised(*brokers, processes=2, threads=1, flags=(), **process):
     return Crew(*brokers, flags=[f"--processes={processes}", f"--threads={threads}", *flags],
-                workers=processes * threads)
+                workers=processes * threads, **process)
 
 
 def pids(crew, count):
@@ -91,6 +91,18 @@ def test_one_that_dies_again_and_again_is_started_ever_later():
             hoist.soon(workers=1)
         assert crew.find(r"WORKER-PROCESS-DIED .* reason=\"exit status (\d)\"") == ["3"] * 3
         assert crew.find(r"pause_ms=(\d+)") == ["100", "200", "400"]
+
+
+def test_a_crash_is_one_where_whoever_started_us_ignores_how_children_end():
+    def ignore():
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with Hoist() as hoist, supervised(hoist, processes=1, preexec_fn=ignore) as crew:
+        first, = pids(crew, 1)
+        os.kill(first, signal.SIGKILL)
+        crew.find(rf'WORKER-PROCESS-DIED process=1 pid={first} reason="SIGKILL"')
+        pids(crew, 2)
+        hoist.soon(workers=1)
+        assert "WORKER-PROCESS-ENDED" not in crew.log()
 
 
 def test_one_that_is_told_to_end_is_replaced_and_loses_nothing():

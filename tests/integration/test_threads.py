@@ -15,13 +15,13 @@ THREADS = 4
 class Crew:
     """crew.c at these servers, ready when so many workers are."""
 
-    def __init__(self, *brokers, flags=(), workers=THREADS):
+    def __init__(self, *brokers, flags=(), workers=THREADS, **process):
         self.said = tempfile.NamedTemporaryFile(prefix="hoist-crew-")
         self.status = 0  # with which it ends, if it is not killed
         before = [broker.log().count("WORKER-READY") for broker in brokers]
         self.process = subprocess.Popen(
             [CREW, "--broker", ",".join(broker.workers for broker in brokers), *flags],
-            stderr=self.said)
+            stderr=self.said, **process)
         for broker, count in zip(brokers, before):
             until(lambda: broker.log().count("WORKER-READY") >= count + workers,
                   f"{workers} workers to be ready")

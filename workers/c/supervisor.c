@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Processes are watched by descriptors (pidfd_open), so there is no SIGCHLD to
- * share with the program, and none is waited for that is not ours.
+ * share with the program, and none is waited for that is not ours.  But where
+ * the program ignores that signal, or whoever started it did, the kernel keeps
+ * nothing of how a process ended: meanwhile it is not ignored.
  */
 #include "workers/c/supervisor.h"
 
@@ -37,14 +39,15 @@ typedef struct {
 } process_t;
 
 typedef struct {
-    hoist_app *app;       /* borrowed */
-    const inlet_t *inlet; /* borrowed: of the app's first thread */
-    unsigned count;       /* processes that are to be */
-    unsigned alive;       /* of these */
-    bool is_stopping;     /* none is started any more */
-    int64_t stop_ms;      /* since when */
-    int64_t kill_ms;      /* who is there then is killed */
-    int result;           /* what went wrong, or 0 */
+    hoist_app *app;          /* borrowed */
+    const inlet_t *inlet;    /* borrowed: of the app's first thread */
+    unsigned count;          /* processes that are to be */
+    unsigned alive;          /* of these */
+    bool is_stopping;        /* none is started any more */
+    int64_t stop_ms;         /* since when */
+    int64_t kill_ms;         /* who is there then is killed */
+    int result;              /* what went wrong, or 0 */
+    struct sigaction before; /* of SIGCHLD */
     process_t processes[PROCESSES_MAX];
 } supervisor_t;
 
@@ -260,8 +263,14 @@ static int start_due(supervisor_t *self, int64_t now_ms, int *word_fd)
  */
 
 /* Did it end of itself and in order?  Else *reason says how. */
-static bool ended_well(int status, char reason[ENDING_MAX])
+static bool ended_well(pid_t pid, char reason[ENDING_MAX])
 {
+    int status;
+
+    if (waitpid(pid, &status, 0) < 0) { /* somebody else has */
+        (void)snprintf(reason, ENDING_MAX, "unknown");
+        return false;
+    }
     if (WIFEXITED(status)) {
         (void)snprintf(reason, ENDING_MAX, "exit status %d",
                        WEXITSTATUS(status));
@@ -285,13 +294,11 @@ static int read_word(const process_t *process)
 static void reap(supervisor_t *self, process_t *process, int64_t now_ms)
 {
     char reason[ENDING_MAX] = "";
-    int status = 0;
     int error = read_word(process);
     pid_t pid = process->pid;
     int64_t lived_ms = now_ms - process->born_ms;
 
-    (void)waitpid(pid, &status, 0);
-    bool is_well = ended_well(status, reason);
+    bool is_well = ended_well(pid, reason);
     close_process(process);
     self->alive--;
     if (is_well) {
@@ -355,6 +362,18 @@ static void wait_for_news(supervisor_t *self)
     }
 }
 
+/* A handler of the program's stays. */
+static void keep_endings(supervisor_t *self)
+{
+    static const struct sigaction usual = {.sa_handler = SIG_DFL};
+
+    (void)sigaction(SIGCHLD, NULL, &self->before);
+    if (self->before.sa_handler == SIG_IGN ||
+        (self->before.sa_flags & SA_NOCLDWAIT) != 0) {
+        (void)sigaction(SIGCHLD, &usual, NULL);
+    }
+}
+
 static void open_supervisor(supervisor_t *self, hoist_app *app)
 {
     *self = (supervisor_t){
@@ -362,8 +381,27 @@ static void open_supervisor(supervisor_t *self, hoist_app *app)
     for (unsigned i = 0; i < self->count; i++) {
         self->processes[i] = (process_t){.pid_fd = -1, .word_fd = -1};
     }
+    keep_endings(self);
     log_info("WORKER-SUPERVISES", "processes=%u threads=%u", self->count,
              settings_threads(&app->settings));
+}
+
+/* Returns 1 in a new process, else what supervise does. */
+static int watch(supervisor_t *self, int *word_fd)
+{
+    for (;;) {
+        int64_t now_ms = clock_mono_ms();
+        take_stop(self, now_ms);
+        take_reload(self);
+        kill_late(self, now_ms);
+        if (start_due(self, now_ms, word_fd) > 0) {
+            return 1;
+        }
+        if (self->is_stopping && self->alive == 0) {
+            return self->result;
+        }
+        wait_for_news(self);
+    }
 }
 
 int supervise(hoist_app *app, int *word_fd)
@@ -372,19 +410,9 @@ int supervise(hoist_app *app, int *word_fd)
 
     (void)fflush(NULL); /* or each process would write it again */
     open_supervisor(&self, app);
-    for (;;) {
-        int64_t now_ms = clock_mono_ms();
-        take_stop(&self, now_ms);
-        take_reload(&self);
-        kill_late(&self, now_ms);
-        if (start_due(&self, now_ms, word_fd) > 0) {
-            return 1;
-        }
-        if (self.is_stopping && self.alive == 0) {
-            return self.result;
-        }
-        wait_for_news(&self);
-    }
+    int rc = watch(&self, word_fd);
+    (void)sigaction(SIGCHLD, &self.before, NULL);
+    return rc;
 }
 
 void supervisor_tell(int word_fd, int error)
