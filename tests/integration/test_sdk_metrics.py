@@ -66,6 +66,20 @@ def test_who_asks_nothing_keeps_nobody_out():
         worker.stop()
 
 
+def test_who_was_answered_and_stays_was_not_dropped():
+    with MeasuredWorker("tcp://127.0.0.1:1", "--metrics=0") as worker:
+        answered = [socket.create_connection(("127.0.0.1", worker.port), WAIT_S)
+                    for _ in range(8)]
+        for one in answered:
+            one.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            while one.recv(4096):
+                pass
+        assert worker.metric("hoist_worker_probes_dropped_total") == 0
+        for one in answered:
+            one.close()
+        worker.stop()
+
+
 def test_a_request_that_comes_in_pieces_is_answered():
     with MeasuredWorker("tcp://127.0.0.1:1", "--metrics=0") as worker:
         with socket.create_connection(("127.0.0.1", worker.port), WAIT_S) as one:

@@ -153,19 +153,26 @@ static slot_t *find_slot(prober_t *self)
     return oldest;
 }
 
+/* End one that stands in the way.  A client that lingers was answered. */
+static void drop(const prober_t *self, slot_t *slot)
+{
+    if (slot->state != LINGERING) {
+        hoist_count(self->dropped, 1);
+    }
+    end(slot);
+}
+
 static void adopt(prober_t *self, int fd)
 {
     slot_t *slot = find_slot(self);
 
-    if (slot == NULL || slot->state != FREE) {
+    if (slot == NULL) { /* all are being answered */
         hoist_count(self->dropped, 1);
-    }
-    if (slot == NULL) {
         close(fd);
         return;
     }
     if (slot->state != FREE) {
-        end(slot);
+        drop(self, slot);
     }
     slot->fd = fd;
     slot->in_len = 0;
@@ -194,10 +201,7 @@ static void give_up_late(prober_t *self)
     for (size_t i = 0; i < PROBER_SLOTS; i++) {
         slot_t *slot = &self->slots[i];
         if (slot->state != FREE && slot->due_ms <= self->now_ms) {
-            if (slot->state != LINGERING) {
-                hoist_count(self->dropped, 1);
-            }
-            end(slot);
+            drop(self, slot);
         }
     }
 }
