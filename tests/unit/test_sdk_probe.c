@@ -99,6 +99,15 @@ static void it_is_ready_when_a_broker_has_welcomed_it(void **state)
     says_so(get("/readyz"), 503, "drains\n");
 }
 
+static void a_gauge_that_a_program_sets_makes_nobody_ready(void **state)
+{
+    (void)state;
+    tells(1000, 1, 0, false);
+    hoist_gauge_set(
+        hoist_gauge_of(worker.app, "hoist_worker_brokers_up", "", NULL), 1);
+    says_so(get("/readyz"), 503, "no broker is up\n");
+}
+
 static void of_several_threads_the_worst_off_is_told(void **state)
 {
     (void)state;
@@ -179,6 +188,7 @@ int main(void)
         T(a_worker_whose_loop_turns_is_healthy),
         T(one_whose_loop_has_not_turned_for_30_s_is_not),
         T(it_is_ready_when_a_broker_has_welcomed_it),
+        T(a_gauge_that_a_program_sets_makes_nobody_ready),
         T(of_several_threads_the_worst_off_is_told),
         T(metrics_are_those_of_the_app_and_of_the_process),
         T(a_head_is_answered_without_a_body),

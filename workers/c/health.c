@@ -22,8 +22,7 @@ void health_begin(health_t *self, unsigned count, int64_t now_ms)
     }
 }
 
-/* Of the thread that the fewest brokers have welcomed. */
-static void set_gauges(const health_t *self)
+void health_brokers(const health_t *self, int64_t *brokers, int64_t *up)
 {
     const pulse_t *worst = &self->pulses[0];
 
@@ -32,8 +31,17 @@ static void set_gauges(const health_t *self)
             worst = &self->pulses[i];
         }
     }
-    hoist_gauge_set(self->brokers, get(&worst->brokers));
-    hoist_gauge_set(self->brokers_up, get(&worst->up));
+    *brokers = get(&worst->brokers);
+    *up = get(&worst->up);
+}
+
+static void set_gauges(const health_t *self)
+{
+    int64_t brokers, up;
+
+    health_brokers(self, &brokers, &up);
+    hoist_gauge_set(self->brokers, brokers);
+    hoist_gauge_set(self->brokers_up, up);
 }
 
 void health_tell(health_t *self, unsigned thread, const pulse_told_t *told)

@@ -29,7 +29,8 @@ typedef struct {
 typedef struct {
     pulse_t pulses[HEALTH_THREADS];
     unsigned count;                    /* threads of this run */
-    hoist_gauge *brokers, *brokers_up; /* borrowed: of the app's registry */
+    hoist_gauge *brokers, *brokers_up; /* borrowed: told, never asked, since
+                                          programs can set gauges by name */
 } health_t;
 
 /* A run of so many threads begins; nobody reads yet. */
@@ -40,6 +41,10 @@ void health_tell(health_t *self, unsigned thread, const pulse_told_t *told);
 
 /* The last turn of the thread that has had none for longest. */
 int64_t health_turned_ms(const health_t *self);
+
+/* The brokers, and those that are up, of the thread that the fewest have
+ * welcomed. */
+void health_brokers(const health_t *self, int64_t *brokers, int64_t *up);
 
 /* Does one of them drain? */
 bool health_is_draining(const health_t *self);

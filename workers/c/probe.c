@@ -30,11 +30,11 @@ static int put_health(hoist_app *app, int64_t now_ms, buf_t *body)
 
 static int put_ready(hoist_app *app, int64_t now_ms, buf_t *body)
 {
-    int64_t brokers = hoist_gauge_value(app->health.brokers);
-    int64_t up = hoist_gauge_value(app->health.brokers_up);
+    int64_t brokers, up;
     char text[96];
     (void)now_ms;
 
+    health_brokers(&app->health, &brokers, &up);
     if (health_is_draining(&app->health)) {
         int rc = put_text(body, "drains\n");
         return rc < 0 ? rc : 503;
