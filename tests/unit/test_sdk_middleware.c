@@ -578,6 +578,47 @@ static void what_is_run_again_begins_from_what_stood_before(void **state)
     assert_trace("inner failed inner done");
 }
 
+/* As hoist_request_id does. */
+static void call_it(hoist_ctx *ctx, const char *id)
+{
+    size_t len = strlen(id);
+    char *copy = hoist_alloc(ctx, len);
+
+    assert_non_null(copy);
+    memcpy(copy, id, len);
+    ctx->values.request_id = hoist_bytes(copy, len);
+    ctx->values.size.has_request_id = true;
+}
+
+static int rename_at_first(hoist_ctx *ctx)
+{
+    assert_true(hoist_is(hoist_request_id_of(ctx), "outside"));
+    if (runs++ > 0) {
+        return 0;
+    }
+    call_it(ctx, "inside");
+    return -EIO;
+}
+
+static int name_and_retry(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    call_it(ctx, "outside");
+    assert_int_equal(hoist_next(ctx), -EIO);
+    return hoist_next(ctx);
+}
+
+static void what_is_run_again_has_the_id_that_it_had_before(void **state)
+{
+    (void)state;
+    runs = 0;
+    serves("a", rename_at_first);
+    hoist_wrap(worker.app, name_and_retry, NULL);
+    worker_freezes();
+    message_comes(CONN_A, "a", 1);
+    says_reply(1, 200);
+}
+
 /* Its attempt has an outcome of its own. */
 static int watch_attempt(hoist_ctx *ctx, void *name)
 {
@@ -732,6 +773,7 @@ int main(void)
             an_event_that_fails_behind_its_question_tells_its_outcome_once),
         WORKER_TEST(memory_ends_at_its_limit_and_begins_anew_with_each_event),
         WORKER_TEST(what_is_run_again_begins_from_what_stood_before),
+        WORKER_TEST(what_is_run_again_has_the_id_that_it_had_before),
         WORKER_TEST(
             who_watches_inside_is_told_of_each_run_and_outside_of_the_last),
         WORKER_TEST(a_run_has_all_the_memory_that_the_one_before_had),

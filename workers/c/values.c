@@ -93,6 +93,9 @@ int values_finally(values_t *self, const finally_t *finally)
 void values_return(values_t *self, const values_mark_t *mark)
 {
     self->size = mark->size;
+    if (mark->size.has_request_id) {
+        self->request_id = mark->request_id;
+    }
     memcpy(self->values, mark->values,
            mark->size.values * sizeof *mark->values);
 }

@@ -46,6 +46,7 @@ _Static_assert(MEMORY_MAX <= UINT16_MAX, "its size has room");
 typedef struct {
     values_size_t size;
     value_t values[KEYS_MAX];
+    hoist_text request_id; /* where there is one */
 } values_mark_t;
 
 void values_fini(values_t *self);
@@ -59,6 +60,9 @@ static inline void values_reset(values_t *self)
 static inline void values_mark(const values_t *self, values_mark_t *mark)
 {
     mark->size = self->size;
+    if (self->size.has_request_id) {
+        mark->request_id = self->request_id;
+    }
     if (self->size.values > 0) {
         memcpy(mark->values, self->values,
                self->size.values * sizeof *self->values);
