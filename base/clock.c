@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 
+#include <errno.h>
 #include <time.h>
 
 /* Borrowed.  The only state here, and a thread's own: what reads a clock need
@@ -30,11 +31,14 @@ void clock_sleep_ms(int64_t ms)
     struct timespec left = {.tv_sec = ms / 1000,
                             .tv_nsec = ms % 1000 * 1000000};
 
+    if (ms <= 0) {
+        return;
+    }
     if (driven_us != NULL) {
         *driven_us += ms * 1000;
         return;
     }
-    while (nanosleep(&left, &left) < 0) { /* a signal */
+    while (nanosleep(&left, &left) < 0 && errno == EINTR) {
     }
 }
 

@@ -14,7 +14,8 @@ int64_t clock_mono_ms(void);
 /* Microseconds since the same start. */
 int64_t clock_mono_us(void);
 
-/* Do nothing for so long.  Where the clock is driven, it is moved on. */
+/* Do nothing for so long; of a time that is over, not at all.  Where the clock
+ * is driven, it is moved on. */
 void clock_sleep_ms(int64_t ms);
 
 /*

@@ -7,13 +7,20 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* Returns 0, or a negative errno with *fd -1. */
+static int open_event(int *fd)
+{
+    *fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return *fd < 0 ? -errno : 0;
+}
+
 int inlet_init(inlet_t *self)
 {
-    int rc = posts_init(&self->posts);
+    int posts = posts_init(&self->posts);
+    int stop = open_event(&self->stop_fd);
+    int reload = open_event(&self->reload_fd);
 
-    self->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    self->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return self->stop_fd < 0 || self->reload_fd < 0 ? -EMFILE : rc;
+    return posts < 0 ? posts : stop < 0 ? stop : reload;
 }
 
 static void close_fd(int *fd)
