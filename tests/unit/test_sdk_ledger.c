@@ -15,6 +15,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include <pthread.h>
+
 #include <cmocka.h>
 
 #define NOW_MS INT64_C(1000000)

@@ -24,6 +24,7 @@
 #include "proto/request_id.h"
 #include "workers/c/again.h"
 #include "workers/c/app.h"
+#include "workers/c/bytes.h"
 #include "workers/c/outbox.h"
 #include "workers/c/receipts.h"
 #include "workers/c/values.h"
@@ -304,17 +305,6 @@ static inline bool ctx_refuses(const hoist_ctx *self, int status)
 
 /* Reply to an event that has no reply what its failure means (failure.c). */
 void reply_failure(hoist_ctx *ctx);
-
-/* hoist_text of bytes on the wire. */
-static inline hoist_text lend(wire_bytes_t bytes)
-{
-    return hoist_bytes(bytes.data, bytes.len);
-}
-
-static inline wire_bytes_t wire_of(hoist_text text)
-{
-    return (wire_bytes_t){(const uint8_t *)text.data, text.len};
-}
 
 /* May it go out as a text frame? */
 static inline bool is_utf8(hoist_text text)

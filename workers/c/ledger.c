@@ -2,12 +2,16 @@
 #include "workers/c/ledger.h"
 
 #include "base/clock.h"
+#include "base/xalloc.h"
 #include "workers/c/buckets.h"
 #include "workers/c/outcomes.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <pthread.h>
 
 #define WHY_MAX 256 /* bytes of a reason in the log */
 
@@ -105,7 +109,7 @@ static hoist_ledger *memory_new(const ledger_memory_t *wanted)
     }
     self->ledger.table = &memory_table;
     self->evicted = wanted->evicted;
-    pthread_mutex_init(&self->lock, NULL);
+    must(pthread_mutex_init(&self->lock, NULL) == 0);
     buckets_init(&self->buckets, keys);
     outcomes_init(&self->outcomes, keys, bytes);
     return &self->ledger;
@@ -136,14 +140,12 @@ int ledger_use_init(ledger_use_t *self, hoist_ledger *ledger,
     if (self->ledger == NULL) {
         return -ENOMEM;
     }
-    pthread_mutex_init(&self->lock, NULL);
     return 0;
 }
 
 void ledger_use_fini(ledger_use_t *self)
 {
     memory_destroy(self->memory);
-    pthread_mutex_destroy(&self->lock);
 }
 
 void ledger_use_failed(ledger_use_t *self, const char *middleware, int rc)
@@ -151,9 +153,7 @@ void ledger_use_failed(ledger_use_t *self, const char *middleware, int rc)
     char why[WHY_MAX] = "";
 
     self->ledger->table->explain(self->ledger, why, sizeof why);
-    pthread_mutex_lock(&self->lock);
     log_braked(&self->brake, LEVEL_WARN, "WORKER-LEDGER-FAILED",
                "middleware=%s error=\"%s\" reason=\"%s\"", middleware,
                strerror(-rc), why);
-    pthread_mutex_unlock(&self->lock);
 }

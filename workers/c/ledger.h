@@ -11,15 +11,12 @@
 #include "workers/c/hoist_ledger.h"
 #include "workers/c/hoist_metrics.h"
 
-#include <pthread.h>
-
 #define LEDGER_KEYS  65536 /* of one in memory, where nobody says */
 #define LEDGER_BYTES ((size_t)16 << 20) /* of outcomes' bodies */
 
 typedef struct {
     hoist_ledger *ledger; /* borrowed: the program's, or memory */
     hoist_ledger *memory; /* owned, or NULL */
-    pthread_mutex_t lock; /* of brake */
     log_brake_t brake;
 } ledger_use_t;
 

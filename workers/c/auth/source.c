@@ -2,6 +2,7 @@
 #include "workers/c/auth/source.h"
 
 #include "base/key_file.h"
+#include "base/xalloc.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -66,14 +67,10 @@ static keyset_t *read_keys(const char *path, int *rc, const char **why)
     return read_as(path, true, rc, why);
 }
 
-int source_init(source_t *self, keyset_t *keys)
+void source_init(source_t *self, keyset_t *keys)
 {
     *self = (source_t){.keys = keys};
-    int rc = -pthread_mutex_init(&self->lock, NULL);
-    if (rc < 0) {
-        keyset_drop(keys);
-    }
-    return rc;
+    must(pthread_mutex_init(&self->lock, NULL) == 0);
 }
 
 int source_init_file(source_t *self, const char *path, int64_t refresh_ms,
@@ -89,10 +86,7 @@ int source_init_file(source_t *self, const char *path, int64_t refresh_ms,
                   path, why);
         return rc;
     }
-    rc = source_init(self, keys);
-    if (rc < 0) {
-        return rc;
-    }
+    source_init(self, keys);
     self->path = strdup(path);
     self->refresh_ms = refresh_ms;
     self->looked_ms = self->read_ms = now_ms;

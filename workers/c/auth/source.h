@@ -39,10 +39,10 @@ typedef struct {
 /*
  * keys     moved; those of source_init_file are read, now.
  * now_ms   monotonic, here and below.
- * Returns 0; source_init_file: -EINVAL when the file has no keys, or why it
+ * source_init_file returns 0; -EINVAL when the file has no keys, or why it
  * cannot be read; it has logged what is wrong.
  */
-int source_init(source_t *self, keyset_t *keys);
+void source_init(source_t *self, keyset_t *keys);
 int source_init_file(source_t *self, const char *path, int64_t refresh_ms,
                      int64_t now_ms);
 void source_fini(source_t *self);

@@ -6,6 +6,7 @@
  */
 #include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
+#include "workers/c/middleware/governed.h"
 #include "workers/c/words.h"
 
 #include <errno.h>
@@ -201,13 +202,6 @@ static bool has_scopes(const hoist_ctx *ctx, hoist_text wanted)
     return true;
 }
 
-/* How it ends, and how it changes groups, is for whoever keeps count of it. */
-static bool is_judged(const hoist_ctx *ctx)
-{
-    return hoist_event_of(ctx) == HOIST_CONNECT ||
-           hoist_event_of(ctx) == HOIST_MESSAGE;
-}
-
 static int refuse(const authorize_t *self, hoist_ctx *ctx, reason_t reason)
 {
     hoist_count(self->refused[reason], 1);
@@ -220,7 +214,7 @@ static int authorize_run(hoist_ctx *ctx, void *state)
     const authorize_t *self = state;
     const rule_t *rule = rule_for(self, hoist_route(ctx));
 
-    if (!is_judged(ctx) || rule->takes_anyone) {
+    if (!is_governed(ctx) || rule->takes_anyone) {
         return hoist_next(ctx);
     }
     if (hoist_user(ctx).len == 0) {

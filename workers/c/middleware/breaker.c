@@ -6,6 +6,7 @@
 #include "workers/c/breaker.h"
 
 #include "base/clock.h"
+#include "base/xalloc.h"
 #include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
 #include "workers/c/middleware/governed.h"
@@ -85,11 +86,7 @@ static int breaker_begin(hoist_app *app, const void *config, void **state)
     if (self == NULL) {
         return -ENOMEM;
     }
-    int rc = -pthread_mutex_init(&self->lock, NULL);
-    if (rc < 0) {
-        free(self);
-        return rc;
-    }
+    must(pthread_mutex_init(&self->lock, NULL) == 0);
     const breaker_rules_t rules = rules_of(wanted);
     breaker_init(&self->breaker, &rules);
     ask_for_numbers(self, app, labels);

@@ -124,13 +124,11 @@ static int metrics_init(hoist_app *app, const void *config, void **state)
     self->app = app;
     int rc =
         count_connections(self, app, wanted != NULL ? wanted->count_ms : 0);
-    if (rc == 0) {
-        rc = -pthread_mutex_init(&self->lock, NULL);
-    }
     if (rc < 0) {
         free(self);
         return rc;
     }
+    must(pthread_mutex_init(&self->lock, NULL) == 0);
     ask_for_numbers(self, app);
     *state = self;
     return 0;

@@ -4,6 +4,7 @@
  * so that what one sees of waits holds for all.  Guarded by a lock of its own.
  */
 #include "base/clock.h"
+#include "base/xalloc.h"
 #include "workers/c/codel.h"
 #include "workers/c/core.h"
 #include "workers/c/hoist_middleware.h"
@@ -33,11 +34,7 @@ static int shed_init(hoist_app *app, const void *config, void **state)
     if (self == NULL) {
         return -ENOMEM;
     }
-    int rc = -pthread_mutex_init(&self->lock, NULL);
-    if (rc < 0) {
-        free(self);
-        return rc;
-    }
+    must(pthread_mutex_init(&self->lock, NULL) == 0);
     self->codel = codel_of(either(wanted->target_ms, USUAL_TARGET_MS),
                            either(wanted->interval_ms, USUAL_INTERVAL_MS));
     self->learns = wanted->request_ms == 0;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "store/redis_error.h"
 #include "store/redis_keys.h"
+#include "workers/c/bytes.h"
 #include "workers/c/hoist_redis.h"
 #include "workers/c/redis/pool.h"
 
@@ -93,11 +94,6 @@ typedef struct {
     size_t count;
     bool wants_text; /* the server does not know the script */
 } step_t;
-
-static wire_bytes_t wire_of(hoist_text text)
-{
-    return (wire_bytes_t){(const uint8_t *)text.data, text.len};
-}
 
 static int put_step(buf_t *out, void *user)
 {

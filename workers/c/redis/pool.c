@@ -2,6 +2,7 @@
 #include "workers/c/redis/pool.h"
 
 #include "base/clock.h"
+#include "base/xalloc.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 void pool_init(pool_t *self, const manner_t *manner)
 {
     *self = (pool_t){.manner = *manner};
-    pthread_mutex_init(&self->lock, NULL);
+    must(pthread_mutex_init(&self->lock, NULL) == 0);
 }
 
 void pool_fini(pool_t *self)
