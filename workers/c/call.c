@@ -39,11 +39,21 @@ void call_destroy(call_t **self_p)
 
 int call_keep_reply(call_t *self, const body_t *body)
 {
-    self->body.len = 0;
-    self->type = body->type;
+    call_forget_reply(self);
     int rc = buf_put(&self->body, body->bytes.data, body->bytes.len);
+    if (rc < 0) {
+        return rc == -ENOBUFS ? -EMSGSIZE : rc;
+    }
+    self->type = body->type;
+    self->has_reply = true;
+    return 0;
+}
 
-    return rc == -ENOBUFS ? -EMSGSIZE : rc;
+void call_forget_reply(call_t *self)
+{
+    self->has_reply = false;
+    self->body.len = 0;
+    self->type = BODY_NONE;
 }
 
 body_t call_reply(const call_t *self)
@@ -65,7 +75,9 @@ static int open_call(hoist_ctx *ctx)
     return ctx->call != NULL ? 0 : -ENOMEM;
 }
 
-/* A message of the caller's connection, in what is left of its time. */
+/* A message of the caller's connection, in what is left of its time.  Nothing
+ * is left of the call before, which was of another event, perhaps of another
+ * connection. */
 static void begin(call_t *self, const hoist_ctx *caller, const route_t *route,
                   const body_t *body)
 {
@@ -84,6 +96,7 @@ static void begin(call_t *self, const hoist_ctx *caller, const route_t *route,
     ctx->due_ms = caller->due_ms;
     ctx->is_hurried = caller->is_hurried;
     ctx->status = 0;
+    call_forget_reply(self);
     failure_forget(&ctx->failure);
     values_reset(&ctx->values);
     ctx_enter(ctx, route);

@@ -16,12 +16,16 @@ struct call {
     again_t again; /* of ctx */
     message_request_t request;
     unsigned depth;   /* 1: an event's handler calls */
+    bool has_reply;   /* it was given one, which was not taken back */
     buf_t body;       /* owned: of the reply */
     body_type_t type; /* of body */
 };
 
 /* Keep the body of its reply.  Returns 0, -EMSGSIZE, -ENOMEM. */
 int call_keep_reply(call_t *self, const body_t *body);
+
+/* Nothing of it is left. */
+void call_forget_reply(call_t *self);
 
 /* That body; lent. */
 body_t call_reply(const call_t *self);

@@ -116,7 +116,9 @@ int hoist_replied(const hoist_ctx *ctx)
 
 void reply_withdraw(hoist_ctx *ctx)
 {
-    if (ctx->call_of == NULL) {
+    if (ctx->call_of != NULL) {
+        call_forget_reply(ctx->call_of);
+    } else {
         outbox_take_back(ctx->outbox, &ctx->reply);
     }
     ctx->reply.len = 0;
@@ -128,9 +130,9 @@ bool reply_peek(const hoist_ctx *ctx, body_t *body)
     const outbox_mark_t *mark = &ctx->reply;
     message_t message;
 
-    if (ctx->call_of != NULL && ctx->status != 0) {
+    if (ctx->call_of != NULL) {
         *body = call_reply(ctx->call_of);
-        return true;
+        return ctx->call_of->has_reply;
     }
     if (ctx->status == 0 || mark->len == 0) {
         return false;
