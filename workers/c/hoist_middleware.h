@@ -225,9 +225,12 @@ extern const hoist_middleware *const hoist_validate;
  * A reply is kept for keep_s, whether it says yes or no; of 500 and above, and
  * 429, it is not: what failed so may go well the next time, and is done again.
  * (Stripe's API v1 keeps those of 500, too, and its v2 tries again:
- * docs.stripe.com/api/idempotent_requests.  `failures` is the former.)  What is
- * outside of this middleware decides before it, and nothing of that is kept:
- * put hoist_validate there.  Pushes are not repeated.
+ * docs.stripe.com/api/idempotent_requests.  `failures` is the former.)  What
+ * comes back from inside counts, whatever those outside make of it, and a
+ * success that hoist_timeout found too late is one, on either side: who asks
+ * again gets the reply.  What is outside of this middleware decides before it,
+ * and nothing of that is kept: put hoist_validate there.  Pushes are not
+ * repeated.
  *
  * A reply that is a JSON object (nested 64 deep at most) is marked where it is
  * repeated: it begins with "replayed":true.  hoist_is_replay tells the layers
@@ -366,6 +369,8 @@ extern const hoist_middleware *const hoist_metrics;
  * time was over when its turn came, without being run.  Where it waits for an
  * answer (hoist_find_user, hoist_push_then), that is 504 when the time is over,
  * and what its handler says to that counts.
+ *
+ * What came too late was done: a layer that undoes what fails belongs inside.
  */
 typedef struct {
     unsigned ms; /* 0: 10000.  No more than the request has. */

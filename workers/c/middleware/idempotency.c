@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * A message with a key claims it before its handler runs.  What becomes of the
- * claim is decided by the event's outcome, whenever that comes: the reply is
- * read where it lies to be sent, behind all middleware.
+ * claim is decided by what comes back from inside: a reply is kept as it lies
+ * there, and a failure that may go well the next time gives the claim up,
+ * whatever those outside make of either.  Two things are known by the event's
+ * outcome alone: the answer for which it waits, and the words of a refusal,
+ * which those outside choose.
  */
+#include "workers/c/middleware/idempotency.h"
+
 #include "base/hash.h"
 #include "base/rand.h"
 #include "proto/route_expr.h"
@@ -45,7 +50,7 @@ typedef struct {
 typedef struct {
     idempotency_t *of; /* borrowed */
     hoist_claim claim; /* its name lies behind this */
-    bool is_ours;
+    bool is_ours;      /* to be settled or released */
     bool is_replay;
     char name[];
 } claimed_t;
@@ -260,19 +265,65 @@ static bool is_kept(const idempotency_t *self, int status)
     return self->keeps_failures || (status < 500 && status != 429);
 }
 
-static int settle(const claimed_t *claimed, const hoist_ctx *ctx, body_t body)
+/* It was done, with this status and the reply that lies there, or none. */
+static void settle(claimed_t *claimed, const hoist_ctx *ctx, int status)
 {
-    const idempotency_t *self = claimed->of;
-    hoist_outcome outcome = {.status = hoist_replied(ctx)};
+    idempotency_t *self = claimed->of;
+    hoist_ledger *ledger = self->use.ledger;
+    hoist_outcome outcome = {.status = status};
+    body_t body = {.type = BODY_NONE};
 
+    (void)reply_peek(ctx, &body);
     if (body.bytes.len > self->max_reply) {
         outcome.is_cut = true;
     } else {
         outcome.type = (hoist_type)body.type;
         outcome.body = lend(body.bytes);
     }
-    return self->use.ledger->table->settle(self->use.ledger, &claimed->claim,
-                                           &outcome, self->keep_ms);
+    claimed->is_ours = false;
+    int rc =
+        ledger->table->settle(ledger, &claimed->claim, &outcome, self->keep_ms);
+    if (rc < 0) {
+        ledger_use_failed(&self->use, "idempotency", rc);
+    }
+}
+
+/* It was not done, and may be claimed anew. */
+static void release(claimed_t *claimed)
+{
+    idempotency_t *self = claimed->of;
+    hoist_ledger *ledger = self->use.ledger;
+
+    claimed->is_ours = false;
+    int rc = ledger->table->release(ledger, &claimed->claim);
+    if (rc < 0) {
+        ledger_use_failed(&self->use, "idempotency", rc);
+    }
+}
+
+/* The status of what has come back from inside; 200 where nothing was said. */
+static int status_of(const hoist_ctx *ctx, int rc)
+{
+    if (ctx->status != 0) {
+        return ctx->status;
+    }
+    return rc < 0 ? failure_status(&ctx->failure) : 200;
+}
+
+/* This has come back from inside. */
+static int judge(claimed_t *claimed, const hoist_ctx *ctx, int rc)
+{
+    int status = status_of(ctx, rc);
+
+    if (!claimed->is_ours || (rc >= 0 && ctx->query != NULL)) {
+        return rc;
+    }
+    if (!is_kept(claimed->of, status)) {
+        release(claimed);
+    } else if (rc >= 0 || ctx->status != 0) {
+        settle(claimed, ctx, status);
+    }
+    return rc;
 }
 
 /* The event has its outcome; or a run of it, without a reply, where somebody
@@ -280,18 +331,24 @@ static int settle(const claimed_t *claimed, const hoist_ctx *ctx, body_t body)
 static void conclude(hoist_ctx *ctx, void *data)
 {
     claimed_t *claimed = data;
-    idempotency_t *self = claimed->of;
-    hoist_ledger *ledger = self->use.ledger;
     body_t body;
 
     if (!claimed->is_ours) {
         return;
     }
-    int rc = reply_peek(ctx, &body) && is_kept(self, hoist_replied(ctx))
-                 ? settle(claimed, ctx, body)
-                 : ledger->table->release(ledger, &claimed->claim);
-    if (rc < 0) {
-        ledger_use_failed(&self->use, "idempotency", rc);
+    if (reply_peek(ctx, &body) && is_kept(claimed->of, hoist_replied(ctx))) {
+        settle(claimed, ctx, hoist_replied(ctx));
+    } else {
+        release(claimed);
+    }
+}
+
+void idempotency_was_done(hoist_ctx *ctx)
+{
+    claimed_t *claimed = hoist_get(ctx, &claimed_key);
+
+    if (claimed != NULL && claimed->is_ours) {
+        settle(claimed, ctx, status_of(ctx, 0));
     }
 }
 
@@ -318,8 +375,7 @@ static claimed_t *remember(idempotency_t *self, hoist_ctx *ctx,
 {
     claimed_t *claimed = hoist_alloc(ctx, sizeof *claimed + name->len);
 
-    if (claimed == NULL || hoist_finally(ctx, conclude, claimed) < 0 ||
-        hoist_set(ctx, &claimed_key, claimed) < 0) {
+    if (claimed == NULL) {
         return NULL;
     }
     memcpy(claimed->name, name->text, name->len);
@@ -330,7 +386,9 @@ static claimed_t *remember(idempotency_t *self, hoist_ctx *ctx,
         .digest = digest_of(ctx),
         .hold_ms = self->hold_ms,
     };
-    return claimed;
+    bool is_known = hoist_set(ctx, &claimed_key, claimed) == 0 &&
+                    hoist_finally(ctx, conclude, claimed) == 0;
+    return is_known ? claimed : NULL;
 }
 
 static int go_without(idempotency_t *self, hoist_ctx *ctx, int rc)
@@ -352,7 +410,7 @@ static int do_once(idempotency_t *self, hoist_ctx *ctx, claimed_t *claimed)
     case HOIST_CLAIM_OURS:
         hoist_count(self->done, 1);
         claimed->is_ours = true;
-        return hoist_next(ctx);
+        return judge(claimed, ctx, hoist_next(ctx));
     case HOIST_CLAIM_DONE:
         hoist_count(self->replayed, 1);
         claimed->is_replay = true;

@@ -3,6 +3,7 @@
 #include "workers/c/core.h"
 #include "workers/c/hoist_middleware.h"
 #include "workers/c/middleware/governed.h"
+#include "workers/c/middleware/idempotency.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -53,6 +54,7 @@ static int run_within(const timeout_t *self, hoist_ctx *ctx, int64_t due_ms)
     ctx->is_hurried = true;
     int rc = hoist_next(ctx);
     if (is_too_late(ctx, rc)) {
+        idempotency_was_done(ctx);
         rc = fail_late(self, ctx);
     }
     ctx->due_ms = former_ms;
