@@ -312,6 +312,7 @@ static int call_behind(hoist_ctx *ctx, hoist_answer *answer, void *data)
 {
     (void)answer;
     (void)data;
+    assert_true(hoist_is(hoist_route(ctx), "runs"));
     hoist_called called = call(ctx, "upper", "late");
     return hoist_reply(ctx, 200, called.type, called.body);
 }

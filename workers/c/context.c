@@ -18,7 +18,10 @@ hoist_event hoist_event_of(const hoist_ctx *ctx)
 
 hoist_text hoist_route(const hoist_ctx *ctx)
 {
-    return lend(ctx->request->route);
+    const route_t *route = ctx->route;
+
+    return route != NULL ? hoist_bytes(route->key, route->len)
+                         : hoist_str(NULL);
 }
 
 hoist_type hoist_body_type(const hoist_ctx *ctx)

@@ -76,6 +76,7 @@ static void begin(hoist_ctx *ctx, const message_request_t *request,
 {
     ctx->outbox = out;
     ctx->request = request;
+    ctx->route = NULL;
     ctx->came_ms = now_ms;
     ctx->due_ms = now_ms + (int64_t)request->deadline_ms;
     ctx->status = 0;

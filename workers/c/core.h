@@ -99,7 +99,8 @@ struct hoist_ctx {
     int over;         /* why no reply counts any more, or 0 */
     const message_request_t *request; /* borrowed: the event; of a task, one
                                          that is none */
-    const route_t *route;   /* borrowed: of the event; layers see it */
+    const route_t *route;   /* borrowed: that matched; NULL: none, and no
+                               layer runs */
     hoist_handler *handler; /* borrowed: of the route */
     int64_t came_ms;        /* monotonic: when the request was read */
     int64_t due_ms;         /* the same: its deadline */

@@ -67,6 +67,7 @@ query_t *query_new(const hoist_ctx *ctx)
         return query;
     }
     query->ctx.request = &query->request;
+    query->ctx.route = ctx->route;
     if (copy_request(query, ctx->request) < 0) {
         query_destroy(&query);
     }
