@@ -69,13 +69,15 @@ def forged(header, claims, secret):
     return text + "." + base64url(mac)
 
 
-class Protected(Example):
-    """workers/examples/protected with these variables; log() is its log."""
+class Guard(Example):
+    """A worker with these variables; log() is its log."""
+
+    PROGRAM = BUILD + "/tests/integration/doorman"
 
     def __init__(self, hoist, **variables):
         self.said = tempfile.NamedTemporaryFile(prefix="hoist-worker-")
         settings = [f"{name}={value}" for name, value in variables.items()]
-        super().__init__(hoist, "env", *settings, BUILD + "/workers/examples/protected",
+        super().__init__(hoist, "env", *settings, self.PROGRAM,
                          "--broker", hoist.workers, "--metrics=127.0.0.1:0",
                          stderr=self.said)
 
@@ -91,6 +93,10 @@ class Protected(Example):
         text = connection.getresponse().read().decode()
         connection.close()
         return int(re.search(f"^{re.escape(sample)} (\\d+)$", text, re.M)[1])
+
+
+class Protected(Guard):
+    PROGRAM = BUILD + "/workers/examples/protected"
 
 
 def visit(hoist, shown, headers=""):
@@ -295,6 +301,24 @@ def test_addresses_are_refused_before_tokens_are_looked_at():
         is_refused(comes_from("203.0.113.7", token()), 403, "address-refused")
         is_refused(comes_from("198.51.100.1"), 403, "address-refused")
         is_refused(comes_from("2001:db9::1"), 403, "address-refused")
+
+
+def test_tokens_are_asked_for_where_connect_has_no_handler():
+    with Hoist() as hoist, Guard(hoist, JWT_SECRET=SECRET):
+        is_refused(Client(hoist.address).opened(), 401, "token-missing")
+        is_refused(visit(hoist, token() + "="), 401, "token-invalid")
+        client = visit(hoist, token())
+        assert client.status == 101, client.head
+        client.send('{"action":"who"}')
+        assert client.recv() == (1, b"ada")
+
+
+def test_addresses_are_refused_where_connect_has_no_handler():
+    with Hoist("--trusted-proxies=127.0.0.1") as hoist, Guard(hoist, DENY="203.0.113.7"):
+        def comes_from(address):
+            return Client(hoist.address, headers=f"X-Forwarded-For: {address}\r\n").opened()
+        is_refused(comes_from("203.0.113.7"), 403, "address-refused")
+        assert comes_from("203.0.113.8").status == 101
 
 
 if __name__ == "__main__":

@@ -168,6 +168,35 @@ static void only_who_connects_is_asked_for_an_address(void **state)
     assert_trace("handler handler");
 }
 
+static void who_connects_is_asked_also_without_a_handler(void **state)
+{
+    (void)state;
+    uses(hoist_ip_filter, &(hoist_ip_filter_config){.deny = "203.0.113.7"});
+    assert_int_equal(connects_from("203.0.113.7"), 403);
+    assert_int_equal(connects_from("203.0.113.8"), 200);
+    serves("$connect", note_handler); /* takes the place of ours */
+    assert_int_equal(connects_from("203.0.113.7"), 403);
+    assert_int_equal(connects_from("203.0.113.8"), 200);
+    assert_trace("handler");
+    assert_int_equal(hoist_on(worker.app, "$connect", note_handler), -EEXIST);
+}
+
+static void a_guard_of_connections_is_for_no_other_route(void **state)
+{
+    (void)state;
+    serves("a", note_handler);
+    assert_int_equal(hoist_use_on(worker.app, "a", hoist_ip_filter, NULL),
+                     -EINVAL);
+    assert_null(routes_named(&worker.app->routes, "$connect"));
+    serves("$connect", note_handler);
+    assert_int_equal(
+        hoist_use_on(worker.app, "$connect", hoist_ip_filter,
+                     &(hoist_ip_filter_config){.deny = "203.0.113.7"}),
+        0);
+    worker_freezes();
+    assert_int_equal(connects_from("203.0.113.7"), 403);
+}
+
 static void what_is_no_list_of_addresses_is_refused(void **state)
 {
     (void)state;
@@ -266,6 +295,23 @@ each_route_has_the_rule_of_its_name_and_others_the_usual(void **state)
     assert_int_equal(status_of(EVENT_MESSAGE, "$default", &nobody), 401);
 }
 
+static void the_rule_of_default_is_for_all_keys_that_go_there(void **state)
+{
+    static const hoist_authorize_rule others[] = {
+        {.route = "$default", .roles = "admin"}};
+    (void)state;
+
+    serves("$default", note_handler);
+    uses(hoist_authorize,
+         &(hoist_authorize_config){.rules = others, .rule_count = 1});
+    assert_int_equal(
+        status_of(EVENT_MESSAGE, "delete", &(who_t){.user = "eve"}), 403);
+    assert_int_equal(status_of(EVENT_MESSAGE, "delete",
+                               &(who_t){.user = "ada", .roles = "admin"}),
+                     200);
+    assert_trace("handler");
+}
+
 static int let_in(hoist_ctx *ctx, void *role)
 {
     if (hoist_event_of(ctx) == HOIST_CONNECT) {
@@ -334,11 +380,14 @@ int main(void)
         WORKER_TEST(who_is_not_denied_comes_in_where_nobody_is_allowed),
         WORKER_TEST(an_address_that_cannot_be_read_is_refused_by_any_list),
         WORKER_TEST(only_who_connects_is_asked_for_an_address),
+        WORKER_TEST(who_connects_is_asked_also_without_a_handler),
+        WORKER_TEST(a_guard_of_connections_is_for_no_other_route),
         WORKER_TEST(what_is_no_list_of_addresses_is_refused),
         WORKER_TEST(who_has_no_user_is_not_authenticated),
         WORKER_TEST(one_of_the_roles_is_enough),
         WORKER_TEST(all_of_the_scopes_are_needed),
         WORKER_TEST(each_route_has_the_rule_of_its_name_and_others_the_usual),
+        WORKER_TEST(the_rule_of_default_is_for_all_keys_that_go_there),
         WORKER_TEST(who_connects_is_judged_by_what_it_was_accepted_with),
         WORKER_TEST(the_end_of_a_connection_is_nothing_to_be_allowed),
         WORKER_TEST(rules_that_make_no_table_are_refused),

@@ -276,6 +276,24 @@ static void who_has_no_token_may_come_in_where_it_is_optional(void **state)
     assert_trace("handler");
 }
 
+static void a_token_is_asked_for_also_without_a_handler(void **state)
+{
+    (void)state;
+    assert_int_equal(hoist_use(worker.app, hoist_jwt, &by_secret), 0);
+    worker_freezes();
+    is_told(visits(&(visit_t){.query = NULL}), "token-missing");
+    assert_int_equal(claims(ADA), 200);
+    assert_string_equal(option("user"), "ada");
+}
+
+static void a_token_is_asked_for_around_connect_alone(void **state)
+{
+    (void)state;
+    serves("a", note_handler);
+    assert_int_equal(hoist_use_on(worker.app, "a", hoist_jwt, &by_secret),
+                     -EINVAL);
+}
+
 static void only_who_connects_is_asked_for_a_token(void **state)
 {
     (void)state;
@@ -531,6 +549,8 @@ int main(void)
         WORKER_TEST(the_subprotocol_beside_the_token_is_answered),
         WORKER_TEST(a_handler_may_choose_another_subprotocol),
         WORKER_TEST(who_has_no_token_may_come_in_where_it_is_optional),
+        WORKER_TEST(a_token_is_asked_for_also_without_a_handler),
+        WORKER_TEST(a_token_is_asked_for_around_connect_alone),
         WORKER_TEST(only_who_connects_is_asked_for_a_token),
         WORKER_TEST(a_client_is_told_what_helps_to_get_a_better_token),
         WORKER_TEST(why_a_token_is_invalid_is_counted),

@@ -104,6 +104,27 @@ int hoist_on(hoist_app *app, const char *route, hoist_handler *handler)
     return app_keep_error(app, routes_add(&app->routes, route, handler));
 }
 
+/* Who has come through all middleware. */
+static int accept_all(hoist_ctx *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+/* Around another route a guard would see nobody connect, and what stands in for
+ * it here would let everybody in. */
+int hoist_serve_connect(hoist_app *app)
+{
+    if (app->running) {
+        return -EBUSY;
+    }
+    if (app->used_on != NULL && strcmp(app->used_on, "$connect") != 0) {
+        return app_keep_error(app, -EINVAL);
+    }
+    return app_keep_error(
+        app, routes_stand_in(&app->routes, "$connect", accept_all));
+}
+
 int app_find_route(hoist_app *app, const char *route, route_t **entry)
 {
     if (app->running) {

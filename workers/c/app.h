@@ -63,6 +63,8 @@ struct hoist_app {
     hoist_gone_handler *gone;     /* borrowed, or NULL */
     hoist_reload_handler *reload; /* the same */
     void *data;                   /* borrowed: the program's */
+    const char *used_on;          /* borrowed: the route whose middleware is
+                                      being made, or NULL */
     atomic_int first_error;       /* of a registration, or 0 */
     atomic_bool running;          /* nothing may be registered or set */
 };

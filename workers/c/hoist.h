@@ -194,6 +194,19 @@ void hoist_app_destroy(hoist_app **app_p);
 int hoist_on(hoist_app *app, const char *route, hoist_handler *handler);
 
 /*
+ * Serve "$connect" also without a handler of its own: who comes through its
+ * middleware is accepted.  A handler that hoist_on brings, before or later,
+ * takes this one's place.  A CONNECT that no worker serves is accepted by the
+ * broker, and middleware never sees it; so what says who may connect has this
+ * in its init (hoist_jwt, hoist_ip_filter), and a program with a layer that
+ * does (hoist_wrap) calls it itself. Returns 0; -EINVAL in the init of what is
+ * put around a route other than
+ * "$connect", where nobody would be asked; -ENOSPC; -EBUSY while the app runs.
+ * Failures are kept as those of hoist_on.
+ */
+int hoist_serve_connect(hoist_app *app);
+
+/*
  * When a worker dies before it has replied to an event of this route (which
  * has a handler), give the event to another worker, up to so many times, 0 to
  * 100; 0, which is the default, is at most once.  The events of a connection

@@ -49,6 +49,11 @@ extern "C" {
  * with the header WWW-Authenticate.  Events but CONNECT pass.  No part of a
  * token is ever logged.
  *
+ * An app without a handler of "$connect" serves it all the same
+ * (hoist_serve_connect): a CONNECT that nobody serves is accepted unasked.  It
+ * is so while no worker is there, unless the gateways wait for one
+ * (--require-connect).
+ *
  * A token is taken when one of the keys has its algorithm and, where both have
  * an id (kid), its id, and has signed it.  A key has one algorithm: a secret
  * has HS256, RSA from 2048 bits RS256, P-256 ES256, Ed25519 EdDSA; so what a
@@ -66,8 +71,9 @@ extern "C" {
  * Lists have blanks between.  A claim may be a path: "/realm_access/roles".
  *
  * init: -EINVAL for no or several kinds of keys, keys that are none, a list
- * with an unknown algorithm, numbers out of range; what the file could not be
- * read for (WORKER-KEYS-FAILED tells more); -ENOMEM.
+ * with an unknown algorithm, numbers out of range, and around a route other
+ * than "$connect", where nobody would be asked; what the file could not be read
+ * for (WORKER-KEYS-FAILED tells more); -ENOMEM.
  */
 typedef struct {
     /* --- keys: one of the three --- */

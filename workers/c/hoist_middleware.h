@@ -280,7 +280,9 @@ bool hoist_is_replay(const hoist_ctx *ctx);
 
 /*
  * Who may connect, by address.  A CONNECT from elsewhere is refused: 403,
- * "address-refused".  Other events pass.
+ * "address-refused".  Other events pass.  An app without a handler of
+ * "$connect" serves it all the same (hoist_serve_connect), since a CONNECT that
+ * nobody serves is accepted unasked.
  *
  * Lists are of addresses and networks with commas between, "10.0.0.0/8,::1", at
  * most 256 each.  What is denied is denied, also where it is allowed; an empty
@@ -288,7 +290,8 @@ bool hoist_is_replay(const hoist_ctx *ctx);
  * hoist_ip: behind a proxy it is the client's only where the gateway trusts the
  * proxy.  One of IPv4 is in networks of IPv4 alone, so "::/0" denies none.
  *
- * init: -EINVAL for what is no list; -E2BIG; -ENOMEM.
+ * init: -EINVAL for what is no list, and around a route other than "$connect",
+ * where nobody would be asked; -E2BIG; -ENOMEM.
  */
 typedef struct {
     const char *allow; /* NULL: everyone */

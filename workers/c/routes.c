@@ -70,13 +70,25 @@ static void grow(routes_t *self)
     self->cap = cap;
 }
 
+/* Its middleware stays where it is. */
+static int take_place(route_t *route, hoist_handler *handler)
+{
+    if (!route->is_stand_in) {
+        return -EEXIST;
+    }
+    route->handler = handler;
+    route->is_stand_in = false;
+    return 0;
+}
+
 int routes_add(routes_t *self, const char *key, hoist_handler *handler)
 {
     if (key == NULL || handler == NULL || !key_is_allowed(key, strlen(key))) {
         return -EINVAL;
     }
-    if (routes_named(self, key) != NULL) {
-        return -EEXIST;
+    route_t *there = routes_named(self, key);
+    if (there != NULL) {
+        return take_place(there, handler);
     }
     if (self->count == ROUTES_MAX) {
         return -ENOSPC;
@@ -88,6 +100,18 @@ int routes_add(routes_t *self, const char *key, hoist_handler *handler)
     self->routes[self->count++] =
         (route_t){.key = xstrdup(key), .len = strlen(key), .handler = handler};
     return 0;
+}
+
+int routes_stand_in(routes_t *self, const char *key, hoist_handler *handler)
+{
+    if (routes_named(self, key) != NULL) {
+        return 0;
+    }
+    int rc = routes_add(self, key, handler);
+    if (rc == 0) {
+        self->routes[self->count - 1].is_stand_in = true;
+    }
+    return rc;
 }
 
 /*

@@ -18,6 +18,7 @@ typedef struct {
     const layer_t *inmost;  /* the stack's end */
     uint8_t redeliver;      /* times, when a worker died of it */
     bool is_unordered;
+    bool is_stand_in; /* whoever adds the route takes the handler's place */
 } route_t;
 
 typedef struct {
@@ -42,6 +43,10 @@ void routes_fini(routes_t *self);
  * -ENOSPC at ROUTES_MAX.
  */
 int routes_add(routes_t *self, const char *key, hoist_handler *handler);
+
+/* Have a handler for the key until routes_add brings one; nothing where there
+ * is one.  Returns as that, but for -EEXIST. */
+int routes_stand_in(routes_t *self, const char *key, hoist_handler *handler);
 
 /* The route of this key to be changed, or NULL.  Any time. */
 route_t *routes_named(routes_t *self, const char *key);

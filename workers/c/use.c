@@ -63,8 +63,13 @@ int hoist_use_on(hoist_app *app, const char *route,
     chain_t *chain = NULL;
     int rc = find_chain(app, route, &chain);
 
-    return rc < 0 ? rc
-                  : app_keep_error(app, add(app, chain, middleware, config));
+    if (rc < 0) {
+        return rc;
+    }
+    app->used_on = route;
+    rc = add(app, chain, middleware, config);
+    app->used_on = NULL;
+    return app_keep_error(app, rc);
 }
 
 int hoist_wrap(hoist_app *app, hoist_layer *layer, void *state)

@@ -170,13 +170,17 @@ static void make_counters(jwt_t *self, hoist_app *app)
 
 int jwt_init(hoist_app *app, const void *config, void **state)
 {
-    jwt_t *self = config != NULL ? calloc(1, sizeof *self) : NULL;
+    int rc = config != NULL ? hoist_serve_connect(app) : -EINVAL;
 
+    if (rc < 0) {
+        return rc;
+    }
+    jwt_t *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        return config != NULL ? -ENOMEM : -EINVAL;
+        return -ENOMEM;
     }
     self->config = *(const hoist_jwt_config *)config;
-    int rc = set_up(self);
+    rc = set_up(self);
     if (rc < 0) {
         free_texts(&self->config);
         free(self);

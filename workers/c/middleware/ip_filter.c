@@ -20,12 +20,16 @@ static int parse(const char *text, ip_nets_t *nets)
 static int ip_filter_init(hoist_app *app, const void *config, void **state)
 {
     const hoist_ip_filter_config *wanted = config;
-    ip_filter_t *self = calloc(1, sizeof *self);
+    int rc = hoist_serve_connect(app);
 
+    if (rc < 0) {
+        return rc;
+    }
+    ip_filter_t *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return -ENOMEM;
     }
-    int rc = wanted != NULL ? parse(wanted->allow, &self->allowed) : 0;
+    rc = wanted != NULL ? parse(wanted->allow, &self->allowed) : 0;
     if (rc == 0 && wanted != NULL) {
         rc = parse(wanted->deny, &self->denied);
     }
