@@ -31,7 +31,7 @@ def test_without_a_broker_it_lives_and_is_not_ready():
     with MeasuredWorker("tcp://127.0.0.1:1", "--metrics", "127.0.0.1:0") as worker:
         assert worker.get("/healthz") == (200, "ok\n")
         assert worker.get("/readyz") == (503, "no broker is up\n")
-        assert worker.metric("hoist_worker_brokers") == 1
+        until(lambda: worker.metric("hoist_worker_brokers") == 1, "its first turn")
         worker.stop()
 
 
