@@ -103,6 +103,10 @@ def visit(hoist, shown, headers=""):
     return Client(hoist.address, "/?token=" + shown, headers=headers).opened()
 
 
+def visit_with_header(hoist, shown):
+    return Client(hoist.address, headers=f"Authorization: Bearer {shown}\r\n").opened()
+
+
 def is_refused(client, status, code):
     assert client.status == status, client.head
     length = int(client.head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
@@ -161,8 +165,7 @@ def test_public_keys_may_be_pem():
 
 def test_a_token_may_come_as_header_or_subprotocol():
     with Hoist() as hoist, Protected(hoist, JWT_SECRET=SECRET):
-        is_let_in(Client(hoist.address,
-                         headers=f"Authorization: Bearer {token()}\r\n").opened())
+        is_let_in(visit_with_header(hoist, token()))
         offer = f"Sec-WebSocket-Protocol: bearer.{token()}, orders.v1\r\n"
         client = Client(hoist.address, headers=offer).opened()
         is_let_in(client)
@@ -306,8 +309,9 @@ def test_addresses_are_refused_before_tokens_are_looked_at():
 def test_tokens_are_asked_for_where_connect_has_no_handler():
     with Hoist() as hoist, Guard(hoist, JWT_SECRET=SECRET):
         is_refused(Client(hoist.address).opened(), 401, "token-missing")
-        is_refused(visit(hoist, token() + "="), 401, "token-invalid")
-        client = visit(hoist, token())
+        is_refused(visit(hoist, token()), 401, "token-missing")  # in the query
+        is_refused(visit_with_header(hoist, token() + "="), 401, "token-invalid")
+        client = visit_with_header(hoist, token())
         assert client.status == 101, client.head
         client.send('{"action":"who"}')
         assert client.recv() == (1, b"ada")

@@ -18,6 +18,9 @@
 #define ADA    "{\"sub\":\"ada\"," LATER "}"
 
 static const hoist_jwt_config by_secret = {.secret = MADE_SECRET};
+static const hoist_jwt_config from_all = {
+    .secret = MADE_SECRET,
+    .from = HOIST_JWT_HEADER | HOIST_JWT_SUBPROTOCOL | HOIST_JWT_QUERY};
 
 /* --- a CONNECT ------------------------------------------------------------ */
 
@@ -73,7 +76,11 @@ static unsigned visits(const visit_t *visit)
 
 static unsigned shows(const char *token)
 {
-    return visits(&(visit_t){.query = token});
+    static char header[20000];
+
+    must((size_t)snprintf(header, sizeof header, "Bearer %s", token) <
+         sizeof header);
+    return visits(&(visit_t){.authorization = header});
 }
 
 static unsigned claims(const char *payload)
@@ -171,12 +178,12 @@ static void a_token_is_in_a_header_a_subprotocol_or_the_query(void **state)
     snprintf(bearer, sizeof bearer, "bearer  %s", token);
     snprintf(basic, sizeof basic, "Basic %s", token);
     snprintf(subprotocol, sizeof subprotocol, "bearer.%s", token);
-    uses(&by_secret);
+    uses(&from_all);
     assert_int_equal(visits(&(visit_t){.authorization = bearer}), 200);
     assert_string_equal(option("user"), "ada");
     assert_int_equal(visits(&(visit_t){.subprotocols = {subprotocol}}), 200);
     assert_string_equal(option("user"), "ada");
-    assert_int_equal(shows(token), 200);
+    assert_int_equal(visits(&(visit_t){.query = token}), 200);
     assert_string_equal(option("user"), "ada");
     assert_trace("handler handler handler");
     is_told(visits(&(visit_t){.authorization = basic}), "token-missing");
@@ -191,12 +198,25 @@ static void a_token_is_in_a_header_a_subprotocol_or_the_query(void **state)
     assert_int_equal(refused("missing"), 3);
 }
 
+static void a_token_in_the_query_counts_only_where_that_is_wanted(void **state)
+{
+    const char *token = made_hs256(HEADER, ADA, MADE_SECRET);
+    char subprotocol[1024];
+    (void)state;
+
+    snprintf(subprotocol, sizeof subprotocol, "bearer.%s", token);
+    uses(&by_secret);
+    is_told(visits(&(visit_t){.query = token}), "token-missing");
+    assert_int_equal(shows(token), 200);
+    assert_int_equal(visits(&(visit_t){.subprotocols = {subprotocol}}), 200);
+}
+
 static void the_first_place_that_has_one_counts(void **state)
 {
     const char *token = made_hs256(HEADER, ADA, MADE_SECRET);
     (void)state;
 
-    uses(&by_secret);
+    uses(&from_all);
     is_told(visits(&(visit_t){.authorization = "Bearer x", .query = token}),
             "token-invalid");
     is_told(visits(&(visit_t){.subprotocols = {"bearer.x"}, .query = token}),
@@ -216,7 +236,7 @@ static void places_and_names_are_the_programs_choice(void **state)
                              .query = "access_token",
                              .subprotocol = "jwt-"});
     is_told(visits(&(visit_t){.authorization = bearer}), "token-missing");
-    is_told(shows(token), "token-missing");
+    is_told(visits(&(visit_t){.query = token}), "token-missing");
     assert_int_equal(
         visits(&(visit_t){.query_name = "access_token", .query = token}), 200);
     assert_int_equal(visits(&(visit_t){.subprotocols = {subprotocol}}), 200);
@@ -229,7 +249,7 @@ static void the_subprotocol_beside_the_token_is_answered(void **state)
 
     snprintf(subprotocol, sizeof subprotocol, "bearer.%s",
              made_hs256(HEADER, ADA, MADE_SECRET));
-    uses(&by_secret);
+    uses(&from_all);
     assert_int_equal(
         visits(&(visit_t){.subprotocols = {subprotocol, "v2", "v1"}}), 200);
     assert_string_equal(option("subprotocol"), "v2");
@@ -544,6 +564,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORKER_TEST(a_token_is_in_a_header_a_subprotocol_or_the_query),
+        WORKER_TEST(a_token_in_the_query_counts_only_where_that_is_wanted),
         WORKER_TEST(the_first_place_that_has_one_counts),
         WORKER_TEST(places_and_names_are_the_programs_choice),
         WORKER_TEST(the_subprotocol_beside_the_token_is_answered),

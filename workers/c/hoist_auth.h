@@ -31,7 +31,7 @@ extern "C" {
 /* Where a token may be, in the order in which it is looked for. */
 #define HOIST_JWT_HEADER      1u /* Authorization: Bearer TOKEN */
 #define HOIST_JWT_SUBPROTOCOL 2u /* Sec-WebSocket-Protocol: …, bearer.TOKEN */
-#define HOIST_JWT_QUERY       4u /* ?token=TOKEN */
+#define HOIST_JWT_QUERY       4u /* ?token=TOKEN, and in logs of addresses */
 
 /*
  * Who connects shows a JSON Web Token (RFC 7519), signed with HS256, RS256,
@@ -101,8 +101,8 @@ typedef struct {
     bool optional;          /* who has no token comes in without a user; a token
                                that is not right is refused all the same */
     /* --- where it is --- */
-    unsigned from;           /* HOIST_JWT_… together; 0: all three */
-    const char *query;       /* NULL: "token" */
+    unsigned from;     /* HOIST_JWT_… together; 0: header and subprotocol */
+    const char *query; /* NULL: "token" */
     const char *subprotocol; /* what is in front of it; NULL: "bearer." */
     /* --- what it says --- */
     const char *user;       /* claim, required; NULL: "sub" */

@@ -8,7 +8,9 @@
  *     JWT_AUDIENCE  whom they are for; not set: nobody is named
  *     ALLOW, DENY   networks that clients may, or may not, come from
  *
- * workers/examples/token.sh makes one.  Then
+ * workers/examples/token.sh makes one.  It may be in the address, ?token=…,
+ * too, so that it can be tried out by hand; elsewhere that is better left away.
+ * Then
  *
  *     {"action":"me"}        tells who the token says one is
  *     {"action":"report"}    is for who has the scope reports:read,
@@ -75,12 +77,14 @@ static void protect(hoist_app *app)
 {
     const hoist_ip_filter_config from = {.allow = getenv("ALLOW"),
                                          .deny = getenv("DENY")};
-    const hoist_jwt_config tokens = {.secret = getenv("JWT_SECRET"),
-                                     .key_file = getenv("JWT_KEYS"),
-                                     .issuer = getenv("JWT_ISSUER"),
-                                     .audience = getenv("JWT_AUDIENCE"),
-                                     .tenant = "tenant",
-                                     .attributes = "email"};
+    const hoist_jwt_config tokens = {
+        .secret = getenv("JWT_SECRET"),
+        .key_file = getenv("JWT_KEYS"),
+        .issuer = getenv("JWT_ISSUER"),
+        .audience = getenv("JWT_AUDIENCE"),
+        .from = HOIST_JWT_HEADER | HOIST_JWT_SUBPROTOCOL | HOIST_JWT_QUERY,
+        .tenant = "tenant",
+        .attributes = "email"};
     const hoist_authorize_config may = {
         .rules = rules, .rule_count = sizeof rules / sizeof *rules};
 

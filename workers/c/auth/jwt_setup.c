@@ -12,7 +12,8 @@
 #define LEEWAY_S    60
 #define REFRESH_S   10
 #define TOKEN_BYTES 8192
-#define FROM_ALL    (HOIST_JWT_HEADER | HOIST_JWT_SUBPROTOCOL | HOIST_JWT_QUERY)
+#define FROM_USUAL  (HOIST_JWT_HEADER | HOIST_JWT_SUBPROTOCOL)
+#define FROM_ALL    (FROM_USUAL | HOIST_JWT_QUERY)
 
 /* Texts of the settings that are kept, and what they are by default. */
 static const struct {
@@ -137,7 +138,7 @@ static int set_up(jwt_t *self)
     int rc = copy_texts(config);
 
     if (config->from == 0) {
-        config->from = FROM_ALL;
+        config->from = FROM_USUAL; /* addresses end up in logs */
     }
     if (config->token_bytes == 0) {
         config->token_bytes = TOKEN_BYTES;
