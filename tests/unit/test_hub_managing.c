@@ -171,7 +171,7 @@ static void whose_head_is_refused_keeps_no_place(void **state)
 {
     (void)state;
 
-    for (size_t i = 0; i < 2 * MANAGING_MAX; i++) {
+    for (size_t i = 0; i < (size_t)2 * MANAGING_MAX; i++) {
         client_t *client = a_newcomer(POST "Content-Length: 2\r\n\r\n");
         is_answered(looked_at, 403, "no");
         is_told_last(client, "HTTP/1.1 403 ");
