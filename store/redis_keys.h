@@ -6,7 +6,8 @@
  *   PREFIX:{o:OWNER}    hash: id -> row (redis_row.h)
  *   PREFIX:{u:USER}     sorted set of ids, all of score 0
  *   PREFIX:{t:TENANT}   the same
- *   PREFIX:{m:NAME}     what workers remember together (workers/c/redis)
+ *   PREFIX:{b:NAME}     a bucket, and
+ *   PREFIX:{c:NAME}     a claim, which workers share (workers/c/redis)
  *   PREFIX:owners       sorted set: owner -> Unix ms until when it is vouched
  * for PREFIX:leases       hash: name -> value
  */
@@ -21,8 +22,8 @@
 /* A key, in pieces that live elsewhere. */
 typedef struct {
     const char *prefix;
-    char kind; /* 'o', 'u', 't', 'm'; or 'O' owners, 'L' leases, without a name
-                */
+    char kind; /* 'o', 'u', 't', 'b', 'c'; or 'O' owners, 'L' leases, without a
+                  name */
     wire_bytes_t name;
 } redis_key_t;
 

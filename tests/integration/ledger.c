@@ -18,6 +18,7 @@
 #include <err.h>
 
 static hoist_ledger *ledger;
+static _Thread_local hoist_reason reason; /* of the last that failed */
 
 /* --- buckets ----------------------------------------------------------------
  */
@@ -32,7 +33,8 @@ static int64_t wait_of(const char *name, const hoist_bucket *bucket)
 {
     int64_t wait_ms = -1;
 
-    must(ledger->table->spend(ledger, hoist_str(name), bucket, &wait_ms) == 0);
+    must(ledger->table->spend(ledger, hoist_str(name), bucket, &wait_ms,
+                              &reason) == 0);
     return wait_ms;
 }
 
@@ -102,12 +104,13 @@ static hoist_claim claim_of(const char *name, uint64_t owner, uint64_t digest)
 
 static int claims(hoist_claim claim, found_t *found)
 {
-    return ledger->table->claim(ledger, &claim, note_outcome, found);
+    return ledger->table->claim(ledger, &claim, note_outcome, found, &reason);
 }
 
 static void settle(hoist_claim claim, hoist_outcome outcome, int64_t keep_ms)
 {
-    must(ledger->table->settle(ledger, &claim, &outcome, keep_ms) == 0);
+    must(ledger->table->settle(ledger, &claim, &outcome, keep_ms, &reason) ==
+         0);
 }
 
 static void a_name_is_claimed_once_until_it_is_released(void)
@@ -118,10 +121,18 @@ static void a_name_is_claimed_once_until_it_is_released(void)
     must(claims(first, NULL) == HOIST_CLAIM_OURS);
     must(claims(second, NULL) == HOIST_CLAIM_TAKEN);
     must(claims(claim_of("a", 2, 8), NULL) == HOIST_CLAIM_OTHER);
-    must(ledger->table->release(ledger, &second) == 0);
+    must(ledger->table->release(ledger, &second, &reason) == 0);
     must(claims(second, NULL) == HOIST_CLAIM_TAKEN);
-    must(ledger->table->release(ledger, &first) == 0);
+    must(ledger->table->release(ledger, &first, &reason) == 0);
     must(claims(second, NULL) == HOIST_CLAIM_OURS);
+}
+
+static void a_bucket_and_a_claim_may_have_one_name(void)
+{
+    must(wait_of("both", &slow) == 0);
+    must(claims(claim_of("both", 1, 7), NULL) == HOIST_CLAIM_OURS);
+    must(wait_of("both", &slow) == 0);
+    must(claims(claim_of("both", 2, 7), NULL) == HOIST_CLAIM_TAKEN);
 }
 
 static void an_outcome_comes_back_as_it_was(void)
@@ -139,7 +150,7 @@ static void an_outcome_comes_back_as_it_was(void)
     must(!found.outcome.is_cut && found.outcome.body.len == sizeof bytes);
     must(memcmp(found.body, bytes, sizeof bytes) == 0);
     must(claims(claim_of("b", 2, 8), NULL) == HOIST_CLAIM_OTHER);
-    must(ledger->table->release(ledger, &claim) == 0); /* it is done */
+    must(ledger->table->release(ledger, &claim, &reason) == 0); /* it is done */
     must(claims(claim, &found) == HOIST_CLAIM_DONE);
 }
 
@@ -203,7 +214,7 @@ static void a_random_step(outcomes_t *memory, unsigned random)
     case 1:
     case 2:
     case 3:
-        must(ledger->table->release(ledger, &claim) == 0);
+        must(ledger->table->release(ledger, &claim, &reason) == 0);
         must(outcomes_release(memory, &claim) == 0);
         break;
     default:
@@ -238,6 +249,7 @@ int main(int argc, char **argv)
     threads_get_no_more_tokens_than_there_are();
     a_wait_that_is_told_is_long_enough();
     a_name_is_claimed_once_until_it_is_released();
+    a_bucket_and_a_claim_may_have_one_name();
     an_outcome_comes_back_as_it_was();
     one_without_a_body_and_one_that_was_cut();
     times_come_to_an_end();

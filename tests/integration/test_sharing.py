@@ -115,6 +115,18 @@ def test_of_several_hosts_the_master_is_used():
         subprocess.run([LEDGER, "redis://" + hosts], check=True, timeout=60)
 
 
+def test_of_several_hosts_one_that_hangs_does_not_hide_the_master():
+    with Server() as hanging, Server() as master:
+        hanging.freeze()
+        url = f"redis://127.0.0.1:{hanging.port},127.0.0.1:{master.port}"
+        try:
+            with Hoist() as hoist, Workers(hoist, 1, url):
+                client = Client(hoist.address).opened()
+                until(lambda: is_spent(client, "guarded"), "the master to be found")
+        finally:
+            hanging.thaw()
+
+
 def test_two_workers_let_through_what_one_may():
     with Server() as redis, Hoist() as hoist, Workers(hoist, 2, redis.url()):
         clients = [Client(hoist.address).opened() for _ in range(8)]
@@ -137,7 +149,7 @@ def test_a_key_ends_when_its_bucket_is_full():
         client = Client(hoist.address).opened()
         assert is_spent(client, "spend")
         key, = redis.ask("KEYS", "*")
-        assert key == b"hoist:{m:spend:k:everyone}"
+        assert key == b"hoist:{b:spend:k:everyone}"
         assert 0 < redis.ask("PTTL", key) <= 86400000
 
 

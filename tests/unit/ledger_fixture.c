@@ -13,59 +13,62 @@ static void note_name(hoist_text name)
                    "%s%.*s", len > 0 ? " " : "", (int)name.len, name.data);
 }
 
+static int failed(hoist_reason *reason)
+{
+    (void)snprintf(reason->text, sizeof reason->text, "the test says so");
+    return test_ledger.fails;
+}
+
 static int spend(hoist_ledger *self, hoist_text name,
-                 const hoist_bucket *bucket, int64_t *wait_ms)
+                 const hoist_bucket *bucket, int64_t *wait_ms,
+                 hoist_reason *reason)
 {
     (void)self;
     note_name(name);
     return test_ledger.fails != 0
-               ? test_ledger.fails
+               ? failed(reason)
                : buckets_spend(&test_ledger.buckets, name, bucket,
                                test_ledger.now_ms, wait_ms);
 }
 
 static int claim(hoist_ledger *self, const hoist_claim *wanted,
-                 hoist_outcome_handler *found, void *data)
+                 hoist_outcome_handler *found, void *data, hoist_reason *reason)
 {
     (void)self;
     note_name(wanted->name);
     return test_ledger.fails != 0
-               ? test_ledger.fails
+               ? failed(reason)
                : outcomes_claim(&test_ledger.outcomes, wanted,
                                 test_ledger.now_ms, found, data);
 }
 
 static int settle(hoist_ledger *self, const hoist_claim *own,
-                  const hoist_outcome *outcome, int64_t keep_ms)
+                  const hoist_outcome *outcome, int64_t keep_ms,
+                  hoist_reason *reason)
 {
     (void)self;
     return test_ledger.fails != 0
-               ? test_ledger.fails
+               ? failed(reason)
                : outcomes_settle(&test_ledger.outcomes, own, outcome,
                                  test_ledger.now_ms, keep_ms);
 }
 
-static int release(hoist_ledger *self, const hoist_claim *own)
+static int release(hoist_ledger *self, const hoist_claim *own,
+                   hoist_reason *reason)
 {
     (void)self;
     return test_ledger.fails != 0
-               ? test_ledger.fails
+               ? failed(reason)
                : outcomes_release(&test_ledger.outcomes, own);
-}
-
-static void explain(hoist_ledger *self, char *text, size_t size)
-{
-    (void)self;
-    (void)snprintf(text, size, "the test says so");
 }
 
 void test_ledger_opens(void)
 {
-    static const hoist_ledger_table table = {.spend = spend,
+    static const hoist_ledger_table table = {.size = sizeof table,
+                                             .spend = spend,
                                              .claim = claim,
                                              .settle = settle,
-                                             .release = release,
-                                             .explain = explain};
+                                             .release = release};
 
     test_ledger = (test_ledger_t){.ledger = {&table}, .now_ms = 1000000};
     buckets_init(&test_ledger.buckets, 1000);

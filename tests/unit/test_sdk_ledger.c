@@ -343,7 +343,7 @@ static void random_claims_are_those_of_the_model(void **state)
 #define BURST   1000
 
 typedef struct {
-    hoist_ledger *ledger;
+    ledger_use_t *use;
     unsigned number; /* of the thread */
     int passed, claimed;
 } spender_t;
@@ -359,14 +359,13 @@ static void *spend_and_claim(void *user)
 
     for (unsigned i = 0; i < 2 * BURST / THREADS; i++) {
         int64_t wait_ms;
-        must(self->ledger->table->spend(self->ledger, hoist_str("all"), &slow,
-                                        &wait_ms) == 0);
+        must(ledger_spend(self->use, hoist_str("all"), &slow, &wait_ms) == 0);
         self->passed += wait_ms == 0;
         (void)snprintf(text, sizeof text, "c:%u", i);
         hoist_claim claim = {.name = hoist_str(text),
                              .owner = 1 + self->number};
-        self->claimed += self->ledger->table->claim(self->ledger, &claim, NULL,
-                                                    NULL) == HOIST_CLAIM_OURS;
+        self->claimed +=
+            ledger_claim(self->use, &claim, NULL, NULL) == HOIST_CLAIM_OURS;
     }
     return NULL;
 }
@@ -380,9 +379,9 @@ static void several_threads_get_no_more_than_one(void **state)
     int passed = 0, claimed = 0;
     (void)state;
 
-    assert_int_equal(ledger_use_init(&use, NULL, &memory), 0);
+    assert_int_equal(ledger_use_init(&use, "test", NULL, &memory), 0);
     for (unsigned i = 0; i < THREADS; i++) {
-        spenders[i] = (spender_t){.ledger = use.ledger, .number = i};
+        spenders[i] = (spender_t){.use = &use, .number = i};
         must(pthread_create(&threads[i], NULL, spend_and_claim, &spenders[i]) ==
              0);
     }

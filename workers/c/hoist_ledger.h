@@ -8,8 +8,9 @@
  *
  * A ledger is the program's: it outlives the apps that use it.  Its functions
  * are called by any thread, several at once, and block no longer than a handler
- * may.  A result is as said, or a negative errno where the ledger cannot tell;
- * what happens then is a setting of the middleware.
+ * may.  A result is as said, or a negative errno, with a reason, where the
+ * ledger cannot tell; what happens then is a setting of the middleware.  Names
+ * of buckets and of claims are apart: one of each may have the same.
  */
 #ifndef HOIST_LEDGER_H
 #define HOIST_LEDGER_H
@@ -55,18 +56,30 @@ typedef struct {
 /* Lent for the call; the ledger must not be called in it. */
 typedef void hoist_outcome_handler(const hoist_outcome *outcome, void *data);
 
+/* Why a call has failed, for the log: a line, NUL-terminated.  Empty when it is
+ * lent. */
 typedef struct {
+    char text[160];
+} hoist_reason;
+
+typedef struct {
+    /* sizeof(hoist_ledger_table) where the ledger was compiled: a later
+     * libhoist knows by that what is there. */
+    size_t size;
+
     /*
      * Take a token of the bucket of this name, of 1 to 640 bytes.
      * Returns 0 with *wait_ms, in how many ms there is one: 0, it was taken.
      */
     int (*spend)(hoist_ledger *self, hoist_text name,
-                 const hoist_bucket *bucket, int64_t *wait_ms);
+                 const hoist_bucket *bucket, int64_t *wait_ms,
+                 hoist_reason *reason);
 
     /* Claim what is to be done.  Who has it may claim it again.  Returns one of
      * hoist_claimed. */
     int (*claim)(hoist_ledger *self, const hoist_claim *claim,
-                 hoist_outcome_handler *found, void *data);
+                 hoist_outcome_handler *found, void *data,
+                 hoist_reason *reason);
 
     /*
      * It was done: keep its outcome, which is copied, for so long.  Release: it
@@ -74,11 +87,10 @@ typedef struct {
      * Return 0.
      */
     int (*settle)(hoist_ledger *self, const hoist_claim *claim,
-                  const hoist_outcome *outcome, int64_t keep_ms);
-    int (*release)(hoist_ledger *self, const hoist_claim *claim);
-
-    /* Why the last call failed, for the log: a line, NUL-terminated. */
-    void (*explain)(hoist_ledger *self, char *text, size_t size);
+                  const hoist_outcome *outcome, int64_t keep_ms,
+                  hoist_reason *reason);
+    int (*release)(hoist_ledger *self, const hoist_claim *claim,
+                   hoist_reason *reason);
 } hoist_ledger_table;
 
 /* What a ledger begins with. */

@@ -48,7 +48,8 @@ typedef struct {
  *
  * url     redis:// or rediss:// as docs/stores.md has it, with user, password,
  *         database, prefix and certificates.  Of several hosts the one that is
- *         no replica is used.  Not of clusters and sentinels.
+ *         no replica is used; behind one that hangs, the next is tried first.
+ *         Not of clusters and sentinels.
  * config  lent for the call; NULL: the usual one.
  * error   a line about what is wrong; never a password.
  * Returns 0 with *ledger; -EINVAL with error, also for a file that cannot be

@@ -13,8 +13,6 @@
 
 #include <pthread.h>
 
-#define WHY_MAX 256 /* bytes of a reason in the log */
-
 /* --- in memory ----------------------------------------------------------- */
 
 typedef struct {
@@ -34,7 +32,7 @@ static memory_t *lock(hoist_ledger *ledger)
     return self;
 }
 
-static int unlock(memory_t *self, int rc)
+static int unlock(memory_t *self, int rc, hoist_reason *reason)
 {
     uint64_t evicted = self->buckets.evicted + self->outcomes.evicted;
     uint64_t more = evicted - self->told;
@@ -44,58 +42,59 @@ static int unlock(memory_t *self, int rc)
     if (more > 0) {
         hoist_count(self->evicted, more);
     }
+    if (rc < 0) {
+        (void)snprintf(reason->text, sizeof reason->text, "no room");
+    }
     return rc;
 }
 
 static int memory_spend(hoist_ledger *ledger, hoist_text name,
-                        const hoist_bucket *bucket, int64_t *wait_ms)
+                        const hoist_bucket *bucket, int64_t *wait_ms,
+                        hoist_reason *reason)
 {
     int64_t now_ms = clock_mono_ms();
     memory_t *self = lock(ledger);
+    int rc = buckets_spend(&self->buckets, name, bucket, now_ms, wait_ms);
 
-    return unlock(self,
-                  buckets_spend(&self->buckets, name, bucket, now_ms, wait_ms));
+    return unlock(self, rc, reason);
 }
 
 static int memory_claim(hoist_ledger *ledger, const hoist_claim *claim,
-                        hoist_outcome_handler *found, void *data)
+                        hoist_outcome_handler *found, void *data,
+                        hoist_reason *reason)
 {
     int64_t now_ms = clock_mono_ms();
     memory_t *self = lock(ledger);
+    int rc = outcomes_claim(&self->outcomes, claim, now_ms, found, data);
 
-    return unlock(self,
-                  outcomes_claim(&self->outcomes, claim, now_ms, found, data));
+    return unlock(self, rc, reason);
 }
 
 static int memory_settle(hoist_ledger *ledger, const hoist_claim *claim,
-                         const hoist_outcome *outcome, int64_t keep_ms)
+                         const hoist_outcome *outcome, int64_t keep_ms,
+                         hoist_reason *reason)
 {
     int64_t now_ms = clock_mono_ms();
     memory_t *self = lock(ledger);
+    int rc = outcomes_settle(&self->outcomes, claim, outcome, now_ms, keep_ms);
 
-    return unlock(self, outcomes_settle(&self->outcomes, claim, outcome, now_ms,
-                                        keep_ms));
+    return unlock(self, rc, reason);
 }
 
-static int memory_release(hoist_ledger *ledger, const hoist_claim *claim)
+static int memory_release(hoist_ledger *ledger, const hoist_claim *claim,
+                          hoist_reason *reason)
 {
     memory_t *self = lock(ledger);
 
-    return unlock(self, outcomes_release(&self->outcomes, claim));
-}
-
-static void memory_explain(hoist_ledger *ledger, char *text, size_t size)
-{
-    (void)ledger;
-    (void)snprintf(text, size, "no room");
+    return unlock(self, outcomes_release(&self->outcomes, claim), reason);
 }
 
 static const hoist_ledger_table memory_table = {
+    .size = sizeof memory_table,
     .spend = memory_spend,
     .claim = memory_claim,
     .settle = memory_settle,
     .release = memory_release,
-    .explain = memory_explain,
 };
 
 static hoist_ledger *memory_new(const ledger_memory_t *wanted)
@@ -129,10 +128,10 @@ static void memory_destroy(hoist_ledger *ledger)
 
 /* --- a use --------------------------------------------------------------- */
 
-int ledger_use_init(ledger_use_t *self, hoist_ledger *ledger,
-                    const ledger_memory_t *memory)
+int ledger_use_init(ledger_use_t *self, const char *middleware,
+                    hoist_ledger *ledger, const ledger_memory_t *memory)
 {
-    *self = (ledger_use_t){.ledger = ledger};
+    *self = (ledger_use_t){.middleware = middleware, .ledger = ledger};
     if (ledger == NULL) {
         self->memory = memory_new(memory);
         self->ledger = self->memory;
@@ -140,7 +139,7 @@ int ledger_use_init(ledger_use_t *self, hoist_ledger *ledger,
     if (self->ledger == NULL) {
         return -ENOMEM;
     }
-    return 0;
+    return self->ledger->table->size < sizeof(hoist_ledger_table) ? -EINVAL : 0;
 }
 
 void ledger_use_fini(ledger_use_t *self)
@@ -148,12 +147,56 @@ void ledger_use_fini(ledger_use_t *self)
     memory_destroy(self->memory);
 }
 
-void ledger_use_failed(ledger_use_t *self, const char *middleware, int rc)
+/* The ledger could not tell. */
+static int failed(ledger_use_t *self, int rc, const hoist_reason *reason)
 {
-    char why[WHY_MAX] = "";
-
-    self->ledger->table->explain(self->ledger, why, sizeof why);
     log_braked(&self->brake, LEVEL_WARN, "WORKER-LEDGER-FAILED",
-               "middleware=%s error=\"%s\" reason=\"%s\"", middleware,
-               strerror(-rc), why);
+               "middleware=%s error=\"%s\" reason=\"%s\"", self->middleware,
+               strerror(-rc), reason->text);
+    return rc;
+}
+
+int ledger_spend(ledger_use_t *self, hoist_text name,
+                 const hoist_bucket *bucket, int64_t *wait_ms)
+{
+    hoist_reason reason = {""};
+    int rc = self->ledger->table->spend(self->ledger, name, bucket, wait_ms,
+                                        &reason);
+
+    return rc < 0 ? failed(self, rc, &reason) : 0;
+}
+
+int ledger_claim(ledger_use_t *self, const hoist_claim *claim,
+                 hoist_outcome_handler *found, void *data)
+{
+    hoist_reason reason = {""};
+    int rc =
+        self->ledger->table->claim(self->ledger, claim, found, data, &reason);
+
+    if (rc > HOIST_CLAIM_OTHER) {
+        rc = -EPROTO;
+    }
+    return rc < 0 ? failed(self, rc, &reason) : rc;
+}
+
+void ledger_settle(ledger_use_t *self, const hoist_claim *claim,
+                   const hoist_outcome *outcome, int64_t keep_ms)
+{
+    hoist_reason reason = {""};
+    int rc = self->ledger->table->settle(self->ledger, claim, outcome, keep_ms,
+                                         &reason);
+
+    if (rc < 0) {
+        (void)failed(self, rc, &reason);
+    }
+}
+
+void ledger_release(ledger_use_t *self, const hoist_claim *claim)
+{
+    hoist_reason reason = {""};
+    int rc = self->ledger->table->release(self->ledger, claim, &reason);
+
+    if (rc < 0) {
+        (void)failed(self, rc, &reason);
+    }
 }

@@ -15,8 +15,9 @@
 #define LEDGER_BYTES ((size_t)16 << 20) /* of outcomes' bodies */
 
 typedef struct {
-    hoist_ledger *ledger; /* borrowed: the program's, or memory */
-    hoist_ledger *memory; /* owned, or NULL */
+    const char *middleware; /* borrowed: constant, for the log */
+    hoist_ledger *ledger;   /* borrowed: the program's, or memory */
+    hoist_ledger *memory;   /* owned, or NULL */
     log_brake_t brake;
 } ledger_use_t;
 
@@ -27,12 +28,22 @@ typedef struct {
     hoist_counter *evicted; /* borrowed */
 } ledger_memory_t;
 
-/* Returns 0; -ENOMEM. */
-int ledger_use_init(ledger_use_t *self, hoist_ledger *ledger,
-                    const ledger_memory_t *memory);
+/*
+ * ledger      NULL: one in memory
+ * middleware  its name; constant
+ * Returns 0; -EINVAL for a ledger whose table lacks something; -ENOMEM.
+ */
+int ledger_use_init(ledger_use_t *self, const char *middleware,
+                    hoist_ledger *ledger, const ledger_memory_t *memory);
 void ledger_use_fini(ledger_use_t *self);
 
-/* The ledger could not tell: log that, for the middleware of this name. */
-void ledger_use_failed(ledger_use_t *self, const char *middleware, int rc);
+/* As those of the ledger; that it could not tell is logged. */
+int ledger_spend(ledger_use_t *self, hoist_text name,
+                 const hoist_bucket *bucket, int64_t *wait_ms);
+int ledger_claim(ledger_use_t *self, const hoist_claim *claim,
+                 hoist_outcome_handler *found, void *data);
+void ledger_settle(ledger_use_t *self, const hoist_claim *claim,
+                   const hoist_outcome *outcome, int64_t keep_ms);
+void ledger_release(ledger_use_t *self, const hoist_claim *claim);
 
 #endif

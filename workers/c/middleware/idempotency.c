@@ -141,7 +141,7 @@ static int use_ledger(idempotency_t *self, hoist_app *app,
                                  "time was over.",
                                  NULL),
     };
-    return ledger_use_init(&self->use, wanted->ledger, &memory);
+    return ledger_use_init(&self->use, "idempotency", wanted->ledger, &memory);
 }
 
 static int set(idempotency_t *self, hoist_app *app,
@@ -269,7 +269,6 @@ static bool is_kept(const idempotency_t *self, int status)
 static void settle(claimed_t *claimed, const hoist_ctx *ctx, int status)
 {
     idempotency_t *self = claimed->of;
-    hoist_ledger *ledger = self->use.ledger;
     hoist_outcome outcome = {.status = status};
     body_t body = {.type = BODY_NONE};
 
@@ -281,24 +280,14 @@ static void settle(claimed_t *claimed, const hoist_ctx *ctx, int status)
         outcome.body = lend(body.bytes);
     }
     claimed->is_ours = false;
-    int rc =
-        ledger->table->settle(ledger, &claimed->claim, &outcome, self->keep_ms);
-    if (rc < 0) {
-        ledger_use_failed(&self->use, "idempotency", rc);
-    }
+    ledger_settle(&self->use, &claimed->claim, &outcome, self->keep_ms);
 }
 
 /* It was not done, and may be claimed anew. */
 static void release(claimed_t *claimed)
 {
-    idempotency_t *self = claimed->of;
-    hoist_ledger *ledger = self->use.ledger;
-
     claimed->is_ours = false;
-    int rc = ledger->table->release(ledger, &claimed->claim);
-    if (rc < 0) {
-        ledger_use_failed(&self->use, "idempotency", rc);
-    }
+    ledger_release(&claimed->of->use, &claimed->claim);
 }
 
 /* The status of what has come back from inside; 200 where nothing was said. */
@@ -391,10 +380,9 @@ static claimed_t *remember(idempotency_t *self, hoist_ctx *ctx,
     return is_known ? claimed : NULL;
 }
 
-static int go_without(idempotency_t *self, hoist_ctx *ctx, int rc)
+static int go_without(const idempotency_t *self, hoist_ctx *ctx)
 {
     hoist_count(self->unavailable, 1);
-    ledger_use_failed(&self->use, "idempotency", rc);
     return self->is_open ? hoist_next(ctx)
                          : hoist_fail(ctx, 503, "idempotency-unavailable",
                                       "Service Unavailable");
@@ -402,11 +390,9 @@ static int go_without(idempotency_t *self, hoist_ctx *ctx, int rc)
 
 static int do_once(idempotency_t *self, hoist_ctx *ctx, claimed_t *claimed)
 {
-    hoist_ledger *ledger = self->use.ledger;
     replay_t again = {claimed, ctx, 0};
-    int rc = ledger->table->claim(ledger, &claimed->claim, replay, &again);
 
-    switch (rc) {
+    switch (ledger_claim(&self->use, &claimed->claim, replay, &again)) {
     case HOIST_CLAIM_OURS:
         hoist_count(self->done, 1);
         claimed->is_ours = true;
@@ -424,7 +410,7 @@ static int do_once(idempotency_t *self, hoist_ctx *ctx, claimed_t *claimed)
         return hoist_fail(ctx, 422, "idempotency-key-reused",
                           "The key was used for another message");
     default:
-        return go_without(self, ctx, rc < 0 ? rc : -EPROTO);
+        return go_without(self, ctx);
     }
 }
 

@@ -60,7 +60,7 @@ static int use_ledger(rate_limit_t *self, hoist_app *app,
                                  "were full.",
                                  NULL),
     };
-    return ledger_use_init(&self->use, wanted->ledger, &memory);
+    return ledger_use_init(&self->use, "rate-limit", wanted->ledger, &memory);
 }
 
 static int set(rate_limit_t *self, hoist_app *app,
@@ -112,10 +112,9 @@ static int refuse(const rate_limit_t *self, hoist_ctx *ctx, int64_t wait_ms)
 }
 
 /* Nobody knows whether there is a token. */
-static int go_without(rate_limit_t *self, hoist_ctx *ctx, int rc)
+static int go_without(const rate_limit_t *self, hoist_ctx *ctx)
 {
     hoist_count(self->unavailable, 1);
-    ledger_use_failed(&self->use, "rate-limit", rc);
     return self->is_closed ? hoist_fail(ctx, 503, "rate-limit-unavailable",
                                         "Service Unavailable")
                            : hoist_next(ctx);
@@ -125,7 +124,6 @@ static int rate_limit_run(hoist_ctx *ctx, void *state)
 {
     rate_limit_t *self = state;
     hoist_event event = hoist_event_of(ctx);
-    hoist_ledger *ledger = self->use.ledger;
     whose_name_t name;
     int64_t wait_ms = 0;
 
@@ -136,10 +134,9 @@ static int rate_limit_run(hoist_ctx *ctx, void *state)
     if (rc < 0) {
         return rc == -ENOENT ? hoist_next(ctx) : rc;
     }
-    rc = ledger->table->spend(ledger, whose_text(&name), &self->bucket,
-                              &wait_ms);
+    rc = ledger_spend(&self->use, whose_text(&name), &self->bucket, &wait_ms);
     if (rc < 0) {
-        return go_without(self, ctx, rc);
+        return go_without(self, ctx);
     }
     if (wait_ms > 0) {
         return refuse(self, ctx, wait_ms);

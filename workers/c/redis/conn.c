@@ -316,8 +316,9 @@ static int look_up(const redis_host_t *host, int64_t until_ms,
     return 0;
 }
 
-static int connect_to(conn_t *self, const redis_host_t *host, int64_t until_ms,
-                      char why[CONN_WHY_MAX])
+/* first: which address is tried first. */
+static int connect_to(conn_t *self, const redis_host_t *host, uint64_t first,
+                      int64_t until_ms, char why[CONN_WHY_MAX])
 {
     redis_addresses_t addresses;
     int rc = look_up(host, until_ms, &addresses, why);
@@ -327,7 +328,8 @@ static int connect_to(conn_t *self, const redis_host_t *host, int64_t until_ms,
     }
     rc = -EADDRNOTAVAIL;
     for (size_t i = 0; i < addresses.count; i++) {
-        self->fd = redis_addresses_connect(&addresses.addresses[i]);
+        size_t at = (first + i) % addresses.count;
+        self->fd = redis_addresses_connect(&addresses.addresses[at]);
         rc = self->fd < 0 ? self->fd : await_connection(self->fd, until_ms);
         if (rc == 0) {
             return 0;
@@ -342,10 +344,10 @@ static int connect_to(conn_t *self, const redis_host_t *host, int64_t until_ms,
 
 /* All that comes before the first question. */
 static int open_at(conn_t *self, const manner_t *manner,
-                   const redis_host_t *host, int64_t until_ms,
+                   const redis_host_t *host, uint64_t first, int64_t until_ms,
                    char why[CONN_WHY_MAX])
 {
-    int rc = connect_to(self, host, until_ms, why);
+    int rc = connect_to(self, host, first, until_ms, why);
 
     if (rc == 0 && manner->tls != NULL) {
         self->ssl = redis_tls_new(manner->tls, self->fd, host->host);
@@ -393,17 +395,19 @@ void conn_destroy(conn_t **conn_p)
     *conn_p = NULL;
 }
 
-int conn_new(conn_t **conn, const manner_t *manner, int64_t until_ms,
-             char why[CONN_WHY_MAX])
+int conn_new(conn_t **conn, const manner_t *manner, uint64_t turn,
+             int64_t until_ms, char why[CONN_WHY_MAX])
 {
+    size_t hosts = manner->url.host_count;
     int rc = -EINVAL;
 
-    for (size_t i = 0; i < manner->url.host_count; i++) {
+    for (size_t i = 0; i < hosts && rc != -ETIMEDOUT; i++) {
+        const redis_host_t *host = &manner->url.hosts[(turn + i) % hosts];
         *conn = make();
         if (*conn == NULL) {
             return tell(why, -ENOMEM, "no connection");
         }
-        rc = open_at(*conn, manner, &manner->url.hosts[i], until_ms, why);
+        rc = open_at(*conn, manner, host, turn / hosts, until_ms, why);
         if (rc == 0) {
             return 0;
         }

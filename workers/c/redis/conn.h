@@ -28,12 +28,15 @@ typedef struct {
 /*
  * Connect to the first host that takes us, and greet it (AUTH, SELECT, ROLE).
  *
+ * turn      which of the hosts, and of the addresses of each, is tried first.
+ *           One that hangs takes all of the time, so the next attempt is to
+ *           begin with another: from turn to turn all of them have theirs.
  * until_ms  monotonic
  * Returns 0 with *conn, which the caller owns until conn_destroy; or a negative
  * errno with a line in why.
  */
-int conn_new(conn_t **conn, const manner_t *manner, int64_t until_ms,
-             char why[CONN_WHY_MAX]);
+int conn_new(conn_t **conn, const manner_t *manner, uint64_t turn,
+             int64_t until_ms, char why[CONN_WHY_MAX]);
 
 /* Harmless for NULL. */
 void conn_destroy(conn_t **conn_p);

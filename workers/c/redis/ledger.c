@@ -2,10 +2,11 @@
  *
  * Each step of a ledger is one script with one key.
  *
- *   PREFIX:{m:NAME}   of a bucket: a number, the µs of the server's clock at
- *                     which it is full again; of a claim: a hash of its owner
- *                     (o) and digest (d), and of its outcome, when that is
- *                     there, the status (s), type (t) and body (b)
+ *   PREFIX:{b:NAME}   a bucket: a number, the µs of the server's clock at which
+ *                     it is full again
+ *   PREFIX:{c:NAME}   a claim: a hash of its owner (o) and digest (d), and of
+ *                     its outcome, when that is there, the status (s), type (t)
+ *                     and body (b)
  */
 #include "base/clock.h"
 #include "store/redis_error.h"
@@ -35,7 +36,9 @@ typedef enum {
 
 #define SCRIPTS 4
 
-/* Times are in µs, which a number of Lua holds exactly until the year 2255. */
+/* Times are in µs, which a number of Lua holds exactly up to 2^53, 285 years
+ * from 1970.  The sums of a bucket may lie beyond, by its depth: of one that
+ * takes centuries to fill a token may come some µs off. */
 static const char *const scripts[SCRIPTS] = {
     /* ARGV: µs of a token, burst.  µs to wait; 0: a token was taken.  A clock
      * that went back costs no more than a full bucket. */
@@ -99,7 +102,7 @@ static int put_step(buf_t *out, void *user)
 {
     const step_t *step = user;
     const redis_key_t key = {.prefix = step->ledger->pool.manner.url.prefix,
-                             .kind = 'm',
+                             .kind = step->script == SCRIPT_SPEND ? 'b' : 'c',
                              .name = wire_of(step->name)};
     redis_command_t command = {.out = out};
 
@@ -118,42 +121,51 @@ static int put_step(buf_t *out, void *user)
 
 /* The server has said no.  Where another, or this one later, may say yes, it is
  * left alone for a while; else no other step is to suffer. */
-static int refused(redis_ledger_t *self, redisReply *reply)
+static int refused(redis_ledger_t *self, attempt_t *attempt, redisReply *reply)
 {
     redis_verdict_t verdict = redis_verdict_of(redis_text(reply));
-    char why[CONN_WHY_MAX];
 
-    (void)snprintf(why, sizeof why, "%s", reply->str);
+    (void)snprintf(attempt->why, sizeof attempt->why, "%s", reply->str);
     freeReplyObject(reply);
-    if (verdict.advice == REDIS_GIVE_UP) {
-        pool_note(&self->pool, why);
-    } else {
-        pool_blame(&self->pool, why);
+    if (verdict.advice != REDIS_GIVE_UP) {
+        pool_blame(&self->pool, attempt);
     }
     return verdict.rc;
 }
 
-static int ask(redis_ledger_t *self, step_t *step, redisReply **reply)
+static int try(redis_ledger_t *self, step_t *step, attempt_t *attempt,
+               redisReply **reply)
 {
-    int64_t until_ms = clock_mono_ms() + self->timeout_ms;
+    int rc = pool_ask(&self->pool, attempt, put_step, step, reply);
 
-    step->ledger = self;
-    int rc = pool_ask(&self->pool, until_ms, put_step, step, reply);
     if (rc == 0 && (*reply)->type == REDIS_REPLY_ERROR &&
         redis_verdict_of(redis_text(*reply)).advice == REDIS_SEND_SCRIPT) {
         freeReplyObject(*reply);
         step->wants_text = true;
-        rc = pool_ask(&self->pool, until_ms, put_step, step, reply);
+        rc = pool_ask(&self->pool, attempt, put_step, step, reply);
     }
     if (rc == 0 && (*reply)->type == REDIS_REPLY_ERROR) {
-        return refused(self, *reply);
+        return refused(self, attempt, *reply);
     }
     return rc;
 }
 
-static int strange(redis_ledger_t *self)
+static int ask(redis_ledger_t *self, step_t *step, redisReply **reply,
+               hoist_reason *reason)
 {
-    pool_note(&self->pool, "an answer that is none");
+    attempt_t attempt = {.until_ms = clock_mono_ms() + self->timeout_ms};
+
+    step->ledger = self;
+    int rc = try(self, step, &attempt, reply);
+    if (rc < 0) {
+        (void)snprintf(reason->text, sizeof reason->text, "%s", attempt.why);
+    }
+    return rc;
+}
+
+static int strange(hoist_reason *reason)
+{
+    (void)snprintf(reason->text, sizeof reason->text, "an answer that is none");
     return -EPROTO;
 }
 
@@ -186,9 +198,9 @@ static int64_t us_of(int64_t ns)
 }
 
 static int redis_spend(hoist_ledger *ledger, hoist_text name,
-                       const hoist_bucket *bucket, int64_t *wait_ms)
+                       const hoist_bucket *bucket, int64_t *wait_ms,
+                       hoist_reason *reason)
 {
-    redis_ledger_t *self = ledger_of(ledger);
     number_t token, burst;
     step_t step = {
         .script = SCRIPT_SPEND,
@@ -198,7 +210,7 @@ static int redis_spend(hoist_ledger *ledger, hoist_text name,
         .count = 2,
     };
     redisReply *reply;
-    int rc = ask(self, &step, &reply);
+    int rc = ask(ledger_of(ledger), &step, &reply, reason);
 
     if (rc < 0) {
         return rc;
@@ -206,7 +218,7 @@ static int redis_spend(hoist_ledger *ledger, hoist_text name,
     bool is_number = reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0;
     *wait_ms = is_number ? (reply->integer + 999) / 1000 : 0;
     freeReplyObject(reply);
-    return is_number ? 0 : strange(self);
+    return is_number ? 0 : strange(reason);
 }
 
 static bool is_text(const redisReply *reply)
@@ -258,9 +270,9 @@ static int read_claim(const redisReply *reply, hoist_outcome_handler *found,
 }
 
 static int redis_claim(hoist_ledger *ledger, const hoist_claim *claim,
-                       hoist_outcome_handler *found, void *data)
+                       hoist_outcome_handler *found, void *data,
+                       hoist_reason *reason)
 {
-    redis_ledger_t *self = ledger_of(ledger);
     number_t owner, digest, hold;
     step_t step = {
         .script = SCRIPT_CLAIM,
@@ -270,18 +282,19 @@ static int redis_claim(hoist_ledger *ledger, const hoist_claim *claim,
         .count = 3,
     };
     redisReply *reply;
-    int rc = ask(self, &step, &reply);
+    int rc = ask(ledger_of(ledger), &step, &reply, reason);
 
     if (rc < 0) {
         return rc;
     }
     rc = read_claim(reply, found, data);
     freeReplyObject(reply);
-    return rc == -EPROTO ? strange(self) : rc;
+    return rc == -EPROTO ? strange(reason) : rc;
 }
 
 static int redis_settle(hoist_ledger *ledger, const hoist_claim *claim,
-                        const hoist_outcome *outcome, int64_t keep_ms)
+                        const hoist_outcome *outcome, int64_t keep_ms,
+                        hoist_reason *reason)
 {
     number_t owner, digest, keep, status, type;
     step_t step = {
@@ -296,7 +309,7 @@ static int redis_settle(hoist_ledger *ledger, const hoist_claim *claim,
         .count = 6,
     };
     redisReply *reply;
-    int rc = ask(ledger_of(ledger), &step, &reply);
+    int rc = ask(ledger_of(ledger), &step, &reply, reason);
 
     if (rc == 0) {
         freeReplyObject(reply);
@@ -304,7 +317,8 @@ static int redis_settle(hoist_ledger *ledger, const hoist_claim *claim,
     return rc;
 }
 
-static int redis_release(hoist_ledger *ledger, const hoist_claim *claim)
+static int redis_release(hoist_ledger *ledger, const hoist_claim *claim,
+                         hoist_reason *reason)
 {
     number_t owner;
     step_t step = {
@@ -314,17 +328,12 @@ static int redis_release(hoist_ledger *ledger, const hoist_claim *claim)
         .count = 1,
     };
     redisReply *reply;
-    int rc = ask(ledger_of(ledger), &step, &reply);
+    int rc = ask(ledger_of(ledger), &step, &reply, reason);
 
     if (rc == 0) {
         freeReplyObject(reply);
     }
     return rc;
-}
-
-static void redis_explain(hoist_ledger *ledger, char *text, size_t size)
-{
-    pool_why(&ledger_of(ledger)->pool, text, size);
 }
 
 /* --- opening
@@ -364,11 +373,11 @@ static int read_manner(const char *url, manner_t *manner, char *error,
 int hoist_redis_open(const char *url, const hoist_redis_config *config,
                      hoist_ledger **ledger, char *error, size_t error_size)
 {
-    static const hoist_ledger_table table = {.spend = redis_spend,
+    static const hoist_ledger_table table = {.size = sizeof table,
+                                             .spend = redis_spend,
                                              .claim = redis_claim,
                                              .settle = redis_settle,
-                                             .release = redis_release,
-                                             .explain = redis_explain};
+                                             .release = redis_release};
     unsigned timeout_ms = config != NULL ? config->timeout_ms : 0;
     manner_t manner = {.tls = NULL};
 

@@ -20,12 +20,21 @@ typedef struct {
     pthread_mutex_t lock;        /* of all below */
     conn_t *idle[POOL_IDLE_MAX]; /* owned; the last used is taken first */
     size_t idle_count;
+    uint64_t epoch;     /* how often it was blamed; so many hosts and addresses
+                           further on a new connection begins to try them */
     int64_t backoff_ms; /* 0: it answers */
     int64_t down_ms;    /* monotonic: until then nobody tries */
-    char why[CONN_WHY_MAX];
+    char why[CONN_WHY_MAX]; /* it was blamed the last time */
 } pool_t;
 
-/* manner: moved. */
+/* One step of a ledger's, which may have several questions. */
+typedef struct {
+    int64_t until_ms;       /* monotonic: it waits no longer */
+    uint64_t epoch;         /* the pool's, when it asked last */
+    char why[CONN_WHY_MAX]; /* it has failed */
+} attempt_t;
+
+/* manner: copied, but for what it owns, which is moved. */
 void pool_init(pool_t *self, const manner_t *manner);
 void pool_fini(pool_t *self);
 
@@ -33,20 +42,19 @@ void pool_fini(pool_t *self);
 typedef int pool_question_t(buf_t *out, void *user);
 
 /*
- * Ask, and wait for the reply until then (monotonic); freeReplyObject frees it.
- * A question may be asked twice, where a connection turns out to be dead.
+ * Ask, and wait for the reply; freeReplyObject frees it.  A question may be
+ * asked twice, where a connection turns out to be dead.
  * Returns 0, also with a reply that is an error; or a negative errno, and
- * pool_why says more.
+ * attempt->why says more.
  */
-int pool_ask(pool_t *self, int64_t until_ms, pool_question_t *question,
+int pool_ask(pool_t *self, attempt_t *attempt, pool_question_t *question,
              void *user, redisReply **reply);
 
-/* The last question failed for this reason; and the server is to be left alone
- * for a while, as where it does not answer. */
-void pool_note(pool_t *self, const char *why);
-void pool_blame(pool_t *self, const char *why);
-
-/* Why the last question failed. */
-void pool_why(pool_t *self, char *text, size_t size);
+/*
+ * Leave the server alone for a while, for what attempt->why says, and try the
+ * next host then.  Of all that have failed together the first is heard: what
+ * the others have met is what he has told.
+ */
+void pool_blame(pool_t *self, const attempt_t *attempt);
 
 #endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The connections of a ledger in Redis: whom they try next when a server hangs,
+ * and for how long it is left alone.
+ */
+#include "base/clock.h"
+#include "base/xalloc.h"
+#include "store/redis_keys.h"
+#include "workers/c/redis/pool.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SHORT_MS 50    /* for a server that hangs */
+#define LONG_MS  10000 /* for one that does not */
+#define THREADS  8
+
+/* --- servers ------------------------------------------------------------- */
+
+/* A port that takes connections; what comes there nobody reads. */
+static int listens(unsigned *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    must(fd >= 0 &&
+         bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+         listen(fd, 64) == 0 &&
+         getsockname(fd, (struct sockaddr *)&address, &len) == 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* A master that is asked for its role, and one thing more. */
+static void *be_master(void *listener)
+{
+    static const char role[] = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
+    static const char pong[] = "+PONG\r\n";
+    char bytes[256];
+    int fd = accept(*(const int *)listener, NULL, NULL);
+
+    must(fd >= 0 && read(fd, bytes, sizeof bytes) > 0 &&
+         write(fd, role, sizeof role - 1) == sizeof role - 1 &&
+         read(fd, bytes, sizeof bytes) > 0 &&
+         write(fd, pong, sizeof pong - 1) == sizeof pong - 1);
+    close(fd);
+    return NULL;
+}
+
+/* --- a pool that asks ----------------------------------------------------- */
+
+static pool_t pool;
+
+static void pool_for(const char *url)
+{
+    manner_t manner = {.tls = NULL};
+    char why[128];
+
+    must(redis_url_parse(url, &manner.url, why, sizeof why) == 0);
+    pool_init(&pool, &manner);
+}
+
+static int put_ping(buf_t *out, void *user)
+{
+    redis_command_t command = {.out = out};
+    (void)user;
+
+    redis_put_words(&command, 1);
+    redis_put_text(&command, "PING");
+    return command.rc;
+}
+
+static int ask_for(int64_t ms)
+{
+    attempt_t attempt = {.until_ms = clock_mono_ms() + ms};
+    redisReply *reply;
+    int rc = pool_ask(&pool, &attempt, put_ping, NULL, &reply);
+
+    if (rc == 0) {
+        freeReplyObject(reply);
+    }
+    return rc;
+}
+
+static void *ask_once(void *rc)
+{
+    *(int *)rc = ask_for(SHORT_MS);
+    return NULL;
+}
+
+static void the_pause_is_over(void)
+{
+    pool.down_ms = 0;
+}
+
+/* --- tests ----------------------------------------------------------------
+ */
+
+static void behind_a_host_that_hangs_the_next_has_its_turn(void **state)
+{
+    unsigned hangs, works;
+    int hanging = listens(&hangs), working = listens(&works);
+    pthread_t master;
+    char url[80];
+    (void)state;
+
+    (void)snprintf(url, sizeof url, "redis://127.0.0.1:%u,127.0.0.1:%u", hangs,
+                   works);
+    pool_for(url);
+    must(pthread_create(&master, NULL, be_master, &working) == 0);
+    assert_int_equal(ask_for(SHORT_MS), -ETIMEDOUT);
+    the_pause_is_over();
+    assert_int_equal(ask_for(LONG_MS), 0);
+    assert_int_equal(pool.backoff_ms, 0);
+    must(pthread_join(master, NULL) == 0);
+    pool_fini(&pool);
+    close(hanging);
+    close(working);
+}
+
+static void who_fail_together_cost_one_pause(void **state)
+{
+    unsigned hangs;
+    int hanging = listens(&hangs), results[THREADS];
+    pthread_t threads[THREADS];
+    char url[40];
+    (void)state;
+
+    (void)snprintf(url, sizeof url, "redis://127.0.0.1:%u", hangs);
+    pool_for(url);
+    for (int i = 0; i < THREADS; i++) {
+        must(pthread_create(&threads[i], NULL, ask_once, &results[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+        assert_true(results[i] == -ETIMEDOUT || results[i] == -ENOTCONN);
+    }
+    assert_int_equal(pool.backoff_ms, BACKOFF_MIN_MS);
+    the_pause_is_over();
+    assert_int_equal(ask_for(SHORT_MS), -ETIMEDOUT);
+    assert_int_equal(pool.backoff_ms, 2 * BACKOFF_MIN_MS);
+    pool_fini(&pool);
+    close(hanging);
+}
+
+static void while_it_is_left_alone_the_reason_is_that_of_before(void **state)
+{
+    attempt_t first = {.until_ms = 0}, second = {.until_ms = 0};
+    redisReply *reply;
+    (void)state;
+
+    pool_for("redis://127.0.0.1:1");
+    assert_int_equal(pool_ask(&pool, &first, put_ping, NULL, &reply),
+                     -ETIMEDOUT);
+    assert_string_not_equal(first.why, "");
+    assert_int_equal(pool_ask(&pool, &second, put_ping, NULL, &reply),
+                     -ENOTCONN);
+    assert_string_equal(second.why, first.why);
+    pool_fini(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(behind_a_host_that_hangs_the_next_has_its_turn),
+        cmocka_unit_test(who_fail_together_cost_one_pause),
+        cmocka_unit_test(while_it_is_left_alone_the_reason_is_that_of_before),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
