@@ -2,7 +2,8 @@
 include(CMakePackageConfigHelpers)
 
 # Goes up when a program that was built with the former library would not run
-# with this one; that is not what PROTOCOL.md calls a version.
+# with this one (tests/lint/abi.txt; docs/c-worker.md, "Linking"); that is not
+# what PROTOCOL.md calls a version.
 set(HOIST_ABI 0)
 
 # "a;b" with a word in front of each and behind it.
