@@ -3,24 +3,13 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "gateway/gateway.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NAMES_MAX 2048 /* bytes of names in a line of the log */
-
-/* What can be changed; gateway/tuning.c does all that is not of the log. */
-static const char *const reloadable[] = {
-    "max-connections", "max-handshakes", "address-connections",
-    "address-bits",    "handshake-rate", "handshake-burst",
-    "address-rate",    "address-burst",  "message-rate",
-    "message-burst",   "byte-rate",      "byte-burst",
-    "max-groups",      "origins",
-};
-
-/* … which reading them has done. */
-static const char *const of_the_log[] = {"log-level", "log-format"};
 
 struct reload {
     audience_t audience;
@@ -30,14 +19,10 @@ struct reload {
     char **running; /* owned: values in force; NULL: not for us */
 };
 
-static bool is_among(const char *name, const char *const *names, size_t count)
+/* Reading such a setting has changed it. */
+static bool is_of_the_log(const char *name)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(name, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return strcmp(name, "log-level") == 0 || strcmp(name, "log-format") == 0;
 }
 
 static void keep(reload_t *self, size_t i, const char *value)
@@ -104,10 +89,8 @@ static void compare(reload_t *self, const settings_t *fresh,
             strcmp(value.text, self->running[i]) == 0) {
             continue;
         }
-        bool is_told = is_among(value.name, reloadable,
-                                sizeof reloadable / sizeof *reloadable);
-        if (!is_told && !is_among(value.name, of_the_log,
-                                  sizeof of_the_log / sizeof *of_the_log)) {
+        bool is_told = gateway_can_set(value.name);
+        if (!is_told && !is_of_the_log(value.name)) {
             add(restart, value.name);
             continue;
         }

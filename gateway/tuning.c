@@ -3,6 +3,7 @@
 
 #include "base/xalloc.h"
 #include "gateway/admitting.h"
+#include "gateway/gateway.h"
 #include "gateway/throttle.h"
 
 #include <errno.h>
@@ -33,6 +34,26 @@ static const limit_t limits[] = {
     {"max-groups", AT(max_groups)},
 };
 
+static const limit_t *find_limit(const char *name)
+{
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        if (strcmp(name, limits[i].name) == 0) {
+            return &limits[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_origins(const char *name)
+{
+    return strcmp(name, "origins") == 0;
+}
+
+bool gateway_can_set(const char *name)
+{
+    return is_origins(name) || find_limit(name) != NULL;
+}
+
 static void set_origins(hub_t *hub, const char *value)
 {
     free(hub->origins);
@@ -42,19 +63,18 @@ static void set_origins(hub_t *hub, const char *value)
 
 int tuning_set(hub_t *hub, const char *name, const char *value)
 {
-    if (strcmp(name, "origins") == 0) {
+    const limit_t *limit = find_limit(name);
+
+    if (is_origins(name)) {
         set_origins(hub, value);
         return 0;
     }
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        if (strcmp(name, limits[i].name) == 0) {
-            char *field = (char *)&hub->options + limits[i].offset;
-            int64_t number = strtoll(value, NULL, 10);
-            memcpy(field, &number, sizeof number);
-            return 0;
-        }
+    if (limit == NULL) {
+        return -ENOENT;
     }
-    return -ENOENT;
+    int64_t number = strtoll(value, NULL, 10);
+    memcpy((char *)&hub->options + limit->offset, &number, sizeof number);
+    return 0;
 }
 
 /* What is owed by a former rate could take for ever to be paid by another. */

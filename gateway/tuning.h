@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Limits of admission that are set anew while the gateway runs.  Whoever is in
- * stays in; what comes from then on is measured by the new ones, from a full
- * bucket.  Loop thread only.
+ * Limits of admission that are set anew while the gateway runs; which they are
+ * says gateway_can_set (gateway.h).  Whoever is in stays in; what comes from
+ * then on is measured by the new ones, from a full bucket.  Loop thread only.
  */
 #ifndef GATEWAY_TUNING_H
 #define GATEWAY_TUNING_H
@@ -10,12 +10,14 @@
 #include "gateway/hub.h"
 
 /*
- * Keep a value, which was checked, for the next tuning_apply.
+ * Keep a value, which was checked, for the next tuning_apply.  What is read
+ * from the options for each newcomer (max-connections, max-handshakes, origins)
+ * counts at once.
  * Returns 0, or -ENOENT for a setting that cannot be changed so.
  */
 int tuning_set(hub_t *hub, const char *name, const char *value);
 
-/* From now on what was kept counts. */
+/* From now on all that was kept counts. */
 void tuning_apply(hub_t *hub);
 
 #endif

@@ -4,6 +4,7 @@
  * throttle.c, tuning.c.
  */
 #include "base/xalloc.h"
+#include "gateway/gateway.h"
 #include "gateway/tuning.h"
 #include "tests/unit/hub_fixture.h"
 
@@ -331,6 +332,7 @@ static void who_is_of_no_listed_origin_is_counted(void **state)
 
 static void sets(const char *name, const char *value)
 {
+    assert_true(gateway_can_set(name));
     assert_int_equal(tuning_set(gateway.hub, name, value), 0);
     tuning_apply(gateway.hub);
     time_passes(50);
@@ -352,6 +354,7 @@ static void limits_can_be_set_while_it_runs(void **state)
     is_refused(a_newcomer_from("192.0.2.8"), "HTTP/1.1 403 ", NULL);
     sets("origins", "");
     a_client_from("192.0.2.8");
+    assert_false(gateway_can_set("stage"));
     assert_int_equal(tuning_set(gateway.hub, "stage", "x"), -ENOENT);
 }
 
