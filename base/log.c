@@ -12,7 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <pthread.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 4096 /* PIPE_BUF keeps them whole */
@@ -188,8 +187,8 @@ static uint32_t share_of(const log_brake_t *self, uint32_t from)
 }
 
 /* most: lines of this second by the same. */
-static bool try_to_pass(log_brake_t *self, uint32_t from, uint32_t most,
-                        uint32_t *suppressed)
+static bool pass(log_brake_t *self, uint32_t from, uint32_t most,
+                 uint32_t *suppressed)
 {
     turn_to(self, clock_wall_ms() / 1000);
     if (self->lines >= LOG_BRAKE_BURST || share_of(self, from) >= most) {
@@ -200,19 +199,6 @@ static bool try_to_pass(log_brake_t *self, uint32_t from, uint32_t most,
     *suppressed = self->suppressed;
     self->suppressed = 0;
     return true;
-}
-
-/* Of all brakes, since it is taken only by who has something to say: handlers
- * of a worker's threads have middleware, and so brakes, together. */
-static pthread_mutex_t brakes = PTHREAD_MUTEX_INITIALIZER;
-
-static bool pass(log_brake_t *self, uint32_t from, uint32_t most,
-                 uint32_t *suppressed)
-{
-    pthread_mutex_lock(&brakes);
-    bool may_pass = try_to_pass(self, from, most, suppressed);
-    pthread_mutex_unlock(&brakes);
-    return may_pass;
 }
 
 bool log_brake_pass(log_brake_t *self, log_level_t level, uint32_t *suppressed)

@@ -60,7 +60,7 @@ void log_pairs(log_level_t level, const char *event, const char *pairs);
  * A brake for an event that a peer can cause: at most LOG_BRAKE_BURST lines a
  * second, and where strangers cause it at most LOG_BRAKE_SHARE by one of them,
  * so that who is noisy does not hide the others.  What was held back is told in
- * the next line that passes.  Any thread.
+ * the next line that passes.  One thread's, or guarded by whoever shares it.
  */
 typedef struct {
     int64_t second;      /* wall clock second that `lines` counts */

@@ -139,20 +139,29 @@ int ledger_use_init(ledger_use_t *self, const char *middleware,
     if (self->ledger == NULL) {
         return -ENOMEM;
     }
-    return self->ledger->table->size < sizeof(hoist_ledger_table) ? -EINVAL : 0;
+    if (self->ledger->table->size < sizeof(hoist_ledger_table)) {
+        return -EINVAL;
+    }
+    brake_init(&self->brake);
+    return 0;
 }
 
 void ledger_use_fini(ledger_use_t *self)
 {
+    brake_fini(&self->brake);
     memory_destroy(self->memory);
 }
 
 /* The ledger could not tell. */
 static int failed(ledger_use_t *self, int rc, const hoist_reason *reason)
 {
-    log_braked(&self->brake, LEVEL_WARN, "WORKER-LEDGER-FAILED",
-               "middleware=%s error=\"%s\" reason=\"%s\"", self->middleware,
-               strerror(-rc), reason->text);
+    uint32_t suppressed;
+
+    if (brake_pass(&self->brake, LEVEL_WARN, &suppressed)) {
+        log_warn("WORKER-LEDGER-FAILED",
+                 "middleware=%s error=\"%s\" reason=\"%s\" suppressed=%u",
+                 self->middleware, strerror(-rc), reason->text, suppressed);
+    }
     return rc;
 }
 

@@ -7,7 +7,7 @@
 #ifndef WORKERS_C_LEDGER_H
 #define WORKERS_C_LEDGER_H
 
-#include "base/log.h"
+#include "workers/c/brake.h"
 #include "workers/c/hoist_ledger.h"
 #include "workers/c/hoist_metrics.h"
 
@@ -18,7 +18,7 @@ typedef struct {
     const char *middleware; /* borrowed: constant, for the log */
     hoist_ledger *ledger;   /* borrowed: the program's, or memory */
     hoist_ledger *memory;   /* owned, or NULL */
-    log_brake_t brake;
+    brake_t brake;
 } ledger_use_t;
 
 /* What one in memory may have, and what counts that something had to go before

@@ -3,6 +3,7 @@
  * How failures are told is a mark on the event, not a reply of ours: so those
  * behind an answer are told likewise, and who stands outside may still retry.
  */
+#include "workers/c/brake.h"
 #include "workers/c/core.h"
 #include "workers/c/hoist_middleware.h"
 
@@ -11,7 +12,7 @@
 
 typedef struct {
     bool is_silent;
-    log_brake_t brake;
+    brake_t brake;
 } recover_t;
 
 static int recover_init(hoist_app *app, const void *config, void **state)
@@ -23,9 +24,18 @@ static int recover_init(hoist_app *app, const void *config, void **state)
     if (self == NULL) {
         return -ENOMEM;
     }
+    brake_init(&self->brake);
     self->is_silent = wanted != NULL && wanted->silent;
     *state = self;
     return 0;
+}
+
+static void recover_fini(void *state)
+{
+    recover_t *self = state;
+
+    brake_fini(&self->brake);
+    free(self);
 }
 
 static void log_failure(hoist_ctx *ctx, void *data)
@@ -33,16 +43,19 @@ static void log_failure(hoist_ctx *ctx, void *data)
     recover_t *self = data;
     hoist_text id = hoist_request_id_of(ctx), route = hoist_route(ctx);
     hoist_text conn = hoist_connection(ctx);
+    uint32_t suppressed;
 
-    if (hoist_replied(ctx) < 500) {
+    if (hoist_replied(ctx) < 500 ||
+        !brake_pass(&self->brake, LEVEL_WARN, &suppressed)) {
         return;
     }
-    log_braked(&self->brake, LEVEL_WARN, "WORKER-HANDLER-FAILED",
-               "request=%.*s route=%.*s connection=%.*s status=%d code=%s "
-               "error=\"%s\" text=\"%s\"",
-               (int)id.len, id.data, (int)route.len, route.data, (int)conn.len,
-               conn.data, hoist_replied(ctx), hoist_error_code(ctx),
-               strerror(-ctx->failure.result), hoist_error_message(ctx));
+    log_warn("WORKER-HANDLER-FAILED",
+             "request=%.*s route=%.*s connection=%.*s status=%d code=%s "
+             "error=\"%s\" text=\"%s\" suppressed=%u",
+             (int)id.len, id.data, (int)route.len, route.data, (int)conn.len,
+             conn.data, hoist_replied(ctx), hoist_error_code(ctx),
+             strerror(-ctx->failure.result), hoist_error_message(ctx),
+             suppressed);
 }
 
 static int recover_run(hoist_ctx *ctx, void *state)
@@ -56,5 +69,5 @@ static int recover_run(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static const hoist_middleware table = {recover_init, recover_run, free};
+static const hoist_middleware table = {recover_init, recover_run, recover_fini};
 const hoist_middleware *const hoist_recover = &table;
