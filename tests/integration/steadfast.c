@@ -33,10 +33,12 @@ static int done(hoist_ctx *ctx)
     return hoist_reply_text(ctx, "done");
 }
 
-/* Longer than it may. */
+/* Longer than it may, however long the machine takes. */
 static int late(hoist_ctx *ctx)
 {
-    take(says(ctx, "slowly") ? 60 : 0);
+    while (hoist_deadline_left_ms(ctx) >= 0) {
+        take(1);
+    }
     return done(ctx);
 }
 
@@ -114,12 +116,17 @@ int main(int argc, char **argv)
     hoist_use_on(app, "$connect", hoist_retry, NULL);
     hoist_on(app, "$disconnect", done);
     hoist_on(app, "trace", trace);
+    hoist_on(app, "prompt", done);
+    hoist_use_on(app, "prompt", hoist_timeout, NULL);
     hoist_on(app, "late", late);
     hoist_use_on(app, "late", hoist_timeout, &(hoist_timeout_config){.ms = 30});
     hoist_on(app, "fragile", fragile);
     hoist_use_on(app, "fragile", hoist_breaker,
+                 &(hoist_breaker_config){.name = "fragile", .failures = 3});
+    hoist_on(app, "healing", fragile);
+    hoist_use_on(app, "healing", hoist_breaker,
                  &(hoist_breaker_config){
-                     .name = "fragile", .failures = 3, .open_ms = 500});
+                     .name = "healing", .failures = 3, .open_ms = 1});
     hoist_on(app, "moody", moody);
     hoist_use_on(app, "moody", hoist_retry, NULL);
     hoist_on(app, "narrow", narrow);

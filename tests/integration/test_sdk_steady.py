@@ -39,14 +39,14 @@ def told(client, action, **more):
 def test_who_is_too_late_is_told_so():
     with steadfast() as (hoist, worker):
         client = Client(hoist.address).opened()
-        assert told(client, "late") == "done"
-        assert told(client, "late", how="slowly") == "timeout"
+        assert told(client, "prompt") == "done"
+        assert told(client, "late") == "timeout"
         assert worker.metric("hoist_worker_timeouts_total") == 1
         assert worker.metric('hoist_worker_errors_total{route="late",event="message",'
                              'code="timeout"}') == 1
 
 
-def test_a_breaker_opens_and_closes_again():
+def test_a_breaker_opens():
     with steadfast() as (hoist, worker):
         client = Client(hoist.address).opened()
         for _ in range(3):
@@ -54,13 +54,21 @@ def test_a_breaker_opens_and_closes_again():
         send(client, "fragile")
         refusal = json.loads(client.recv()[1])
         assert refusal["code"] == "unavailable"
-        assert 0 < refusal["details"]["retryAfterMs"] <= 500
+        assert 0 < refusal["details"]["retryAfterMs"] <= 60000
         assert worker.metric('hoist_worker_breaker_state{breaker="fragile"}') == 2
-        until(lambda: told(client, "fragile") == "done", "the breaker to let one through")
-        for _ in range(2):
-            assert told(client, "fragile") == "done"
-        assert worker.metric('hoist_worker_breaker_state{breaker="fragile"}') == 0
         assert worker.metric('hoist_worker_breaker_opened_total{breaker="fragile"}') == 1
+
+
+def test_a_breaker_closes_again():
+    with steadfast() as (hoist, worker):
+        client = Client(hoist.address).opened()
+        for _ in range(3):
+            assert told(client, "healing", what="fail") == "internal"
+        until(lambda: told(client, "healing") == "done", "the breaker to let one through")
+        for _ in range(2):
+            assert told(client, "healing") == "done"
+        assert worker.metric('hoist_worker_breaker_state{breaker="healing"}') == 0
+        assert worker.metric('hoist_worker_breaker_opened_total{breaker="healing"}') == 1
 
 
 def test_what_fails_is_tried_again():
@@ -110,9 +118,12 @@ def test_threads_are_in_the_same_bulkhead():
 def test_of_a_queue_that_stays_long_some_are_refused():
     with steadfast() as (hoist, worker):
         clients = [Client(hoist.address).opened() for _ in range(40)]
+        worker.process.send_signal(signal.SIGSTOP)
         for client in clients:
             for _ in range(5):
                 send(client, "busy")
+        hoist.soon("BROKER", requests=200)
+        worker.process.send_signal(signal.SIGCONT)
         answers = [answer(client) for client in clients for _ in range(5)]
         assert set(answers) == {"done", "overloaded"}, answers
         assert worker.metric("hoist_worker_shed_total") == answers.count("overloaded")
