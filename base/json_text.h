@@ -2,8 +2,7 @@
  *
  * A text as it stands in a JSON string (RFC 8259), a character at a time.  It
  * holds nothing that a terminal or a reader would obey (utf8_obeyed), and no
- * broken UTF-8.  Pure; no
- * allocation.
+ * broken UTF-8.  Pure; no allocation.
  */
 #ifndef BASE_JSON_TEXT_H
 #define BASE_JSON_TEXT_H

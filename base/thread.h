@@ -16,10 +16,9 @@ int thread_start(pthread_t *thread, void *(*run)(void *user), void *user,
                  const char *name);
 
 /*
- * One that nobody waits for: what it has is its own, and it ends by itself. Run
- * it, with user, in a thread of this name (at most 15 bytes); signals are left
- * to the other threads. Returns 0; -errno when there is no thread to be had,
- * and user is not taken.
+ * The same in a thread that nobody waits for: what it has is its own, and it
+ * ends by itself.
+ * Returns 0; -errno when there is no thread to be had, and user is not taken.
  */
 int thread_detach(void *(*run)(void *user), void *user, const char *name);
 

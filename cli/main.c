@@ -4,8 +4,8 @@
  *
  *   SIGTERM, SIGINT   stop in order; a second one ends at once
  *   SIGUSR1           log the counters
- *   SIGHUP            read again what can be: settings (cli/reload.h), and
- * files that actors know (base/actor.h)
+ *   SIGHUP            read again settings (cli/reload.h), and the files that
+ *                     actors know (base/actor.h)
  *
  * Exit status: 0 after a stop in order, 1 when something failed, 2 for a wrong
  * setting.

@@ -3,7 +3,7 @@
  * How fast an open connection may send: frames (messages, then, for whoever
  * does not cut them; pings and pongs with them) and bytes a second.  Who is
  * faster is not read until there are tokens again: nothing is dropped, nothing
- * refused, and TCP tells the client. Loop thread only.
+ * refused, and TCP tells the client.  Loop thread only.
  */
 #ifndef GATEWAY_THROTTLE_H
 #define GATEWAY_THROTTLE_H

@@ -8,8 +8,8 @@
  *   PREFIX:{t:TENANT}   the same
  *   PREFIX:{b:NAME}     a bucket, and
  *   PREFIX:{c:NAME}     a claim, which workers share (workers/c/redis)
- *   PREFIX:owners       sorted set: owner -> Unix ms until when it is vouched
- * for PREFIX:leases       hash: name -> value
+ *   PREFIX:owners       sorted set: owner -> end of its lease, in Unix ms
+ *   PREFIX:leases       hash: name -> value
  */
 #ifndef STORE_REDIS_KEYS_H
 #define STORE_REDIS_KEYS_H
@@ -22,8 +22,7 @@
 /* A key, in pieces that live elsewhere. */
 typedef struct {
     const char *prefix;
-    char kind; /* 'o', 'u', 't', 'b', 'c'; or 'O' owners, 'L' leases, without a
-                  name */
+    char kind; /* 'o', 'u', 't', 'b', 'c'; of no name 'O' owners, 'L' leases */
     wire_bytes_t name;
 } redis_key_t;
 

@@ -154,8 +154,8 @@ typedef enum {
  *
  *     static const hoist_rule item[] = {
  *         {.name = "sku", .type = HOIST_JSON_STRING, .min = 1, .max = 32},
- *         {.name = "count", .type = HOIST_JSON_INTEGER, .least = 1, .most =
- * 99},
+ *         {.name = "count", .type = HOIST_JSON_INTEGER,
+ *          .least = 1, .most = 99},
  *         {.name = "note", .type = HOIST_JSON_STRING, .optional = true},
  *         {.name = NULL},
  *     };
