@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/names.h"
 #include "base/tokens.h"
+#include "cli/settings_check.h"
 #include "cli/values.h"
 #include "proto/message.h"
 
@@ -220,14 +221,6 @@ static void *field_of(settings_t *settings, const setting_t *setting)
     return (char *)settings + setting->offset;
 }
 
-static int fault(char *error, const char *origin, const char *value,
-                 const char *right)
-{
-    snprintf(error, SETTING_ERROR_MAX, "%s: '%s' is wrong; give %s", origin,
-             value, right);
-    return -EINVAL;
-}
-
 static int set_number(settings_t *settings, const setting_t *setting,
                       const char *origin, const char *value, char *error)
 {
@@ -241,7 +234,7 @@ static int set_number(settings_t *settings, const setting_t *setting,
         snprintf(right, sizeof right, "a whole number of %s from %lld to %lld",
                  setting->unit, (long long)setting->min,
                  (long long)setting->max);
-        return fault(error, origin, value, right);
+        return settings_fault(error, origin, value, right);
     }
     *(int64_t *)field_of(settings, setting) = number;
     return 0;
@@ -260,7 +253,7 @@ static int set_flag(settings_t *settings, const setting_t *setting,
             return 0;
         }
     }
-    return fault(error, origin, value, "true or false");
+    return settings_fault(error, origin, value, "true or false");
 }
 
 /* It may hold a password. */
@@ -277,10 +270,12 @@ static int set_text(settings_t *settings, const setting_t *setting,
     if (setting->max != 0 && strlen(value) > (size_t)setting->max) {
         snprintf(right, sizeof right, "at most %lld bytes",
                  (long long)setting->max);
-        return fault(error, origin, is_secret(setting) ? "…" : value, right);
+        return settings_fault(error, origin, is_secret(setting) ? "…" : value,
+                              right);
     }
     if (!value_is_right(setting->type, value, right, sizeof right)) {
-        return fault(error, origin, is_secret(setting) ? "…" : value, right);
+        return settings_fault(error, origin, is_secret(setting) ? "…" : value,
+                              right);
     }
     *(const char **)field_of(settings, setting) = value;
     return 0;
@@ -426,7 +421,7 @@ static int load_file(settings_t *settings, const config_t *config, char *error)
     size_t size;
 
     if (!value_is_right(READABLE, config->path, right, sizeof right)) {
-        return fault(error, config->origin, config->path, right);
+        return settings_fault(error, config->origin, config->path, right);
     }
     FILE *usual = stdout, *stream = open_memstream(&said, &size);
 
@@ -446,7 +441,7 @@ static int load_file(settings_t *settings, const config_t *config, char *error)
     }
     free(said);
     return settings->file == NULL
-               ? fault(error, config->origin, config->path, right)
+               ? settings_fault(error, config->origin, config->path, right)
                : 0;
 }
 
@@ -473,17 +468,17 @@ static int read_line(sources_t *sources, audience_t audience, zconfig_t *line,
         return unknown_in_file(error, path, name);
     }
     if (zconfig_child(line) != NULL) {
-        return fault(error, origin, zconfig_name(zconfig_child(line)),
-                     "no indented lines below a setting");
+        return settings_fault(error, origin, zconfig_name(zconfig_child(line)),
+                              "no indented lines below a setting");
     }
     /* One file may serve gateway and broker: each reads what is its. */
     if (!is_for(setting, audience)) {
         return 0;
     }
     if (sources->values[setting - table] != NULL) {
-        return fault(error, origin,
-                     is_secret(setting) ? "…" : zconfig_value(line),
-                     "one line for a setting: there is one before it");
+        return settings_fault(error, origin,
+                              is_secret(setting) ? "…" : zconfig_value(line),
+                              "one line for a setting: there is one before it");
     }
     say(sources, setting, BY_FILE, zconfig_value(line));
     return 0;
@@ -618,7 +613,7 @@ static int read_flags(sources_t *sources, audience_t audience, int argc,
         }
         if (is_config(argv[i])) {
             if (value_of(argc, argv, &i) == NULL) {
-                return fault(error, "--config", "", "a file");
+                return settings_fault(error, "--config", "", "a file");
             }
             continue;
         }
@@ -644,91 +639,7 @@ static int take(const sources_t *sources, settings_t *settings, char *error)
     return rc;
 }
 
-/* --- settings beside each other ------------------------------------------ */
-
-/* Both of two settings, or none. */
-static int check_pair(const char *name, const char *value, const char *other,
-                      const char *others, char *error)
-{
-    char flag[64], right[128];
-
-    if ((value[0] == '\0') == (others[0] == '\0')) {
-        return 0;
-    }
-    bool is_missing = value[0] == '\0';
-    snprintf(flag, sizeof flag, "--%s", is_missing ? name : other);
-    snprintf(right, sizeof right, "a file, since --%s is one",
-             is_missing ? other : name);
-    return fault(error, flag, "", right);
-}
-
-/* Who has a key needs to know whom to trust. */
-static int check_curve(const settings_t *settings, audience_t audience,
-                       char *error)
-{
-    const char *key = settings->curve_key;
-    const broker_options_t *broker = &settings->broker;
-    int rc = 0;
-
-    if ((audience & FOR_BROKER) != 0) {
-        rc = check_pair("curve-workers", broker->curve_workers, "curve-key",
-                        key, error);
-    }
-    if (rc == 0 && audience == FOR_BROKER) {
-        rc = check_pair("curve-gateways", broker->curve_gateways, "curve-key",
-                        key, error);
-    }
-    if (rc == 0 && audience == FOR_GATEWAY) {
-        rc = check_pair("curve-broker", settings->gateway.curve_broker,
-                        "curve-key", key, error);
-    }
-    return rc;
-}
-
-/* Who asks for these means to be safe by them, so alone they are no setting. */
-static int check_front(const gateway_options_t *gateway, char *error)
-{
-    if (gateway->tls_client_ca[0] != '\0' && gateway->tls_cert[0] == '\0') {
-        return fault(error, "--tls-cert", "",
-                     "a file, since --tls-client-ca is one");
-    }
-    if (gateway->tls_client_optional && gateway->tls_client_ca[0] == '\0') {
-        return fault(error, "--tls-client-ca", "",
-                     "a file, since --tls-client-optional is true");
-    }
-    if (gateway->proxy_protocol && gateway->trusted_proxies[0] == '\0') {
-        return fault(error, "--trusted-proxies", "",
-                     "networks, since --proxy-protocol is true");
-    }
-    return 0;
-}
-
-/* Who sets a burst means to have a limit, and has none without its rate. */
-static int check_bursts(const gateway_options_t *gateway, char *error)
-{
-    const struct {
-        const char *burst, *rate;
-        int64_t at_once, per_s;
-    } pairs[] = {
-        {"handshake-burst", "--handshake-rate", gateway->handshake_burst,
-         gateway->handshake_rate},
-        {"address-burst", "--address-rate", gateway->address_burst,
-         gateway->address_rate},
-        {"message-burst", "--message-rate", gateway->message_burst,
-         gateway->message_rate},
-        {"byte-burst", "--byte-rate", gateway->byte_burst, gateway->byte_rate},
-    };
-    char right[64];
-
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        if (pairs[i].at_once > 0 && pairs[i].per_s == 0) {
-            snprintf(right, sizeof right, "a rate, since --%s is %lld",
-                     pairs[i].burst, (long long)pairs[i].at_once);
-            return fault(error, pairs[i].rate, "0", right);
-        }
-    }
-    return 0;
-}
+/* --- settings that follow from others ------------------------------------ */
 
 /* Both were checked. */
 static void set_log(const settings_t *settings)
@@ -742,69 +653,36 @@ static void set_log(const settings_t *settings)
     log_set_format(format);
 }
 
-/* Spans that go nowhere would only cost. */
-static int check_tracing(settings_t *settings, char *error)
+/* They were checked. */
+static void derive(settings_t *settings, audience_t audience)
 {
-    double share = strtod(settings->trace_sample, NULL);
+    gateway_options_t *gateway = &settings->gateway;
+    broker_options_t *broker = &settings->broker;
 
-    if (share > 0 && settings->trace_endpoint[0] == '\0') {
-        return fault(error, "--trace-endpoint", "",
-                     "a URL, since --trace-sample is not 0");
-    }
-    settings->gateway.trace_sample = share;
-    settings->gateway.trace_endpoint = settings->trace_endpoint;
-    settings->broker.trace_endpoint = settings->trace_endpoint;
-    return 0;
+    gateway->trace_sample = strtod(settings->trace_sample, NULL);
+    gateway->trace_endpoint = broker->trace_endpoint = settings->trace_endpoint;
+    broker->curve_key = settings->curve_key;
+    /* Within a process there is nothing to protect. */
+    gateway->curve_key = audience == FOR_GATEWAY ? settings->curve_key : "";
+    gateway->name = broker->name = settings->manage.name = settings->name;
+    settings->manage.stage = gateway->stage;
+    settings->admin.body_max = settings->manage.body_max;
+    gateway->manage_body = settings->manage.body_max;
+    gateway->drain_ms = broker->drain_ms = settings->drain_ms;
+    set_log(settings);
 }
 
-static int check_liveness(const sources_t *sources,
-                          const broker_options_t *broker, char *error)
-{
-    char origin[ORIGIN_MAX], value[32], right[64];
-
-    if (broker->liveness_ms >= 2 * broker->heartbeat_ms) {
-        return 0;
-    }
-    origin_of(sources, find("liveness", strlen("liveness")), origin);
-    snprintf(value, sizeof value, "%lld", (long long)broker->liveness_ms);
-    snprintf(right, sizeof right, "at least twice the --heartbeat of %lld",
-             (long long)broker->heartbeat_ms);
-    return fault(error, origin, value, right);
-}
-
-/* What no single value can say. */
 static int check(const sources_t *sources, settings_t *settings,
                  audience_t audience, char *error)
 {
-    const gateway_options_t *gateway = &settings->gateway;
+    char liveness[ORIGIN_MAX];
 
-    if (gateway->tls_cert[0] == '\0' && gateway->tls_key[0] != '\0') {
-        return fault(error, "--tls-cert", "", "a file, since --tls-key is one");
+    origin_of(sources, find("liveness", strlen("liveness")), liveness);
+    int rc = settings_check(settings, audience, liveness, error);
+    if (rc == 0) {
+        derive(settings, audience);
     }
-    if (gateway->tls_key[0] == '\0' && gateway->tls_cert[0] != '\0') {
-        return fault(error, "--tls-key", "", "a file, since --tls-cert is one");
-    }
-    if (check_front(gateway, error) < 0 || check_bursts(gateway, error) < 0) {
-        return -EINVAL;
-    }
-    if (check_liveness(sources, &settings->broker, error) < 0 ||
-        check_curve(settings, audience, error) < 0 ||
-        check_tracing(settings, error) < 0) {
-        return -EINVAL;
-    }
-    settings->broker.curve_key = settings->curve_key;
-    /* Within a process there is nothing to protect. */
-    settings->gateway.curve_key =
-        audience == FOR_GATEWAY ? settings->curve_key : "";
-    settings->gateway.name = settings->name;
-    settings->broker.name = settings->name;
-    settings->manage.name = settings->name;
-    settings->manage.stage = settings->gateway.stage;
-    settings->admin.body_max = settings->manage.body_max;
-    settings->gateway.manage_body = settings->manage.body_max;
-    settings->gateway.drain_ms = settings->broker.drain_ms = settings->drain_ms;
-    set_log(settings);
-    return 0;
+    return rc;
 }
 
 int settings_read(settings_t *settings, audience_t audience, int argc,
