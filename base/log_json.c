@@ -30,8 +30,7 @@ typedef struct {
     bool is_size;    /* z */
 } spec_t;
 
-/* --- bytes -----------------------------------------------------------------
- */
+/* --- bytes --------------------------------------------------------------- */
 
 static bool put(log_json_t *self, const char *bytes, size_t len)
 {
@@ -119,8 +118,7 @@ size_t log_json_end(log_json_t *self)
     return self->len;
 }
 
-/* --- conversions -----------------------------------------------------------
- */
+/* --- conversions --------------------------------------------------------- */
 
 /* Returns what is behind it.  at: the '%'. */
 static const char *read_spec(const char *at, spec_t *spec)
@@ -205,8 +203,7 @@ static bool put_argument(log_json_t *self, const spec_t *spec, walk_t *walk)
     return true;
 }
 
-/* --- formats ---------------------------------------------------------------
- */
+/* --- formats ------------------------------------------------------------- */
 
 /* The length of a key at the start of at, behind which is '='; 0: none is. */
 static size_t key_length(const char *at)

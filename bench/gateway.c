@@ -52,8 +52,7 @@ static const char help[] =
     "                   instructions\n"
     "Prints a line of JSON: CPU of a message.\n";
 
-/* --- gateway/transport.h: a client that reads at once ----------------------
- */
+/* --- gateway/transport.h: a client that reads at once -------------------- */
 
 static uint64_t written;
 
@@ -103,8 +102,7 @@ void transport_kill(transport_sock_t *sock)
     abort(); /* nobody here gives a reason for it */
 }
 
-/* --- the broker ------------------------------------------------------------
- */
+/* --- the broker ---------------------------------------------------------- */
 
 static void answer(bench_t *self, const message_t *message)
 {
@@ -157,8 +155,7 @@ static void welcome(bench_t *self)
     self->link->out.len = 0;
 }
 
-/* --- clients ---------------------------------------------------------------
- */
+/* --- clients ------------------------------------------------------------- */
 
 static void connect_all(bench_t *self)
 {
@@ -202,8 +199,7 @@ static void count_span(void *user, const span_t *span)
     self->spans++;
 }
 
-/* --- measuring -------------------------------------------------------------
- */
+/* --- measuring ----------------------------------------------------------- */
 
 static void carry(bench_t *self, uint64_t frames)
 {

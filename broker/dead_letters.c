@@ -42,8 +42,7 @@ struct dead_letters {
     log_brake_t kept, brake; /* of those that are; of what goes wrong */
 };
 
-/* --- names -----------------------------------------------------------------
- */
+/* --- names --------------------------------------------------------------- */
 
 uint64_t letter_id(const char *name)
 {
@@ -76,8 +75,7 @@ static int rename_letter(const dead_letters_t *self, uint64_t id,
     return renameat(self->folder, old, self->folder, new) < 0 ? -errno : 0;
 }
 
-/* --- files -----------------------------------------------------------------
- */
+/* --- files --------------------------------------------------------------- */
 
 static int read_file(int folder, const char *name, buf_t *bytes)
 {
@@ -172,8 +170,7 @@ static int64_t room_of(uint64_t bytes)
     return (int64_t)((bytes + BLOCK - 1) / BLOCK * BLOCK);
 }
 
-/* --- keeping ---------------------------------------------------------------
- */
+/* --- keeping ------------------------------------------------------------- */
 
 static void lose(dead_letters_t *self, const char *why)
 {
@@ -242,8 +239,7 @@ static void write_some(dead_letters_t *self, int count)
     }
 }
 
-/* --- taking ----------------------------------------------------------------
- */
+/* --- taking -------------------------------------------------------------- */
 
 static void put_back(dead_letters_t *self, const char *name)
 {
@@ -356,8 +352,7 @@ void dead_letters_turn(dead_letters_t *self, int64_t now_ms,
     }
 }
 
-/* --- start and end ---------------------------------------------------------
- */
+/* --- start and end ------------------------------------------------------- */
 
 /* A broker that ended had it in hand, or was about to write it. */
 static void tidy(void *arg, const char *name)

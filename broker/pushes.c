@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* --- credit ----------------------------------------------------------------
+/* --- credit -------------------------------------------------------------- */
+
+/*
  * A frame of its own, with all the threads that it wakes, costs more than what
  * it says is worth while a worker has most of its window: credit goes with the
  * next frame to the worker, or when it is a share of the window, or at the next

@@ -59,8 +59,7 @@ static core_t *ended(store_op_t *op)
     return core;
 }
 
-/* --- loops -----------------------------------------------------------------
- */
+/* --- loops --------------------------------------------------------------- */
 
 /* Where the loop stands in the ring, or LOOPS_KEPT. */
 static size_t loops_find(const loops_t *self, uint32_t loop)

@@ -39,8 +39,7 @@ typedef struct {
     size_t count, cap;
 } pile_t;
 
-/* --- the pile --------------------------------------------------------------
- */
+/* --- the pile ------------------------------------------------------------ */
 
 static const char *state_of(const found_t *found)
 {
@@ -108,8 +107,7 @@ static found_t *find(pile_t *self, const char *id)
     return NULL;
 }
 
-/* --- list and show ---------------------------------------------------------
- */
+/* --- list and show ------------------------------------------------------- */
 
 static int by_death(const void *a, const void *b)
 {
@@ -220,8 +218,7 @@ static int show(const pile_t *self, const found_t *found)
     return rc < 0;
 }
 
-/* --- retry and drop --------------------------------------------------------
- */
+/* --- retry and drop ------------------------------------------------------ */
 
 static int complain(const found_t *found)
 {
@@ -280,8 +277,7 @@ static int each(pile_t *self, verb_t *verb)
     return status;
 }
 
-/* --- the command -----------------------------------------------------------
- */
+/* --- the command --------------------------------------------------------- */
 
 static int usage(const char *why)
 {

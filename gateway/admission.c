@@ -16,8 +16,7 @@
 #define FIRST_BITS         6  /* of the number of a bucket */
 #define FORGOTTEN_PER_TURN 64 /* sources */
 
-/* --- sources ---------------------------------------------------------------
- */
+/* --- sources ------------------------------------------------------------- */
 
 static ip_t network_of(const admission_t *self, const ip_t *address)
 {
@@ -128,8 +127,7 @@ static source_t *add(admission_t *self, const ip_t *network)
     return source;
 }
 
-/* --- what may come ---------------------------------------------------------
- */
+/* --- what may come ------------------------------------------------------- */
 
 /* A page may need some sockets for its files before its WebSocket. */
 static bool has_spare(const admission_t *self, const source_t *source)
@@ -222,8 +220,7 @@ void admission_count(source_t *source, int by)
     }
 }
 
-/* --- turns ------------------------------------------------------------------
- */
+/* --- turns --------------------------------------------------------------- */
 
 static bool is_forgettable(const source_t *source, int64_t now_ms)
 {

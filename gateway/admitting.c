@@ -36,8 +36,7 @@ void admitting_limit(hub_t *hub)
     admission_limit(&hub->admission, &limits);
 }
 
-/* --- sockets ---------------------------------------------------------------
- */
+/* --- sockets ------------------------------------------------------------- */
 
 static bool is_over(uint64_t count, int64_t limit)
 {
@@ -118,8 +117,7 @@ void admitting_rest(session_t *session)
     }
 }
 
-/* --- handshakes ------------------------------------------------------------
- */
+/* --- handshakes ---------------------------------------------------------- */
 
 /* Those at the gate count too: each may become a connection. */
 static bool is_full(const hub_t *hub)

@@ -41,8 +41,7 @@ static uint64_t body_len(const session_t *self, const http_request_t *request)
     return is_unread(self, request) ? 0 : request->content_length;
 }
 
-/* --- the answer ------------------------------------------------------------
- */
+/* --- the answer ---------------------------------------------------------- */
 
 static int put_answer(session_t *self, unsigned status, wire_bytes_t headers,
                       wire_bytes_t body, bool with_body)
@@ -107,8 +106,7 @@ static session_t *find(const hub_t *hub, uint64_t number)
                : NULL;
 }
 
-/* --- the request -----------------------------------------------------------
- */
+/* --- the request --------------------------------------------------------- */
 
 static void ask_for_body(session_t *self, const http_request_t *request)
 {
@@ -190,8 +188,7 @@ static void begin(session_t *self, const http_request_t *request)
     }
 }
 
-/* --- what is said of it ----------------------------------------------------
- */
+/* --- what is said of it -------------------------------------------------- */
 
 /* It is worth reading. */
 static void read_body(session_t *self)

@@ -52,8 +52,7 @@ void tracing_join(session_t *session, const http_request_t *request)
     }
 }
 
-/* --- sampling --------------------------------------------------------------
- */
+/* --- sampling ------------------------------------------------------------ */
 
 static bool is_sampled(tracing_t *self, const trace_place_t *client)
 {
@@ -66,8 +65,7 @@ static bool is_sampled(tracing_t *self, const trace_place_t *client)
     return rand_step(&self->random) >> 32 < self->threshold;
 }
 
-/* --- spans -----------------------------------------------------------------
- */
+/* --- spans --------------------------------------------------------------- */
 
 /* NULL without memory. */
 static span_t *new_span(hub_t *hub, const session_t *session,

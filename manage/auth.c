@@ -77,8 +77,7 @@ static wire_bytes_t bytes_of(const word_t *word)
     return (wire_bytes_t){word->bytes, word->len};
 }
 
-/* --- the files --------------------------------------------------------------
- */
+/* --- the files ----------------------------------------------------------- */
 
 /* Visible ASCII. */
 static bool is_word_byte(uint8_t c)
@@ -170,8 +169,7 @@ int auth_add_tokens(auth_t *self, wire_bytes_t text)
     return add_lines(self, text, add_token);
 }
 
-/* --- bearers ----------------------------------------------------------------
- */
+/* --- bearers ------------------------------------------------------------- */
 
 /* All are looked at, whichever it is. */
 static bool is_token(const auth_t *self, wire_bytes_t text)
@@ -203,8 +201,7 @@ static bool is_bearer(wire_bytes_t value, wire_bytes_t *token)
     return true;
 }
 
-/* --- signatures -------------------------------------------------------------
- */
+/* --- signatures ---------------------------------------------------------- */
 
 static bool find_secret(void *user, wire_bytes_t access_key,
                         sigv4_secret_t *secret)

@@ -55,7 +55,9 @@ call_t *calls_find(calls_t *self, const uplink_t *uplink, uint64_t id)
     return call->id == id && call->uplink == uplink ? call : NULL;
 }
 
-/* --- lanes ----------------------------------------------------------------
+/* --- lanes --------------------------------------------------------------- */
+
+/*
  * They are not kept but looked for: calls are few, and who looks is about to
  * speak HTTP.
  */

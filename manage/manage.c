@@ -57,8 +57,7 @@ typedef struct manage {
     dealer_t dealers[MANAGE_BROKERS_MAX]; /* by the brokers' slots */
 } manage_t;
 
-/* --- requests --------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------ */
 
 static actor_part_t part_of(const buf_t *bytes)
 {
@@ -106,8 +105,7 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
     return 404;
 }
 
-/* --- frames ----------------------------------------------------------------
- */
+/* --- frames -------------------------------------------------------------- */
 
 /* Returns false when there is nothing to read. */
 static bool read_message(dealer_t *self)
@@ -185,8 +183,7 @@ static void send_frames(manage_t *self)
     }
 }
 
-/* --- brokers ---------------------------------------------------------------
- */
+/* --- brokers ------------------------------------------------------------- */
 
 static void hang_up(dealer_t *self)
 {
@@ -253,8 +250,7 @@ static void on_dial_failed(void *user, const char *endpoint, const char *why)
                "broker=%s error=\"%s\"", endpoint, why);
 }
 
-/* --- turns -----------------------------------------------------------------
- */
+/* --- turns --------------------------------------------------------------- */
 
 static void on_begin(void *user)
 {
@@ -307,8 +303,7 @@ static void on_reload(void *user)
              auth_key_count(self->auth), auth_token_count(self->auth));
 }
 
-/* --- start and end ---------------------------------------------------------
- */
+/* --- start and end ------------------------------------------------------- */
 
 static int start_brokers(manage_t *self, const manage_options_t *options,
                          char *error, size_t size)

@@ -28,8 +28,7 @@ struct manager {
     log_brake_t denials; /* of its own: strangers cannot silence the rest */
 };
 
-/* --- answers ---------------------------------------------------------------
- */
+/* --- answers ------------------------------------------------------------- */
 
 static uint64_t *counter_of(manage_stats_t *stats, unsigned status)
 {
@@ -93,8 +92,7 @@ static void next_request_id(manager_t *self, char text[CALLS_UUID])
              number >> 48 & 0xffff, number & UINT64_C(0xffffffffffff));
 }
 
-/* --- calls -----------------------------------------------------------------
- */
+/* --- calls --------------------------------------------------------------- */
 
 static void call_free(manager_t *self, call_t *call)
 {
@@ -128,8 +126,7 @@ static void fail(manager_t *self, call_t *call, const fault_t *fault)
     say_fault(self, caller, fault, (wire_bytes_t){NULL, 0}, call->request);
 }
 
-/* --- orders become messages ------------------------------------------------
- */
+/* --- orders become messages ---------------------------------------------- */
 
 static wire_bytes_t name_of(const order_t *order)
 {
@@ -255,8 +252,7 @@ static int start(call_t *call, wire_bytes_t body)
     return is_push ? push(call, body) : ask(call, STEP_LIVE);
 }
 
-/* --- requests --------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------ */
 
 static size_t count_up(const manager_t *self)
 {
@@ -382,8 +378,7 @@ void manager_look(manager_t *self, manager_caller_t caller,
     say_fault(self, caller, fault, (wire_bytes_t){NULL, 0}, id);
 }
 
-/* --- answers of brokers ----------------------------------------------------
- */
+/* --- answers of brokers -------------------------------------------------- */
 
 /* A broker takes for gone whom its gateways have not: so is who is at a gateway
  * that it does not know. */
@@ -543,8 +538,7 @@ static void on_news(manager_t *self, const uplink_t *uplink,
     }
 }
 
-/* --- brokers that are lost -------------------------------------------------
- */
+/* --- brokers that are lost ----------------------------------------------- */
 
 /* A question does no harm twice, nor does a CLOSE.  false: there is nobody else
  * to ask. */
@@ -579,8 +573,7 @@ void manager_broken(manager_t *self, size_t slot)
     }
 }
 
-/* --- frames ----------------------------------------------------------------
- */
+/* --- frames -------------------------------------------------------------- */
 
 void manager_frame(manager_t *self, size_t slot, wire_bytes_t frame)
 {
@@ -612,8 +605,7 @@ void manager_frame(manager_t *self, size_t slot, wire_bytes_t frame)
     }
 }
 
-/* --- turns -----------------------------------------------------------------
- */
+/* --- turns --------------------------------------------------------------- */
 
 void manager_begin(manager_t *self, int64_t now_ms, int64_t wall_ms)
 {
@@ -645,8 +637,7 @@ void manager_end(manager_t *self)
     self->stats.brokers = count_up(self);
 }
 
-/* --- start and end ---------------------------------------------------------
- */
+/* --- start and end ------------------------------------------------------- */
 
 manager_t *manager_new(const manager_options_t *options, const char *boot)
 {

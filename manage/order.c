@@ -100,8 +100,7 @@ static const fault_t *read_name(const row_t *row, order_t *out, buf_t *detail)
     return NULL;
 }
 
-/* --- the query of a CLOSE --------------------------------------------------
- */
+/* --- the query of a CLOSE ------------------------------------------------ */
 
 static bool read_code(wire_bytes_t text, uint64_t *code)
 {

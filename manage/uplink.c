@@ -63,8 +63,7 @@ void uplink_fini(uplink_t *self)
     buf_fini(&self->out);
 }
 
-/* --- what a broker says ----------------------------------------------------
- */
+/* --- what a broker says -------------------------------------------------- */
 
 static bool is_for_us(const uplink_t *self, const message_welcome_t *welcome)
 {
@@ -159,8 +158,7 @@ uplink_event_t uplink_take(uplink_t *self, const message_t *message,
                                     : UPLINK_OWN;
 }
 
-/* --- time ------------------------------------------------------------------
- */
+/* --- time ---------------------------------------------------------------- */
 
 uplink_event_t uplink_tick(uplink_t *self, int64_t now_ms)
 {
@@ -207,8 +205,7 @@ void uplink_sent(uplink_t *self, int64_t now_ms)
     self->sent_ms = now_ms;
 }
 
-/* --- pushes ----------------------------------------------------------------
- */
+/* --- pushes -------------------------------------------------------------- */
 
 int uplink_push(uplink_t *self, const message_push_t *push)
 {

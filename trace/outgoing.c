@@ -53,8 +53,7 @@ typedef struct {
     span_t spans[BATCH_MAX]; /* of a batch, in a row */
 } outgoing_t;
 
-/* --- from the actor --------------------------------------------------------
- */
+/* --- from the actor ------------------------------------------------------ */
 
 static void take_span(outgoing_t *self, const span_t *span)
 {
@@ -93,8 +92,7 @@ static void tell_counts(outgoing_t *self)
     }
 }
 
-/* --- requests --------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------ */
 
 /* Nobody reads it, however long it is: its status and TIMEOUT_MS count. */
 static size_t on_answer(const char *bytes, size_t one, size_t len, void *user)
@@ -162,8 +160,7 @@ static void start_batch(outgoing_t *self)
     send_batch(self);
 }
 
-/* --- outcomes --------------------------------------------------------------
- */
+/* --- outcomes ------------------------------------------------------------ */
 
 static void note_success(outgoing_t *self)
 {
@@ -240,8 +237,7 @@ static void take_outcome(outgoing_t *self)
     }
 }
 
-/* --- the thread ------------------------------------------------------------
- */
+/* --- the thread ---------------------------------------------------------- */
 
 /* When something is to be done though nothing comes. */
 static int64_t due_ms(const outgoing_t *self)

@@ -20,8 +20,7 @@
 static hoist_ledger *ledger;
 static _Thread_local hoist_reason reason; /* of the last that failed */
 
-/* --- buckets ----------------------------------------------------------------
- */
+/* --- buckets ------------------------------------------------------------- */
 
 #define THREADS 8
 #define BURST   100
@@ -77,8 +76,7 @@ static void a_wait_that_is_told_is_long_enough(void)
     must(wait_of("quick", &quick) == 0);
 }
 
-/* --- claims -----------------------------------------------------------------
- */
+/* --- claims -------------------------------------------------------------- */
 
 typedef struct {
     hoist_outcome outcome;
@@ -186,8 +184,7 @@ static void times_come_to_an_end(void)
     }
 }
 
-/* --- random claims, in Redis and in memory
- * ------------------------------------ */
+/* --- random claims, in Redis and in memory ------------------------------- */
 
 #define STEPS 5000
 #define NAMES 200

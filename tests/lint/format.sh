@@ -13,4 +13,9 @@ mapfile -t files < <(git ls-files --cached --others --exclude-standard \
     '*.c' '*.h')
 echo "${#files[@]} files"
 [ "${#files[@]}" -gt 0 ]
+# It breaks a banner that is too long, and leaves it so.
+if grep -nE '^/\* --- .*-$' "${files[@]}"; then
+    echo "These banners are to be one line each, of 79 characters."
+    exit 1
+fi
 $tool --dry-run -Werror "${files[@]}"

@@ -94,8 +94,7 @@ void truth_heard_own(uint32_t attempt);
 /* Worker `worker` is heard by the client, its `sequence`-th word to it. */
 void truth_heard(uint32_t attempt, uint32_t worker, uint32_t sequence);
 
-/* --- presence --------------------------------------------------------------
- */
+/* --- presence ------------------------------------------------------------ */
 
 /* A handler of $presence is told, in bits: groups that were joined and left;
  * by its broker, if is_made. */

@@ -71,8 +71,7 @@ static void what_was_before_a_pause_says_nothing(void **state)
     assert_int_equal(drops_in(1000, 500), 0);
 }
 
-/* --- a queue ----------------------------------------------------------------
- */
+/* --- a queue ------------------------------------------------------------- */
 
 #define COMING 100000
 

@@ -165,8 +165,7 @@ static void a_welcome_says_it_too(void **state)
     assert_true(wire_map_bool(welcome.options, "presence", false));
 }
 
-/* --- what handlers are told ------------------------------------------------
- */
+/* --- what handlers are told ---------------------------------------------- */
 
 static void a_change_is_an_event_in_order(void **state)
 {
@@ -297,8 +296,7 @@ static void a_change_of_nobody_is_500(void **state)
     gets_reply(gateway, client_changes(a_newcomer(gateway), "den", ""), 500);
 }
 
-/* --- the last word ---------------------------------------------------------
- */
+/* --- the last word ------------------------------------------------------- */
 
 static void who_was_at_a_lost_gateway_has_left_before_it_ends(void **state)
 {

@@ -327,8 +327,7 @@ static void who_is_of_no_listed_origin_is_counted(void **state)
     assert_int_equal(stats()->origins_refused, 1);
 }
 
-/* --- other limits while it runs --------------------------------------------
- */
+/* --- other limits while it runs ------------------------------------------ */
 
 static void sets(const char *name, const char *value)
 {
@@ -392,8 +391,7 @@ static void what_a_former_rate_is_owed_is_forgiven(void **state)
     a_client();
 }
 
-/* --- messages --------------------------------------------------------------
- */
+/* --- messages ------------------------------------------------------------ */
 
 static void who_sends_too_fast_is_not_read_and_loses_nothing(void **state)
 {
@@ -575,8 +573,7 @@ static void a_close_comes_behind_what_waits(void **state)
     hears_close(client, 1000, "bye");
 }
 
-/* --- groups -----------------------------------------------------------------
- */
+/* --- groups -------------------------------------------------------------- */
 
 static void joins(const char *group, const client_t *client)
 {

@@ -100,8 +100,7 @@ static void is_told_last(client_t *client, const char *status)
     assert_true(client->is_finished);
 }
 
-/* --- tests -----------------------------------------------------------------
- */
+/* --- tests --------------------------------------------------------------- */
 
 static void a_request_is_handed_on_when_its_body_is_whole(void **state)
 {

@@ -218,8 +218,7 @@ static void claims_that_two_readers_could_read_are_none(void **state)
     }
 }
 
-/* --- whose it is
- * -------------------------------------------------------------- */
+/* --- whose it is --------------------------------------------------------- */
 
 /* As keyset_verify, with the keys of a text. */
 static int verify(const char *keys, const char *token)

@@ -29,8 +29,7 @@
 
 static char line[16384]; /* what was logged last */
 
-/* --- what is logged --------------------------------------------------------
- */
+/* --- what is logged ------------------------------------------------------ */
 
 static int pipe_ends[2];
 
@@ -89,8 +88,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- tests -----------------------------------------------------------------
- */
+/* --- tests --------------------------------------------------------------- */
 
 static void a_line_of_text_is_time_level_event_and_fields(void **state)
 {
@@ -235,8 +233,7 @@ static void formats_have_names(void **state)
     assert_true(log_format_parse("xml", &format) < 0);
 }
 
-/* --- any bytes, any room ---------------------------------------------------
- */
+/* --- any bytes, any room ------------------------------------------------- */
 
 static size_t random_value(char *value, size_t most)
 {

@@ -19,8 +19,7 @@
 
 #define NOW_S INT64_C(1500000000)
 
-/* --- signatures that were seen ----------------------------------------------
- */
+/* --- signatures that were seen ------------------------------------------- */
 
 static void number_to(uint8_t signature[SEEN_BYTES], uint32_t number)
 {
@@ -79,8 +78,7 @@ static void a_clock_that_jumps_ends_all(void **state)
     seen_destroy(&seen);
 }
 
-/* --- files ------------------------------------------------------------------
- */
+/* --- files --------------------------------------------------------------- */
 
 static int keys_of(const char *text)
 {
@@ -135,8 +133,7 @@ static void more_keys_than_there_may_be_are_a_wrong_line(void **state)
     assert_int_equal(keys_of(text), 0);
 }
 
-/* --- requests ---------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------ */
 
 static http_request_t request_of(const char *head)
 {
@@ -335,8 +332,7 @@ static void what_was_seen_before_stays_seen(void **state)
     auth_destroy(&auth);
 }
 
-/* --- paths ------------------------------------------------------------------
- */
+/* --- paths --------------------------------------------------------------- */
 
 static void a_path_of_the_api_has_a_word_behind_an_at(void **state)
 {

@@ -77,8 +77,7 @@ static void time_passes(int64_t ms)
     manager_end(manager);
 }
 
-/* --- the broker's side ------------------------------------------------------
- */
+/* --- the broker's side --------------------------------------------------- */
 
 /* The next message to that broker. */
 static message_t is_sent(size_t broker, message_kind_t kind)
@@ -188,8 +187,7 @@ static void all_is_sent(void)
     }
 }
 
-/* --- the asker's side -------------------------------------------------------
- */
+/* --- the asker's side ---------------------------------------------------- */
 
 static void asks_with(uint64_t number, bool is_trusted, const char *line,
                       const char *headers, const char *body)
@@ -253,8 +251,7 @@ static uint64_t posts(uint64_t number, const char *body)
     return ack_of(&push);
 }
 
-/* --- tests ------------------------------------------------------------------
- */
+/* --- tests --------------------------------------------------------------- */
 
 static void a_post_is_a_push_and_what_came_of_it_the_answer(void **state)
 {

@@ -104,8 +104,7 @@ static void the_pause_is_over(void)
     pool.down_ms = 0;
 }
 
-/* --- tests ----------------------------------------------------------------
- */
+/* --- tests --------------------------------------------------------------- */
 
 static void behind_a_host_that_hangs_the_next_has_its_turn(void **state)
 {

@@ -49,8 +49,7 @@ static void logs_nothing(void)
     assert_string_equal(sdk_caught(), "");
 }
 
-/* --- recover ---------------------------------------------------------------
- */
+/* --- recover ------------------------------------------------------------- */
 
 static int failure;
 
@@ -183,8 +182,7 @@ static void only_failures_of_500_and_above_are_logged(void **state)
          "error=\"Input/output error\"");
 }
 
-/* --- request id -------------------------------------------------------------
- */
+/* --- request id ---------------------------------------------------------- */
 
 static int note_id(hoist_ctx *ctx)
 {
@@ -290,8 +288,7 @@ static void a_name_that_is_no_header_is_refused(void **state)
     }
 }
 
-/* --- logger ------------------------------------------------------------------
- */
+/* --- logger -------------------------------------------------------------- */
 
 static void an_event_is_a_line_with_its_outcome(void **state)
 {
@@ -336,8 +333,7 @@ static void what_is_neither_slow_nor_broken_may_be_left_out(void **state)
     logs("WORKER-EVENT request=" NUMBER_70 " kind=CONNECT route=$connect");
 }
 
-/* --- the log -----------------------------------------------------------------
- */
+/* --- the log ------------------------------------------------------------- */
 
 static void a_line_of_a_program_is_like_those_of_the_library(void **state)
 {

@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- the routes that are called ---------------------------------------------
- */
+/* --- the routes that are called ------------------------------------------ */
 
 static int upper(hoist_ctx *ctx)
 {
@@ -124,8 +123,7 @@ static hoist_called call(hoist_ctx *ctx, const char *route, const char *body)
     return called;
 }
 
-/* --- what the caller gets
- * ------------------------------------------------------ */
+/* --- what the caller gets ------------------------------------------------ */
 
 static int ask_upper(hoist_ctx *ctx)
 {
@@ -218,8 +216,7 @@ static void its_middleware_runs_and_is_told_of_its_outcome(void **state)
     assert_trace("around done:200 behind");
 }
 
-/* --- what cannot be
- * ------------------------------------------------------------- */
+/* --- what cannot be ------------------------------------------------------ */
 
 static int ask_who_waits(hoist_ctx *ctx)
 {

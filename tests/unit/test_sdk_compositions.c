@@ -32,8 +32,7 @@ static void pass(int64_t ms)
     worker.now_ms += ms;
 }
 
-/* --- layers ----------------------------------------------------------------
- */
+/* --- layers -------------------------------------------------------------- */
 
 typedef struct {
     const char *name;
@@ -75,8 +74,7 @@ static void uses_on(const char *route, const layer_use_t *layer)
          0);
 }
 
-/* --- handlers --------------------------------------------------------------
- */
+/* --- handlers ------------------------------------------------------------ */
 
 typedef enum {
     REPLIES,
@@ -333,8 +331,7 @@ static void each_pair_keeps_what_each_promises(void **state)
     }
 }
 
-/* --- pairs that have a story ---------------------------------------------
- */
+/* --- pairs that have a story --------------------------------------------- */
 
 static void serves_both(way_t chosen)
 {
@@ -426,8 +423,7 @@ static void what_failed_inside_is_not_kept_as_a_refusal(void **state)
     replies(&outcome, 200, "{\"of\":\"ada\"}");
 }
 
-/* --- without room ----------------------------------------------------------
- */
+/* --- without room -------------------------------------------------------- */
 
 #define VALUES 16 /* that an event may have */
 

@@ -96,8 +96,7 @@ static void serves_orders(const char *text, int status)
     serves("a", do_it);
 }
 
-/* --- what is done once -----------------------------------------------------
- */
+/* --- what is done once --------------------------------------------------- */
 
 static void a_second_message_gets_the_reply_of_the_first_marked(void **state)
 {
@@ -320,8 +319,7 @@ static void a_key_that_is_too_long_is_refused(void **state)
     assert_trace("");
 }
 
-/* --- while it is under way -------------------------------------------------
- */
+/* --- while it is under way ----------------------------------------------- */
 
 static int go_on(hoist_ctx *ctx, hoist_answer *found, void *data)
 {
@@ -429,8 +427,7 @@ static void who_tries_again_outside_claims_it_again(void **state)
     }
 }
 
-/* --- what is kept ----------------------------------------------------------
- */
+/* --- what is kept -------------------------------------------------------- */
 
 static void a_refusal_is_kept_as_it_was_told(void **state)
 {
@@ -531,8 +528,7 @@ static void layers_outside_know_a_repetition(void **state)
     assert_trace("done first replay done first");
 }
 
-/* --- while nobody knows ----------------------------------------------------
- */
+/* --- while nobody knows -------------------------------------------------- */
 
 static void while_nobody_knows_nothing_is_done(void **state)
 {

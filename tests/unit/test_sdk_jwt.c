@@ -327,8 +327,7 @@ static void only_who_connects_is_asked_for_a_token(void **state)
     says_reply(2, 200);
 }
 
-/* --- what is wrong with it
- * ---------------------------------------------------- */
+/* --- what is wrong with it ----------------------------------------------- */
 
 static void a_client_is_told_what_helps_to_get_a_better_token(void **state)
 {
@@ -419,8 +418,7 @@ static void leeway_and_age_are_the_programs_choice(void **state)
     is_told(claims(ADA), "token-invalid"); /* without iat */
 }
 
-/* --- what the connection gets of it
- * --------------------------------------------- */
+/* --- what the connection gets of it -------------------------------------- */
 
 static void the_token_says_who_it_is(void **state)
 {
@@ -487,8 +485,7 @@ static void what_is_nobody_does_not_come_in(void **state)
     assert_trace("");
 }
 
-/* --- setting up
- * -------------------------------------------------------------------- */
+/* --- setting up ---------------------------------------------------------- */
 
 static void refuses_config(const hoist_jwt_config *config, int error)
 {

@@ -68,8 +68,7 @@ static void resumes(hoist_task *task, void *data)
 
 static char late[] = "late";
 
-/* --- waiting and going on ----------------------------------------------------
- */
+/* --- waiting and going on ------------------------------------------------ */
 
 static void an_event_goes_on_when_its_ticket_comes(void **state)
 {
@@ -184,8 +183,7 @@ static void a_wrong_reply_is_refused_at_once(void **state)
     says_reply(1, 200);
 }
 
-/* --- too late
- * ------------------------------------------------------------------ */
+/* --- too late ------------------------------------------------------------ */
 
 static void at_its_deadline_it_fails_and_what_comes_then_is_a_task(void **state)
 {
@@ -298,8 +296,7 @@ static void who_fails_behind_it_has_failed(void **state)
     assert_trace("in vain");
 }
 
-/* --- what cannot wait
- * ------------------------------------------------------------ */
+/* --- what cannot wait ---------------------------------------------------- */
 
 static int try_both(hoist_ctx *ctx)
 {

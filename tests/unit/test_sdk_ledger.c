@@ -336,8 +336,7 @@ static void random_claims_are_those_of_the_model(void **state)
     random_fini(&random);
 }
 
-/* --- threads ----------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------- */
 
 #define THREADS 4
 #define BURST   1000

@@ -198,8 +198,7 @@ static void greetings_that_cannot_leave_do_not_pile_up(void **state)
     assert_ready("HELLO READY");
 }
 
-/* --- a broker that is not there --------------------------------------------
- */
+/* --- a broker that is not there ------------------------------------------ */
 
 /* Ticks until then; *said gets the lines about a broker that is missing. */
 static const char *said_until(int64_t end_ms)

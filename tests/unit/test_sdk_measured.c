@@ -213,8 +213,7 @@ static void an_event_that_is_over_without_a_reply_has_no_status(void **state)
           "status=\"none\"} 1");
 }
 
-/* --- the number of all connections ------------------------------------------
- */
+/* --- the number of all connections --------------------------------------- */
 
 static void asks_for_the_number(void)
 {

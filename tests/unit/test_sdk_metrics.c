@@ -201,8 +201,7 @@ static void a_histogram_has_a_unit(void **state)
     }
 }
 
-/* --- one name, one family --------------------------------------------------
- */
+/* --- one name, one family ------------------------------------------------ */
 
 static void is_taken(hoist_gauge *gauge)
 {
@@ -306,8 +305,7 @@ while_the_app_runs_a_refusal_is_counted_and_harms_nobody(void **state)
         1);
 }
 
-/* --- threads ---------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------- */
 
 #define THREADS 4
 #define TIMES   10000

@@ -86,8 +86,7 @@ static void there_is_nothing_inside_of_a_handler(void **state)
     assert_trace("handler");
 }
 
-/* --- its state -------------------------------------------------------------
- */
+/* --- its state ----------------------------------------------------------- */
 
 typedef struct {
     int refuses; /* errno of init, or 0 */
@@ -169,8 +168,7 @@ static void a_middleware_beyond_the_limit_is_not_even_started(void **state)
     app_ends("");
 }
 
-/* --- a refusal stays one ----------------------------------------------------
- */
+/* --- a refusal stays one ------------------------------------------------- */
 
 static int reply_well(hoist_ctx *ctx)
 {
@@ -316,8 +314,7 @@ static void a_refusal_cannot_be_asked_away(void **state)
     says_no_more();
 }
 
-/* --- typed errors ------------------------------------------------------------
- */
+/* --- typed errors -------------------------------------------------------- */
 
 static int fail_with_details(hoist_ctx *ctx)
 {
@@ -380,8 +377,7 @@ static void details_that_do_not_fit_are_left_out(void **state)
     says_reply(1, 500);
 }
 
-/* --- what an event keeps -----------------------------------------------------
- */
+/* --- what an event keeps ------------------------------------------------- */
 
 static char key_kept, key_lent;
 
@@ -505,8 +501,7 @@ memory_ends_at_its_limit_and_begins_anew_with_each_event(void **state)
     says_reply(2, 200);
 }
 
-/* --- what is run again -------------------------------------------------------
- */
+/* --- what is run again --------------------------------------------------- */
 
 static char key_before, key_inside;
 static int runs;

@@ -71,8 +71,7 @@ static int tick(hoist_ctx *ctx, void *data)
     return 0;
 }
 
-/* --- settings --------------------------------------------------------------
- */
+/* --- settings ------------------------------------------------------------ */
 
 static void threads_are_1_to_64_or_one_for_each_core(void **state)
 {
@@ -125,8 +124,7 @@ static void each_process_has_its_port_of_metrics(void **state)
     hoist_app_destroy(&app);
 }
 
-/* --- pauses of processes that die ------------------------------------------
- */
+/* --- pauses of processes that die ---------------------------------------- */
 
 static void who_dies_at_once_waits_twice_as_long_each_time(void **state)
 {
@@ -151,8 +149,7 @@ static void who_has_lived_for_a_while_begins_from_the_first_pause(void **state)
     assert_int_equal(backoff_next(&backoff, 0), 200);
 }
 
-/* --- several threads -------------------------------------------------------
- */
+/* --- several threads ----------------------------------------------------- */
 
 static void a_stop_before_the_run_ends_every_thread(void **state)
 {
@@ -214,8 +211,7 @@ static void a_thread_that_fails_ends_the_run_with_its_error(void **state)
     destroy(&guest);
 }
 
-/* --- reloading ---------------------------------------------------------------
- */
+/* --- reloading ----------------------------------------------------------- */
 
 static void count_reload(hoist_app *app)
 {
@@ -285,8 +281,7 @@ static void sighup_does_no_harm_where_nobody_waits_for_it(void **state)
     destroy(&guest);
 }
 
-/* --- several apps ------------------------------------------------------------
- */
+/* --- several apps -------------------------------------------------------- */
 
 static void *run_guest(void *data)
 {
@@ -350,8 +345,7 @@ static void a_signal_stops_every_app(void **state)
     pthread_barrier_destroy(&both_run);
 }
 
-/* --- signals
- * ------------------------------------------------------------------- */
+/* --- signals ------------------------------------------------------------- */
 
 static void each_signal_is_told_to_who_watches_it(void **state)
 {

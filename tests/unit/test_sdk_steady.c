@@ -79,8 +79,7 @@ static uint64_t counted(const char *name)
     return hoist_counted(hoist_counter_of(worker.app, name, "", NULL));
 }
 
-/* --- timeout ----------------------------------------------------------------
- */
+/* --- timeout ------------------------------------------------------------- */
 
 static const hoist_timeout_config half_a_second = {.ms = 500};
 
@@ -226,8 +225,7 @@ static void no_edge_is_ever_late(void **state)
     edges_are_handled();
 }
 
-/* --- bulkhead ----------------------------------------------------------------
- */
+/* --- bulkhead ------------------------------------------------------------ */
 
 static void so_many_at_once_and_no_more(void **state)
 {
@@ -251,8 +249,7 @@ static void so_many_at_once_and_no_more(void **state)
     assert_int_equal(counted("hoist_worker_bulkhead_refused_total"), 1);
 }
 
-/* --- breaker -----------------------------------------------------------------
- */
+/* --- breaker ------------------------------------------------------------- */
 
 static const hoist_breaker_config brief = {.name = "db",
                                            .failures = 3,
@@ -365,8 +362,7 @@ static void a_wrong_rule_is_refused(void **state)
                      -EINVAL);
 }
 
-/* --- shed --------------------------------------------------------------------
- */
+/* --- shed ---------------------------------------------------------------- */
 
 /* A request with so much of its 1000 ms left. */
 static void comes_with(uint64_t left_ms, unsigned status)
@@ -421,8 +417,7 @@ static void the_whole_time_can_be_said(void **state)
     comes_with(400, 503);
 }
 
-/* --- retry -------------------------------------------------------------------
- */
+/* --- retry --------------------------------------------------------------- */
 
 static void it_tries_three_times_and_pauses_in_between(void **state)
 {

@@ -16,8 +16,7 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof(array)[0])
 
-/* --- the walk ---------------------------------------------------------------
- */
+/* --- the walk ------------------------------------------------------------ */
 
 /* "" when it fits, or the problem and its path. */
 static const char *problem_of(const hoist_rule *rule, const char *body)
@@ -310,8 +309,7 @@ static void an_object_has_at_most_64_members_that_are_listed(void **state)
     assert_int_equal(shape_check(&rule), -E2BIG);
 }
 
-/* --- random bodies -----------------------------------------------------------
- */
+/* --- random bodies ------------------------------------------------------- */
 
 static const char *const colours[] = {"red", "green", NULL};
 static const hoist_rule a_colour = {.type = HOIST_JSON_STRING,
@@ -412,8 +410,7 @@ static void random_bodies_are_refused_for_their_one_flaw(void **state)
     random_fini(&random);
 }
 
-/* --- the middleware ----------------------------------------------------------
- */
+/* --- the middleware ------------------------------------------------------ */
 
 static int do_nothing(hoist_ctx *ctx)
 {

@@ -20,8 +20,7 @@ static void become(breaker_t *self, breaker_state_t state, int64_t now_ms)
     memset(self->parts, 0, sizeof self->parts);
 }
 
-/* --- the window ------------------------------------------------------------
- */
+/* --- the window ---------------------------------------------------------- */
 
 /* What is older than the window is forgotten. */
 static breaker_part_t *part_of(breaker_t *self, int64_t now_ms)
@@ -66,8 +65,7 @@ static bool count(breaker_t *self, int64_t now_ms, bool has_failed)
     return true;
 }
 
-/* --- trying ----------------------------------------------------------------
- */
+/* --- trying -------------------------------------------------------------- */
 
 bool breaker_try(breaker_t *self, int64_t now_ms, uint64_t *epoch,
                  int64_t *retry_ms)

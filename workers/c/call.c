@@ -6,8 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* --- a call -----------------------------------------------------------------
- */
+/* --- a call -------------------------------------------------------------- */
 
 static call_t *new_call(hoist_app *app, unsigned depth)
 {
@@ -102,8 +101,7 @@ static void begin(call_t *self, const hoist_ctx *caller, const route_t *route,
     ctx_enter(ctx, route);
 }
 
-/* --- hoist_call
- * --------------------------------------------------------------- */
+/* --- hoist_call ---------------------------------------------------------- */
 
 /* Its own route, or that of "$default"; NULL for what takes no messages. */
 static const route_t *find_route(const hoist_app *app, const char *key)

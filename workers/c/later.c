@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the event waits -------------------------------------------------------
- */
+/* --- the event waits ----------------------------------------------------- */
 
 int hoist_wait(hoist_ctx *ctx, hoist_ticket *ticket)
 {
@@ -38,8 +37,7 @@ int hoist_wait(hoist_ctx *ctx, hoist_ticket *ticket)
     return 0;
 }
 
-/* --- and goes on ------------------------------------------------------------
- */
+/* --- and goes on --------------------------------------------------------- */
 
 /* On the heap, since what is posted has room for two pointers. */
 typedef struct {
@@ -79,8 +77,7 @@ uint64_t later_open(task_t *task)
     return ticket;
 }
 
-/* --- with no more than a reply -----------------------------------------------
- */
+/* --- with no more than a reply ------------------------------------------- */
 
 typedef struct {
     int status;

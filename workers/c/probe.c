@@ -65,8 +65,7 @@ static int put_metrics(hoist_app *app, int64_t now_ms, buf_t *body)
     return rc < 0 ? rc : 200;
 }
 
-/* --- requests --------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------ */
 
 #define TEXT "text/plain; charset=utf-8"
 

@@ -43,8 +43,7 @@ struct prober {
     slot_t slots[PROBER_SLOTS];
 };
 
-/* --- one socket ------------------------------------------------------------
- */
+/* --- one socket ---------------------------------------------------------- */
 
 static void end(slot_t *slot)
 {
@@ -132,8 +131,7 @@ static void go_on(const prober_t *self, slot_t *slot)
     }
 }
 
-/* --- accepting -------------------------------------------------------------
- */
+/* --- accepting ----------------------------------------------------------- */
 
 /* One that is free, or the one that has been reading longest, or NULL. */
 static slot_t *find_slot(prober_t *self)
@@ -193,8 +191,7 @@ static void accept_one(prober_t *self)
     } /* else: that client is gone already */
 }
 
-/* --- turns -----------------------------------------------------------------
- */
+/* --- turns --------------------------------------------------------------- */
 
 static void give_up_late(prober_t *self)
 {
@@ -274,8 +271,7 @@ static void *run(void *user)
     return NULL;
 }
 
-/* --- start and end ---------------------------------------------------------
- */
+/* --- start and end ------------------------------------------------------- */
 
 static void free_prober(prober_t *self)
 {

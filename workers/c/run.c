@@ -40,8 +40,7 @@ struct run {
     member_t members[THREADS_MAX];
 };
 
-/* --- inlets ----------------------------------------------------------------
- */
+/* --- inlets -------------------------------------------------------------- */
 
 /* Each of this run has one; what was left in them is over, but for tasks. */
 static int open_inlets(hoist_app *app, unsigned count)
@@ -72,8 +71,7 @@ static void pass_stop_on(hoist_app *app)
     }
 }
 
-/* --- one thread ------------------------------------------------------------
- */
+/* --- one thread ---------------------------------------------------------- */
 
 static void run_member(member_t *self)
 {
@@ -109,8 +107,7 @@ static int start_other(member_t *self)
     return 0;
 }
 
-/* --- all of them ------------------------------------------------------------
- */
+/* --- all of them --------------------------------------------------------- */
 
 static int open_prober(run_t *self)
 {

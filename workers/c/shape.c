@@ -14,8 +14,7 @@
 
 #define INTEGER_MAX "9007199254740992" /* 2^53 */
 
-/* --- walking the body ------------------------------------------------------
- */
+/* --- walking the body ---------------------------------------------------- */
 
 /* A container around where the walk stands. */
 typedef struct {
@@ -93,8 +92,7 @@ static int refuse_json(walk_t *self)
     return refuse_at(self, 0, SHAPE_JSON, NULL);
 }
 
-/* --- scalars ---------------------------------------------------------------
- */
+/* --- scalars ------------------------------------------------------------- */
 
 static bool is_one_of(wire_bytes_t inside, const char *const *choices)
 {
@@ -209,8 +207,7 @@ static int take_plain(walk_t *self)
                         (wire_bytes_t){start, (size_t)(self->in.at - start)});
 }
 
-/* --- containers ------------------------------------------------------------
- */
+/* --- containers ---------------------------------------------------------- */
 
 static int begin_element(walk_t *self)
 {

@@ -56,8 +56,7 @@ static unsigned number_of(const supervisor_t *self, const process_t *process)
     return (unsigned)(process - self->processes) + 1;
 }
 
-/* --- asking them -----------------------------------------------------------
- */
+/* --- asking them --------------------------------------------------------- */
 
 static void signal_all(const supervisor_t *self, int number)
 {
@@ -118,8 +117,7 @@ static void kill_late(supervisor_t *self, int64_t now_ms)
     }
 }
 
-/* --- a new one ---------------------------------------------------------------
- */
+/* --- a new one ----------------------------------------------------------- */
 
 static void close_process(process_t *self)
 {
@@ -259,8 +257,7 @@ static int start_due(supervisor_t *self, int64_t now_ms, int *word_fd)
     return 0;
 }
 
-/* --- one that has ended ------------------------------------------------------
- */
+/* --- one that has ended -------------------------------------------------- */
 
 /* Did it end of itself and in order?  Else *reason says how. */
 static bool ended_well(pid_t pid, char reason[ENDING_MAX])
@@ -319,8 +316,7 @@ static void reap(supervisor_t *self, process_t *process, int64_t now_ms)
     }
 }
 
-/* --- the turn
- * ------------------------------------------------------------------ */
+/* --- the turn ------------------------------------------------------------ */
 
 static int wait_ms(const supervisor_t *self, int64_t now_ms)
 {

@@ -15,8 +15,7 @@
 #include <hoist.h>
 #include <hoist_middleware.h>
 
-/* --- a door: a middleware with settings and a state ------------------------
- */
+/* --- a door: a middleware with settings and a state ---------------------- */
 
 typedef struct {
     const char *word; /* NULL: please */
@@ -45,16 +44,14 @@ static int door(hoist_ctx *ctx, void *word)
 
 static const hoist_middleware a_door = {door_open, door, free};
 
-/* --- for some: a layer that is a function -----------------------------------
- */
+/* --- for some: a layer that is a function -------------------------------- */
 
 static int only_for(hoist_ctx *ctx, void *name)
 {
     return hoist_is(hoist_user(ctx), name) ? hoist_next(ctx) : -EACCES;
 }
 
-/* --- handlers ---------------------------------------------------------------
- */
+/* --- handlers ------------------------------------------------------------ */
 
 static int welcome(hoist_ctx *ctx)
 {
@@ -72,8 +69,7 @@ static int secret(hoist_ctx *ctx)
     return hoist_reply_text(ctx, "42");
 }
 
-/* --- the app ----------------------------------------------------------------
- */
+/* --- the app ------------------------------------------------------------- */
 
 static void register_all(hoist_app *app, const char *word)
 {

@@ -23,8 +23,7 @@
 #include <hoist_middleware.h>
 #include <hoist_redis.h>
 
-/* --- what a message is ------------------------------------------------------
- */
+/* --- what a message is --------------------------------------------------- */
 
 static const hoist_rule order_members[] = {
     {.name = "action", .type = HOIST_JSON_STRING},
@@ -35,8 +34,7 @@ static const hoist_rule order_members[] = {
 static const hoist_rule an_order = {.type = HOIST_JSON_OBJECT,
                                     .members = order_members};
 
-/* --- handlers ---------------------------------------------------------------
- */
+/* --- handlers ------------------------------------------------------------ */
 
 static int welcome(hoist_ctx *ctx)
 {
@@ -58,8 +56,7 @@ static int order(hoist_ctx *ctx)
     return hoist_reply_json(ctx, text);
 }
 
-/* --- limits -----------------------------------------------------------------
- */
+/* --- limits -------------------------------------------------------------- */
 
 static void limit(hoist_app *app, const char *route, unsigned rate,
                   unsigned per_s, hoist_ledger *ledger)

@@ -68,8 +68,7 @@ typedef struct {
     char text[TEXT_BYTES];
 } news_t;
 
-/* --- jobs ------------------------------------------------------------------
- */
+/* --- jobs ---------------------------------------------------------------- */
 
 /* A place for one more job; false: there is none. */
 static bool take_place(jobs_t *self)
@@ -121,8 +120,7 @@ static void release(job_t *job)
     }
 }
 
-/* --- what a job tells --------------------------------------------------------
- */
+/* --- what a job tells ---------------------------------------------------- */
 
 /* Cancelled, or its client is gone; but a broker may hear of a client's joining
  * a moment late from another. */
@@ -192,8 +190,7 @@ static void tell(job_t *job, const char *type, const char *field,
     post(job, news);
 }
 
-/* --- the work ----------------------------------------------------------------
- */
+/* --- the work ------------------------------------------------------------ */
 
 static bool is_prime(unsigned n)
 {
@@ -240,8 +237,7 @@ static void *work(void *data)
     return NULL;
 }
 
-/* --- handlers ----------------------------------------------------------------
- */
+/* --- handlers ------------------------------------------------------------ */
 
 static int complain(hoist_ctx *ctx, const char *text)
 {

@@ -38,8 +38,7 @@ typedef struct {
     uint64_t epoch;
 } tried_t;
 
-/* --- settings --------------------------------------------------------------
- */
+/* --- settings ------------------------------------------------------------ */
 
 static breaker_rules_t rules_of(const hoist_breaker_config *wanted)
 {
@@ -102,8 +101,7 @@ static void breaker_end(void *state)
     free(self);
 }
 
-/* --- events ----------------------------------------------------------------
- */
+/* --- events -------------------------------------------------------------- */
 
 static bool try(guard_t *self, uint64_t *epoch, int64_t *retry_ms)
 {

@@ -200,8 +200,7 @@ static void idempotency_fini(void *state)
     free(self);
 }
 
-/* --- what is claimed -------------------------------------------------------
- */
+/* --- what is claimed ----------------------------------------------------- */
 
 static bool is_key(const idempotency_t *self, hoist_text text)
 {
@@ -257,8 +256,7 @@ static uint64_t owner_of(const hoist_ctx *ctx)
     return hash_text(number, hoist_connection(ctx));
 }
 
-/* --- what becomes of it ----------------------------------------------------
- */
+/* --- what becomes of it -------------------------------------------------- */
 
 static bool is_kept(const idempotency_t *self, int status)
 {
@@ -341,8 +339,7 @@ void idempotency_was_done(hoist_ctx *ctx)
     }
 }
 
-/* --- events ----------------------------------------------------------------
- */
+/* --- events -------------------------------------------------------------- */
 
 typedef struct {
     const claimed_t *claimed;

@@ -53,8 +53,7 @@ typedef struct {
     int64_t began_us;
 } measured_t;
 
-/* --- the number of all connections ------------------------------------------
- */
+/* --- the number of all connections --------------------------------------- */
 
 static int take_count(hoist_ctx *ctx, hoist_answer *answer, void *data)
 {
@@ -79,8 +78,7 @@ static int ask_for_count(hoist_ctx *ctx, void *data)
     return 0;
 }
 
-/* --- start and end ----------------------------------------------------------
- */
+/* --- start and end ------------------------------------------------------- */
 
 static void ask_for_numbers(metrics_t *self, hoist_app *app)
 {
@@ -145,8 +143,7 @@ static void metrics_fini(void *state)
     free(self);
 }
 
-/* --- numbers of a route ------------------------------------------------------
- */
+/* --- numbers of a route -------------------------------------------------- */
 
 static const char *event_name(const hoist_ctx *ctx)
 {
@@ -218,8 +215,7 @@ static numbers_t *numbers_of(metrics_t *self, const hoist_ctx *ctx)
     return numbers;
 }
 
-/* --- outcomes ----------------------------------------------------------------
- */
+/* --- outcomes ------------------------------------------------------------ */
 
 static hoist_counter *outcomes_of(metrics_t *self, numbers_t *numbers,
                                   size_t class)

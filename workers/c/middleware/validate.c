@@ -68,8 +68,7 @@ static void validate_fini(void *state)
     free(self);
 }
 
-/* --- words -----------------------------------------------------------------
- */
+/* --- words --------------------------------------------------------------- */
 
 static const char *type_words(const hoist_rule *rule)
 {
@@ -150,8 +149,7 @@ static int put_details(buf_t *out, const shape_verdict_t *verdict)
     return json.rc;
 }
 
-/* --- events ----------------------------------------------------------------
- */
+/* --- events -------------------------------------------------------------- */
 
 static int refuse(const validate_t *self, hoist_ctx *ctx,
                   const shape_verdict_t *verdict)

@@ -43,8 +43,7 @@ static int await(int fd, short events, int64_t until_ms)
     return rc < 0 ? -errno : 0;
 }
 
-/* --- SIGPIPE ---------------------------------------------------------------
- */
+/* --- SIGPIPE ------------------------------------------------------------- */
 
 /* OpenSSL has no MSG_NOSIGNAL, it writes while it reads, too (an alert), and
  * what signals do is the program's.  So this thread is deaf to that one. */

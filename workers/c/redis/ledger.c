@@ -84,8 +84,7 @@ static redis_ledger_t *ledger_of(hoist_ledger *ledger)
     return (redis_ledger_t *)ledger;
 }
 
-/* --- asking ----------------------------------------------------------------
- */
+/* --- asking -------------------------------------------------------------- */
 
 #define WORDS_MAX 6
 
@@ -169,8 +168,7 @@ static int strange(hoist_reason *reason)
     return -EPROTO;
 }
 
-/* --- numbers as words --------------------------------------------------------
- */
+/* --- numbers as words ---------------------------------------------------- */
 
 typedef struct {
     char text[24];
@@ -188,8 +186,7 @@ static hoist_text say_id(number_t *number, uint64_t value)
     return hoist_str(number->text);
 }
 
-/* --- steps -------------------------------------------------------------------
- */
+/* --- steps --------------------------------------------------------------- */
 
 /* Rounded up, so that it is never faster than said. */
 static int64_t us_of(int64_t ns)
@@ -336,8 +333,7 @@ static int redis_release(hoist_ledger *ledger, const hoist_claim *claim,
     return rc;
 }
 
-/* --- opening
- * ------------------------------------------------------------------ */
+/* --- opening ------------------------------------------------------------- */
 
 static void hash_scripts(redis_ledger_t *self)
 {

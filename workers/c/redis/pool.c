@@ -81,8 +81,7 @@ void pool_blame(pool_t *self, const attempt_t *attempt)
     }
 }
 
-/* --- connections -----------------------------------------------------------
- */
+/* --- connections --------------------------------------------------------- */
 
 /* One that has been used before, or NULL. */
 static conn_t *take(pool_t *self)
