@@ -71,7 +71,7 @@ int main(int argc, char **argv)
     hoist_on(app, "spend", spend);
     hoist_use_on(app, "spend", hoist_rate_limit, &limit);
     limit.name = "guarded";
-    limit.closed = true;
+    limit.when_down = HOIST_WHEN_DOWN_REFUSE;
     hoist_on(app, "guarded", spend);
     hoist_use_on(app, "guarded", hoist_rate_limit, &limit);
     hoist_on(app, "order", order);

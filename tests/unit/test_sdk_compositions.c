@@ -352,7 +352,8 @@ static void replies(const outcome_t *outcome, unsigned status, const char *body)
 /* Whoever calls has what the call before replied in the same memory. */
 static void a_call_that_failed_gets_nothing_of_the_call_before(void **state)
 {
-    static const hoist_idempotency_config all = {.failures = true, .mark = ""};
+    static const hoist_idempotency_config all = {.keep_failures = true,
+                                                 .mark = ""};
     outcome_t outcome;
     (void)state;
 

@@ -466,7 +466,7 @@ static void failures_are_kept_where_that_is_wanted(void **state)
 {
     (void)state;
     serves_orders(NULL, 500);
-    uses((hoist_idempotency_config){.failures = true});
+    uses((hoist_idempotency_config){.keep_failures = true});
     for (int i = 0; i < 2; i++) {
         order_comes(ORDER);
         says_reply(7, 500);
@@ -543,11 +543,11 @@ static void while_nobody_knows_nothing_is_done(void **state)
     assert_trace("done");
 }
 
-static void or_it_is_where_it_is_open(void **state)
+static void or_it_is_where_that_is_wanted(void **state)
 {
     (void)state;
     serves_orders("ok", 0);
-    uses((hoist_idempotency_config){.open = true});
+    uses((hoist_idempotency_config){.when_down = HOIST_WHEN_DOWN_PASS});
     test_ledger.fails = -ENOTCONN;
     for (int i = 0; i < 2; i++) {
         order_comes(ORDER);
@@ -646,6 +646,7 @@ static void settings_that_are_none_are_refused(void **state)
         {.mark = "a\"b"},
         {.by = (hoist_by)4},
         {.name = "a b"},
+        {.when_down = (hoist_when_down)3},
         {.max_reply = 100, .bytes = 99},
         {.ledger = &test_ledger.ledger},
         {.ledger = &half_ledger, .name = "orders"},
@@ -688,7 +689,7 @@ int main(void)
         TEST(of_a_reply_too_long_to_be_kept_only_the_status_is),
         TEST(layers_outside_know_a_repetition),
         TEST(while_nobody_knows_nothing_is_done),
-        TEST(or_it_is_where_it_is_open),
+        TEST(or_it_is_where_that_is_wanted),
         TEST(an_outcome_that_cannot_be_kept_is_logged),
         TEST(in_memory_what_is_under_way_is_not_forgotten),
         TEST(a_connect_has_no_key),

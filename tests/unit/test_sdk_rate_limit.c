@@ -272,7 +272,7 @@ static void or_they_are_refused_where_it_is_closed(void **state)
 {
     (void)state;
     serves("a", do_nothing);
-    limits((hoist_rate_limit_config){.closed = true});
+    limits((hoist_rate_limit_config){.when_down = HOIST_WHEN_DOWN_REFUSE});
     test_ledger.fails = -ENOTCONN;
     message_comes(CONN_A, "a", 1);
     says_reply(1, 503);

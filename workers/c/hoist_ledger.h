@@ -93,6 +93,14 @@ typedef struct {
                    hoist_reason *reason);
 } hoist_ledger_table;
 
+/* A setting of the middleware: what becomes of an event while a ledger cannot
+ * be asked. */
+typedef enum {
+    HOIST_WHEN_DOWN_USUAL = 0,  /* what is said at the middleware */
+    HOIST_WHEN_DOWN_PASS = 1,   /* it goes on, as if there was no middleware */
+    HOIST_WHEN_DOWN_REFUSE = 2, /* 503 */
+} hoist_when_down;
+
 /* What a ledger begins with. */
 struct hoist_ledger {
     const hoist_ledger_table *table;

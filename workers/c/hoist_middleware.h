@@ -114,7 +114,7 @@ typedef hoist_text hoist_key(hoist_ctx *ctx, void *data);
  * With a ledger of several workers (hoist_redis.h) they are limited together.
  * While it cannot be asked, which is logged (WORKER-LEDGER-FAILED), events
  * pass: that a limit is not kept for a while does less harm than if nothing
- * went on.  With `closed` they are refused instead: 503,
+ * went on.  Where `when_down` says so they are refused instead: 503,
  * rate-limit-unavailable.
  *
  * init: -EINVAL for what is out of range, and without a name where there is a
@@ -130,8 +130,8 @@ typedef struct {
     hoist_ledger *ledger; /* borrowed; NULL: this process's memory */
     const char *name;     /* of this limit in the ledger: 1 to 64 of A-Z a-z 0-9
                              _ . -; the same in all workers */
-    bool closed;          /* while the ledger cannot be asked nothing passes */
-    size_t keys;          /* in memory; 0: 65536 */
+    hoist_when_down when_down; /* usual: PASS */
+    size_t keys;               /* in memory; 0: 65536 */
 } hoist_rate_limit_config;
 
 extern const hoist_middleware *const hoist_rate_limit;
@@ -225,8 +225,8 @@ extern const hoist_middleware *const hoist_validate;
  * A reply is kept for keep_s, whether it says yes or no; of 500 and above, and
  * 429, it is not: what failed so may go well the next time, and is done again.
  * (Stripe's API v1 keeps those of 500, too, and its v2 tries again:
- * docs.stripe.com/api/idempotent_requests.  `failures` is the former.)  What
- * comes back from inside counts, whatever those outside make of it, and a
+ * docs.stripe.com/api/idempotent_requests.  `keep_failures` is the former.)
+ * What comes back from inside counts, whatever those outside make of it, and a
  * success that hoist_timeout found too late is one, on either side: who asks
  * again gets the reply.  What is outside of this middleware decides before it,
  * and nothing of that is kept: put hoist_validate there.  Pushes are not
@@ -248,7 +248,7 @@ extern const hoist_middleware *const hoist_validate;
  * its worker died (hoist_redeliver) takes the claim over.  While the ledger
  * cannot be asked, which is logged (WORKER-LEDGER-FAILED), messages with a key
  * are refused: 503, idempotency-unavailable, since to do nothing is what can be
- * repeated.  With `open` they are done, at the risk of twice.
+ * repeated.  Where `when_down` says so they are done, at the risk of twice.
  *
  * init: -EINVAL for what is out of range or no expression, and without a name
  * where there is a ledger; -ENOMEM.
@@ -263,14 +263,14 @@ typedef struct {
     hoist_ledger *ledger; /* borrowed; NULL: this process's memory */
     const char *name;     /* of this use in the ledger: as of a rate limit */
     size_t keys, bytes;   /* in memory; 0: 65536 and 16777216 */
-    size_t max_reply; /* bytes of a body that is kept; 0: 65536.  Of a longer
-                         one only that it was: 409, already-done */
-    hoist_by by;      /* whose keys they are */
-    unsigned keep_s;  /* 1 to 2592000; 0: 86400 */
-    unsigned hold_s;  /* 1 to 86400; 0: 60 */
-    bool required;    /* without a key: 400, idempotency-key-missing */
-    bool failures;    /* keep all replies */
-    bool open;        /* while the ledger cannot be asked, do it */
+    size_t max_reply;   /* bytes of a body that is kept; 0: 65536.  Of a longer
+                           one only that it was: 409, already-done */
+    hoist_by by;        /* whose keys they are */
+    unsigned keep_s;    /* 1 to 2592000; 0: 86400 */
+    unsigned hold_s;    /* 1 to 86400; 0: 60 */
+    bool required;      /* without a key: 400, idempotency-key-missing */
+    bool keep_failures; /* all replies are kept */
+    hoist_when_down when_down; /* usual: REFUSE */
 } hoist_idempotency_config;
 
 extern const hoist_middleware *const hoist_idempotency;
@@ -399,7 +399,9 @@ extern const hoist_middleware *const hoist_bulkhead;
  * those in a window.  Then events are 503, `unavailable`, with
  * {"retryAfterMs":…} as details (a CONNECT with the header Retry-After, in
  * seconds), until few are tried: as soon as one of these fails it opens again,
- * and when all have succeeded it closes.
+ * and when all have succeeded it closes.  What counts is the event's outcome,
+ * so a handler that replies with 500 has failed as much as one that returns an
+ * error (hoist_retry runs only the latter again).
  *
  * init: -EINVAL for a percent above 100.
  */
@@ -435,11 +437,14 @@ typedef struct {
 extern const hoist_middleware *const hoist_shed;
 
 /*
- * Try again what has failed with 500 or above, not with 501.  Put it around
- * what may run twice and do no harm.  It sleeps in between, and holds up its
- * thread so long: pauses are short by default.  Each is twice the one before,
- * less up to a half by chance; where the event's time would not outlast the
- * next, it stays as it is.  What waits for an answer is not tried again.
+ * Try again what has failed with 500 or above, not with 501: a handler or layer
+ * that returned an error (hoist_fail, a negative errno).  One that replies with
+ * 500 has answered, and is not run again (hoist_breaker counts it all the
+ * same).  Put it around what may run twice and do no harm.  It sleeps in
+ * between, and holds up its thread so long: pauses are short by default.  Each
+ * is twice the one before, less up to a half by chance; where the event's time
+ * would not outlast the next, it stays as it is.  What waits for an answer is
+ * not tried again.
  */
 typedef struct {
     unsigned attempts; /* with the first; 0: 3 */

@@ -28,6 +28,11 @@ typedef struct {
     hoist_counter *evicted; /* borrowed */
 } ledger_memory_t;
 
+static inline bool is_when_down(hoist_when_down wanted)
+{
+    return (unsigned)wanted <= HOIST_WHEN_DOWN_REFUSE;
+}
+
 /*
  * ledger      NULL: one in memory
  * middleware  its name; constant

@@ -40,7 +40,8 @@ typedef struct {
     char mark[REPLAY_MARK_MAX + 1]; /* "": none */
     size_t max_reply;
     int64_t keep_ms, hold_ms;
-    bool is_required, keeps_failures, is_open;
+    bool is_required, keeps_failures;
+    bool passes; /* while the ledger cannot tell */
     hoist_counter *done, *replayed, *in_progress, *reused; /* borrowed */
     hoist_counter *unavailable;                            /* borrowed */
     ledger_use_t use;
@@ -152,11 +153,14 @@ static int set(idempotency_t *self, hoist_app *app,
     if (wanted->ledger != NULL && wanted->name == NULL) {
         return -EINVAL; /* keys of two programs would be one */
     }
+    if (!is_when_down(wanted->when_down)) {
+        return -EINVAL;
+    }
     self->key = wanted->key;
     self->data = wanted->data;
     self->is_required = wanted->required;
-    self->keeps_failures = wanted->failures;
-    self->is_open = wanted->open;
+    self->keeps_failures = wanted->keep_failures;
+    self->passes = wanted->when_down == HOIST_WHEN_DOWN_PASS;
     int rc = whose_init(&self->whose, name, wanted->by, NULL, NULL);
     if (rc == 0) {
         rc = set_times(self, wanted);
@@ -380,9 +384,9 @@ static claimed_t *remember(idempotency_t *self, hoist_ctx *ctx,
 static int go_without(const idempotency_t *self, hoist_ctx *ctx)
 {
     hoist_count(self->unavailable, 1);
-    return self->is_open ? hoist_next(ctx)
-                         : hoist_fail(ctx, 503, "idempotency-unavailable",
-                                      "Service Unavailable");
+    return self->passes ? hoist_next(ctx)
+                        : hoist_fail(ctx, 503, "idempotency-unavailable",
+                                     "Service Unavailable");
 }
 
 static int do_once(idempotency_t *self, hoist_ctx *ctx, claimed_t *claimed)

@@ -15,7 +15,7 @@
 typedef struct {
     whose_t whose;
     hoist_bucket bucket;
-    bool is_closed;
+    bool refuses; /* while the ledger cannot tell */
     hoist_counter *passed, *limited, *unavailable; /* borrowed */
     ledger_use_t use;
 } rate_limit_t;
@@ -69,13 +69,16 @@ static int set(rate_limit_t *self, hoist_app *app,
     if (wanted->ledger != NULL && wanted->name == NULL) {
         return -EINVAL; /* those of two routes would be one */
     }
+    if (!is_when_down(wanted->when_down)) {
+        return -EINVAL;
+    }
     int rc =
         whose_init(&self->whose, wanted->name != NULL ? wanted->name : "limit",
                    wanted->by, wanted->key, wanted->data);
     if (rc == 0) {
         rc = set_bucket(self, wanted);
     }
-    self->is_closed = wanted->closed;
+    self->refuses = wanted->when_down == HOIST_WHEN_DOWN_REFUSE;
     return rc < 0 ? rc : use_ledger(self, app, wanted);
 }
 
@@ -115,9 +118,9 @@ static int refuse(const rate_limit_t *self, hoist_ctx *ctx, int64_t wait_ms)
 static int go_without(const rate_limit_t *self, hoist_ctx *ctx)
 {
     hoist_count(self->unavailable, 1);
-    return self->is_closed ? hoist_fail(ctx, 503, "rate-limit-unavailable",
-                                        "Service Unavailable")
-                           : hoist_next(ctx);
+    return self->refuses ? hoist_fail(ctx, 503, "rate-limit-unavailable",
+                                      "Service Unavailable")
+                         : hoist_next(ctx);
 }
 
 static int rate_limit_run(hoist_ctx *ctx, void *state)
