@@ -11,6 +11,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 static int runs;       /* of the handler */
 static int failures;   /* of its first runs so many fail */
 static int fails_with; /* so */
@@ -530,6 +533,43 @@ static void each_try_within_a_time_and_all_within_another(void **state)
     assert_in_range(runs, 2, 3);
 }
 
+/* How long a process sleeps that was forked from this one, in a pipe. */
+static int64_t forked_pause(void)
+{
+    int64_t slept_ms = 0;
+    int ends[2];
+
+    must(pipe(ends) == 0);
+    pid_t pid = fork();
+    must(pid >= 0);
+    if (pid == 0) {
+        comes(EVENT_DISCONNECT, CONN_A, "$disconnect", 1);
+        must(write(ends[1], &driven_slept_ms, sizeof driven_slept_ms) ==
+             sizeof driven_slept_ms);
+        _exit(0);
+    }
+    must(read(ends[0], &slept_ms, sizeof slept_ms) == sizeof slept_ms &&
+         waitpid(pid, NULL, 0) == pid);
+    close(ends[0]);
+    close(ends[1]);
+    return slept_ms;
+}
+
+static void processes_that_fail_together_do_not_come_together(void **state)
+{
+    const hoist_retry_config slow = {.pause_ms = 100000000,
+                                     .most_ms = 100000000};
+    (void)state;
+
+    serves_edges();
+    uses(hoist_retry, &slow);
+    failures = 1;
+    int64_t one = forked_pause(), other = forked_pause();
+    assert_in_range(one, 50000000, 100000000);
+    assert_in_range(other, 50000000, 100000000);
+    assert_int_not_equal(one, other);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, worker_tear_down)
 
 int main(void)
@@ -560,6 +600,7 @@ int main(void)
         T(it_does_not_sleep_beyond_the_deadline),
         T(a_question_of_a_run_that_failed_answers_nothing),
         T(each_try_within_a_time_and_all_within_another),
+        T(processes_that_fail_together_do_not_come_together),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 
 typedef struct {
     unsigned attempts, pause_ms, most_ms;
-    _Atomic uint64_t chance;        /* state of rand_step */
+    _Atomic uint64_t chance;        /* state of rand_step; 0: none yet */
     hoist_counter *again, *in_vain; /* borrowed */
 } retry_t;
 
@@ -31,7 +31,6 @@ static int retry_init(hoist_app *app, const void *config, void **state)
     self->attempts = either(wanted->attempts, USUAL_ATTEMPTS);
     self->pause_ms = either(wanted->pause_ms, USUAL_PAUSE_MS);
     self->most_ms = either(wanted->most_ms, USUAL_MOST_MS);
-    atomic_init(&self->chance, rand_u32());
     self->again =
         hoist_counter_of(app, "hoist_worker_retries_total",
                          "Runs of hoist_retry behind one that failed.", NULL);
@@ -42,10 +41,16 @@ static int retry_init(hoist_app *app, const void *config, void **state)
     return 0;
 }
 
-/* Another thread may draw the same: what matters is that many do not. */
+/* Another thread may draw the same: what matters is that many do not.  The seed
+ * comes with the first draw, for processes that were forked before have all
+ * else in common. */
 static uint64_t draw(retry_t *self, uint64_t below)
 {
     uint64_t chance = atomic_load_explicit(&self->chance, memory_order_relaxed);
+
+    if (chance == 0) {
+        rand_bytes(&chance, sizeof chance);
+    }
     uint64_t drawn = rand_step(&chance);
 
     atomic_store_explicit(&self->chance, chance, memory_order_relaxed);
