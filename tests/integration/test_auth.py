@@ -277,6 +277,16 @@ def test_a_worker_without_keys_does_not_run():
         assert "short" not in ended.stderr, ended.stderr
 
 
+def test_a_worker_with_a_list_of_nobody_does_not_run():
+    for name in ("ALLOW", "DENY"):
+        ended = subprocess.run(["env", f"JWT_SECRET={SECRET}", f"{name}=",
+                                BUILD + "/workers/examples/protected"],
+                               stderr=subprocess.PIPE, text=True, timeout=15)
+        assert ended.returncode == 1, ended
+        assert f'WORKER-SETTING-REFUSED middleware=hoist_ip_filter setting={name.lower()} ' \
+            'error="it is empty' in ended.stderr, ended.stderr
+
+
 def test_roles_and_scopes_say_who_may_what():
     with Hoist() as hoist, Protected(hoist, JWT_SECRET=SECRET):
         admin = visit(hoist, token(sub="ada", tenant="acme", roles=["admin"]))

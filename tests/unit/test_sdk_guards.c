@@ -142,7 +142,7 @@ static void what_is_denied_is_denied_also_where_it_is_allowed(void **state)
 static void who_is_not_denied_comes_in_where_nobody_is_allowed(void **state)
 {
     (void)state;
-    filters("", "::/0");
+    filters(NULL, "::/0");
     assert_int_equal(connects_from("203.0.113.8"), 200); /* no IPv6 */
     assert_int_equal(connects_from("2001:db8::7"), 403);
 }
@@ -204,6 +204,22 @@ static void what_is_no_list_of_addresses_is_refused(void **state)
                    &(hoist_ip_filter_config){.allow = "10.0.0.0/33"}, -EINVAL);
     refuses_config(hoist_ip_filter,
                    &(hoist_ip_filter_config){.deny = "somewhere"}, -EINVAL);
+}
+
+static void a_list_of_no_addresses_lets_nobody_in_by_mistake(void **state)
+{
+    (void)state;
+    sdk_catch();
+    refuses_config(hoist_ip_filter, &(hoist_ip_filter_config){.allow = ""},
+                   -EINVAL);
+    assert_non_null(strstr(sdk_caught(),
+                           "error WORKER-SETTING-REFUSED "
+                           "middleware=hoist_ip_filter setting=allow "
+                           "error=\"it is empty"));
+    sdk_catch();
+    refuses_config(hoist_ip_filter, &(hoist_ip_filter_config){.deny = ""},
+                   -EINVAL);
+    assert_non_null(strstr(sdk_caught(), "setting=deny"));
 }
 
 /* --- roles and scopes ----------------------------------------------------- */
@@ -295,6 +311,43 @@ each_route_has_the_rule_of_its_name_and_others_the_usual(void **state)
     assert_int_equal(status_of(EVENT_MESSAGE, "$default", &nobody), 401);
 }
 
+static int let_in(hoist_ctx *ctx, void *role)
+{
+    if (hoist_event_of(ctx) == HOIST_CONNECT) {
+        assert_int_equal(hoist_accept_user(ctx, hoist_str("ada")), 0);
+        assert_int_equal(
+            hoist_accept_attribute(ctx, HOIST_ROLES, hoist_str(role)), 0);
+    }
+    return hoist_next(ctx);
+}
+
+static void what_no_rule_is_for_can_be_closed(void **state)
+{
+    const who_t editor = {.user = "a", .roles = "editor", .scopes = "docs"};
+    static char role[] = "editor";
+    (void)state;
+
+    serves("write", note_handler);
+    serves("read", note_handler);
+    serves("help", note_handler);
+    serves("$connect", note_handler);
+    uses(hoist_recover, &(hoist_recover_config){.silent = true});
+    hoist_wrap(worker.app, let_in, role);
+    uses(hoist_authorize, &(hoist_authorize_config){.roles = "editor",
+                                                    .rules = rules,
+                                                    .rule_count = 4,
+                                                    .closed = true});
+    assert_int_equal(status_of(EVENT_MESSAGE, "write", &editor), 200);
+    assert_int_equal(status_of(EVENT_MESSAGE, "read", &editor), 403);
+    assert_code("route-closed");
+    assert_int_equal(unauthorized("reason=\"route\""), 1);
+    assert_int_equal(status_of(EVENT_MESSAGE, "read", &(who_t){.ip = "::1"}),
+                     401);
+    assert_int_equal(status_of(EVENT_MESSAGE, "help", &(who_t){.ip = "::1"}),
+                     200);
+    assert_int_equal(status_of(EVENT_CONNECT, "$connect", &(who_t){0}), 200);
+}
+
 static void the_rule_of_default_is_for_all_keys_that_go_there(void **state)
 {
     static const hoist_authorize_rule others[] = {
@@ -310,16 +363,6 @@ static void the_rule_of_default_is_for_all_keys_that_go_there(void **state)
                                &(who_t){.user = "ada", .roles = "admin"}),
                      200);
     assert_trace("handler");
-}
-
-static int let_in(hoist_ctx *ctx, void *role)
-{
-    if (hoist_event_of(ctx) == HOIST_CONNECT) {
-        assert_int_equal(hoist_accept_user(ctx, hoist_str("ada")), 0);
-        assert_int_equal(
-            hoist_accept_attribute(ctx, HOIST_ROLES, hoist_str(role)), 0);
-    }
-    return hoist_next(ctx);
 }
 
 static void who_connects_is_judged_by_what_it_was_accepted_with(void **state)
@@ -371,6 +414,23 @@ static void rules_that_make_no_table_are_refused(void **state)
                    -ENOSPC);
 }
 
+static void
+a_list_of_no_roles_or_scopes_asks_for_nothing_by_mistake(void **state)
+{
+    static const hoist_authorize_rule rule[] = {{.route = "a", .roles = ""}};
+    (void)state;
+
+    sdk_catch();
+    refuses_config(hoist_authorize,
+                   &(hoist_authorize_config){.rules = rule, .rule_count = 1},
+                   -EINVAL);
+    assert_non_null(strstr(sdk_caught(), "setting=roles error=\"it is empty"));
+    sdk_catch();
+    refuses_config(hoist_authorize, &(hoist_authorize_config){.scopes = "  "},
+                   -EINVAL);
+    assert_non_null(strstr(sdk_caught(), "setting=scopes"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,14 +443,17 @@ int main(void)
         WORKER_TEST(who_connects_is_asked_also_without_a_handler),
         WORKER_TEST(a_guard_of_connections_is_for_no_other_route),
         WORKER_TEST(what_is_no_list_of_addresses_is_refused),
+        WORKER_TEST(a_list_of_no_addresses_lets_nobody_in_by_mistake),
         WORKER_TEST(who_has_no_user_is_not_authenticated),
         WORKER_TEST(one_of_the_roles_is_enough),
         WORKER_TEST(all_of_the_scopes_are_needed),
         WORKER_TEST(each_route_has_the_rule_of_its_name_and_others_the_usual),
+        WORKER_TEST(what_no_rule_is_for_can_be_closed),
         WORKER_TEST(the_rule_of_default_is_for_all_keys_that_go_there),
         WORKER_TEST(who_connects_is_judged_by_what_it_was_accepted_with),
         WORKER_TEST(the_end_of_a_connection_is_nothing_to_be_allowed),
         WORKER_TEST(rules_that_make_no_table_are_refused),
+        WORKER_TEST(a_list_of_no_roles_or_scopes_asks_for_nothing_by_mistake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -487,11 +487,14 @@ static void what_is_nobody_does_not_come_in(void **state)
 
 /* --- setting up ---------------------------------------------------------- */
 
-static void refuses_config(const hoist_jwt_config *config, int error)
+/* What is logged of it. */
+static const char *refuses_config(const hoist_jwt_config *config, int error)
 {
     sdk_catch();
     assert_int_equal(hoist_use(worker.app, hoist_jwt, config), error);
-    assert_null(strstr(sdk_caught(), "short secret"));
+    const char *caught = sdk_caught();
+    assert_null(strstr(caught, "short secret"));
+    return caught;
 }
 
 static void settings_that_make_no_sense_are_refused(void **state)
@@ -505,9 +508,16 @@ static void settings_that_make_no_sense_are_refused(void **state)
     refuses_config(&(hoist_jwt_config){.secret = "short secret"}, -EINVAL);
     refuses_config(&(hoist_jwt_config){.public_key = "no key"}, -EINVAL);
     refuses_config(&(hoist_jwt_config){.key_file = "/nowhere"}, -ENOENT);
-    refuses_config(
-        &(hoist_jwt_config){.secret = MADE_SECRET, .algorithms = "HS256 none"},
-        -EINVAL);
+    assert_non_null(strstr(
+        refuses_config(&(hoist_jwt_config){.secret = MADE_SECRET,
+                                           .algorithms = "HS256 none"},
+                       -EINVAL),
+        "WORKER-SETTING-REFUSED middleware=hoist_jwt setting=algorithms"));
+    assert_non_null(
+        strstr(refuses_config(
+                   &(hoist_jwt_config){.secret = MADE_SECRET, .algorithms = ""},
+                   -EINVAL),
+               "it is empty"));
     refuses_config(&(hoist_jwt_config){.secret = MADE_SECRET, .from = 8},
                    -EINVAL);
     refuses_config(

@@ -71,9 +71,9 @@ extern "C" {
  * Lists have blanks between.  A claim may be a path: "/realm_access/roles".
  *
  * init: -EINVAL for no or several kinds of keys, keys that are none, a list
- * with an unknown algorithm, numbers out of range, and around a route other
- * than "$connect", where nobody would be asked; what the file could not be read
- * for (WORKER-KEYS-FAILED tells more); -ENOMEM.
+ * with an unknown algorithm or none, numbers out of range, and around a route
+ * other than "$connect", where nobody would be asked; what the file could not
+ * be read for (WORKER-KEYS-FAILED tells more); -ENOMEM.
  */
 typedef struct {
     /* --- keys: one of the three --- */

@@ -285,17 +285,19 @@ bool hoist_is_replay(const hoist_ctx *ctx);
  * nobody serves is accepted unasked.
  *
  * Lists are of addresses and networks with commas between, "10.0.0.0/8,::1", at
- * most 256 each.  What is denied is denied, also where it is allowed; an empty
- * list of allowed ones is everyone who is not denied.  The address is that of
- * hoist_ip: behind a proxy it is the client's only where the gateway trusts the
- * proxy.  One of IPv4 is in networks of IPv4 alone, so "::/0" denies none.
+ * most 256 each.  What is denied is denied, also where it is allowed.  A list
+ * that is empty is refused: it would let in everyone, where a variable was set
+ * to nothing.  The address is that of hoist_ip: behind a proxy it is the
+ * client's only where the gateway trusts the proxy.  One of IPv4 is in networks
+ * of IPv4 alone, so "::/0" denies none.
  *
- * init: -EINVAL for what is no list, and around a route other than "$connect",
- * where nobody would be asked; -E2BIG; -ENOMEM.
+ * init: -EINVAL for what is no list (WORKER-SETTING-REFUSED tells more), and
+ * around a route other than "$connect", where nobody would be asked; -E2BIG;
+ * -ENOMEM.
  */
 typedef struct {
-    const char *allow; /* NULL: everyone */
-    const char *deny;  /* NULL: nobody */
+    const char *allow; /* NULL: everyone who is not denied; "": -EINVAL */
+    const char *deny;  /* NULL: nobody; "": -EINVAL */
 } hoist_ip_filter_config;
 
 extern const hoist_middleware *const hoist_ip_filter;
@@ -312,8 +314,9 @@ extern const hoist_middleware *const hoist_ip_filter;
  * Who may what.  A CONNECT or MESSAGE is refused when the connection has no
  * user (401, "not-authenticated"), none of these roles (403, "role-missing"),
  * or not all of these scopes (403, "scope-missing"); lists have blanks between.
- * What asks for neither is for everybody who has a user.  DISCONNECT and
- * PRESENCE pass.
+ * What asks for neither is for everybody who has a user, and so is a route that
+ * has no rule, unless `closed` says otherwise: then its messages are refused
+ * (403, "route-closed").  DISCONNECT and PRESENCE pass.
  *
  *     hoist_use_on(app, "delete", hoist_authorize,
  *                  &(hoist_authorize_config){.roles = "admin owner"});
@@ -331,8 +334,9 @@ extern const hoist_middleware *const hoist_ip_filter;
  * Around all it is asked at CONNECT, too: what says who connects has to stand
  * outside of it, registered by hoist_use before it.
  *
- * init: -EINVAL for a rule without a route; -EEXIST for two of one; -ENOSPC for
- * more than HOIST_AUTHORIZE_RULES_MAX; -ENOMEM.
+ * init: -EINVAL for a rule without a route, and for a list with nothing in it
+ * (WORKER-SETTING-REFUSED), which would ask for nothing; -EEXIST for two of
+ * one; -ENOSPC for more than HOIST_AUTHORIZE_RULES_MAX; -ENOMEM.
  */
 typedef struct {
     const char *route;  /* the key of hoist_on */
@@ -344,6 +348,8 @@ typedef struct {
 typedef struct {
     const char *roles;  /* of routes without a rule: as there */
     const char *scopes; /* likewise */
+    bool closed;        /* routes without a rule take messages of nobody; roles
+                           and scopes are for CONNECT then */
     const hoist_authorize_rule *rules;
     size_t rule_count;
 } hoist_authorize_config;

@@ -26,6 +26,15 @@ static inline hoist_text words_take(hoist_text *list)
     return at > word ? hoist_bytes(word, (size_t)(at - word)) : hoist_str(NULL);
 }
 
+/* Is it a list, but of nothing?  As one it would ask for nothing, which who
+ * wrote it hardly wants: it comes of a variable that was set to nothing. */
+static inline bool words_are_none(const char *list)
+{
+    hoist_text words = hoist_str(list);
+
+    return list != NULL && words_take(&words).data == NULL;
+}
+
 /* Is the word one of the list? */
 static inline bool words_have(hoist_text list, hoist_text word)
 {

@@ -6,13 +6,13 @@
  *     JWT_KEYS      a file of public keys, JWKS or PEM
  *     JWT_ISSUER    who makes them; not set: anyone with the key
  *     JWT_AUDIENCE  whom they are for; not set: nobody is named
- *     ALLOW, DENY   networks that clients may, or may not, come from
+ *     ALLOW, DENY   networks that clients may, or may not, come from; not set:
+ *                   all, or none; set to nothing, it does not run
  *
- * workers/examples/token.sh makes one.  It may be in the address, ?token=…,
- * too, so that it can be tried out by hand; elsewhere that is better left away.
- * Then
+ * workers/examples/token.sh makes one.  It may be in the address as well,
+ * ?token=…, to try it out by hand; others had better leave that away.  Then
  *
- *     {"action":"me"}        tells who the token says one is
+ *     {"action":"me"}        tells who the token says one is; for all users
  *     {"action":"report"}    is for who has the scope reports:read,
  *     {"action":"announce"}  for admins: everybody of their tenant hears it
  *     {"action":"help"}      for anyone who is connected
@@ -66,11 +66,15 @@ static int help(hoist_ctx *ctx)
     return hoist_reply_json(ctx, "{\"actions\":\"me report announce help\"}");
 }
 
+/* What is not here is for nobody. */
 static const hoist_authorize_rule rules[] = {
+    {.route = "me"},
     {.route = "report", .scopes = "reports:read"},
     {.route = "announce", .roles = "admin"},
     {.route = "help", .anyone = true},
 };
+
+#define RULES (sizeof rules / sizeof *rules)
 
 /* Outermost first: who comes from elsewhere is not even asked for a token. */
 static void protect(hoist_app *app)
@@ -86,7 +90,7 @@ static void protect(hoist_app *app)
         .tenant = "tenant",
         .attributes = "email"};
     const hoist_authorize_config may = {
-        .rules = rules, .rule_count = sizeof rules / sizeof *rules};
+        .closed = true, .rules = rules, .rule_count = RULES};
 
     hoist_use(app, hoist_request_id, NULL);
     hoist_use(app, hoist_logger, NULL);

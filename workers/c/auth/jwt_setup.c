@@ -60,17 +60,29 @@ static int copy_texts(hoist_jwt_config *config)
     return is_whole ? 0 : -ENOMEM;
 }
 
+static int refuse_algorithms(const char *why)
+{
+    hoist_log(HOIST_LOG_ERROR, "WORKER-SETTING-REFUSED",
+              "middleware=hoist_jwt setting=algorithms error=\"%s\"", why);
+    return -EINVAL;
+}
+
 static int set_algorithms(jwt_t *self, const char *list)
 {
     hoist_text names = hoist_str(list), name;
 
+    if (words_are_none(list)) {
+        return refuse_algorithms("it is empty; leave it away for those of the "
+                                 "keys");
+    }
     for (size_t i = ALG_HS256; list == NULL && i <= ALG_EDDSA; i++) {
         self->takes[i] = true;
     }
     while ((name = words_take(&names)).data != NULL) {
         jws_alg_t alg = jws_alg_of(name);
         if (alg == ALG_NONE) {
-            return -EINVAL;
+            return refuse_algorithms("it has another than HS256, RS256, ES256 "
+                                     "and EdDSA");
         }
         self->takes[alg] = true;
     }

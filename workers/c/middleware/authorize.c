@@ -20,7 +20,7 @@ typedef struct {
 } rule_t;
 
 /* Why somebody is refused. */
-typedef enum { NO_USER, NO_ROLE, NO_SCOPE, REASONS } reason_t;
+typedef enum { NO_USER, NO_ROLE, NO_SCOPE, NO_RULE, REASONS } reason_t;
 
 static const struct {
     int status;
@@ -31,12 +31,14 @@ static const struct {
     [NO_ROLE] = {403, "role-missing", "Not for your role", "reason=\"role\""},
     [NO_SCOPE] = {403, "scope-missing", "Not in your scope",
                   "reason=\"scope\""},
+    [NO_RULE] = {403, "route-closed", "Not for anybody", "reason=\"route\""},
 };
 
 /* Of a use; constant. */
 typedef struct {
     hoist_counter *refused[REASONS]; /* borrowed */
     rule_t usual;                    /* for what no other rule is for */
+    bool is_closed;                  /* which no message may be then */
     size_t count;
     rule_t rules[]; /* sorted by their routes */
 } authorize_t;
@@ -55,8 +57,26 @@ static void rule_fini(rule_t *self)
     free(self->scopes);
 }
 
+static int check_list(const char *name, const char *list)
+{
+    if (!words_are_none(list)) {
+        return 0;
+    }
+    hoist_log(HOIST_LOG_ERROR, "WORKER-SETTING-REFUSED",
+              "middleware=hoist_authorize setting=%s error=\"%s\"", name,
+              "it is empty; leave it away to ask for none");
+    return -EINVAL;
+}
+
+/* What is made of it is rule_fini's to end, also where this fails. */
 static int rule_init(rule_t *self, const hoist_authorize_rule *wanted)
 {
+    int rc = check_list("roles", wanted->roles);
+
+    rc = rc < 0 ? rc : check_list("scopes", wanted->scopes);
+    if (rc < 0) {
+        return rc;
+    }
     *self = (rule_t){.route = copy(wanted->route),
                      .roles = copy(wanted->roles),
                      .scopes = copy(wanted->scopes),
@@ -105,6 +125,7 @@ static int fill(authorize_t *self, const hoist_authorize_config *wanted)
                                         .scopes = wanted->scopes};
     int rc = rule_init(&self->usual, &usual);
 
+    self->is_closed = wanted->closed;
     while (rc == 0 && self->count < wanted->rule_count) {
         rc = rule_init(&self->rules[self->count], &wanted->rules[self->count]);
         self->count++;
@@ -202,6 +223,14 @@ static bool has_scopes(const hoist_ctx *ctx, hoist_text wanted)
     return true;
 }
 
+/* Who connects has done nothing yet, and is judged as ever. */
+static bool is_closed_to_all(const authorize_t *self, const rule_t *rule,
+                             const hoist_ctx *ctx)
+{
+    return self->is_closed && rule == &self->usual &&
+           hoist_event_of(ctx) == HOIST_MESSAGE;
+}
+
 static int refuse(const authorize_t *self, hoist_ctx *ctx, reason_t reason)
 {
     hoist_count(self->refused[reason], 1);
@@ -219,6 +248,9 @@ static int authorize_run(hoist_ctx *ctx, void *state)
     }
     if (hoist_user(ctx).len == 0) {
         return refuse(self, ctx, NO_USER);
+    }
+    if (is_closed_to_all(self, rule, ctx)) {
+        return refuse(self, ctx, NO_RULE);
     }
     if (!has_role(ctx, hoist_str(rule->roles))) {
         return refuse(self, ctx, NO_ROLE);

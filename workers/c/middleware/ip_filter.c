@@ -12,9 +12,27 @@ typedef struct {
     hoist_counter *refused; /* borrowed */
 } ip_filter_t;
 
-static int parse(const char *text, ip_nets_t *nets)
+static const char *words_for(const char *text, int rc)
 {
-    return ip_nets_parse(text != NULL ? text : "", nets);
+    return *text == '\0'  ? "it is empty; leave it away for no list"
+           : rc == -E2BIG ? "it has more than 256 networks"
+                          : "it is no list of addresses and networks";
+}
+
+/* An empty list is none: as one of all who are allowed it would be everyone,
+ * where somebody has a variable that is set to nothing. */
+static int parse(const char *name, const char *text, ip_nets_t *nets)
+{
+    if (text == NULL) {
+        return 0;
+    }
+    int rc = *text != '\0' ? ip_nets_parse(text, nets) : -EINVAL;
+    if (rc < 0) {
+        hoist_log(HOIST_LOG_ERROR, "WORKER-SETTING-REFUSED",
+                  "middleware=hoist_ip_filter setting=%s error=\"%s\"", name,
+                  words_for(text, rc));
+    }
+    return rc;
 }
 
 static int ip_filter_init(hoist_app *app, const void *config, void **state)
@@ -29,9 +47,9 @@ static int ip_filter_init(hoist_app *app, const void *config, void **state)
     if (self == NULL) {
         return -ENOMEM;
     }
-    rc = wanted != NULL ? parse(wanted->allow, &self->allowed) : 0;
+    rc = wanted != NULL ? parse("allow", wanted->allow, &self->allowed) : 0;
     if (rc == 0 && wanted != NULL) {
-        rc = parse(wanted->deny, &self->denied);
+        rc = parse("deny", wanted->deny, &self->denied);
     }
     if (rc < 0) {
         free(self);
