@@ -457,6 +457,20 @@ static void for_want_of_a_key_it_is_read_at_once_but_once_a_second(void **state)
     logged("WORKER-KEYS-READ");
 }
 
+static void who_finds_the_file_claimed_leaves_it_for_later(void **state)
+{
+    (void)state;
+    write_secret(OTHER_SECRET);
+    source.is_claimed = true; /* by another thread */
+    assert_true(counts(MADE_SECRET, REFRESH_MS));
+    assert_false(source_again(&source, REFRESH_MS));
+    source.is_claimed = false;
+    sdk_catch();
+    assert_true(source_again(&source, REFRESH_MS));
+    assert_true(counts(OTHER_SECRET, REFRESH_MS));
+    logged("WORKER-KEYS-READ");
+}
+
 static void a_file_that_is_broken_changes_nothing_and_is_told_once(void **state)
 {
     (void)state;
@@ -603,6 +617,7 @@ int main(void)
         FILE_TEST(keys_of_a_file_are_read_when_it_changes_and_that_is_due),
         FILE_TEST(who_holds_a_set_goes_on_with_it),
         FILE_TEST(for_want_of_a_key_it_is_read_at_once_but_once_a_second),
+        FILE_TEST(who_finds_the_file_claimed_leaves_it_for_later),
         FILE_TEST(a_file_that_is_broken_changes_nothing_and_is_told_once),
         FILE_TEST(a_worker_does_not_begin_with_a_file_that_is_broken),
         FILE_TEST(a_file_is_read_up_to_a_mebibyte),

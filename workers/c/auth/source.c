@@ -113,16 +113,16 @@ static void settle(source_t *self, keyset_t *keys, const file_state_t *state,
     size_t count = keys != NULL ? keyset_count(keys) : 0;
     keyset_t *old = NULL;
 
-    pthread_mutex_lock(&self->lock);
     bool is_new =
         !same_state(state, &self->state) || self->is_broken != (keys == NULL);
     self->state = *state;
     self->is_broken = keys == NULL;
     if (keys != NULL) {
+        pthread_mutex_lock(&self->lock);
         old = self->keys;
         self->keys = keys;
+        pthread_mutex_unlock(&self->lock);
     }
-    pthread_mutex_unlock(&self->lock);
     keyset_drop(old);
     if (is_new && count > 0) {
         hoist_log(HOIST_LOG_INFO, "WORKER-KEYS-READ", "file=%s keys=%zu",
@@ -133,7 +133,6 @@ static void settle(source_t *self, keyset_t *keys, const file_state_t *state,
     }
 }
 
-/* Two threads do not read at once: who does has said so in read_ms. */
 static bool read_again(source_t *self, const file_state_t *state)
 {
     const char *why = NULL;
@@ -144,17 +143,27 @@ static bool read_again(source_t *self, const file_state_t *state)
     return rc == 0;
 }
 
-/* May this thread do it, since for so long nobody has? */
+/* May this thread have the file, since for so long nobody had, and nobody has
+ * it now?  Of two that read at once the older reading could settle last.  Who
+ * may lets it go. */
 static bool claim(source_t *self, int64_t *last_ms, int64_t pause_ms,
                   int64_t now_ms)
 {
     pthread_mutex_lock(&self->lock);
-    bool is_due = now_ms - *last_ms >= pause_ms;
-    if (is_due) {
+    bool may = !self->is_claimed && now_ms - *last_ms >= pause_ms;
+    if (may) {
         *last_ms = now_ms;
+        self->is_claimed = true;
     }
     pthread_mutex_unlock(&self->lock);
-    return is_due;
+    return may;
+}
+
+static void let_go(source_t *self)
+{
+    pthread_mutex_lock(&self->lock);
+    self->is_claimed = false;
+    pthread_mutex_unlock(&self->lock);
 }
 
 static void refresh(source_t *self, int64_t now_ms)
@@ -163,12 +172,10 @@ static void refresh(source_t *self, int64_t now_ms)
         return;
     }
     file_state_t state = look_at(self->path);
-    pthread_mutex_lock(&self->lock);
-    bool is_new = !same_state(&state, &self->state);
-    pthread_mutex_unlock(&self->lock);
-    if (is_new) {
+    if (!same_state(&state, &self->state)) {
         (void)read_again(self, &state);
     }
+    let_go(self);
 }
 
 keyset_t *source_keys(source_t *self, int64_t now_ms)
@@ -189,5 +196,7 @@ bool source_again(source_t *self, int64_t now_ms)
         return false;
     }
     file_state_t state = look_at(self->path);
-    return read_again(self, &state);
+    bool was_read = read_again(self, &state);
+    let_go(self);
+    return was_read;
 }

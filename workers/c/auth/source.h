@@ -4,8 +4,8 @@
  * that keys can be rotated under a worker that runs.  A file that is broken
  * changes nothing: the keys of before go on to count.
  *
- * Any thread.  Nobody waits for a file but who reads it: the lock is held to
- * look at a pointer and two times.
+ * Any thread.  Nobody waits for a file but who reads it, and that is one thread
+ * at a time: the lock is held to look at a pointer and two times.
  */
 #ifndef WORKERS_C_AUTH_SOURCE_H
 #define WORKERS_C_AUTH_SOURCE_H
@@ -32,6 +32,8 @@ typedef struct {
     /* Under the lock: */
     keyset_t *keys; /* held */
     int64_t looked_ms, read_ms;
+    bool is_claimed; /* a thread looks at the file, or reads it */
+    /* Of the thread that has claimed it: */
     file_state_t state; /* of what was read last */
     bool is_broken;     /* that was no good */
 } source_t;
@@ -52,7 +54,8 @@ void source_fini(source_t *self);
 keyset_t *source_keys(source_t *self, int64_t now_ms);
 
 /* A key is missing: read the file, whatever it looks like, unless that was done
- * a moment ago.  Returns whether it was read, with success. */
+ * a moment ago, or is being done.  Returns whether it was read, with success.
+ */
 bool source_again(source_t *self, int64_t now_ms);
 
 #endif
