@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "workers/c/auth/claims.h"
 
+#include "workers/c/auth/json_text.h"
 #include "workers/c/words.h"
 
 #include <stdlib.h>
-
-static hoist_text text_of(const json_t *json)
-{
-    return json_is_string(json)
-               ? hoist_bytes(json_string_value(json), json_string_length(json))
-               : hoist_str(NULL);
-}
 
 /* --- one claim ------------------------------------------------------------ */
 
@@ -67,7 +61,7 @@ static char *join(const json_t *array, size_t room)
 
     json_array_foreach(array, i, each)
     {
-        hoist_text word = text_of(each);
+        hoist_text word = json_text(each);
         if (text == NULL || word.data == NULL || !is_word(word)) {
             continue;
         }
@@ -156,11 +150,11 @@ static bool is_for_us(const json_t *audience, hoist_text us)
         return us.len == 0;
     }
     if (json_is_string(audience)) {
-        return words_have(us, text_of(audience));
+        return words_have(us, json_text(audience));
     }
     json_array_foreach(audience, i, each)
     {
-        if (words_have(us, text_of(each))) {
+        if (words_have(us, json_text(each))) {
             return true;
         }
     }
@@ -191,7 +185,7 @@ token_verdict_t claims_check(const json_t *claims, const claim_rules_t *rules,
     }
     if (rules->issuer.data != NULL &&
         !(json_is_string(issuer) &&
-          hoist_equal(text_of(issuer), rules->issuer))) {
+          hoist_equal(json_text(issuer), rules->issuer))) {
         return TOKEN_ISSUER;
     }
     if (!is_for_us(json_object_get(claims, "aud"), rules->audience)) {

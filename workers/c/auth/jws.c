@@ -7,6 +7,7 @@
 #include "workers/c/auth/jws.h"
 
 #include "workers/c/auth/base64url.h"
+#include "workers/c/auth/json_text.h"
 
 #include <errno.h>
 
@@ -65,11 +66,6 @@ static json_t *decode_object(hoist_text text)
     return json;
 }
 
-static hoist_text text_of(const json_t *json)
-{
-    return hoist_bytes(json_string_value(json), json_string_length(json));
-}
-
 static bool is_type_of_ours(const json_t *type)
 {
     if (type == NULL) {
@@ -108,7 +104,7 @@ static int read_header(const json_t *header, jws_t *self)
     if (!json_is_string(alg)) {
         return -EINVAL;
     }
-    self->alg = jws_alg_of(text_of(alg));
+    self->alg = jws_alg_of(json_text(alg));
     if (self->alg == ALG_NONE || json_object_get(header, "crit") != NULL ||
         !is_type_of_ours(json_object_get(header, "typ"))) {
         return -ENOTSUP;

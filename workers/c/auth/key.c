@@ -6,6 +6,7 @@
 #include "workers/c/auth/key.h"
 
 #include "workers/c/auth/base64url.h"
+#include "workers/c/auth/json_text.h"
 
 #include <errno.h>
 
@@ -88,11 +89,7 @@ int key_of_public(EVP_PKEY *key, signing_key_t *self)
 
 static hoist_text text_member(const json_t *jwk, const char *name)
 {
-    const json_t *value = json_object_get(jwk, name);
-
-    return json_is_string(value) ? hoist_bytes(json_string_value(value),
-                                               json_string_length(value))
-                                 : hoist_str(NULL);
+    return json_text(json_object_get(jwk, name));
 }
 
 /* The bytes of a member, at most size of them.  Returns how many, or -EINVAL

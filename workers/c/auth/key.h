@@ -11,11 +11,11 @@
 
 #include <openssl/evp.h>
 
-#define KEY_SECRET_MIN                                                         \
-    32                      /* bytes of a secret: those of the hash (RFC 7518) \
-                             */
-#define KEY_SECRET_MAX 1024 /* bytes of a secret */
-#define KEY_RSA_MIN    2048 /* bits of a modulus (RFC 7518) */
+/* Bytes of a secret, at least those of the hash, and bits of a modulus, as RFC
+ * 7518 has it. */
+#define KEY_SECRET_MIN 32
+#define KEY_SECRET_MAX 1024
+#define KEY_RSA_MIN    2048
 #define KEY_RSA_MAX    8192
 
 typedef struct {
