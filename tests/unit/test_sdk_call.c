@@ -5,6 +5,7 @@
 #include "base/xalloc.h"
 #include "tests/unit/worker_fixture.h"
 #include "workers/c/call.h"
+#include "workers/c/hoist_middleware.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -216,6 +217,50 @@ static void its_middleware_runs_and_is_told_of_its_outcome(void **state)
     assert_trace("around done:200 behind");
 }
 
+static int note_who(hoist_ctx *ctx)
+{
+    char who[64];
+    hoist_text user = hoist_user(ctx), tenant = hoist_tenant(ctx);
+    hoist_text role = hoist_attribute(ctx, HOIST_ROLES);
+
+    (void)snprintf(who, sizeof who, "%.*s/%.*s/%.*s", (int)user.len, user.data,
+                   (int)tenant.len, tenant.data, (int)role.len, role.data);
+    note(who);
+    return 0;
+}
+
+static int ask_who(hoist_ctx *ctx)
+{
+    return hoist_reply_status(ctx, call(ctx, "who", "").status);
+}
+
+static int accept_and_ask(hoist_ctx *ctx)
+{
+    assert_int_equal(call(ctx, "who", "").status, 401);
+    assert_int_equal(hoist_accept_user(ctx, hoist_str("ada")), 0);
+    assert_int_equal(hoist_accept_tenant(ctx, hoist_str("acme")), 0);
+    assert_int_equal(call(ctx, "who", "").status, 200);
+    assert_int_equal(
+        hoist_accept_attribute(ctx, HOIST_ROLES, hoist_str("admin")), 0);
+    assert_int_equal(call(ctx, "ask", "").status, 200);
+    return 0;
+}
+
+static void from_connect_it_sees_what_was_accepted_so_far(void **state)
+{
+    (void)state;
+    serves("who", note_who);
+    serves("ask", ask_who);
+    serves("$connect", accept_and_ask);
+    assert_int_equal(hoist_use_on(worker.app, "who", hoist_authorize, NULL), 0);
+    worker_freezes();
+    comes(EVENT_CONNECT, CONN_A, "$connect", 1);
+    says_reply(1, 200);
+    assert_trace("ada/acme/ ada/acme/admin");
+    message_comes(CONN_A, "who", 2); /* nothing is left of it */
+    says_reply(2, 401);
+}
+
 /* --- what cannot be ------------------------------------------------------ */
 
 static int ask_who_waits(hoist_ctx *ctx)
@@ -340,6 +385,7 @@ int main(void)
         TEST(what_it_pushes_leaves_in_order),
         TEST(a_failure_is_the_callers_to_judge),
         TEST(its_middleware_runs_and_is_told_of_its_outcome),
+        WORKER_TEST(from_connect_it_sees_what_was_accepted_so_far),
         TEST(what_is_called_cannot_wait_but_be_told_of_pushes),
         TEST(what_cannot_be_called_is_refused),
         TEST(a_route_that_calls_itself_comes_to_an_end),

@@ -6,7 +6,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* --- a call -------------------------------------------------------------- */
+const accept_t *ctx_accepted(const hoist_ctx *ctx)
+{
+    if (ctx->request->event == EVENT_CONNECT) {
+        return &ctx->accept;
+    }
+    return ctx->call_of != NULL ? ctx->call_of->accepted : NULL;
+}
+
+/* --- a call -----------------------------------------------------------------
+ */
 
 static call_t *new_call(hoist_app *app, unsigned depth)
 {
@@ -88,6 +97,7 @@ static void begin(call_t *self, const hoist_ctx *caller, const route_t *route,
         (wire_bytes_t){(const uint8_t *)route->key, route->len};
     self->request.body = *body;
     self->request.details = (wire_bytes_t){NULL, 0};
+    self->accepted = ctx_accepted(caller);
     ctx->request = &self->request;
     ctx->outbox = caller->outbox;
     ctx->asked = caller->asked;

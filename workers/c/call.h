@@ -15,10 +15,12 @@ struct call {
     hoist_ctx ctx; /* of the event that is made */
     again_t again; /* of ctx */
     message_request_t request;
-    unsigned depth;   /* 1: an event's handler calls */
-    bool has_reply;   /* it was given one, which was not taken back */
-    buf_t body;       /* owned: of the reply */
-    body_type_t type; /* of body */
+    const accept_t *accepted; /* borrowed: what a CONNECT that calls was
+                                 accepted with so far; NULL: none does */
+    unsigned depth;           /* 1: an event's handler calls */
+    bool has_reply;           /* it was given one, which was not taken back */
+    buf_t body;               /* owned: of the reply */
+    body_type_t type;         /* of body */
 };
 
 /* Keep the body of its reply.  Returns 0, -EMSGSIZE, -ENOMEM. */

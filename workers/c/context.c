@@ -97,20 +97,23 @@ static hoist_text context_str(const hoist_ctx *ctx, const char *key)
 static hoist_text name_of(const hoist_ctx *ctx, const accept_name_t *accepted,
                           const char *key)
 {
-    bool is_new = ctx->request->event == EVENT_CONNECT && accepted->is_set;
-
-    return is_new ? hoist_bytes(accepted->text, accepted->len)
-                  : context_str(ctx, key);
+    return accepted != NULL && accepted->is_set
+               ? hoist_bytes(accepted->text, accepted->len)
+               : context_str(ctx, key);
 }
 
 hoist_text hoist_user(const hoist_ctx *ctx)
 {
-    return name_of(ctx, &ctx->accept.user, "user");
+    const accept_t *accepted = ctx_accepted(ctx);
+
+    return name_of(ctx, accepted != NULL ? &accepted->user : NULL, "user");
 }
 
 hoist_text hoist_tenant(const hoist_ctx *ctx)
 {
-    return name_of(ctx, &ctx->accept.tenant, "tenant");
+    const accept_t *accepted = ctx_accepted(ctx);
+
+    return name_of(ctx, accepted != NULL ? &accepted->tenant : NULL, "tenant");
 }
 
 hoist_text hoist_ip(const hoist_ctx *ctx)
@@ -132,8 +135,10 @@ wire_bytes_t context_attribute(wire_bytes_t context, const char *name)
 
 hoist_text hoist_attribute(const hoist_ctx *ctx, const char *name)
 {
-    return ctx->request->event == EVENT_CONNECT
-               ? accept_attribute(&ctx->accept, name)
+    const accept_t *accepted = ctx_accepted(ctx);
+
+    return accepted != NULL
+               ? accept_attribute(accepted, name)
                : lend(context_attribute(ctx->request->context, name));
 }
 

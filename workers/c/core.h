@@ -233,6 +233,10 @@ void ctx_run_finally(hoist_ctx *ctx, size_t kept);
  * the next is accepted (accept.c). */
 hoist_text accept_attribute(const accept_t *accept, const char *name);
 
+/* What the event's connection was accepted with so far, where that is a
+ * CONNECT, or a call that one makes; else NULL: its context has it (call.c). */
+const accept_t *ctx_accepted(const hoist_ctx *ctx);
+
 /* Empty what a CONNECT's reply will carry (accept.c). */
 void accept_reset(accept_t *self);
 

@@ -1033,10 +1033,11 @@ typedef struct {
  *     return rc < 0 ? rc : hoist_reply(ctx, 200, called.type, called.body);
  *
  * It runs here and now, in what is left of the event's time, with values and
- * memory of its own; what it pushes, joins and closes leaves in order with what
- * the caller does.  That it has failed is the caller's to judge.  It cannot
- * wait: hoist_find_user and its kin, hoist_push_then and hoist_wait return
- * -EDEADLK to it.
+ * memory of its own; from "$connect" it sees what the connection was accepted
+ * with so far (hoist_user, hoist_tenant, hoist_attribute).  What it pushes,
+ * joins and closes leaves in order with what the caller does.  That it has
+ * failed is the caller's to judge.  It cannot wait: hoist_find_user and its
+ * kin, hoist_push_then and hoist_wait return -EDEADLK to it.
  *
  * route  one that has a handler, or "$default"; no other that begins with '$'.
  * type   HOIST_NONE ignores body.
