@@ -23,7 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINGER_MS        3000              /* for the client's last bytes */
+#define LINGER_MS        3000              /* for the client's last bytes … */
+#define LINGER_BYTES     262144            /* … which are so many at most */
 #define OUT_KEEP         16384             /* bytes allocated between turns */
 #define OUT_MAX          ((size_t)1 << 30) /* bytes; out_hard is checked before */
 #define CLOSE_GOING_AWAY 1001
@@ -653,6 +654,16 @@ static void receive(session_t *self, uint8_t *bytes, size_t len)
     throttle_spend_bytes(self, len);
 }
 
+/* Read and forgotten, so that the client sees our close.  No rate holds here:
+ * who sends on for long is not read any more, and may still read. */
+static void discard(session_t *self, size_t len)
+{
+    self->discarded += (uint32_t)len; /* of one read */
+    if (self->discarded > LINGER_BYTES) {
+        session_pause(self);
+    }
+}
+
 void session_received(session_t *self, uint8_t *bytes, size_t len)
 {
     self->heard_ms = self->hub->now_ms;
@@ -662,7 +673,9 @@ void session_received(session_t *self, uint8_t *bytes, size_t len)
         opening_received(self, bytes, len);
     } else if (self->state == SESSION_OPEN) {
         receive(self, bytes, len);
-    } /* LINGERING: read and forgotten, so that the client sees our close */
+    } else {
+        discard(self, len);
+    }
 }
 
 /* --- from the broker --------------------------------------------------- */

@@ -95,6 +95,7 @@ typedef struct session {
     tokens_t messages, bytes; /* that it may send: throttle.h */
     uint32_t in_flight;       /* MESSAGEs without a REPLY */
     uint32_t in_flight_bytes; /* of their REQUESTs */
+    uint32_t discarded;       /* bytes that came when it was closed */
     int64_t opened_ms;        /* monotonic; of the socket or the WebSocket */
     int64_t heard_ms;         /* last bytes from the client */
     int64_t message_ms;       /* last message in either direction */

@@ -803,6 +803,26 @@ static void a_clients_close_comes_behind_all_its_messages(void **state)
     gets_nothing();
 }
 
+/* 262144 bytes, but for the read that goes beyond. */
+static void who_sends_on_after_its_end_is_not_read_for_long(void **state)
+{
+    static const uint8_t broken[] = {0x80, 0x80, 0, 0, 0, 0};
+    static const uint8_t more[262144 + 2 * TRANSPORT_READ_MAX];
+    (void)state;
+
+    client_t *client = a_client();
+    client_sends(client, broken, sizeof broken);
+    gets_disconnect(client, 1002, "nothing to continue");
+    client_sends(client, more, 262144);
+    assert_false(client->is_paused);
+    client_sends(client, more, sizeof more);
+    assert_true(client->is_paused);
+    assert_int_equal(client->unread.len, sizeof more - TRANSPORT_READ_MAX);
+    hears_close(client, 1002, "nothing to continue"); /* it may still read */
+    time_passes(3000);
+    assert_true(is_closed(client));
+}
+
 static void a_close_without_a_code_is_1005(void **state)
 {
     (void)state;
@@ -1007,6 +1027,7 @@ int main(void)
         TEST(a_large_push_goes_in_pieces_as_the_socket_takes_them),
         TEST(a_write_that_fails_ends_the_connection),
         TEST(a_clients_close_comes_behind_all_its_messages),
+        TEST(who_sends_on_after_its_end_is_not_read_for_long),
         TEST(a_close_without_a_code_is_1005),
         TEST(a_reason_is_passed_on_whole_even_with_a_zero_in_it),
         TEST(a_client_that_just_goes_is_1006),
