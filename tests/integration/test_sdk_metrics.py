@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A worker in C and who asks for its metrics, whether it lives and is ready."""
+import http.client
 import socket
 import subprocess
 import sys
@@ -62,6 +63,32 @@ def test_who_asks_nothing_keeps_nobody_out():
         assert worker.get("/healthz") == (200, "ok\n")
         assert worker.metric("hoist_worker_probes_dropped_total") >= 12
         for one in idle:
+            one.close()
+        worker.stop()
+
+
+def dropped(worker):
+    """How many sockets were; 0 where the one that asks is itself."""
+    try:
+        return worker.metric("hoist_worker_probes_dropped_total")
+    except (OSError, http.client.HTTPException):
+        return 0
+
+
+def test_who_reads_no_answer_keeps_nobody_out():
+    with MeasuredWorker("tcp://127.0.0.1:1", "--metrics=0",
+                        program="tests/integration/counting") as worker:
+        asking = []
+        for _ in range(20):
+            one = socket.socket()
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            one.connect(("127.0.0.1", worker.port))
+            one.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert one.recv(8) == b"HTTP/1.1"
+            asking.append(one)
+            assert worker.get("/healthz") == (200, "ok\n")
+        until(lambda: dropped(worker) >= 14, "the first to have had its second")
+        for one in asking:
             one.close()
         worker.stop()
 

@@ -70,6 +70,15 @@ static void linger(const prober_t *self, slot_t *slot)
     }
 }
 
+/* End one that stands in the way.  A client that lingers was answered. */
+static void drop(const prober_t *self, slot_t *slot)
+{
+    if (slot->state != LINGERING) {
+        hoist_count(self->dropped, 1);
+    }
+    end(slot);
+}
+
 static void write_on(const prober_t *self, slot_t *slot)
 {
     while (slot->written < slot->out.len) {
@@ -87,7 +96,27 @@ static void write_on(const prober_t *self, slot_t *slot)
     linger(self, slot);
 }
 
-static void read_on(const prober_t *self, slot_t *slot)
+/* With one more that has not read all, which is the latest, there may be too
+ * many: then the first goes that had its time, or this one. */
+static void bound_writing(prober_t *self, slot_t *latest)
+{
+    slot_t *first = latest;
+    size_t count = 0;
+
+    for (size_t i = 0; i < PROBER_SLOTS; i++) {
+        slot_t *slot = &self->slots[i];
+        if (slot->state == WRITING) {
+            count++;
+            first = slot->due_ms < first->due_ms ? slot : first;
+        }
+    }
+    if (count > PROBER_WRITING) {
+        int64_t since_ms = first->due_ms - PROBER_MS;
+        drop(self, since_ms + PROBER_READ_MS <= self->now_ms ? first : latest);
+    }
+}
+
+static void read_on(prober_t *self, slot_t *slot)
 {
     ssize_t got = recv(slot->fd, slot->in + slot->in_len,
                        sizeof slot->in - slot->in_len, 0);
@@ -105,6 +134,9 @@ static void read_on(const prober_t *self, slot_t *slot)
     if (rc == 0) {
         become(self, slot, WRITING, PROBER_MS);
         write_on(self, slot);
+        if (slot->state == WRITING) {
+            bound_writing(self, slot);
+        }
     } else if (rc != -EAGAIN) {
         end(slot); /* without memory there is nothing to say */
     }
@@ -120,7 +152,7 @@ static void discard(slot_t *slot)
     }
 }
 
-static void go_on(const prober_t *self, slot_t *slot)
+static void go_on(prober_t *self, slot_t *slot)
 {
     if (slot->state == READING) {
         read_on(self, slot);
@@ -133,7 +165,8 @@ static void go_on(const prober_t *self, slot_t *slot)
 
 /* --- accepting ----------------------------------------------------------- */
 
-/* One that is free, or the one that has been reading longest, or NULL. */
+/* One that is free, or the one that has been asking, or lingering, longest:
+ * PROBER_WRITING leaves some that do. */
 static slot_t *find_slot(prober_t *self)
 {
     slot_t *oldest = NULL;
@@ -151,24 +184,10 @@ static slot_t *find_slot(prober_t *self)
     return oldest;
 }
 
-/* End one that stands in the way.  A client that lingers was answered. */
-static void drop(const prober_t *self, slot_t *slot)
-{
-    if (slot->state != LINGERING) {
-        hoist_count(self->dropped, 1);
-    }
-    end(slot);
-}
-
 static void adopt(prober_t *self, int fd)
 {
     slot_t *slot = find_slot(self);
 
-    if (slot == NULL) { /* all are being answered */
-        hoist_count(self->dropped, 1);
-        close(fd);
-        return;
-    }
     if (slot->state != FREE) {
         drop(self, slot);
     }

@@ -7,7 +7,9 @@
  *   READING --head--> WRITING --written--> LINGERING --its end--> free
  *
  * Bounded: sockets, bytes of a head, and time for each state.  When all sockets
- * are taken, the one that has been reading longest goes.
+ * are taken, the one that has been asking longest goes.  Those who do not read
+ * their answer are few enough that there is always one: the short answers of
+ * /healthz and /readyz wait for nobody.
  */
 #ifndef WORKERS_C_PROBER_H
 #define WORKERS_C_PROBER_H
@@ -15,8 +17,10 @@
 #include "base/listener.h"
 #include "workers/c/app.h"
 
-#define PROBER_SLOTS     8    /* sockets at a time */
+#define PROBER_SLOTS     8    /* sockets at a time … */
+#define PROBER_WRITING   6    /* … of which so many have not read all */
 #define PROBER_MS        5000 /* for a head to come, and to read the answer */
+#define PROBER_READ_MS   1000 /* … of which so many when others come */
 #define PROBER_LINGER_MS 1000 /* for the client to close, when we have */
 
 typedef struct prober prober_t;
