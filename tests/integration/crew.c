@@ -207,6 +207,7 @@ static int stop(hoist_ctx *ctx)
 int main(int argc, char **argv)
 {
     hoist_app *app = hoist_app_new();
+    pid_t first = getpid();
 
     hoist_use(app, hoist_recover, NULL);
     hoist_use(app, hoist_logger, &(hoist_logger_config){.slow_ms = 60000});
@@ -225,5 +226,10 @@ int main(int argc, char **argv)
     hoist_on(app, "stop", stop);
     hoist_every(app, 50, tick, NULL);
     hoist_on_reload(app, count_reload);
-    return hoist_main(app, argc, argv);
+    int status = hoist_main(app, argc, argv);
+    if (getpid() != first) {
+        raise(SIGTERM); /* a second stop comes when it has ended */
+        raise(SIGHUP);
+    }
+    return status;
 }

@@ -372,8 +372,7 @@ static void it_may_be_called_behind_an_answer(void **state)
     assert_true(wire_is(says(KIND_REPLY)->reply.body.bytes, "LATE"));
 }
 
-/* -----------------------------------------------------------------------------------
- */
+/* ------------------------------------------------------------------------- */
 
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, set_up, worker_tear_down)

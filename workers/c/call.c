@@ -14,8 +14,7 @@ const accept_t *ctx_accepted(const hoist_ctx *ctx)
     return ctx->call_of != NULL ? ctx->call_of->accepted : NULL;
 }
 
-/* --- a call -----------------------------------------------------------------
- */
+/* --- a call -------------------------------------------------------------- */
 
 static call_t *new_call(hoist_app *app, unsigned depth)
 {

@@ -287,6 +287,7 @@ static int run_somewhere(hoist_app *app)
         return rc;
     }
     rc = run(app, &was_up);
+    signals_end_here(); /* it ends, and may have been told twice to */
     if (rc < 0 && !was_up) {
         supervisor_tell(word_fd, rc);
     }

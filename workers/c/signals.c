@@ -61,6 +61,15 @@ static void give_signals_back(void)
     }
 }
 
+void signals_end_here(void)
+{
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < TAKEN; i++) {
+        before[i] = (struct sigaction){.sa_handler = SIG_IGN};
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 int signals_watch(signals_kind_t kind, int event_fd)
 {
     int rc = -ENOSPC;

@@ -23,4 +23,8 @@ int signals_watch(signals_kind_t kind, int event_fd);
  * not watch. */
 void signals_unwatch(int event_fd);
 
+/* When they are given back, this process ignores them: it is about to end, and
+ * whoever waits for that signals it, too. */
+void signals_end_here(void);
+
 #endif
