@@ -49,11 +49,11 @@ static const hoist_breaker_config patient = {.failures = 1000, .least = 1000};
 static const hoist_shed_config calm = {.target_ms = 10000};
 static const hoist_validate_config objects = {.body = &object};
 
+/* All that may stand around a route of messages: hoist_ip_filter may not. */
 static const layer_use_t layers[] = {
     {"recover", &hoist_recover, NULL},
     {"request_id", &hoist_request_id, NULL},
     {"logger", &hoist_logger, NULL},
-    {"ip_filter", &hoist_ip_filter, NULL},
     {"authorize", &hoist_authorize, NULL},
     {"rate_limit", &hoist_rate_limit, &often},
     {"validate", &hoist_validate, &objects},
