@@ -50,6 +50,14 @@ void buf_drop(buf_t *self, size_t len)
     }
 }
 
+void buf_wipe(buf_t *self)
+{
+    self->len = 0;
+    if (self->cap > 0) {
+        explicit_bzero(self->data, self->cap);
+    }
+}
+
 void buf_reset(buf_t *self, size_t keep)
 {
     self->len = 0;

@@ -53,6 +53,9 @@ buf_put(buf_t *self, const void *bytes, size_t len)
 /* Drop the first len bytes (len <= self->len) and move the rest forward. */
 void buf_drop(buf_t *self, size_t len);
 
+/* Empty it, and leave nothing of what was ever in its memory: it was secret. */
+void buf_wipe(buf_t *self);
+
 /* Empty it and give memory above `keep` bytes back to the system. */
 void buf_reset(buf_t *self, size_t keep);
 

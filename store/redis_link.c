@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/redis_link.h"
 
+#include "store/redis_auth.h"
 #include "store/redis_error.h"
 #include "store/redis_keys.h"
 
@@ -51,7 +52,10 @@ void redis_link_close(redis_link_t *self)
     ev_timer_stop(self->manner->loop, &self->patience);
     close_socket(self);
     redis_reader_fini(&self->reader);
-    self->out.len = self->sent = 0;
+    self->sent = 0;
+    if (self->state != LINK_READY) {
+        buf_wipe(&self->out);
+    }
     buf_reset(&self->out, OUT_KEPT);
     self->owed = 0;
     self->greeting_at = self->greeting_len = 0;
@@ -140,6 +144,9 @@ void redis_link_flush(redis_link_t *self)
         self->sent += (size_t)rc;
     }
     self->sent = 0;
+    if (self->state == LINK_GREETING) { /* it said the password */
+        buf_wipe(&self->out);
+    }
     buf_reset(&self->out, OUT_KEPT);
     watch(self, EV_READ);
 }
@@ -172,19 +179,16 @@ static int put_greeting(redis_link_t *self)
 {
     const redis_url_t *url = self->manner->url;
     redis_command_t command = {.out = &self->out};
-    char secret[REDIS_SECRET_TEXT], db[16];
+    char db[16];
 
     if (!self->is_sentinel) {
-        int rc = redis_url_secret(url, secret);
+        int rc = redis_put_auth(&self->out, url);
         if (rc < 0) {
             return rc;
         }
-        if (secret[0] != '\0' && url->user[0] != '\0') {
-            SAY(SAY_AUTH, "AUTH", url->user, secret);
-        } else if (secret[0] != '\0') {
-            SAY(SAY_AUTH, "AUTH", secret);
+        if (rc > 0) {
+            self->greeting[self->greeting_len++] = SAY_AUTH;
         }
-        explicit_bzero(secret, sizeof secret);
         if (self->former[0] != '\0') {
             SAY(SAY_KILL, "CLIENT", "KILL", "ADDR", self->former);
         }

@@ -56,12 +56,30 @@ static void reset_gives_back_memory_above_keep(void **state)
     buf_fini(&buf);
 }
 
+static void what_is_wiped_leaves_nothing(void **state)
+{
+    static const uint8_t zeros[256];
+    buf_t buf;
+    (void)state;
+
+    buf_init(&buf, 1000);
+    buf_wipe(&buf); /* that of nothing is harmless */
+    assert_int_equal(buf_put(&buf, "secret", 6), 0);
+    buf.len = 0;
+    buf_wipe(&buf);
+    assert_int_equal(buf.len, 0);
+    assert_in_range(buf.cap, 6, sizeof zeros);
+    assert_memory_equal(buf.data, zeros, buf.cap);
+    buf_fini(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(put_appends_and_drop_takes_from_the_front),
         cmocka_unit_test(put_past_the_limit_is_refused_and_changes_nothing),
         cmocka_unit_test(reset_gives_back_memory_above_keep),
+        cmocka_unit_test(what_is_wiped_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -42,20 +43,40 @@ static int listens(unsigned *port)
     return fd;
 }
 
-/* A master that is asked for its role, and one thing more. */
-static void *be_master(void *listener)
-{
-    static const char role[] = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
-    static const char pong[] = "+PONG\r\n";
-    char bytes[256];
-    int fd = accept(*(const int *)listener, NULL, NULL);
+#define MASTER "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n" /* to ROLE */
 
-    must(fd >= 0 && read(fd, bytes, sizeof bytes) > 0 &&
-         write(fd, role, sizeof role - 1) == sizeof role - 1 &&
-         read(fd, bytes, sizeof bytes) > 0 &&
-         write(fd, pong, sizeof pong - 1) == sizeof pong - 1);
+/* One that answers two questions. */
+typedef struct {
+    int listener;
+    const char *answers[2];
+    pthread_t thread;
+} server_t;
+
+static void *answer(void *user)
+{
+    const server_t *self = user;
+    char bytes[256];
+    int fd = accept(self->listener, NULL, NULL);
+
+    must(fd >= 0);
+    for (int i = 0; i < 2; i++) {
+        const char *text = self->answers[i];
+        must(read(fd, bytes, sizeof bytes) > 0 &&
+             write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    }
     close(fd);
     return NULL;
+}
+
+static void server_starts(server_t *self)
+{
+    must(pthread_create(&self->thread, NULL, answer, self) == 0);
+}
+
+static void server_ends(const server_t *self)
+{
+    must(pthread_join(self->thread, NULL) == 0);
+    close(self->listener);
 }
 
 /* --- a pool that asks ----------------------------------------------------- */
@@ -109,23 +130,22 @@ static void the_pause_is_over(void)
 static void behind_a_host_that_hangs_the_next_has_its_turn(void **state)
 {
     unsigned hangs, works;
-    int hanging = listens(&hangs), working = listens(&works);
-    pthread_t master;
+    int hanging = listens(&hangs);
+    server_t master = {listens(&works), {MASTER, "+PONG\r\n"}, 0};
     char url[80];
     (void)state;
 
     (void)snprintf(url, sizeof url, "redis://127.0.0.1:%u,127.0.0.1:%u", hangs,
                    works);
     pool_for(url);
-    must(pthread_create(&master, NULL, be_master, &working) == 0);
+    server_starts(&master);
     assert_int_equal(ask_for(SHORT_MS), -ETIMEDOUT);
     the_pause_is_over();
     assert_int_equal(ask_for(LONG_MS), 0);
     assert_int_equal(pool.backoff_ms, 0);
-    must(pthread_join(master, NULL) == 0);
+    server_ends(&master);
     pool_fini(&pool);
     close(hanging);
-    close(working);
 }
 
 static void who_fail_together_cost_one_pause(void **state)
@@ -169,11 +189,31 @@ static void while_it_is_left_alone_the_reason_is_that_of_before(void **state)
     pool_fini(&pool);
 }
 
+static void a_password_stays_in_no_connection(void **state)
+{
+    unsigned port;
+    server_t server = {listens(&port), {"+OK\r\n", "+PONG\r\n"}, 0};
+    char url[80];
+    (void)state;
+
+    (void)snprintf(url, sizeof url, "redis://:abracadabra@127.0.0.1:%u", port);
+    pool_for(url);
+    server_starts(&server);
+    assert_int_equal(ask_for(LONG_MS), 0);
+    assert_int_equal(pool.idle_count, 1);
+    const buf_t *out = &pool.idle[0]->out;
+    assert_true(out->cap > 0);
+    assert_null(memmem(out->data, out->cap, "cadabra", 7));
+    server_ends(&server);
+    pool_fini(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(behind_a_host_that_hangs_the_next_has_its_turn),
         cmocka_unit_test(who_fail_together_cost_one_pause),
+        cmocka_unit_test(a_password_stays_in_no_connection),
         cmocka_unit_test(while_it_is_left_alone_the_reason_is_that_of_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

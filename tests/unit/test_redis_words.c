@@ -3,6 +3,7 @@
  * Slots as a cluster computes them, commands as RESP writes them, and what
  * errors mean.
  */
+#include "store/redis_auth.h"
 #include "store/redis_error.h"
 #include "store/redis_keys.h"
 
@@ -156,9 +157,35 @@ static void a_redirection_names_slot_host_and_port(void **state)
     }
 }
 
+static void is_said_for(const char *url_text, const char *expected)
+{
+    redis_url_t url;
+    char why[128];
+    buf_t out;
+
+    assert_int_equal(redis_url_parse(url_text, &url, why, sizeof why), 0);
+    buf_init(&out, 4096);
+    assert_int_equal(redis_put_auth(&out, &url), expected[0] != '\0');
+    assert_int_equal(out.len, strlen(expected));
+    if (out.len > 0) {
+        assert_memory_equal(out.data, expected, out.len);
+    }
+    buf_fini(&out);
+}
+
+static void who_has_a_password_says_it_and_his_name(void **state)
+{
+    (void)state;
+    is_said_for("redis://h", "");
+    is_said_for("redis://:pw@h", "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n");
+    is_said_for("redis://ada:pw@h",
+                "*3\r\n$4\r\nAUTH\r\n$3\r\nada\r\n$2\r\npw\r\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_has_a_password_says_it_and_his_name),
         cmocka_unit_test(slots_are_those_of_a_cluster),
         cmocka_unit_test(only_the_first_pair_of_braces_counts),
         cmocka_unit_test(the_slot_of_a_key_is_that_of_its_bytes),

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "store/redis_addresses.h"
+#include "store/redis_auth.h"
 #include "store/redis_keys.h"
 
 #include <errno.h>
@@ -170,7 +171,21 @@ int conn_ask(conn_t *self, int64_t until_ms, redisReply **reply,
 
 /* --- greeting ------------------------------------------------------------ */
 
-/* One command, and its reply, which must be no error. */
+/* The reply to the command that stands in `out`, which must be no error. */
+static int ask_for_yes(conn_t *self, const char *command, int64_t until_ms,
+                       redisReply **reply, char why[CONN_WHY_MAX])
+{
+    int rc = conn_ask(self, until_ms, reply, why);
+
+    if (rc == 0 && (*reply)->type == REDIS_REPLY_ERROR) {
+        (void)snprintf(why, CONN_WHY_MAX, "%s: %s", command, (*reply)->str);
+        freeReplyObject(*reply);
+        return -EACCES;
+    }
+    return rc;
+}
+
+/* The same of one that is put there. */
 static int say(conn_t *self, const char *const *words, size_t count,
                int64_t until_ms, redisReply **reply, char why[CONN_WHY_MAX])
 {
@@ -180,36 +195,24 @@ static int say(conn_t *self, const char *const *words, size_t count,
     for (size_t i = 0; i < count; i++) {
         redis_put_text(&command, words[i]);
     }
-    int rc = command.rc == 0 ? conn_ask(self, until_ms, reply, why) : -ENOMEM;
-    if (rc == 0 && (*reply)->type == REDIS_REPLY_ERROR) {
-        (void)snprintf(why, CONN_WHY_MAX, "%s: %s", words[0], (*reply)->str);
-        freeReplyObject(*reply);
-        return -EACCES;
-    }
-    return rc;
+    return command.rc == 0 ? ask_for_yes(self, words[0], until_ms, reply, why)
+                           : -ENOMEM;
 }
 
 static int authenticate(conn_t *self, const redis_url_t *url, int64_t until_ms,
                         char why[CONN_WHY_MAX])
 {
-    char secret[REDIS_SECRET_TEXT];
     redisReply *reply;
-    int rc = redis_url_secret(url, secret);
+    int rc = redis_put_auth(&self->out, url);
 
-    if (rc < 0) {
-        return tell(why, rc, "password_file");
+    if (rc <= 0) {
+        return rc < 0 ? tell(why, rc, "password_file") : 0;
     }
-    if (secret[0] != '\0') {
-        const char *const words[] = {"AUTH", url->user, secret};
-        const char *const bare[] = {"AUTH", secret};
-        bool has_user = url->user[0] != '\0';
-        rc = say(self, has_user ? words : bare, has_user ? 3 : 2, until_ms,
-                 &reply, why);
-        if (rc == 0) {
-            freeReplyObject(reply);
-        }
+    rc = ask_for_yes(self, "AUTH", until_ms, &reply, why);
+    buf_wipe(&self->out);
+    if (rc == 0) {
+        freeReplyObject(reply);
     }
-    explicit_bzero(secret, sizeof secret);
     return rc;
 }
 

@@ -19,6 +19,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/sha.h>
 
@@ -366,6 +367,20 @@ static int read_manner(const char *url, manner_t *manner, char *error,
     return rc;
 }
 
+/* No copy of a password stays behind. */
+static int open_pool(pool_t *pool, const char *url, char *error,
+                     size_t error_size)
+{
+    manner_t manner = {.tls = NULL};
+    int rc = read_manner(url, &manner, error, error_size);
+
+    if (rc == 0) {
+        pool_init(pool, &manner);
+    }
+    explicit_bzero(&manner, sizeof manner);
+    return rc;
+}
+
 int hoist_redis_open(const char *url, const hoist_redis_config *config,
                      hoist_ledger **ledger, char *error, size_t error_size)
 {
@@ -375,25 +390,23 @@ int hoist_redis_open(const char *url, const hoist_redis_config *config,
                                              .settle = redis_settle,
                                              .release = redis_release};
     unsigned timeout_ms = config != NULL ? config->timeout_ms : 0;
-    manner_t manner = {.tls = NULL};
 
     *ledger = NULL;
     if (timeout_ms > TIMEOUT_MAX_MS) {
         (void)snprintf(error, error_size, "a timeout is 1 to 10000 ms");
         return -EINVAL;
     }
-    int rc = read_manner(url, &manner, error, error_size);
-    if (rc < 0) {
-        return rc;
-    }
     redis_ledger_t *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        SSL_CTX_free(manner.tls);
         return -ENOMEM;
+    }
+    int rc = open_pool(&self->pool, url, error, error_size);
+    if (rc < 0) {
+        free(self);
+        return rc;
     }
     self->ledger.table = &table;
     self->timeout_ms = timeout_ms > 0 ? timeout_ms : USUAL_TIMEOUT_MS;
-    pool_init(&self->pool, &manner);
     hash_scripts(self);
     *ledger = &self->ledger;
     return 0;
