@@ -139,28 +139,58 @@ static bool is_reserved(wire_bytes_t name)
     return false;
 }
 
+typedef struct {
+    wire_cursor_t in;
+    uint32_t left;
+} worker_headers_t;
+
+static worker_headers_t worker_headers(wire_bytes_t headers)
+{
+    worker_headers_t self = {.in = wire_cursor(headers)};
+
+    if (headers.len == 0 || wire_get_array(&self.in, &self.left) < 0) {
+        self.left = 0;
+    }
+    return self;
+}
+
+/* Returns false when there is no other, or none that could be read. */
+static bool next_header(worker_headers_t *self, wire_bytes_t *name,
+                        wire_bytes_t *value)
+{
+    uint32_t parts;
+
+    return self->left-- > 0 && wire_get_array(&self->in, &parts) == 0 &&
+           parts == 2 && wire_get_str(&self->in, name) == 0 &&
+           wire_get_str(&self->in, value) == 0;
+}
+
 /* A header that may not be sent is left out: the connection is worth more. */
 int handshake_put_headers(buf_t *out, wire_bytes_t headers)
 {
-    wire_cursor_t in = wire_cursor(headers);
-    uint32_t count = 0;
+    worker_headers_t all = worker_headers(headers);
+    wire_bytes_t name, value;
 
-    if (headers.len == 0 || wire_get_array(&in, &count) < 0) {
-        return 0;
-    }
-    for (; count > 0; count--) {
-        wire_bytes_t name, value;
-        uint32_t parts;
-        if (wire_get_array(&in, &parts) < 0 || parts != 2 ||
-            wire_get_str(&in, &name) < 0 || wire_get_str(&in, &value) < 0) {
-            return 0;
-        }
+    while (next_header(&all, &name, &value)) {
         int rc = is_reserved(name) ? 0 : http_put_header(out, name, value);
         if (rc < 0 && rc != -EINVAL) {
             return rc;
         }
     }
     return 0;
+}
+
+bool handshake_has_header(wire_bytes_t headers, const char *wanted)
+{
+    worker_headers_t all = worker_headers(headers);
+    wire_bytes_t name, value;
+
+    while (next_header(&all, &name, &value)) {
+        if (http_equal_fold(name, wire_bytes(wanted))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int handshake_accept(buf_t *out, const http_request_t *request,

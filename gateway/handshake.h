@@ -33,6 +33,9 @@ int handshake_accept(buf_t *out, const http_request_t *request,
  */
 int handshake_put_headers(buf_t *out, wire_bytes_t headers);
 
+/* Is one of them called so, in whatever case? */
+bool handshake_has_header(wire_bytes_t headers, const char *wanted);
+
 /* Iterate the offered subprotocols over all headers: *at starts at 0. */
 bool handshake_next_subprotocol(const http_request_t *request, size_t *at,
                                 wire_bytes_t *list, wire_bytes_t *name);

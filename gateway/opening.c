@@ -18,6 +18,7 @@
 #include "gateway/placement.h"
 #include "gateway/presence.h"
 #include "proto/context.h"
+#include "proto/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -114,6 +115,34 @@ void opening_refuse(session_t *self, unsigned status, const char *body)
     refuse(self, status, body != NULL ? body : http_reason(status), 0);
 }
 
+static bool is_json(const body_t *body)
+{
+    wire_cursor_t in = wire_cursor(body->bytes);
+
+    json_skip_space(&in);
+    return body->type == BODY_TEXT && in.at < in.end &&
+           (*in.at == '{' || *in.at == '[');
+}
+
+static const char *type_of(const body_t *body)
+{
+    return is_json(body)               ? "application/json"
+           : body->type == BODY_BINARY ? "application/octet-stream"
+                                       : "text/plain; charset=utf-8";
+}
+
+/* What a worker leaves unsaid about its body no browser is to guess. */
+static int put_type(buf_t *out, wire_bytes_t headers, const body_t *body)
+{
+    if (handshake_has_header(headers, "content-type")) {
+        return 0;
+    }
+    int rc = http_put_text_header(out, "Content-Type", type_of(body));
+    return rc < 0
+               ? rc
+               : http_put_text_header(out, "X-Content-Type-Options", "nosniff");
+}
+
 /* The worker's own answer: its status, headers and body. */
 static void refuse_as_worker(session_t *self, const message_reply_t *reply)
 {
@@ -132,7 +161,8 @@ static void refuse_as_worker(session_t *self, const message_reply_t *reply)
     int rc = http_put_status(out, status);
     if (rc == 0 &&
         (rc = http_put_text_header(out, "Connection", "close")) == 0 &&
-        (rc = handshake_put_headers(out, headers)) == 0) {
+        (rc = handshake_put_headers(out, headers)) == 0 &&
+        (rc = put_type(out, headers, &reply->body)) == 0) {
         rc = http_put_body(out, body.data, body.len, true);
     }
     if (rc < 0) {

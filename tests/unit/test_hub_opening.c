@@ -407,9 +407,55 @@ static void a_refusal_has_the_workers_headers_and_body(void **state)
     assert_string_equal(hears_head(client),
                         "HTTP/1.1 409 Conflict\r\nConnection: close\r\n"
                         "X-Trace: abc\r\nSet-Cookie: b=c\r\n"
+                        "Content-Type: application/json\r\n"
+                        "X-Content-Type-Options: nosniff\r\n"
                         "Content-Length: 14\r\n\r\n");
     hears(client, "{\"taken\":true}");
     assert_true(client->is_finished);
+}
+
+static void what_a_refusal_is_made_of_is_said(void **state)
+{
+    static const struct {
+        body_t body;
+        const char *type;
+    } cases[] = {
+        {{BODY_NONE, {NULL, 0}}, "text/plain; charset=utf-8"},
+        {{BODY_TEXT, {(const uint8_t *)"", 0}}, "text/plain; charset=utf-8"},
+        {{BODY_TEXT, {(const uint8_t *)"<b>", 3}}, "text/plain; charset=utf-8"},
+        {{BODY_TEXT, {(const uint8_t *)" [1]", 4}}, "application/json"},
+        {{BODY_BINARY, {(const uint8_t *)"{}", 2}}, "application/octet-stream"},
+    };
+    told_t told;
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        client_t *client = a_newcomer(UPGRADE);
+        char wanted[128];
+        (void)snprintf(wanted, sizeof wanted,
+                       "\r\nContent-Type: %s\r\n"
+                       "X-Content-Type-Options: nosniff\r\n",
+                       cases[i].type);
+        tells(&told, 0);
+        answers_told(gets_connect(), 403, cases[i].body, &told);
+        assert_true(has(hears_head(client), wanted));
+    }
+}
+
+static void a_worker_may_say_itself_what_its_refusal_is_made_of(void **state)
+{
+    static const char *const type[][2] = {{"content-type", "text/html"}};
+    told_t told;
+    (void)state;
+
+    client_t *client = a_newcomer(UPGRADE);
+    tells(&told, 1);
+    tells_headers(&told, type, 1);
+    answers_told(gets_connect(), 403, text_body("[]"), &told);
+    assert_string_equal(hears_head(client),
+                        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n"
+                        "content-type: text/html\r\n"
+                        "Content-Length: 2\r\n\r\n");
 }
 
 static void an_identity_over_its_limit_fails_with_502(void **state)
@@ -793,6 +839,8 @@ int main(void)
         TEST(any_other_status_is_the_refusal),
         TEST(a_status_below_200_is_no_answer),
         TEST(a_refusal_has_the_workers_headers_and_body),
+        TEST(what_a_refusal_is_made_of_is_said),
+        TEST(a_worker_may_say_itself_what_its_refusal_is_made_of),
         TEST(an_identity_over_its_limit_fails_with_502),
         TEST(a_plain_get_is_told_to_upgrade),
         TEST(a_wrong_version_is_told_the_right_one),
