@@ -17,6 +17,7 @@
 #include "base/xalloc.h"
 #include "broker/broker.h"
 #include "cli/dead.h"
+#include "cli/descriptors.h"
 #include "cli/health.h"
 #include "cli/keygen.h"
 #include "cli/reload.h"
@@ -30,15 +31,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #define INNER_ENDPOINT                                                         \
-    "inproc://hoist-gateways"  /* of the broker, for actors of its process */
-#define BROKERS_SHARE     4    /* one of so many of --drain-time, with serve */
-#define SPARE_DESCRIPTORS 1024 /* beside those of clients and peers */
-#define DESCRIPTORS_MAX   (1 << 20)
+    "inproc://hoist-gateways" /* of the broker, for actors of its process */
+#define BROKERS_SHARE 4       /* one of so many of --drain-time, with serve */
 
 typedef struct {
     const char *name;
@@ -95,52 +93,6 @@ static int block_signals(void)
     sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
-/* Clients and peers are a descriptor each; 0 clients stands for no limit. */
-static rlim_t descriptors_wanted(const settings_t *settings,
-                                 audience_t audience)
-{
-    int64_t count = SPARE_DESCRIPTORS;
-
-    if ((audience & FOR_GATEWAY) != 0) {
-        int64_t clients = settings->gateway.max_connections;
-        int64_t arrivals = settings->gateway.proxy_protocol
-                               ? 2 * settings->gateway.max_handshakes
-                               : settings->gateway.max_handshakes;
-        count += clients > 0 ? clients + arrivals + GATEWAY_LINGERING_MAX
-                             : DESCRIPTORS_MAX;
-    }
-    if ((audience & FOR_BROKER) != 0) {
-        count += settings->broker.max_workers + settings->broker.max_gateways;
-    }
-    return (rlim_t)(count < DESCRIPTORS_MAX ? count : DESCRIPTORS_MAX);
-}
-
-/*
- * libwebsockets indexes a table by descriptor and sizes it by the process's
- * limit; told another size, it searches the table at every event instead
- * (4.1.6: two thirds of the time at 8000 clients).  So the limit itself is
- * set: to what we need where it is lower, and down from the thousand million
- * that some containers have.
- */
-static void set_descriptor_limit(rlim_t wanted)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
-        return;
-    }
-    if (limit.rlim_cur < wanted || limit.rlim_cur > DESCRIPTORS_MAX) {
-        rlim_t most = limit.rlim_cur < wanted ? wanted : DESCRIPTORS_MAX;
-        limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* else it stays as it is */
-    }
-    if (limit.rlim_cur < wanted) {
-        log_warn("DESCRIPTORS-FEW", "limit=%llu wanted=%llu",
-                 (unsigned long long)limit.rlim_cur,
-                 (unsigned long long)wanted);
-    }
 }
 
 /* --- actors -------------------------------------------------------------- */
@@ -435,7 +387,7 @@ static int run(const command_t *command, settings_t *settings, reload_t *reload)
 
     zsys_init();
     zsys_handler_set(NULL);
-    set_descriptor_limit(descriptors_wanted(settings, command->audience));
+    descriptors_prepare(settings, command->audience);
     int result = start_all(&self, command, settings);
     if (result == 0) {
         result = wait_for_end(&self);

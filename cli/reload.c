@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "cli/descriptors.h"
 #include "gateway/gateway.h"
 
 #include <stdio.h>
@@ -102,6 +103,9 @@ static void compare(reload_t *self, const settings_t *fresh,
     }
     log_info("SETTINGS-READ", "changed=%s restart=%s", or_none(changed),
              or_none(restart));
+    if (changed[0] != '\0') {
+        descriptors_check(fresh, self->audience);
+    }
 }
 
 void reload_read(reload_t *self, reload_tell_fn *tell, void *user)

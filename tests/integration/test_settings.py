@@ -2,6 +2,7 @@
 """The hoist program from outside: its settings and where they come from, what
 it says about a wrong one, its commands, its signals and its exit status."""
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -450,6 +451,21 @@ def test_sighup_says_what_waits_for_a_restart():
             hangs_up(running, file, "stage = prod\n",
                      "SETTINGS-READ changed=log-level restart=stage")
             hangs_up(running, file, "", "SETTINGS-READ changed=none restart=none")
+
+
+def test_sighup_says_when_descriptors_are_too_few_for_what_has_changed():
+    with config("") as file:
+        with Hoist("--drain-time=0", "--max-workers=10", "--max-gateways=10",
+                   "--max-connections=10", "--config", file.name) as running:
+            hangs_up(running, file, "max-handshakes = 20\nbyte-rate = 5\n",
+                     "SETTINGS-READ changed=max-handshakes,byte-rate")
+            assert "DESCRIPTORS-FEW" not in running.log()
+            pid = running.process.pid
+            most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (6000, most))
+            hangs_up(running, file, "max-handshakes = 200000\n",
+                     "SETTINGS-READ changed=max-handshakes,byte-rate restart=none")
+            assert "warn DESCRIPTORS-FEW limit=6000 wanted=205150\n" in running.log()
 
 
 def test_sighup_keeps_all_where_something_is_wrong():

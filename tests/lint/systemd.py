@@ -95,10 +95,10 @@ def variables_are_settings(unit):
 
 
 def it_has_descriptors_for_all_that_it_lets_in(unit):
-    """As cli/main.c counts them, which says DESCRIPTORS-FEW else."""
+    """As cli/descriptors.c counts them, which says DESCRIPTORS-FEW else."""
     if unit.kind == "worker":
         return
-    [spare] = re.findall(r"#define SPARE_DESCRIPTORS +(\d+)", read("cli/main.c"))
+    [spare] = re.findall(r"#define SPARE_DESCRIPTORS +(\d+)", read("cli/descriptors.c"))
     wanted = int(spare) + sum(int(SETTINGS[variable][2]) for variable in PEERS[unit.kind])
     if int(unit.one("LimitNOFILE")) < wanted:
         yield f"wants {wanted} descriptors"

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/descriptors.h"
+
+#include "base/log.h"
+#include "gateway/options.h"
+
+#include <sys/resource.h>
+
+#define SPARE_DESCRIPTORS 1024 /* beside those of clients and peers */
+#define DESCRIPTORS_MAX   (1 << 20)
+
+/* Clients and peers are a descriptor each; 0 clients stands for no limit. */
+static rlim_t wanted_by(const settings_t *settings, audience_t audience)
+{
+    int64_t count = SPARE_DESCRIPTORS;
+
+    if ((audience & FOR_GATEWAY) != 0) {
+        int64_t clients = settings->gateway.max_connections;
+        int64_t arrivals = settings->gateway.proxy_protocol
+                               ? 2 * settings->gateway.max_handshakes
+                               : settings->gateway.max_handshakes;
+        count += clients > 0 ? clients + arrivals + GATEWAY_LINGERING_MAX
+                             : DESCRIPTORS_MAX;
+    }
+    if ((audience & FOR_BROKER) != 0) {
+        count += settings->broker.max_workers + settings->broker.max_gateways;
+    }
+    return (rlim_t)(count < DESCRIPTORS_MAX ? count : DESCRIPTORS_MAX);
+}
+
+static void tell(const struct rlimit *limit, rlim_t wanted)
+{
+    if (limit->rlim_cur < wanted) {
+        log_warn("DESCRIPTORS-FEW", "limit=%llu wanted=%llu",
+                 (unsigned long long)limit->rlim_cur,
+                 (unsigned long long)wanted);
+    }
+}
+
+/*
+ * libwebsockets indexes a table by descriptor and sizes it by the process's
+ * limit; told another size, it searches the table at every event instead
+ * (4.1.6: two thirds of the time at 8000 clients).  So the limit itself is
+ * set: to what we need where it is lower, and down from the thousand million
+ * that some containers have.
+ */
+void descriptors_prepare(const settings_t *settings, audience_t audience)
+{
+    rlim_t wanted = wanted_by(settings, audience);
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return;
+    }
+    if (limit.rlim_cur < wanted || limit.rlim_cur > DESCRIPTORS_MAX) {
+        rlim_t most = limit.rlim_cur < wanted ? wanted : DESCRIPTORS_MAX;
+        limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* else it stays as it is */
+    }
+    tell(&limit, wanted);
+}
+
+void descriptors_check(const settings_t *settings, audience_t audience)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        tell(&limit, wanted_by(settings, audience));
+    }
+}
