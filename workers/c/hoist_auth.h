@@ -52,7 +52,8 @@ extern "C" {
  * An app without a handler of "$connect" serves it all the same
  * (hoist_serve_connect): a CONNECT that nobody serves is accepted unasked.  It
  * is so while no worker is there, unless the gateways wait for one
- * (--require-connect).
+ * (--require-connect), and who came in then stays: run them with it, and have
+ * hoist_authorize around the routes.
  *
  * A token is taken when one of the keys has its algorithm and, where both have
  * an id (kid), its id, and has signed it.  Of those that fit the first four are

@@ -79,7 +79,9 @@ extern const hoist_middleware *const hoist_logger;
 /*
  * Whose events count together.  Who has no user (no tenant) counts by its
  * connection, and a CONNECT, which has nothing else of its connection beside
- * it, by its address.  Of IPv6 a network of 64 bits is one address.
+ * it, by its address.  Of IPv6 a network of 64 bits is one address.  Users are
+ * of one namespace: "eve" of two tenants is one user here.  Where that is not
+ * so, have a hoist_key say both.
  */
 typedef enum {
     HOIST_BY_USER = 0,
@@ -408,6 +410,8 @@ extern const hoist_middleware *const hoist_bulkhead;
  * and when all have succeeded it closes.  What counts is the event's outcome,
  * so a handler that replies with 500 has failed as much as one that returns an
  * error (hoist_retry runs only the latter again).
+ * A status of 4xx is a success: what refuses events itself, hoist_validate say,
+ * belongs outside of it, or bad events would close it.
  *
  * init: -EINVAL for a percent above 100.
  */

@@ -16,6 +16,9 @@
  *     {"action":"report"}    is for who has the scope reports:read,
  *     {"action":"announce"}  for admins: everybody of their tenant hears it
  *     {"action":"help"}      for anyone who is connected
+ *
+ * Run the gateway with --require-connect: without it, who connects while no
+ * such worker runs is accepted without a token, and stays.
  */
 #include <stdlib.h>
 
