@@ -92,11 +92,11 @@ static void note_outcome(const hoist_outcome *outcome, void *data)
     memcpy(found->body, outcome->body.data, outcome->body.len);
 }
 
-static hoist_claim claim_of(const char *name, uint64_t owner, uint64_t digest)
+static hoist_claim claim_of(const char *name, uint64_t owner, unsigned digest)
 {
     return (hoist_claim){.name = hoist_str(name),
                          .owner = owner,
-                         .digest = digest,
+                         .digest = {(uint8_t)digest},
                          .hold_ms = 60000};
 }
 

@@ -161,10 +161,10 @@ static void note_status(const hoist_outcome *outcome, void *data)
     *(int *)data = outcome->status;
 }
 
-static hoist_claim claim_of(const char *name, uint64_t owner, uint64_t digest)
+static hoist_claim claim_of(const char *name, uint64_t owner, unsigned digest)
 {
     return (hoist_claim){
-        .name = hoist_str(name), .owner = owner, .digest = digest};
+        .name = hoist_str(name), .owner = owner, .digest = {(uint8_t)digest}};
 }
 
 /* One of hoist_claimed, or the status of what is done. */
@@ -284,10 +284,10 @@ static int model_claim(noted_t *noted, const hoist_claim *claim, int64_t now_ms)
         noted->state = FREE;
     }
     if (noted->state == FREE) {
-        *noted = (noted_t){RUNS, claim->owner, claim->digest, 0};
+        *noted = (noted_t){RUNS, claim->owner, claim->digest[0], 0};
         return HOIST_CLAIM_OURS;
     }
-    if (noted->digest != claim->digest) {
+    if (noted->digest != claim->digest[0]) {
         return HOIST_CLAIM_OTHER;
     }
     if (noted->state == DONE) {
@@ -309,7 +309,7 @@ static void random_claims_are_those_of_the_model(void **state)
         unsigned number = (unsigned)random_below(&random, NAMES);
         hoist_claim claim = {.name = name_of(number),
                              .owner = random_below(&random, 4),
-                             .digest = random_below(&random, 8) == 0};
+                             .digest = {random_below(&random, 8) == 0}};
         noted_t *one = &noted[number];
         bool is_own = one->state == RUNS && one->owner == claim.owner;
         now_ms += (int64_t)random_below(&random, 20);

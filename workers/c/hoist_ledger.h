@@ -37,10 +37,12 @@ typedef enum {
     HOIST_CLAIM_OTHER = 3, /* the name stands for something else */
 } hoist_claimed;
 
+#define HOIST_DIGEST_BYTES 32
+
 typedef struct {
     hoist_text name; /* 1 to 640 bytes */
     uint64_t owner;  /* the event: the same for each attempt at it */
-    uint64_t digest; /* of what is to be done */
+    uint8_t digest[HOIST_DIGEST_BYTES]; /* of what is to be done: SHA-256 */
     int64_t hold_ms; /* how long it stands where nobody settles or releases it,
                         since the process died */
 } hoist_claim;

@@ -6,7 +6,8 @@
 
 typedef struct {
     keyed_t keyed; /* first: it is one */
-    uint64_t owner, digest;
+    uint64_t owner;
+    uint8_t digest[HOIST_DIGEST_BYTES];
     bool is_done;
     bool is_cut;
     int status;
@@ -78,7 +79,7 @@ static int begin(outcomes_t *self, const hoist_claim *claim)
         return -ENOMEM;
     }
     outcome_of(entry)->owner = claim->owner;
-    outcome_of(entry)->digest = claim->digest;
+    memcpy(outcome_of(entry)->digest, claim->digest, sizeof claim->digest);
     return HOIST_CLAIM_OURS;
 }
 
@@ -99,7 +100,7 @@ int outcomes_claim(outcomes_t *self, const hoist_claim *claim, int64_t now_ms,
         return begin(self, claim);
     }
     const outcome_t *known = outcome_of(entry);
-    if (known->digest != claim->digest) {
+    if (memcmp(known->digest, claim->digest, sizeof claim->digest) != 0) {
         return HOIST_CLAIM_OTHER;
     }
     if (known->is_done) {

@@ -9,6 +9,7 @@
  */
 #include "workers/c/middleware/idempotency.h"
 
+#include "base/digest.h"
 #include "base/hash.h"
 #include "base/rand.h"
 #include "proto/route_expr.h"
@@ -20,6 +21,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+
+#include <endian.h>
 
 #define USUAL_EXPRESSION "$request.body.idempotencyKey"
 #define USUAL_MARK       "replayed"
@@ -235,18 +238,19 @@ static int say_key(const idempotency_t *self, hoist_ctx *ctx,
     return rc == -ENOBUFS ? -EMSGSIZE : 0;
 }
 
-static uint64_t hash_text(uint64_t hash, hoist_text text)
+/* What is to be done: two workers come to the same, without a secret that they
+ * share, and no client finds a body that passes for another. */
+static void digest_event(const hoist_ctx *ctx, hoist_claim *claim)
 {
-    hash = hash_more(hash, &text.len, sizeof text.len);
-    return hash_more(hash, text.data, text.len);
-}
+    hoist_text route = hoist_route(ctx), body = hoist_body(ctx);
+    const uint64_t route_len = htole64(route.len);
+    digest_t digest;
 
-/* What is to be done: two workers come to the same. */
-static uint64_t digest_of(const hoist_ctx *ctx)
-{
-    uint64_t hash = hash_bytes("", 0);
-
-    return hash_text(hash_text(hash, hoist_route(ctx)), hoist_body(ctx));
+    digest_init(&digest);
+    digest_add(&digest, &route_len, sizeof route_len);
+    digest_add(&digest, route.data, route.len);
+    digest_add(&digest, body.data, body.len);
+    digest_end(&digest, claim->digest);
 }
 
 /* The same each time that the event is delivered. */
@@ -257,7 +261,8 @@ static uint64_t owner_of(const hoist_ctx *ctx)
     if (number == 0) { /* who sent it gave it none */
         rand_bytes(&number, sizeof number);
     }
-    return hash_text(number, hoist_connection(ctx));
+    hoist_text connection = hoist_connection(ctx);
+    return number ^ hash_bytes(connection.data, connection.len);
 }
 
 /* --- what becomes of it -------------------------------------------------- */
@@ -373,9 +378,9 @@ static claimed_t *remember(idempotency_t *self, hoist_ctx *ctx,
     claimed->claim = (hoist_claim){
         .name = hoist_bytes(claimed->name, name->len),
         .owner = owner_of(ctx),
-        .digest = digest_of(ctx),
         .hold_ms = self->hold_ms,
     };
+    digest_event(ctx, &claimed->claim);
     bool is_known = hoist_set(ctx, &claimed_key, claimed) == 0 &&
                     hoist_finally(ctx, conclude, claimed) == 0;
     return is_known ? claimed : NULL;

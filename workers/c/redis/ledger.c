@@ -187,6 +187,11 @@ static hoist_text say_id(number_t *number, uint64_t value)
     return hoist_str(number->text);
 }
 
+static hoist_text digest_of(const hoist_claim *claim)
+{
+    return hoist_bytes(claim->digest, sizeof claim->digest);
+}
+
 /* --- steps --------------------------------------------------------------- */
 
 /* Rounded up, so that it is never faster than said. */
@@ -271,11 +276,11 @@ static int redis_claim(hoist_ledger *ledger, const hoist_claim *claim,
                        hoist_outcome_handler *found, void *data,
                        hoist_reason *reason)
 {
-    number_t owner, digest, hold;
+    number_t owner, hold;
     step_t step = {
         .script = SCRIPT_CLAIM,
         .name = claim->name,
-        .words = {say_id(&owner, claim->owner), say_id(&digest, claim->digest),
+        .words = {say_id(&owner, claim->owner), digest_of(claim),
                   say_signed(&hold, claim->hold_ms)},
         .count = 3,
     };
@@ -294,11 +299,11 @@ static int redis_settle(hoist_ledger *ledger, const hoist_claim *claim,
                         const hoist_outcome *outcome, int64_t keep_ms,
                         hoist_reason *reason)
 {
-    number_t owner, digest, keep, status, type;
+    number_t owner, keep, status, type;
     step_t step = {
         .script = SCRIPT_SETTLE,
         .name = claim->name,
-        .words = {say_id(&owner, claim->owner), say_id(&digest, claim->digest),
+        .words = {say_id(&owner, claim->owner), digest_of(claim),
                   say_signed(&keep, keep_ms),
                   say_signed(&status, outcome->status),
                   say_signed(&type, outcome->is_cut ? CUT_TYPE
