@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv).  For tables whose
- * entries trusted processes create; a client can look up but never insert.
- * Where those may pass on what a client chose, as the name of a user, the hash
- * begins with a secret: what collides is then not known outside.
+ * Two hashes of bytes, for tables in memory.  Neither says that two texts are
+ * the same: base/digest.h does.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
@@ -11,10 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* To go on from the hash of what came before, or from a secret. */
-static inline uint64_t hash_more(uint64_t hash, const void *bytes, size_t len)
+/*
+ * FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv): short, and the same
+ * in every process.  For what those choose who are trusted, as endpoints,
+ * routes and ids of processes: of clients some can look up, but none can
+ * insert.
+ */
+static inline uint64_t hash_bytes(const void *bytes, size_t len)
 {
     const uint8_t *at = bytes;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
     for (size_t i = 0; i < len; i++) {
         hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
@@ -22,9 +26,22 @@ static inline uint64_t hash_more(uint64_t hash, const void *bytes, size_t len)
     return hash;
 }
 
-static inline uint64_t hash_bytes(const void *bytes, size_t len)
-{
-    return hash_more(UINT64_C(0xcbf29ce484222325), bytes, len);
-}
+/* A secret of one table: 16 random bytes (rand_bytes), which never leave it. */
+typedef struct {
+    uint64_t half[2];
+} hash_key_t;
+
+/*
+ * SipHash-1-3, as the tables of Rust and Python have it.  For names that others
+ * choose: nobody without the key can find some that fall together more often
+ * than by chance.  To begin FNV-1a with a secret does not do that: names that
+ * collide for one secret do for each other one with the same lowest byte.
+ */
+uint64_t hash_keyed(const hash_key_t *key, const void *bytes, size_t len);
+
+/* SipHash with so many rounds a word and at the end (Aumasson, Bernstein,
+ * "SipHash: a fast short-input PRF", 2012). */
+uint64_t hash_sip(const hash_key_t *key, unsigned rounds, unsigned last_rounds,
+                  const void *bytes, size_t len);
 
 #endif

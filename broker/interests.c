@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "broker/interests.h"
 
-#include "base/hash.h"
+#include "base/rand.h"
 #include "base/xalloc.h"
 #include "broker/peers.h"
 
@@ -47,17 +47,14 @@ bool name_fits(name_type_t type, wire_bytes_t name)
     return name.len > 0 && name.len <= max;
 }
 
-/* From the boot id on: whoever chooses names does not know where they fall. */
 static uint64_t hash_of(const core_t *core, name_type_t type, wire_bytes_t name)
 {
-    return hash_more(core->names.seed, name.data, name.len) *
-               UINT64_C(0x9e3779b97f4a7c15) +
-           type;
+    return hash_keyed(&core->names.key, name.data, name.len) + type;
 }
 
 static list_t *bucket_of(const names_t *names, uint64_t hash)
 {
-    return &names->buckets[(hash >> 20) & (names->bucket_count - 1)];
+    return &names->buckets[hash & (names->bucket_count - 1)];
 }
 
 static name_t *find(const core_t *core, name_type_t type, wire_bytes_t name)
@@ -386,7 +383,7 @@ void interests_init(core_t *core)
     names_t *names = &core->names;
 
     list_init(&core->keen);
-    names->seed = hash_bytes(core->boot, sizeof core->boot);
+    rand_bytes(&names->key, sizeof names->key);
     names->bucket_count = FIRST_BUCKETS;
     names->buckets = xcalloc(FIRST_BUCKETS, sizeof *names->buckets);
     for (size_t i = 0; i < FIRST_BUCKETS; i++) {

@@ -14,6 +14,7 @@
 #ifndef BROKER_STATE_H
 #define BROKER_STATE_H
 
+#include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/wheel.h"
@@ -333,7 +334,7 @@ typedef struct {
 typedef struct {
     list_t *buckets; /* owned */
     size_t bucket_count, count;
-    uint64_t seed;
+    hash_key_t key; /* random */
 } names_t;
 
 #define PEER_BUCKETS  1024

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/admitting.h"
 
-#include "base/hash.h"
+#include "base/rand.h"
 
 #include <errno.h>
 
@@ -23,9 +23,9 @@ static admission_limits_t limits_of(const gateway_options_t *options)
 void admitting_init(hub_t *hub)
 {
     const admission_limits_t limits = limits_of(&hub->options);
-    uint64_t boot = hash_bytes(hub->boot, sizeof hub->boot);
-    uint64_t secret[2] = {boot, hash_more(boot, hub->boot, sizeof hub->boot)};
+    uint64_t secret[2];
 
+    rand_bytes(secret, sizeof secret);
     admission_init(&hub->admission, &limits, secret);
 }
 

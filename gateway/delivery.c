@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/delivery.h"
 
-#include "base/hash.h"
 #include "gateway/presence.h"
 #include "proto/context.h"
 
@@ -348,8 +347,7 @@ bool delivery_is_busy(const hub_t *hub)
 
 void delivery_init(hub_t *hub)
 {
-    groups_init(&hub->groups, hash_bytes(hub->boot, sizeof hub->boot),
-                (uint32_t)hub->options.max_groups);
+    groups_init(&hub->groups, (uint32_t)hub->options.max_groups);
     fanout_init(&hub->fanout, &hub->groups, &ops, hub);
 }
 

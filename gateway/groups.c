@@ -5,7 +5,7 @@
  */
 #include "gateway/groups.h"
 
-#include "base/hash.h"
+#include "base/rand.h"
 #include "base/xalloc.h"
 
 #include <errno.h>
@@ -19,14 +19,12 @@
 static uint64_t hash_of(const groups_t *self, group_type_t type,
                         wire_bytes_t name)
 {
-    return hash_more(self->seed, name.data, name.len) *
-               UINT64_C(0x9e3779b97f4a7c15) +
-           type;
+    return hash_keyed(&self->key, name.data, name.len) + type;
 }
 
 static list_t *bucket_of(const groups_t *self, uint64_t hash)
 {
-    return &self->buckets[(hash >> 20) & (self->bucket_count - 1)];
+    return &self->buckets[hash & (self->bucket_count - 1)];
 }
 
 group_t *groups_find(const groups_t *self, group_type_t type, wire_bytes_t name)
@@ -296,10 +294,10 @@ void groups_settle(groups_t *self, group_t *group, bool is_told)
 
 /* --- life ---------------------------------------------------------------- */
 
-void groups_init(groups_t *self, uint64_t seed, uint32_t named_max)
+void groups_init(groups_t *self, uint32_t named_max)
 {
     memset(self, 0, sizeof *self);
-    self->seed = seed;
+    rand_bytes(&self->key, sizeof self->key);
     self->named_max = named_max;
     self->bucket_count = FIRST_BUCKETS;
     self->buckets = xcalloc(FIRST_BUCKETS, sizeof *self->buckets);

@@ -9,6 +9,7 @@
 #ifndef GATEWAY_GROUPS_H
 #define GATEWAY_GROUPS_H
 
+#include "base/hash.h"
 #include "base/list.h"
 #include "proto/message.h"
 
@@ -44,7 +45,7 @@ typedef struct {
 typedef struct {
     list_t *buckets; /* owned */
     size_t bucket_count, count;
-    uint64_t seed;
+    hash_key_t key;     /* random */
     uint64_t joined;    /* number of the last membership */
     uint32_t named_max; /* names that a member may have */
     group_t **listed;   /* owned; by index, NULL where free */
@@ -57,10 +58,8 @@ typedef struct {
     group_t *walked; /* … through this group; NULL: none is under way */
 } groups_t;
 
-/* seed: a random number, so that whoever chooses names does not know where
- * they fall.  named_max: groups that a connection may be in, at most
- * GROUPS_MAX. */
-void groups_init(groups_t *self, uint64_t seed, uint32_t named_max);
+/* named_max: groups that a connection may be in, at most GROUPS_MAX. */
+void groups_init(groups_t *self, uint32_t named_max);
 void groups_fini(groups_t *self); /* nobody is in any */
 
 void member_init(member_t *member);

@@ -7,6 +7,7 @@
 #include "store/memory.h"
 
 #include "base/hash.h"
+#include "base/rand.h"
 #include "base/xalloc.h"
 
 #include <errno.h>
@@ -57,6 +58,7 @@ typedef struct {
     bag_t **bags; /* owned */
     rows_t all;
     size_t bags_mask, bag_count;
+    hash_key_t bags_key; /* random: users and tenants are chosen by others */
     uint64_t places;
     list_t leases; /* owned: lease_t */
     size_t lease_count;
@@ -109,14 +111,17 @@ static void grow_table(store_memory_t *self)
 
 /* --- the lists ----------------------------------------------------------- */
 
-static size_t bag_hash(of_t of, wire_bytes_t key)
+static bag_t **bag_bucket_of(const store_memory_t *self, of_t of,
+                             wire_bytes_t key)
 {
-    return hash_bytes(key.data, key.len) + (size_t)of;
+    uint64_t hash = hash_keyed(&self->bags_key, key.data, key.len) + (size_t)of;
+
+    return &self->bags[hash & self->bags_mask];
 }
 
 static bag_t **find_bag(const store_memory_t *self, of_t of, wire_bytes_t key)
 {
-    bag_t **link = &self->bags[bag_hash(of, key) & self->bags_mask];
+    bag_t **link = bag_bucket_of(self, of, key);
 
     while (*link != NULL &&
            ((*link)->of != of ||
@@ -150,7 +155,7 @@ static void grow_bags(store_memory_t *self)
         while (old[i] != NULL) {
             bag_t *bag = old[i];
             wire_bytes_t key = {bag->key, bag->key_len};
-            bag_t **to = &bags[bag_hash(bag->of, key) & self->bags_mask];
+            bag_t **to = bag_bucket_of(self, bag->of, key);
             old[i] = bag->next;
             bag->next = *to;
             *to = bag;
@@ -652,6 +657,7 @@ store_t *store_memory_new(const store_options_t *options)
     self->mask = FIRST_BUCKETS - 1;
     self->bags = xcalloc(FIRST_BUCKETS, sizeof(bag_t *));
     self->bags_mask = FIRST_BUCKETS - 1;
+    rand_bytes(&self->bags_key, sizeof self->bags_key);
     list_init(&self->leases);
     return &self->store;
 }

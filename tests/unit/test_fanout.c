@@ -6,6 +6,7 @@
  */
 #include "base/xalloc.h"
 #include "gateway/fanout.h"
+#include "tests/unit/colliding_names.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -98,7 +99,7 @@ static int set_up(void **state)
 
     memset(&world, 0, sizeof world);
     world.random = 88172645463325252u;
-    groups_init(&world.groups, 42, GROUPS_MAX);
+    groups_init(&world.groups, GROUPS_MAX);
     fanout_init(&world.fanout, &world.groups, &ops, &world);
     for (size_t i = 0; i < MEMBERS; i++) {
         member_init(&world.listeners[i].member);
@@ -545,6 +546,39 @@ static void many_groups_are_found(void **state)
     assert_null(groups_find(&world.groups, GROUP_TENANT, wire_bytes("user-1")));
 }
 
+/* --- names ---------------------------------------------------------------- */
+
+static size_t longest_bucket(const groups_t *groups)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < groups->bucket_count; i++) {
+        size_t found = 0;
+        list_foreach(node, &groups->buckets[i]) {
+            found++;
+        }
+        longest = found > longest ? found : longest;
+    }
+    return longest;
+}
+
+static void names_chosen_to_collide_do_not_share_a_bucket(void **state)
+{
+    groups_t *groups = &world.groups;
+    member_t *member = &world.listeners[0].member;
+    (void)state;
+
+    for (unsigned i = 0; i < COLLIDING_NAMES; i++) {
+        uint8_t name[COLLIDING_NAME_LEN];
+        colliding_name(i, name);
+        assert_int_equal(groups_join(groups, GROUP_USER,
+                                     (wire_bytes_t){name, sizeof name}, member),
+                         0);
+    }
+    assert_int_equal(groups->count, COLLIDING_NAMES);
+    assert_true(longest_bucket(groups) < COLLIDING_BUCKET);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -567,6 +601,7 @@ int main(void)
         TEST(sixty_four_groups_and_no_more),
         TEST(a_group_that_empties_and_fills_in_one_turn_is_no_news),
         TEST(many_groups_are_found),
+        TEST(names_chosen_to_collide_do_not_share_a_bucket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
  * model.
  */
 #include "base/xalloc.h"
+#include "tests/unit/colliding_names.h"
 #include "tests/unit/random_wire.h"
 #include "workers/c/buckets.h"
 #include "workers/c/ledger.h"
@@ -151,6 +152,39 @@ static void a_flood_of_names_stays_bounded(void **state)
     }
     assert_int_equal(buckets.table.count, 1000);
     assert_int_equal(buckets.evicted, 49000);
+    buckets_fini(&buckets);
+}
+
+static size_t longest_row(const keyed_table_t *table)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < (size_t)1 << table->row_bits; i++) {
+        size_t entries = 0;
+        list_foreach(node, &table->rows[i]) {
+            entries++;
+        }
+        longest = entries > longest ? entries : longest;
+    }
+    return longest;
+}
+
+static void names_chosen_to_collide_do_not_share_a_row(void **state)
+{
+    buckets_t buckets;
+    int64_t wait_ms;
+    (void)state;
+
+    buckets_init(&buckets, COLLIDING_NAMES);
+    for (unsigned i = 0; i < COLLIDING_NAMES; i++) {
+        uint8_t name[COLLIDING_NAME_LEN];
+        colliding_name(i, name);
+        assert_int_equal(buckets_spend(&buckets, hoist_bytes(name, sizeof name),
+                                       &two_a_second, NOW_MS, &wait_ms),
+                         0);
+    }
+    assert_int_equal(buckets.table.count, COLLIDING_NAMES);
+    assert_true(longest_row(&buckets.table) < COLLIDING_BUCKET);
     buckets_fini(&buckets);
 }
 
@@ -403,6 +437,7 @@ int main(void)
         cmocka_unit_test(
             random_buckets_are_never_faster_than_said_and_hardly_slower),
         cmocka_unit_test(a_flood_of_names_stays_bounded),
+        cmocka_unit_test(names_chosen_to_collide_do_not_share_a_row),
         cmocka_unit_test(a_name_is_claimed_once_until_it_is_released),
         cmocka_unit_test(an_outcome_is_kept_for_its_time),
         cmocka_unit_test(what_is_under_way_does_not_go_for_want_of_room),

@@ -11,7 +11,7 @@
 void keyed_init(keyed_table_t *self, size_t entry_size, size_t max)
 {
     *self = (keyed_table_t){.entry_size = entry_size, .max = max};
-    rand_bytes(&self->secret, sizeof self->secret);
+    rand_bytes(&self->key, sizeof self->key);
     list_init(&self->aged);
 }
 
@@ -38,11 +38,9 @@ static const void *name_of(const keyed_table_t *self, const keyed_t *entry)
     return (const char *)entry + self->entry_size;
 }
 
-/* FNV's high bits are its worst, and rows are counted by these. */
 static uint64_t hash_of(const keyed_table_t *self, hoist_text name)
 {
-    return hash_more(self->secret, name.data, name.len) *
-           UINT64_C(0x9e3779b97f4a7c15);
+    return hash_keyed(&self->key, name.data, name.len);
 }
 
 keyed_t *keyed_find(const keyed_table_t *self, hoist_text name)

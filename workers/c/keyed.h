@@ -9,6 +9,7 @@
 #ifndef WORKERS_C_KEYED_H
 #define WORKERS_C_KEYED_H
 
+#include "base/hash.h"
 #include "base/list.h"
 #include "workers/c/hoist.h"
 
@@ -24,7 +25,7 @@ typedef struct {
     unsigned row_bits; /* of the number of a row */
     size_t count, max; /* entries */
     size_t entry_size; /* bytes, without the name */
-    uint64_t secret;   /* of the hash */
+    hash_key_t key;    /* random */
     list_t aged;       /* those that may go */
 } keyed_table_t;
 
