@@ -273,7 +273,8 @@ def test_a_worker_without_keys_does_not_run():
         ended = subprocess.run(["env", *settings, BUILD + "/workers/examples/protected"],
                                stderr=subprocess.PIPE, text=True, timeout=15)
         assert ended.returncode == 1, ended
-        assert "WORKER-REGISTRATION" in ended.stderr, ended.stderr
+        assert re.search(r'WORKER-REGISTRATION call=hoist_use\w* .* hint="hoist_jwt: ', ended.stderr), \
+            ended.stderr
         assert "short" not in ended.stderr, ended.stderr
 
 

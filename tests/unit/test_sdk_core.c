@@ -133,7 +133,7 @@ static void wrong_routes_are_refused_and_the_first_error_is_kept(void **state)
     memset(long_key, 'r', sizeof long_key);
     long_key[ROUTE_KEY_MAX + 1] = '\0';
     assert_int_equal(hoist_on(app, "chat", note_route), 0);
-    assert_int_equal(app->first_error, 0);
+    assert_int_equal(app->refusal.rc, 0);
     assert_int_equal(hoist_on(app, "chat", note_route), -EEXIST);
     assert_int_equal(hoist_on(app, "$other", note_route), -EINVAL);
     assert_int_equal(hoist_on(app, "", note_route), -EINVAL);
@@ -141,14 +141,14 @@ static void wrong_routes_are_refused_and_the_first_error_is_kept(void **state)
     assert_int_equal(hoist_on(app, "a", NULL), -EINVAL);
     assert_int_equal(hoist_on(app, long_key, note_route), -EINVAL);
     assert_int_equal(hoist_on(app, long_key + 1, note_route), 0);
-    assert_int_equal(app->first_error, -EEXIST);
+    assert_int_equal(app->refusal.rc, -EEXIST);
     assert_int_equal(hoist_redeliver(app, "chat", 100), 0);
     assert_int_equal(hoist_redeliver(app, "chat", 101), -EINVAL);
     assert_int_equal(hoist_redeliver(app, "who", 1), -ENOENT);
     assert_int_equal(hoist_redeliver(app, NULL, 1), -ENOENT);
     assert_int_equal(hoist_unordered(app, "chat"), 0);
     assert_int_equal(hoist_unordered(app, "who"), -ENOENT);
-    assert_int_equal(app->first_error, -EEXIST);
+    assert_int_equal(app->refusal.rc, -EEXIST);
 }
 
 static void routes_end_at_their_limit_and_all_are_found(void **state)
@@ -198,7 +198,7 @@ static void nothing_is_registered_while_the_app_runs(void **state)
     assert_int_equal(hoist_use(fixture->app, NULL, NULL), -EBUSY);
     assert_int_equal(hoist_option(fixture->app, "window", "1"), -EBUSY);
     fixture->app->running = false;
-    assert_int_equal(fixture->app->first_error, 0);
+    assert_int_equal(fixture->app->refusal.rc, 0);
 }
 
 /* --- middleware ---------------------------------------------------------- */
@@ -348,7 +348,7 @@ static void middleware_has_a_limit(void **state)
     }
     assert_int_equal(hoist_wrap(fixture->app, drop_result, NULL), -ENOSPC);
     assert_int_equal(hoist_use(fixture->app, NULL, NULL), -EINVAL);
-    assert_int_equal(fixture->app->first_error, -ENOSPC);
+    assert_int_equal(fixture->app->refusal.rc, -ENOSPC);
 }
 
 /* --- reply --------------------------------------------------------------- */

@@ -139,10 +139,10 @@ static void times_are_observed_in_microseconds_and_told_in_seconds(void **state)
 
 static void refuses(const char *name, const char *labels, int error)
 {
-    worker.app->first_error = 0;
+    worker.app->refusal = (refusal_t){0};
     hoist_count(counter_of(name, labels), 1); /* harmless */
-    if (worker.app->first_error != error) {
-        print_error("%s{%s}: %d\n", name, labels, worker.app->first_error);
+    if (worker.app->refusal.rc != error) {
+        print_error("%s{%s}: %d\n", name, labels, worker.app->refusal.rc);
         fail();
     }
 }
@@ -181,23 +181,23 @@ static void labels_that_prometheus_refuses_are_refused(void **state)
     refuses("a_total", "a=\"1\",__b=\"2\"", -EINVAL);
     refuses("a_total", "a=\"b=\",b=\"a\",ab=\"\",_a=\"\"", 0);
     refuses("a_total", "le=\"1\"", 0);
-    worker.app->first_error = 0;
+    worker.app->refusal = (refusal_t){0};
     hoist_observe(histogram_of("a_seconds", "b=\"1\",le=\"1\""), 1);
-    assert_int_equal(worker.app->first_error, -EINVAL);
-    worker.app->first_error = 0;
+    assert_int_equal(worker.app->refusal.rc, -EINVAL);
+    worker.app->refusal = (refusal_t){0};
     hoist_observe(histogram_of("a_seconds", "led=\"1\""), 1);
-    assert_int_equal(worker.app->first_error, 0);
+    assert_int_equal(worker.app->refusal.rc, 0);
 }
 
 static void a_histogram_has_a_unit(void **state)
 {
     (void)state;
     for (int unit = 0; unit <= 3; unit += 3) {
-        worker.app->first_error = 0;
+        worker.app->refusal = (refusal_t){0};
         hoist_observe(hoist_histogram_of(worker.app, "a_bytes", "", NULL,
                                          (hoist_unit)unit),
                       1);
-        assert_int_equal(worker.app->first_error, -EINVAL);
+        assert_int_equal(worker.app->refusal.rc, -EINVAL);
     }
 }
 
@@ -206,8 +206,8 @@ static void a_histogram_has_a_unit(void **state)
 static void is_taken(hoist_gauge *gauge)
 {
     hoist_gauge_set(gauge, 1); /* harmless */
-    assert_int_equal(worker.app->first_error, -EEXIST);
-    worker.app->first_error = 0;
+    assert_int_equal(worker.app->refusal.rc, -EEXIST);
+    worker.app->refusal = (refusal_t){0};
 }
 
 static void a_metric_of_the_process_is_not_the_programs(void **state)
@@ -228,9 +228,9 @@ static void samples_of_a_histogram_are_no_other_metric(void **state)
     is_taken(gauge_of("y_seconds_count"));
     gauge_of("y_seconds_counted");
     gauge_of("z_seconds_sum");
-    assert_int_equal(worker.app->first_error, 0);
+    assert_int_equal(worker.app->refusal.rc, 0);
     hoist_observe(histogram_of("z_seconds", NULL), 1);
-    assert_int_equal(worker.app->first_error, -EEXIST);
+    assert_int_equal(worker.app->refusal.rc, -EEXIST);
 }
 
 static void what_is_refused_counts_for_its_kind_alone(void **state)
@@ -262,7 +262,7 @@ static void a_name_is_of_one_kind(void **state)
     (void)state;
     refuses("a_total", NULL, 0);
     hoist_gauge_set(hoist_gauge_of(worker.app, "a_total", "", NULL), 1);
-    assert_int_equal(worker.app->first_error, -EEXIST);
+    assert_int_equal(worker.app->refusal.rc, -EEXIST);
     tells("# HELP a_total What it is.\n# TYPE a_total counter\na_total 1\n");
 }
 
@@ -299,7 +299,7 @@ while_the_app_runs_a_refusal_is_counted_and_harms_nobody(void **state)
     worker.app->running = true;
     hoist_count(counter_of("no name", NULL), 1);
     worker.app->running = false;
-    assert_int_equal(worker.app->first_error, 0);
+    assert_int_equal(worker.app->refusal.rc, 0);
     assert_int_equal(
         hoist_counted(counter_of("hoist_worker_series_refused_total", NULL)),
         1);

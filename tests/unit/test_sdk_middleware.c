@@ -6,6 +6,8 @@
  */
 #include "base/xalloc.h"
 #include "tests/unit/worker_fixture.h"
+#include "workers/c/hoist_metrics.h"
+#include "workers/c/hoist_middleware.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -56,7 +58,7 @@ static void a_route_that_is_not_there_has_no_middleware(void **state)
                      -ENOENT);
     assert_int_equal(hoist_use_on(worker.app, "a", &nothing, NULL), -ENOENT);
     assert_int_equal(hoist_use_on(worker.app, NULL, &nothing, NULL), -ENOENT);
-    assert_int_equal(worker.app->first_error, -ENOENT);
+    assert_int_equal(worker.app->refusal.rc, -ENOENT);
 }
 
 static void middleware_of_a_route_has_a_limit_of_its_own(void **state)
@@ -154,8 +156,75 @@ a_middleware_that_does_not_start_keeps_the_app_from_running(void **state)
     assert_int_equal(hoist_use(worker.app, &nothing, NULL), -EINVAL);
     sdk_catch();
     assert_int_equal(hoist_run(worker.app), -EILSEQ);
-    assert_non_null(strstr(sdk_caught(), "WORKER-REGISTRATION"));
+    assert_non_null(strstr(
+        sdk_caught(),
+        "WORKER-REGISTRATION call=hoist_use name=\"\" error=\"Invalid or "
+        "incomplete multibyte or wide character\" hint=\"init of the "
+        "middleware number 1 there\""));
     app_ends("");
+}
+
+static void refuses_to_run(const char *words)
+{
+    sdk_catch();
+    assert_true(hoist_run(worker.app) < 0);
+    const char *said = sdk_caught();
+    if (strstr(said, words) == NULL) {
+        print_error("%s\n", said);
+    }
+    assert_non_null(strstr(said, words));
+}
+
+static void the_log_names_the_call_and_the_route(void **state)
+{
+    (void)state;
+    serves("a", note_handler);
+    assert_int_equal(hoist_wrap_on(worker.app, "secret", note_around, outer),
+                     -ENOENT);
+    assert_int_equal(hoist_on(worker.app, "a", note_handler), -EEXIST);
+    refuses_to_run("WORKER-REGISTRATION call=hoist_wrap_on name=\"secret\" "
+                   "error=\"No such file or directory\" hint=\"the route has "
+                   "no handler yet\"");
+}
+
+static void the_log_says_which_setting_of_a_middleware_is_wrong(void **state)
+{
+    const hoist_metrics_config config = {.count_ms = 999};
+    (void)state;
+
+    serves("a", note_handler);
+    assert_int_equal(hoist_use_on(worker.app, "a", hoist_metrics, &config),
+                     -EINVAL);
+    refuses_to_run("WORKER-REGISTRATION call=hoist_use_on name=\"a\" "
+                   "error=\"Invalid argument\" hint=\"hoist_metrics: "
+                   "count_ms=999\"");
+}
+
+static int give_a_reason(hoist_app *app, const void *config, void **state)
+{
+    (void)config;
+    (void)state;
+    return hoist_init_failed(app, -EINVAL, "a_door: word is %s", "empty");
+}
+
+static void
+a_middleware_of_the_program_can_say_why_it_does_not_start(void **state)
+{
+    static const hoist_middleware door = {give_a_reason, note_around, NULL};
+    (void)state;
+
+    serves("a", note_handler);
+    assert_int_equal(hoist_use(worker.app, &door, NULL), -EINVAL);
+    refuses_to_run("hint=\"a_door: word is empty\"");
+}
+
+static void the_log_names_a_metric_that_cannot_be(void **state)
+{
+    (void)state;
+    serves("a", note_handler);
+    (void)hoist_counter_of(worker.app, "orders", "Without _total.", NULL);
+    refuses_to_run("call=hoist_counter_of name=\"orders\" error=\"Invalid "
+                   "argument\" hint=\"the name, the unit or the labels");
 }
 
 static void a_middleware_beyond_the_limit_is_not_even_started(void **state)
@@ -752,6 +821,10 @@ int main(void)
         WORKER_TEST(each_use_of_a_middleware_has_a_state_of_its_own),
         WORKER_TEST(
             a_middleware_that_does_not_start_keeps_the_app_from_running),
+        WORKER_TEST(the_log_names_the_call_and_the_route),
+        WORKER_TEST(the_log_says_which_setting_of_a_middleware_is_wrong),
+        WORKER_TEST(a_middleware_of_the_program_can_say_why_it_does_not_start),
+        WORKER_TEST(the_log_names_a_metric_that_cannot_be),
         WORKER_TEST(a_middleware_beyond_the_limit_is_not_even_started),
         WORKER_TEST(behind_a_reply_nothing_inside_is_run),
         WORKER_TEST(behind_a_failure_of_its_own_nothing_inside_is_run),

@@ -238,9 +238,9 @@ static void timers_have_limits(void **state)
     for (int i = 1; i < TIMERS_MAX; i++) {
         assert_int_equal(hoist_every(app, 86400000, idle, NULL), 0);
     }
-    assert_int_equal(app->first_error, 0);
+    assert_int_equal(app->refusal.rc, 0);
     assert_int_equal(hoist_every(app, 1, idle, NULL), -ENOSPC);
-    assert_int_equal(app->first_error, -ENOSPC);
+    assert_int_equal(app->refusal.rc, -ENOSPC);
     assert_int_equal(hoist_every(app, 0, idle, NULL), -EINVAL);
     assert_int_equal(hoist_every(app, 86400001, idle, NULL), -EINVAL);
     assert_int_equal(hoist_every(app, 1, NULL, NULL), -EINVAL);

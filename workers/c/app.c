@@ -25,7 +25,8 @@ hoist_app *hoist_app_new(void)
     registry_init(&app->registry);
     init_health(app);
     settings_init(&app->settings);
-    app->first_error = inlet_init(&app->inlets[0]); /* hoist_run says so */
+    (void)refusal_keep(&app->refusal, inlet_init(&app->inlets[0]), __func__,
+                       NULL, "no descriptors"); /* hoist_run says so */
     atomic_init(&app->inlet_count, 1);
     return app;
 }
@@ -86,22 +87,32 @@ void hoist_app_destroy(hoist_app **app_p)
     *app_p = NULL;
 }
 
-int app_keep_error(hoist_app *app, int rc)
+static const char *hint_of_route(int rc, hoist_handler *handler)
 {
-    int none = 0;
-
-    if (rc < 0) {
-        (void)atomic_compare_exchange_strong(&app->first_error, &none, rc);
+    if (rc == -EEXIST) {
+        return "the route has a handler already";
     }
-    return rc;
+    if (rc == -ENOSPC) {
+        return "so many routes are too many";
+    }
+    return handler == NULL ? "there is no handler" : "this is no route key";
 }
 
-int hoist_on(hoist_app *app, const char *route, hoist_handler *handler)
+/* name: what the program calls the route. */
+static int add_route(hoist_app *app, const char *call, const char *name,
+                     const char *key, hoist_handler *handler)
 {
     if (app->running) {
         return -EBUSY;
     }
-    return app_keep_error(app, routes_add(&app->routes, route, handler));
+    int rc = routes_add(&app->routes, key, handler);
+    return refusal_keep(&app->refusal, rc, call, name,
+                        hint_of_route(rc, handler));
+}
+
+int hoist_on(hoist_app *app, const char *route, hoist_handler *handler)
+{
+    return add_route(app, __func__, route, route, handler);
 }
 
 /* Who has come through all middleware. */
@@ -119,28 +130,35 @@ int hoist_serve_connect(hoist_app *app)
         return -EBUSY;
     }
     if (app->used_on != NULL && strcmp(app->used_on, "$connect") != 0) {
-        return app_keep_error(app, -EINVAL);
+        return refusal_keep(&app->refusal, -EINVAL, __func__, app->used_on,
+                            "who says who may connect stands around $connect, "
+                            "or around all routes");
     }
-    return app_keep_error(
-        app, routes_stand_in(&app->routes, "$connect", accept_all));
+    int rc = routes_stand_in(&app->routes, "$connect", accept_all);
+    return refusal_keep(&app->refusal, rc, __func__, "$connect",
+                        hint_of_route(rc, accept_all));
 }
 
-int app_find_route(hoist_app *app, const char *route, route_t **entry)
+int app_find_route(hoist_app *app, const char *call, const char *route,
+                   route_t **entry)
 {
     if (app->running) {
         return -EBUSY;
     }
     *entry = route == NULL ? NULL : routes_named(&app->routes, route);
-    return *entry == NULL ? app_keep_error(app, -ENOENT) : 0;
+    return *entry != NULL ? 0
+                          : refusal_keep(&app->refusal, -ENOENT, call, route,
+                                         "the route has no handler yet");
 }
 
 int hoist_redeliver(hoist_app *app, const char *route, unsigned times)
 {
     route_t *entry;
-    int rc = app_find_route(app, route, &entry);
+    int rc = app_find_route(app, __func__, route, &entry);
 
     if (rc == 0 && times > REDELIVER_MAX) {
-        return app_keep_error(app, -EINVAL);
+        return refusal_keep(&app->refusal, -EINVAL, __func__, route,
+                            "so many times are too many");
     }
     if (rc == 0) {
         entry->redeliver = (uint8_t)times;
@@ -151,7 +169,7 @@ int hoist_redeliver(hoist_app *app, const char *route, unsigned times)
 int hoist_unordered(hoist_app *app, const char *route)
 {
     route_t *entry;
-    int rc = app_find_route(app, route, &entry);
+    int rc = app_find_route(app, __func__, route, &entry);
 
     if (rc == 0) {
         entry->is_unordered = true;
@@ -181,7 +199,7 @@ static const char *key_of(const char *method, const char *path)
 int hoist_handle(hoist_app *app, const char *method, const char *path,
                  hoist_handler *handler)
 {
-    return hoist_on(app, key_of(method, path), handler);
+    return add_route(app, __func__, path, key_of(method, path), handler);
 }
 
 int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data)
@@ -189,8 +207,11 @@ int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data)
     if (app->running) {
         return -EBUSY;
     }
-    return app_keep_error(app,
-                          timers_add(&app->timers, ms, &(task_t){task, data}));
+    int rc = timers_add(&app->timers, ms, &(task_t){task, data});
+    return refusal_keep(&app->refusal, rc, __func__, NULL,
+                        rc == -ENOSPC  ? "so many timers are too many"
+                        : task == NULL ? "there is no task"
+                                       : "the time is out of range");
 }
 
 int hoist_post(hoist_app *app, hoist_task *task, void *data)

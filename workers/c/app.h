@@ -12,6 +12,7 @@
 #include "proto/message.h"
 #include "workers/c/health.h"
 #include "workers/c/inlet.h"
+#include "workers/c/refusal.h"
 #include "workers/c/registry.h"
 #include "workers/c/routes.h"
 #include "workers/c/timers.h"
@@ -65,15 +66,14 @@ struct hoist_app {
     void *data;                   /* borrowed: the program's */
     const char *used_on;          /* borrowed: the route whose middleware is
                                       being made, or NULL */
-    atomic_int first_error;       /* of a registration, or 0 */
+    refusal_t refusal;            /* of a registration, or none */
     atomic_bool running;          /* nothing may be registered or set */
 };
 
-/* Remember the first registration that failed; returns rc.  Any thread. */
-int app_keep_error(hoist_app *app, int rc);
-
-/* 0 with *entry set; -EBUSY while the app runs, -ENOENT. */
-int app_find_route(hoist_app *app, const char *route, route_t **entry);
+/* For this call of the program: 0 with *entry set; -EBUSY while the app runs,
+ * -ENOENT, which is kept. */
+int app_find_route(hoist_app *app, const char *call, const char *route,
+                   route_t **entry);
 
 /* Run what was posted to its threads, none of which runs, with contexts that
  * reach no broker. */

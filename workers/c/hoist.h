@@ -259,6 +259,21 @@ int hoist_use_on(hoist_app *app, const char *route,
                  const hoist_middleware *middleware, const void *config);
 
 /*
+ * In the init of a middleware that is about to fail: why, for people, who find
+ * it in the log when hoist_run refuses (WORKER-REGISTRATION, hint):
+ *
+ *     return hoist_init_failed(app, -EINVAL, "a_door: word is empty");
+ *
+ * format  printf's.  It must not tell a secret.  At most 255 bytes.
+ * Returns rc.
+ */
+int hoist_init_failed(hoist_app *app, int rc, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/*
  * The same for a layer that is no more than a function.
  *
  * state: handed to the layer as it is; not copied, may be NULL.

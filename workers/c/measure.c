@@ -4,8 +4,23 @@
  */
 #include "workers/c/app.h"
 
+#include <errno.h>
+
+static const char *hint_of(int rc)
+{
+    switch (rc) {
+    case -EEXIST:
+        return "the name is that of another metric";
+    case -ENOSPC:
+        return "so many series are too many";
+    default:
+        return "the name, the unit or the labels are none of such a metric";
+    }
+}
+
 /* Of an app that does not run yet a failure keeps it from doing so. */
-static series_t *series_of(hoist_app *app, const series_wish_t *wish)
+static series_t *series_of(hoist_app *app, const char *call,
+                           const series_wish_t *wish)
 {
     series_t *series;
     int rc = registry_find(&app->registry, wish, &series);
@@ -13,7 +28,7 @@ static series_t *series_of(hoist_app *app, const series_wish_t *wish)
     if (rc < 0 && app->running) {
         hoist_count(app->registry.refused, 1);
     } else {
-        (void)app_keep_error(app, rc);
+        (void)refusal_keep(&app->refusal, rc, call, wish->name, hint_of(rc));
     }
     return series;
 }
@@ -24,7 +39,7 @@ hoist_counter *hoist_counter_of(hoist_app *app, const char *name,
     const series_wish_t wish = {
         .kind = A_COUNTER, .name = name, .help = help, .labels = labels};
 
-    return &series_of(app, &wish)->of.counter;
+    return &series_of(app, __func__, &wish)->of.counter;
 }
 
 void hoist_count(hoist_counter *counter, uint64_t n)
@@ -43,7 +58,7 @@ hoist_gauge *hoist_gauge_of(hoist_app *app, const char *name, const char *help,
     const series_wish_t wish = {
         .kind = A_GAUGE, .name = name, .help = help, .labels = labels};
 
-    return &series_of(app, &wish)->of.gauge;
+    return &series_of(app, __func__, &wish)->of.gauge;
 }
 
 void hoist_gauge_set(hoist_gauge *gauge, int64_t value)
@@ -71,7 +86,7 @@ hoist_histogram *hoist_histogram_of(hoist_app *app, const char *name,
                                 .help = help,
                                 .labels = labels};
 
-    return &series_of(app, &wish)->of.histogram;
+    return &series_of(app, __func__, &wish)->of.histogram;
 }
 
 /* The first bucket whose end is not below the value. */

@@ -224,24 +224,33 @@ static int run(hoist_app *app, bool *was_up)
 
 /* --- run --------------------------------------------------------------- */
 
-static int refuse(const char *why, int rc)
+static int refuse(const char *call, const char *name, const char *why,
+                  const char *hint)
 {
-    log_err("WORKER-REGISTRATION", "error=\"%s\"", why);
-    return rc;
+    log_err("WORKER-REGISTRATION",
+            "call=%s name=\"%s\" error=\"%s\" hint=\"%s\"", call, name, why,
+            hint);
+    return -EINVAL;
 }
 
 static int check(const hoist_app *app)
 {
     const char *fault = settings_fault(&app->settings);
 
-    if (app->first_error < 0) {
-        return refuse(strerror(-app->first_error), app->first_error);
+    const refusal_t *refusal = &app->refusal;
+    int rc = atomic_load(&refusal->rc);
+
+    if (rc < 0) {
+        (void)refuse(refusal->call, refusal->name, strerror(-rc),
+                     refusal->hint);
+        return rc;
     }
     if (fault != NULL) {
-        return refuse(fault, -EINVAL);
+        return refuse("hoist_run", "", fault, "");
     }
-    return app->routes.count == 0 ? refuse("no route is registered", -EINVAL)
-                                  : 0;
+    return app->routes.count == 0
+               ? refuse("hoist_run", "", "no route is registered", "")
+               : 0;
 }
 
 static void unwatch_signals(const hoist_app *app)

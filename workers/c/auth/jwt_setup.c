@@ -105,7 +105,7 @@ static void set_rules(jwt_t *self)
     };
 }
 
-static int open_text(jwt_t *self)
+static int open_text(jwt_t *self, hoist_app *app)
 {
     const hoist_jwt_config *config = &self->config;
     const char *why = NULL;
@@ -121,30 +121,43 @@ static int open_text(jwt_t *self)
     if (keys == NULL) {
         hoist_log(HOIST_LOG_ERROR, "WORKER-KEYS-FAILED", "file= error=\"%s\"",
                   why);
-        return -EINVAL;
+        return hoist_init_failed(
+            app, -EINVAL, "hoist_jwt: %s: %s",
+            config->secret != NULL ? "secret" : "public_key", why);
     }
     source_init(&self->keys, keys);
     return 0;
 }
 
-static int open_keys(jwt_t *self)
+/* Of secret, public_key and key_file there is one. */
+static int open_keys(jwt_t *self, hoist_app *app)
 {
     hoist_jwt_config *config = &self->config;
     unsigned refresh_s = config->refresh_s > 0 ? config->refresh_s : REFRESH_S;
     int kinds = (config->secret != NULL) + (config->public_key != NULL) +
                 (config->key_file != NULL);
-    int rc = kinds != 1 ? -EINVAL
-             : config->key_file != NULL
-                 ? source_init_file(&self->keys, config->key_file,
-                                    (int64_t)refresh_s * 1000, clock_mono_ms())
-                 : open_text(self);
+    int rc;
 
+    if (kinds != 1) {
+        rc = hoist_init_failed(app, -EINVAL,
+                               "hoist_jwt: %s of secret, public_key, key_file",
+                               kinds == 0 ? "none" : "more than one");
+    } else if (config->key_file == NULL) {
+        rc = open_text(self, app);
+    } else {
+        rc = source_init_file(&self->keys, config->key_file,
+                              (int64_t)refresh_s * 1000, clock_mono_ms());
+        if (rc < 0) {
+            (void)hoist_init_failed(app, rc, "hoist_jwt: key_file=%s",
+                                    config->key_file);
+        }
+    }
     config->secret = config->public_key = config->key_file = NULL; /* lent */
     return rc;
 }
 
 /* What is left is freed by the caller. */
-static int set_up(jwt_t *self)
+static int set_up(jwt_t *self, hoist_app *app)
 {
     hoist_jwt_config *config = &self->config;
     int rc = copy_texts(config);
@@ -157,14 +170,16 @@ static int set_up(jwt_t *self)
     }
     if (config->token_bytes > JWS_TOKEN_MAX ||
         (config->from & ~FROM_ALL) != 0) {
-        rc = -EINVAL;
+        rc = hoist_init_failed(app, -EINVAL,
+                               "hoist_jwt: from or token_bytes is out of "
+                               "range");
     }
     if (rc == 0) {
         rc = set_algorithms(self, config->algorithms);
         config->algorithms = NULL; /* lent */
     }
     set_rules(self);
-    return rc == 0 ? open_keys(self) : rc;
+    return rc == 0 ? open_keys(self, app) : rc;
 }
 
 static void make_counters(jwt_t *self, hoist_app *app)
@@ -183,8 +198,10 @@ static void make_counters(jwt_t *self, hoist_app *app)
 
 int jwt_init(hoist_app *app, const void *config, void **state)
 {
-    int rc = config != NULL ? hoist_serve_connect(app) : -EINVAL;
-
+    if (config == NULL) {
+        return hoist_init_failed(app, -EINVAL, "hoist_jwt: no config");
+    }
+    int rc = hoist_serve_connect(app);
     if (rc < 0) {
         return rc;
     }
@@ -193,7 +210,7 @@ int jwt_init(hoist_app *app, const void *config, void **state)
         return -ENOMEM;
     }
     self->config = *(const hoist_jwt_config *)config;
-    rc = set_up(self);
+    rc = set_up(self, app);
     if (rc < 0) {
         free_texts(&self->config);
         free(self);

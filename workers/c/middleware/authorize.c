@@ -105,21 +105,25 @@ static void authorize_fini(void *state)
 }
 
 /* Of two rules for a route one would never count. */
-static int check_rules(const authorize_t *self)
+static int check_rules(const authorize_t *self, hoist_app *app)
 {
     for (size_t i = 0; i < self->count; i++) {
         if (self->rules[i].route[0] == '\0') {
-            return -EINVAL;
+            return hoist_init_failed(app, -EINVAL,
+                                     "hoist_authorize: a rule without a route");
         }
         if (i > 0 &&
             compare_routes(&self->rules[i - 1], &self->rules[i]) == 0) {
-            return -EEXIST;
+            return hoist_init_failed(app, -EEXIST,
+                                     "hoist_authorize: two rules for %s",
+                                     self->rules[i].route);
         }
     }
     return 0;
 }
 
-static int fill(authorize_t *self, const hoist_authorize_config *wanted)
+static int fill(authorize_t *self, hoist_app *app,
+                const hoist_authorize_config *wanted)
 {
     const hoist_authorize_rule usual = {.roles = wanted->roles,
                                         .scopes = wanted->scopes};
@@ -134,7 +138,7 @@ static int fill(authorize_t *self, const hoist_authorize_config *wanted)
         return rc;
     }
     qsort(self->rules, self->count, sizeof *self->rules, compare_routes);
-    return check_rules(self);
+    return check_rules(self, app);
 }
 
 static void make_counters(authorize_t *self, hoist_app *app)
@@ -159,7 +163,7 @@ static int authorize_init(hoist_app *app, const void *config, void **state)
     if (self == NULL) {
         return -ENOMEM;
     }
-    int rc = fill(self, wanted);
+    int rc = fill(self, app, wanted);
     if (rc < 0) {
         authorize_fini(self);
         return rc;

@@ -79,7 +79,8 @@ static int breaker_begin(hoist_app *app, const void *config, void **state)
     int len = snprintf(labels, sizeof labels, "breaker=\"%s\"",
                        wanted->name != NULL ? wanted->name : "all");
     if (wanted->percent > 100 || len < 0 || (size_t)len >= sizeof labels) {
-        return -EINVAL;
+        return hoist_init_failed(
+            app, -EINVAL, "hoist_breaker: percent or name is out of range");
     }
     guard_t *self = calloc(1, sizeof *self);
     if (self == NULL) {

@@ -154,7 +154,9 @@ static int set(idempotency_t *self, hoist_app *app,
     const char *name = wanted->name != NULL ? wanted->name : "once";
 
     if (wanted->ledger != NULL && wanted->name == NULL) {
-        return -EINVAL; /* keys of two programs would be one */
+        /* keys of two programs would be one */
+        return hoist_init_failed(app, -EINVAL,
+                                 "hoist_idempotency: ledger without a name");
     }
     if (!is_when_down(wanted->when_down)) {
         return -EINVAL;

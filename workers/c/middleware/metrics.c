@@ -100,7 +100,8 @@ static int count_connections(metrics_t *self, hoist_app *app, unsigned ms)
         return 0;
     }
     if (ms < COUNT_MS_MIN) {
-        return -EINVAL;
+        return hoist_init_failed(app, -EINVAL, "hoist_metrics: count_ms=%u",
+                                 ms);
     }
     self->known =
         hoist_gauge_of(app, "hoist_worker_connections_known",

@@ -67,7 +67,9 @@ static int set(rate_limit_t *self, hoist_app *app,
                const hoist_rate_limit_config *wanted)
 {
     if (wanted->ledger != NULL && wanted->name == NULL) {
-        return -EINVAL; /* those of two routes would be one */
+        /* those of two routes would be one */
+        return hoist_init_failed(app, -EINVAL,
+                                 "hoist_rate_limit: ledger without a name");
     }
     if (!is_when_down(wanted->when_down)) {
         return -EINVAL;

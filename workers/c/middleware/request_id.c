@@ -19,10 +19,10 @@ static int request_id_init(hoist_app *app, const void *config, void **state)
                              ? wanted->header
                              : "X-Request-ID";
     size_t size = strlen(header) + 1;
-    (void)app;
 
     if (size == 1 || strpbrk(header, ": \t\r\n") != NULL) {
-        return -EINVAL;
+        return hoist_init_failed(app, -EINVAL,
+                                 "hoist_request_id: header is none");
     }
     request_id_t *self = malloc(sizeof *self + size);
     if (self == NULL) {

@@ -20,13 +20,20 @@ typedef struct {
     hoist_counter *passed, *refused; /* borrowed */
 } validate_t;
 
-static int check(const hoist_validate_config *wanted)
+static int check(hoist_app *app, const hoist_validate_config *wanted)
 {
-    if (wanted == NULL || wanted->body == NULL ||
-        wanted->max_depth > SHAPE_DEPTH_MAX) {
-        return -EINVAL;
+    if (wanted == NULL || wanted->body == NULL) {
+        return hoist_init_failed(app, -EINVAL, "hoist_validate: no body");
     }
-    return shape_check(wanted->body);
+    if (wanted->max_depth > SHAPE_DEPTH_MAX) {
+        return hoist_init_failed(app, -EINVAL, "hoist_validate: max_depth=%u",
+                                 wanted->max_depth);
+    }
+    int rc = shape_check(wanted->body);
+    return rc < 0 ? hoist_init_failed(app, rc,
+                                      "hoist_validate: body contradicts "
+                                      "itself, or is too large")
+                  : 0;
 }
 
 static hoist_counter *counter_of(hoist_app *app, const char *labels)
@@ -40,7 +47,7 @@ static hoist_counter *counter_of(hoist_app *app, const char *labels)
 static int validate_init(hoist_app *app, const void *config, void **state)
 {
     const hoist_validate_config *wanted = config;
-    int rc = check(wanted);
+    int rc = check(app, wanted);
     validate_t *self = rc == 0 ? calloc(1, sizeof *self) : NULL;
 
     if (self == NULL) {

@@ -204,7 +204,7 @@ static int check(const hoist_app *app)
     if (app->running) {
         return -EBUSY;
     }
-    return app->first_error < 0     ? app->first_error
+    return app->refusal.rc < 0      ? app->refusal.rc
            : app->routes.count == 0 ? -EINVAL
                                     : 0;
 }
