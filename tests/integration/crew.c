@@ -8,6 +8,7 @@
  *     post     the thread that runs posted tasks, pushed to the connection
  *     later    replies "later THREAD" from a thread of its own
  *     forget   waits for another thread, and none comes
+ *     starts   how often it was told that it starts, and that by which process
  *     reloads  how often the process was told to reload
  *     fail     status 500
  *     crash    dies of SIGSEGV
@@ -35,6 +36,8 @@
 #define PLACES 4096
 
 static atomic_uint reloads;
+static unsigned starts;          /* constant once there are threads */
+static pid_t started_in;         /* the same */
 static atomic_bool busy[PLACES]; /* by connection */
 
 static int connect(hoist_ctx *ctx)
@@ -154,6 +157,22 @@ static int forget(hoist_ctx *ctx)
     return hoist_wait(ctx, &ticket);
 }
 
+static int note_start(hoist_app *app)
+{
+    (void)app;
+    starts++;
+    started_in = getpid();
+    return 0;
+}
+
+static int tell_starts(hoist_ctx *ctx)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%u in %d", starts, (int)started_in);
+    return hoist_reply_text(ctx, text);
+}
+
 static void count_reload(hoist_app *app)
 {
     (void)app;
@@ -218,6 +237,7 @@ int main(int argc, char **argv)
     hoist_on(app, "post", post);
     hoist_on(app, "later", later);
     hoist_on(app, "forget", forget);
+    hoist_on(app, "starts", tell_starts);
     hoist_on(app, "reloads", tell_reloads);
     hoist_on(app, "crash", crash);
     hoist_on(app, "exit", end);
@@ -226,6 +246,7 @@ int main(int argc, char **argv)
     hoist_on(app, "stop", stop);
     hoist_every(app, 50, tick, NULL);
     hoist_on_reload(app, count_reload);
+    hoist_on_start(app, note_start);
     int status = hoist_main(app, argc, argv);
     if (getpid() != first) {
         raise(SIGTERM); /* a second stop comes when it has ended */

@@ -180,6 +180,18 @@ def test_sighup_reloads_each():
         assert all(asks(client, "reloads") == "1" for client in clients)
 
 
+def test_each_process_is_told_that_it_starts_also_one_that_is_started_again():
+    with Hoist() as hoist, supervised(hoist, processes=1) as crew:
+        client = enter(hoist)
+        first, = pids(crew, 1)
+        assert asks(client, "starts") == f"1 in {first}"
+        says(client, "exit")
+        assert error_of(client) == "Internal server error"
+        second = pids(crew, 2)[1]
+        hoist.soon(workers=1)
+        assert asks(client, "starts") == f"1 in {second}"
+
+
 def test_each_has_metrics_at_a_port_of_its_own():
     with Hoist() as hoist, supervised(hoist, flags=["--metrics=0"]) as crew:
         addresses = crew.find(r"WORKER-LISTENING metrics=(\S+)", 2)

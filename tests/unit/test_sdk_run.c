@@ -213,6 +213,31 @@ static void a_thread_that_fails_ends_the_run_with_its_error(void **state)
 
 /* --- reloading ----------------------------------------------------------- */
 
+static int refuse_to_start(hoist_app *app)
+{
+    guest_t *guest = hoist_app_data(app);
+
+    assert_true(pthread_equal(pthread_self(), guest->first));
+    guest->runs++;
+    return -EHOSTDOWN;
+}
+
+static void a_start_that_fails_is_the_runs_error_and_nothing_runs(void **state)
+{
+    guest_t guest = new_guest(THREADS, 0);
+    (void)state;
+
+    hoist_app_set_data(guest.app, &guest);
+    hoist_on_start(guest.app, refuse_to_start);
+    assert_int_equal(hoist_run(guest.app), -EHOSTDOWN);
+    assert_int_equal(guest.runs, 1);
+    hoist_on_start(guest.app, NULL);
+    hoist_stop(guest.app);
+    assert_int_equal(hoist_run(guest.app), 0);
+    assert_int_equal(guest.runs, 1);
+    destroy(&guest);
+}
+
 static void count_reload(hoist_app *app)
 {
     guest_t *guest = hoist_app_data(app);
@@ -407,6 +432,7 @@ int main(void)
         cmocka_unit_test(timers_are_the_first_threads),
         cmocka_unit_test(what_is_posted_is_run_by_the_first_thread),
         cmocka_unit_test(a_thread_that_fails_ends_the_run_with_its_error),
+        cmocka_unit_test(a_start_that_fails_is_the_runs_error_and_nothing_runs),
         cmocka_unit_test(a_reload_is_told_on_the_first_thread),
         cmocka_unit_test(sighup_is_a_reload),
         cmocka_unit_test(sighup_does_no_harm_where_nobody_waits_for_it),

@@ -231,6 +231,11 @@ void hoist_on_reload(hoist_app *app, hoist_reload_handler *handler)
     app->reload = handler;
 }
 
+void hoist_on_start(hoist_app *app, hoist_start_handler *handler)
+{
+    app->start = handler;
+}
+
 void hoist_reload(hoist_app *app)
 {
     inlet_reload(&app->inlets[0]);

@@ -63,6 +63,7 @@ struct hoist_app {
     settings_t settings;
     hoist_gone_handler *gone;     /* borrowed, or NULL */
     hoist_reload_handler *reload; /* the same */
+    hoist_start_handler *start;   /* the same */
     void *data;                   /* borrowed: the program's */
     const char *used_on;          /* borrowed: the route whose middleware is
                                       being made, or NULL */

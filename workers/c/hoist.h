@@ -301,6 +301,18 @@ typedef void hoist_reload_handler(hoist_app *app);
 void hoist_on_reload(hoist_app *app, hoist_reload_handler *handler);
 
 /*
+ * Be told that this process is to run the app: the place to start threads of
+ * one's own, and to open what processes must not share.  Called by hoist_run on
+ * the app's first thread, before it speaks to a broker: once, and with the
+ * option processes in each of them (also in one that is started again), never
+ * in their supervisor.  hoist_test_new does not call it.  NULL for none.
+ *
+ * The handler returns 0; or a negative errno, and hoist_run fails with it.
+ */
+typedef int hoist_start_handler(hoist_app *app);
+void hoist_on_start(hoist_app *app, hoist_start_handler *handler);
+
+/*
  * A task is what a worker does without an event: at intervals (hoist_every),
  * and when another thread wants it (hoist_post).  It runs on the app's first
  * thread, between handlers.  Its context has no event: hoist_event_of is
@@ -454,9 +466,9 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv);
  * SIGHUP), kills who has not ended 2 s after the time of the drain option, and
  * takes all with it when it is killed itself.  hoist_run returns in each of the
  * processes, so what stands behind it is done in each.  Call it before the
- * program has other threads.  hoist_stop, hoist_reload and hoist_post speak to
- * the process that calls them; tasks posted before are left to the supervisor,
- * who reaches no broker.
+ * program has other threads (hoist_on_start is where to start them).
+ * hoist_stop, hoist_reload and hoist_post speak to the process that calls them;
+ * tasks posted before are left to the supervisor, who reaches no broker.
  *
  * Returns 0 after a stop; -EINVAL or what hoist_on and hoist_use failed with
  * when the app cannot run so (no route, say), which is logged; other errors

@@ -128,6 +128,12 @@ static int open_prober(run_t *self)
     return rc;
 }
 
+/* The program's own beginning, of which we know no more than its result. */
+static int begin(hoist_app *app)
+{
+    return app->start != NULL ? app->start(app) : 0;
+}
+
 static int open_run(run_t *self, hoist_app *app)
 {
     *self = (run_t){.app = app, .count = settings_threads(&app->settings)};
@@ -147,7 +153,8 @@ static int open_run(run_t *self, hoist_app *app)
                                                   .threads = self->count,
                                                   .others = &self->others}};
     }
-    return open_prober(self);
+    int rc = begin(app);
+    return rc < 0 ? rc : open_prober(self);
 }
 
 static void close_run(run_t *self)
