@@ -440,8 +440,8 @@ int hoist_option(hoist_app *app, const char *name, const char *value);
  * Set the options from the environment (HOIST_BROKER, HOIST_WINDOW_BYTES, …)
  * and from arguments (--broker ENDPOINT or --broker=ENDPOINT, …), which win.
  * Reading ends at the first argument that is no option, or behind "--".  A
- * HOIST_… variable that neither workers nor hoist itself read is logged: it may
- * be misspelt, or another program's.
+ * HOIST_… variable whose name is nearly one that workers or hoist itself read
+ * is logged: it may be misspelt.
  *
  * Returns the index of the first argument left, 1 to argc; 0 when --help was
  * given and has been printed to standard output (end with status 0); -EINVAL
