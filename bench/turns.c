@@ -83,8 +83,9 @@ static void note_turn(void)
 }
 
 /* Named so for the linker only: the C library's header has names of its own. */
-int turns_wait(int epoll, struct epoll_event *events, int max,
-               int timeout) __asm__("epoll_wait");
+__attribute__((visibility("default"))) int
+turns_wait(int epoll, struct epoll_event *events, int max,
+           int timeout) __asm__("epoll_wait");
 
 int turns_wait(int epoll, struct epoll_event *events, int max, int timeout)
 {
