@@ -24,11 +24,14 @@
 #include <err.h>
 #include <getopt.h>
 
-#define EVENTS_MAX 512
+#define EVENTS_MAX  512
+#define OPENED_MAX  100        /* before the others are looked at */
+#define END_OF_HOLD UINT32_MAX /* instead of a client's number */
 
 typedef struct {
     const char *host, *path;
     uint32_t port, connections, in_flight, body;
+    uint32_t active; /* of the connections, that say anything; 0: all */
     double seconds, warmup, rate; /* rate: messages/s of all; 0: closed loop */
     bool holds;
 } options_t;
@@ -48,12 +51,13 @@ static const char help[] =
     "  --port N            its port (8080)\n"
     "  --path PATH         of the handshake (/)\n"
     "  --connections N     WebSockets (50)\n"
+    "  --active N          of them that say anything (0: all)\n"
     "  --in-flight N       messages in flight of each, closed loop (1)\n"
     "  --rate N            messages a second of all, open loop (0: closed)\n"
     "  --bytes N           of each message's body, 41 to 4096 (64)\n"
     "  --warmup S          seconds before the measurement (0.5)\n"
     "  --seconds S         seconds of measurement (3)\n"
-    "  --hold              only open the connections; end with standard input\n"
+    "  --hold              only keep the connections; end with standard input\n"
     "Prints `begin` when the measurement (or the holding) begins and one line\n"
     "of JSON at its end.  Exits with 1 on any reply that is not its message.\n";
 
@@ -69,6 +73,8 @@ static void set_option(options_t *self, const char *name, const char *text)
         self->port = (uint32_t)numbers_read(name, text, 1, 65535);
     } else if (strcmp(name, "connections") == 0) {
         self->connections = (uint32_t)numbers_read(name, text, 1, 1000000);
+    } else if (strcmp(name, "active") == 0) {
+        self->active = (uint32_t)numbers_read(name, text, 0, 1000000);
     } else if (strcmp(name, "in-flight") == 0) {
         self->in_flight =
             (uint32_t)numbers_read(name, text, 1, CLIENT_FLIGHT_MAX);
@@ -92,12 +98,13 @@ static void set_option(options_t *self, const char *name, const char *text)
 static options_t read_options(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"host", 1, NULL, 0},      {"port", 1, NULL, 0},
-        {"path", 1, NULL, 0},      {"connections", 1, NULL, 0},
-        {"in-flight", 1, NULL, 0}, {"rate", 1, NULL, 0},
-        {"bytes", 1, NULL, 0},     {"warmup", 1, NULL, 0},
-        {"seconds", 1, NULL, 0},   {"hold", 0, NULL, 0},
-        {"help", 0, NULL, 0},      {NULL, 0, NULL, 0},
+        {"host", 1, NULL, 0},   {"port", 1, NULL, 0},
+        {"path", 1, NULL, 0},   {"connections", 1, NULL, 0},
+        {"active", 1, NULL, 0}, {"in-flight", 1, NULL, 0},
+        {"rate", 1, NULL, 0},   {"bytes", 1, NULL, 0},
+        {"warmup", 1, NULL, 0}, {"seconds", 1, NULL, 0},
+        {"hold", 0, NULL, 0},   {"help", 0, NULL, 0},
+        {NULL, 0, NULL, 0},
     };
     options_t self = {.host = "127.0.0.1",
                       .path = "/",
@@ -115,10 +122,41 @@ static options_t read_options(int argc, char **argv)
     if (c == '?' || optind < argc) {
         errx(2, "see load --help");
     }
+    if (self.active == 0 || self.active > self.connections) {
+        self.active = self.connections;
+    }
     return self;
 }
 
 /* --- work ---------------------------------------------------------------- */
+
+static void take_replies(load_t *self, uint32_t index)
+{
+    client_t *client = &self->clients[index];
+    uint64_t now_ns = clocks_now_ns();
+    uint32_t replies = client_receive(client, now_ns, &self->hdr);
+
+    self->replies += replies;
+    if (replies > 0 && self->options.rate == 0) {
+        client_send(client, replies, now_ns);
+    }
+}
+
+/* What has come, or comes within the time; whoever is pinged answers.  Returns
+ * whether standard input stands, where it is waited for. */
+static bool take_events(load_t *self, int timeout_ms)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(self->epoll, events, EVENTS_MAX, timeout_ms);
+
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.u32 == END_OF_HOLD) {
+            return false;
+        }
+        take_replies(self, events[i].data.u32);
+    }
+    return true;
+}
 
 static void open_clients(load_t *self)
 {
@@ -136,6 +174,9 @@ static void open_clients(load_t *self)
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
         client_open(&self->clients[i], &address, self->options.path, NULL);
         epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->clients[i].fd, &event);
+        if (i % OPENED_MAX == 0) {
+            take_events(self, 0);
+        }
     }
 }
 
@@ -144,7 +185,7 @@ static void open_clients(load_t *self)
 static uint64_t send_due(load_t *self, uint64_t start_ns)
 {
     double gap_ns = (double)SECOND_NS / self->options.rate;
-    uint32_t clients = self->options.connections;
+    uint32_t clients = self->options.active;
 
     must(clients > 0);
     for (;;) {
@@ -155,18 +196,6 @@ static uint64_t send_due(load_t *self, uint64_t start_ns)
         }
         uint64_t turn = self->due++ % clients;
         client_send(&self->clients[turn], 1, due_ns);
-    }
-}
-
-static void take_replies(load_t *self, uint32_t index)
-{
-    client_t *client = &self->clients[index];
-    uint64_t now_ns = clocks_now_ns();
-    uint32_t replies = client_receive(client, now_ns, &self->hdr);
-
-    self->replies += replies;
-    if (replies > 0 && self->options.rate == 0) {
-        client_send(client, replies, now_ns);
     }
 }
 
@@ -203,7 +232,7 @@ static void measure(load_t *self)
     uint64_t end_ns =
         begin_ns + (uint64_t)(options->seconds * (double)SECOND_NS);
 
-    for (uint32_t i = 0; options->rate == 0 && i < options->connections; i++) {
+    for (uint32_t i = 0; options->rate == 0 && i < options->active; i++) {
         client_send(&self->clients[i], options->in_flight, start_ns);
     }
     work_until(self, start_ns, begin_ns);
@@ -224,12 +253,13 @@ static void measure(load_t *self)
            (double)(clocks_process_ns() - cpu_begin_ns) / 1e3);
 }
 
-static void hold(void)
+static void hold(load_t *self)
 {
-    char byte;
+    struct epoll_event end = {.events = EPOLLIN, .data.u32 = END_OF_HOLD};
 
+    epoll_ctl(self->epoll, EPOLL_CTL_ADD, STDIN_FILENO, &end);
     say_begin();
-    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    while (take_events(self, -1)) {
     }
 }
 
@@ -242,7 +272,7 @@ int main(int argc, char **argv)
     client_set_message("echo", self.options.body);
     open_clients(&self);
     if (self.options.holds) {
-        hold();
+        hold(&self);
     } else {
         measure(&self);
     }

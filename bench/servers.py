@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Servers to be measured: their processes, and what these have spent."""
+import contextlib
 import os
 import re
 import resource
@@ -23,8 +24,10 @@ def until(condition, what, seconds=WAIT_S):
 
 
 def raise_file_limit():
+    """Returns how many descriptors there may be."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    return limit
 
 
 class Process:
@@ -41,9 +44,12 @@ class Process:
         self.found = [until(lambda p=pattern: self.look_for(p), f"{pattern} of {command[0]}")
                       for pattern in patterns]
 
-    def look_for(self, pattern):
+    def read_log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
-            text = log.read()
+            return log.read()
+
+    def look_for(self, pattern):
+        text = self.read_log()
         if self.running.poll() is not None:
             sys.exit(f"{self.running.args[0]} ended:\n{text}")
         match = re.search(pattern, text)
@@ -105,6 +111,73 @@ def start_hoist(build, worker, *flags, under=()):
     if worker:
         processes["worker"] = worker(workers)
     return Server("hoist", port, processes)
+
+
+def start_broker(build, *flags):
+    """`hoist broker`; `found` are its endpoints for workers and for gateways."""
+    return Process(
+        [f"{build}/cli/hoist", "broker", "--workers=tcp://127.0.0.1:*",
+         "--gateways=tcp://127.0.0.1:*", "--drain-time=500", "--settle-time=0", *flags],
+        r"BROKER-LISTENING workers=(\S+)", r"gateways=(\S+)")
+
+
+def start_gateway(build, brokers, *flags):
+    """`hoist gateway`, once it has found a broker; `found` begins with its port."""
+    return Process(
+        [f"{build}/cli/hoist", "gateway", "--listen=127.0.0.1:0",
+         "--broker=" + ",".join(broker.found[1] for broker in brokers),
+         "--drain-time=500", *flags],
+        r"GATEWAY-LISTENING address=\S*:(\d+)", "GATEWAY-BROKER-FOUND")
+
+
+def start_echo(build):
+    """The example, as start_hoist() wants it."""
+    return lambda workers: Process([f"{build}/workers/examples/echo", "--broker", workers],
+                                   "WORKER-BROKER-UP")
+
+
+def start_apart(build, *flags, store="memory"):
+    """Gateway, broker and the example `echo`, a process each."""
+    broker = start_broker(build, f"--store={store}")
+    gateway = start_gateway(build, [broker], *flags)
+    worker = start_echo(build)(broker.found[0])
+    return Server("hoist apart", gateway.found[0],
+                  {"broker": broker, "gateway": gateway, "worker": worker})
+
+
+@contextlib.contextmanager
+def all_of(*starts):
+    """What each of the functions starts; all stop at the end."""
+    with contextlib.ExitStack() as stack:
+        running = []
+        for start in starts:
+            running.append(start())
+            stack.callback(running[-1].stop)
+        yield running
+
+
+AWAKE = """import os, sys, time
+os.nice(19)
+os.sched_setaffinity(0, [int(sys.argv[1])])
+parent, end = os.getppid(), time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end and os.getppid() == parent:
+    for _ in range(100000):
+        pass
+"""
+
+
+@contextlib.contextmanager
+def awake_cores(seconds=60):
+    """No core halts meanwhile: on a virtual machine it costs up to 100 µs to wake
+    one.  A niced loop on each, which ends by itself, too."""
+    loops = [subprocess.Popen([sys.executable, "-c", AWAKE, str(core), str(seconds)])
+             for core in sorted(os.sched_getaffinity(0))]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.terminate()
+            loop.wait()
 
 
 def median(rounds):

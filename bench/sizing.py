@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests/integration"))
 
 import servers  # noqa: E402
 from redis_server import Server as Redis  # noqa: E402
-from run import measure  # noqa: E402
+from echo import measure_load  # noqa: E402
 
 FEW, MANY = 2000, 8000  # connections: what one more costs is the difference's share
 MESSAGES = {"at leisure: 1 connection, 1 in flight": ["--connections=1", "--in-flight=1"],
@@ -28,22 +28,10 @@ MESSAGES = {"at leisure: 1 connection, 1 in flight": ["--connections=1", "--in-f
 
 
 def start(build, redis=None):
-    store = f"redis://127.0.0.1:{redis.port}" if redis else "memory"
     # A table of libwebsockets is as large as the limit of descriptors.
-    few = f"--max-connections={FEW + MANY}"
-    broker = servers.Process(
-        [f"{build}/cli/hoist", "broker", "--workers=tcp://127.0.0.1:*", f"--store={store}",
-         "--gateways=tcp://127.0.0.1:*", "--drain-time=500", "--settle-time=0"],
-        r"BROKER-LISTENING workers=(\S+)", r"gateways=(\S+)")
-    workers, gateways = broker.found
-    gateway = servers.Process(
-        [f"{build}/cli/hoist", "gateway", "--listen=127.0.0.1:0", f"--broker={gateways}", few,
-         "--max-handshakes=1000", "--drain-time=500"],
-        r"GATEWAY-LISTENING address=\S*:(\d+)", "GATEWAY-BROKER-FOUND")
-    worker = servers.Process([f"{build}/workers/examples/echo", "--broker", workers],
-                             "WORKER-BROKER-UP")
-    return servers.Server("hoist", gateway.found[0],
-                          {"broker": broker, "gateway": gateway, "worker": worker})
+    return servers.start_apart(
+        build, f"--max-connections={FEW + MANY}", "--max-handshakes=1000",
+        store=f"redis://127.0.0.1:{redis.port}" if redis else "memory")
 
 
 def memory(server, redis):
@@ -105,7 +93,7 @@ def messages(build, seconds):
     server, found = start(build), {}
     try:
         for name, flags in MESSAGES.items():
-            figures = measure(build, server, flags, seconds)
+            figures = measure_load(build, server, flags, seconds)
             found[name] = {"per_s": figures["replies_per_s"], "us": by_process(figures["cpu_us"])}
     finally:
         server.stop()
@@ -128,16 +116,11 @@ def show(title, rows):
             f"{row[column]:10.2f}" if column in row else f"{'-':>10}" for column in columns))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
-    parser.add_argument("build")
-    parser.add_argument("--seconds", type=float, default=2)
-    options = parser.parse_args()
-    servers.raise_file_limit()
-    report = {"machine": servers.machine(), "memory": connections(options.build, None)}
+def measure(build, seconds):
+    report = {"memory": connections(build, None)}
     with Redis() as redis:
-        report["redis"] = connections(options.build, redis)
-    report["messages"] = messages(options.build, options.seconds)
+        report["redis"] = connections(build, redis)
+    report["messages"] = messages(build, seconds)
     for store in ("memory", "redis"):
         show(f"with {store}", {
             "KB at the start": report[store]["base_kb"],
@@ -147,6 +130,16 @@ def main():
     show("CPU µs of an echo of 64 bytes",
          {f"{name} ({row['per_s']:.0f}/s)": row["us"] for name, row in
           report["messages"].items()})
+    return report
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
+    parser.add_argument("build")
+    parser.add_argument("--seconds", type=float, default=2)
+    options = parser.parse_args()
+    servers.raise_file_limit()
+    report = {"machine": servers.machine()} | measure(options.build, options.seconds)
     path = pathlib.Path(options.build) / "bench/sizing.json"
     path.write_text(json.dumps(report, indent=1), encoding="utf-8")
 
