@@ -121,6 +121,7 @@ static void worker_init(worker_t *self, const char *keys, const char *token)
     const hoist_jwt_config config = {.public_key = keys,
                                      .issuer = "https://login.example.com",
                                      .audience = "orders",
+                                     .from = HOIST_JWT_QUERY,
                                      .tenant = "tenant"};
 
     *self = (worker_t){.app = hoist_app_new()};
