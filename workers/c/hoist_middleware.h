@@ -411,7 +411,8 @@ extern const hoist_middleware *const hoist_bulkhead;
  * so a handler that replies with 500 has failed as much as one that returns an
  * error (hoist_retry runs only the latter again).
  * A status of 4xx is a success: what refuses events itself, hoist_validate say,
- * belongs outside of it, or bad events would close it.
+ * belongs outside of it, or events that are bad would close one that is half
+ * open.
  *
  * init: -EINVAL for a percent above 100.
  */
