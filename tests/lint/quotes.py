@@ -12,6 +12,7 @@ import sys
 
 # page, the heading above its quotations ("": all of it), where they are from
 QUOTING = (
+    ("docs/c-worker.md", "## C++", ("tests/lint/worker.cc",)),
     ("docs/c-worker.md", "## Testing a worker",
      ("workers/examples/guarded_test.c", "workers/examples/chat_test.c")),
 )
@@ -25,7 +26,7 @@ def main():
     root = pathlib.Path(sys.argv[1])
     wrong = 0
     for page, heading, sources in QUOTING:
-        blocks = re.findall(r"```c\n(.*?)```", part((root / page).read_text(), heading), re.S)
+        blocks = re.findall(r"```c(?:pp)?\n(.*?)```", part((root / page).read_text(), heading), re.S)
         programs = [(root / source).read_text() for source in sources]
         for block in blocks:
             if not any(block in program for program in programs):

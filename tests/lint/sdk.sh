@@ -109,6 +109,11 @@ by_pkg_config() {
     cc "${flags[@]}" "$root/names.c" -o "$root/names" "${libs[@]}"
     needs "$root/names" "$2"
 }
+echo "hoist with tests/lint/worker.cc, which throws"
+read -ra flags < <(pkg-config --cflags --libs hoist-static)
+g++ -std=c++11 -Wall -Wextra -Wpedantic -Werror tests/lint/worker.cc -o "$root/worker" \
+    "${flags[@]}"
+"$root/worker" 2>"$root/log" || { cat "$root/log"; exit 1; }
 by_pkg_config hoist yes
 by_pkg_config hoist-static no
 
