@@ -137,6 +137,10 @@ static void close_and_restart(void *subject, uint32_t life)
 static bool may_leave(broker_node_t *self)
 {
     self->router.has_drained = core_is_drained(self->core);
+    if (self->router.has_drained && core_is_parked(self->core)) {
+        world_broken("a broker that ended in order left what a full socket has "
+                     "not taken");
+    }
     return self->router.has_drained || world_now_ms() >= self->drain_until_ms;
 }
 
