@@ -104,16 +104,6 @@ class Turns:
 
 
 @contextlib.contextmanager
-def started(*starts):
-    with contextlib.ExitStack() as stack:
-        running = []
-        for start in starts:
-            running.append(start())
-            stack.callback(running[-1].stop)
-        yield running
-
-
-@contextlib.contextmanager
 def fans(build, *of):
     """A Fan for each (server, members, flags …)."""
     with contextlib.ExitStack() as stack:
@@ -146,8 +136,9 @@ def hoist_by_itself(build, path):
 def measure_cost(build, rounds, seconds, sizes):
     report = {}
     with tempfile.TemporaryDirectory(prefix="hoist-bench-") as folder, \
-            started(*(lambda w=way: bare(build, w) for way in WAYS), lambda: hoist(build),
-                    lambda: hoist_by_itself(build, folder + "/post")) as running:
+            servers.all_of(*(lambda w=way: bare(build, w) for way in WAYS),
+                           lambda: hoist(build),
+                           lambda: hoist_by_itself(build, folder + "/post")) as running:
         for members in sizes:
             with fans(build, *((server, members, *posted(server, folder), seconds)
                                for server in running)) as opened:
@@ -214,7 +205,7 @@ def measure_echo(build, start, rounds, seconds, members):
     """Alone; beside pushes of another server of the kind, which take the same
     share of the machine; and beside the server's own."""
     turns = Turns(build)
-    with started(lambda: start(turns.under), start) as (server, other), \
+    with servers.all_of(lambda: start(turns.under), start) as (server, other), \
             fans(build, (server, members, seconds + 1),
                  (other, members, seconds + 1)) as (here, elsewhere):
         loads, found = [], []
@@ -258,7 +249,7 @@ def measure_deaf(build, rounds, seconds):
     full, and who are not closed for it meanwhile."""
     flags = (f"--bytes={DEAF_BYTES}",)
     patient = lambda: hoist(build, "--out-soft=0", f"--out-hard={256 << 20}")  # noqa: E731
-    with started(patient, patient) as (one, other), \
+    with servers.all_of(patient, patient) as (one, other), \
             fans(build, (one, DEAF_MEMBERS, *flags, seconds),
                  (other, DEAF_MEMBERS, *flags, f"--deaf={DEAF}", seconds)) as opened:
         for fan in opened:
