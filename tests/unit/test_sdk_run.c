@@ -12,10 +12,12 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -410,8 +412,44 @@ static void of_those_who_watch_512_are_enough(void **state)
     }
 }
 
-/* -------------------------------------------------------------------------------
- */
+/* Raises SIGHUP here until *data. */
+static void *raise_on(void *data)
+{
+    const atomic_bool *enough = data;
+
+    while (!atomic_load(enough)) {
+        must(raise(SIGHUP) == 0);
+    }
+    return NULL;
+}
+
+/* Its number may be another's by then. */
+static void nothing_is_told_to_who_watches_no_more(void **state)
+{
+    int keeper = eventfd(0, EFD_NONBLOCK);
+    atomic_bool enough = false;
+    pthread_t thread;
+    (void)state;
+
+    assert_int_equal(signals_watch(SIGNALS_RELOAD, keeper), 0);
+    must(pthread_create(&thread, NULL, raise_on, &enough) == 0);
+    for (int i = 0; i < 2000; i++) {
+        int fd = eventfd(0, EFD_NONBLOCK);
+        eventfd_t times;
+        assert_int_equal(signals_watch(SIGNALS_RELOAD, fd), 0);
+        signals_unwatch(fd);
+        (void)eventfd_read(fd, &times);
+        sched_yield();
+        assert_int_equal(eventfd_read(fd, &times), -1);
+        close(fd);
+    }
+    atomic_store(&enough, true);
+    must(pthread_join(thread, NULL) == 0);
+    signals_unwatch(keeper);
+    close(keeper);
+}
+
+/* ------------------------------------------------------------------------- */
 
 static int be_quiet(void **state)
 {
@@ -439,6 +477,7 @@ int main(void)
         cmocka_unit_test(apps_in_one_process_have_nothing_in_common),
         cmocka_unit_test(a_signal_stops_every_app),
         cmocka_unit_test(each_signal_is_told_to_who_watches_it),
+        cmocka_unit_test(nothing_is_told_to_who_watches_no_more),
         cmocka_unit_test(of_those_who_watch_512_are_enough),
     };
     return cmocka_run_group_tests(tests, be_quiet, NULL);

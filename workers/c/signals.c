@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #define TAKEN (sizeof taken / sizeof *taken)
@@ -15,6 +16,9 @@
 /* What the handler reads must be right at any moment, so a place is one word:
  * an eventfd plus 1 with its kind in front, or 0 when it is free. */
 static _Atomic uint64_t watched[SIGNALS_MAX];
+
+/* Threads in the handler now: each may still write to what it found there. */
+static atomic_uint telling;
 
 static const int taken[] = {SIGTERM, SIGINT, SIGHUP};
 
@@ -34,6 +38,7 @@ static void on_signal(int number)
     int saved = errno;
     uint64_t one = 1;
 
+    atomic_fetch_add(&telling, 1);
     for (size_t i = 0; i < SIGNALS_MAX; i++) {
         uint64_t place = atomic_load(&watched[i]);
         int fd = (int)((uint32_t)place - 1);
@@ -41,6 +46,7 @@ static void on_signal(int number)
             continue; /* full: it is as good as set */
         }
     }
+    atomic_fetch_sub(&telling, 1);
     errno = saved;
 }
 
@@ -100,6 +106,15 @@ static size_t find(int event_fd)
     return i;
 }
 
+/* Handlers only write to eventfds, so this is short.  (None of this thread's
+ * is among them: it would have ended before we go on.) */
+static void let_handlers_end(void)
+{
+    while (atomic_load(&telling) > 0) {
+        sched_yield();
+    }
+}
+
 void signals_unwatch(int event_fd)
 {
     pthread_mutex_lock(&lock);
@@ -111,4 +126,10 @@ void signals_unwatch(int event_fd)
         }
     }
     pthread_mutex_unlock(&lock);
+    let_handlers_end();
+}
+
+void signals_forked(void)
+{
+    atomic_store(&telling, 0);
 }

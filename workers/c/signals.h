@@ -19,9 +19,14 @@ typedef enum { SIGNALS_STOP = 1, SIGNALS_RELOAD } signals_kind_t;
  */
 int signals_watch(signals_kind_t kind, int event_fd);
 
-/* Stop that; the last call gives the signals back.  Harmless for one that does
- * not watch. */
+/* Stop that; the last call gives the signals back.  When it returns, no signal
+ * touches the eventfd, which may be closed.  Harmless for one that does not
+ * watch.  No signal handler may call it. */
 void signals_unwatch(int event_fd);
+
+/* In a child of fork(), with signals blocked, before anything else here: what
+ * threads of the parent were at is not done by any of the child's. */
+void signals_forked(void);
 
 /* When they are given back, this process ignores them: it is about to end, and
  * whoever waits for that signals it, too. */
