@@ -23,22 +23,28 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <hoist.h>
 #include <hoist_middleware.h>
-#include <sched.h>
 
 #define PLACES 4096
 
 static atomic_uint reloads;
-static unsigned starts;          /* constant once there are threads */
-static pid_t started_in;         /* the same */
-static atomic_bool busy[PLACES]; /* by connection */
+static unsigned starts;  /* constant once there are threads */
+static pid_t started_in; /* the same */
+
+/* Who has a connection, by the hash of its id (0: nobody's yet). */
+static struct {
+    _Atomic uint64_t hash;
+    atomic_bool is_busy;
+} places[PLACES];
 
 static int connect(hoist_ctx *ctx)
 {
@@ -56,16 +62,30 @@ static int who(hoist_ctx *ctx)
     return hoist_reply_json(ctx, json);
 }
 
-/* The slot of the connection's id: of few connections each has its own. */
-static atomic_bool *place_of(const hoist_ctx *ctx)
+static uint64_t hash_of(hoist_text id)
 {
-    hoist_text id = hoist_connection(ctx);
-    unsigned hash = 0;
+    uint64_t hash = 1;
 
     for (size_t i = 0; i < id.len; i++) {
         hash = hash * 31 + (unsigned char)id.data[i];
     }
-    return &busy[hash % PLACES];
+    return hash;
+}
+
+/* The connection's, from the first that asks for it; no more than PLACES. */
+static atomic_bool *place_of(const hoist_ctx *ctx)
+{
+    uint64_t hash = hash_of(hoist_connection(ctx));
+
+    for (size_t i = 0; i < PLACES; i++) {
+        size_t at = (hash + i) % PLACES;
+        uint64_t owner = 0;
+        if (atomic_compare_exchange_strong(&places[at].hash, &owner, hash) ||
+            owner == hash) {
+            return &places[at].is_busy;
+        }
+    }
+    abort();
 }
 
 static int alone(hoist_ctx *ctx)
