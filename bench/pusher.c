@@ -167,7 +167,7 @@ int main(int argc, char **argv)
             buf_reset(&out, 1 << 20);
         }
         if (!read_all(SILENCE_MS)) {
-            must(message_put_ping(&out, &(message_ping_t){0, 0}) == 0);
+            must(message_put_ping(&out, &(message_ping_t){0}) == 0);
         }
     }
 }

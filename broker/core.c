@@ -281,8 +281,8 @@ static void on_message(core_t *core, peer_t *peer, const message_t *message)
         return;
     }
     if (message->kind == KIND_PING) {
-        peer_sent(core, peer,
-                  message_put_bare(peer_out(core, peer), KIND_PONG));
+        const message_pong_t pong = {message->ping.number};
+        peer_sent(core, peer, message_put_pong(peer_out(core, peer), &pong));
         return;
     }
     bool was_expected = peer->worker != NULL

@@ -535,7 +535,7 @@ static void take_message(hub_t *self, link_t *link, const message_t *message)
         take_who(self, link);
         return;
     case KIND_PONG:
-        link_pong(link);
+        link_pong(link, &message->pong);
         return;
     case KIND_BYE:
         take_bye(self, link);

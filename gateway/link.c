@@ -168,7 +168,7 @@ link_welcome_t link_welcome(link_t *self, int64_t now_ms,
         self->credit_messages = 0;
         self->credit_bytes = 0;
     }
-    self->pings = self->pongs = 0;
+    self->pongs = self->pings; /* those to an earlier life do not count */
     self->is_draining = false;
     self->state = LINK_LISTING;
     self->is_lost = false;
@@ -191,7 +191,8 @@ link_welcome_t link_welcome(link_t *self, int64_t now_ms,
 
 static void put_ping(link_t *self)
 {
-    message_ping_t ping = {.in_flight = self->in_flight};
+    message_ping_t ping = {.in_flight = self->in_flight,
+                           .number = self->pings + 1};
 
     if (message_put_ping(&self->out, &ping) == 0) {
         self->pings++;
@@ -245,9 +246,14 @@ void link_refused(link_t *self, const char *reason)
     self->missing.refusal = reason;
 }
 
-void link_pong(link_t *self)
+/* One without a number answers the next PING: brokers of before. */
+void link_pong(link_t *self, const message_pong_t *pong)
 {
-    self->pongs++;
+    uint64_t number = pong->number > 0 ? pong->number : self->pongs + 1;
+
+    if (number > self->pongs) {
+        self->pongs = number;
+    }
 }
 
 bool link_has_room(const link_t *self)

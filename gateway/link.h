@@ -91,7 +91,9 @@ typedef struct {
 
     char boot[BOOT_ID_MAX + 1]; /* of the broker, "" before the first WELCOME */
     uint64_t session; /* that it gave us: another one means it gave us up */
-    uint64_t pings, pongs; /* since WELCOME */
+    uint64_t pings;   /* the number of the last */
+    uint64_t
+        pongs; /* of the last that was answered, or is of an earlier life */
 
     int64_t heartbeat_ms, liveness_ms;
     int64_t last_heard_ms, last_sent_ms, last_greeted_ms;
@@ -176,7 +178,7 @@ void link_sent(link_t *self, int64_t now_ms);
 void link_refused(link_t *self, const char *reason);
 
 /* A PONG came. */
-void link_pong(link_t *self);
+void link_pong(link_t *self, const message_pong_t *pong);
 
 /* Does the window allow one more CONNECT or MESSAGE? */
 bool link_has_room(const link_t *self);

@@ -172,7 +172,7 @@ uplink_event_t uplink_tick(uplink_t *self, int64_t now_ms)
     }
     if (self->state == UPLINK_UP && self->out.len == 0 &&
         now_ms - self->sent_ms >= self->heartbeat_ms) {
-        must(message_put_ping(&self->out, &(message_ping_t){0, 0}) == 0);
+        must(message_put_ping(&self->out, &(message_ping_t){0}) == 0);
     }
     return UPLINK_OWN;
 }

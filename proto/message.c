@@ -226,7 +226,8 @@ static int get_credit(wire_cursor_t *in, uint32_t *fields,
 static int get_ping(wire_cursor_t *in, uint32_t *fields, message_ping_t *ping)
 {
     if (get_last_uint(in, fields, &ping->in_flight) < 0 ||
-        get_last_uint(in, fields, &ping->oldest_ms) < 0) {
+        get_last_uint(in, fields, &ping->oldest_ms) < 0 ||
+        get_last_uint(in, fields, &ping->number) < 0) {
         return -EPROTO;
     }
     return 0;
@@ -313,6 +314,8 @@ static int get_fields(wire_cursor_t *in, uint32_t *fields, message_t *message)
         return get_credit(in, fields, &message->credit);
     case KIND_PING:
         return get_ping(in, fields, &message->ping);
+    case KIND_PONG:
+        return get_last_uint(in, fields, &message->pong.number);
     case KIND_SYNC:
         return get_sync(in, fields, &message->sync);
     case KIND_ERROR:
@@ -321,7 +324,6 @@ static int get_fields(wire_cursor_t *in, uint32_t *fields, message_t *message)
         return get_interest(in, fields, &message->interest);
     case KIND_WATCH:
         return get_watch(in, fields, &message->watch);
-    case KIND_PONG:
     case KIND_DRAIN:
     case KIND_BYE:
     case KIND_WHO:
@@ -656,10 +658,23 @@ int message_put_credit(buf_t *out, const message_credit_t *credit)
 
 int message_put_ping(buf_t *out, const message_ping_t *ping)
 {
-    put_t put = begin(out, KIND_PING, 2);
+    put_t put = begin(out, KIND_PING, ping->number > 0 ? 3 : 2);
 
     PUT(&put, wire_put_uint(out, ping->in_flight));
     PUT(&put, wire_put_uint(out, ping->oldest_ms));
+    if (ping->number > 0) {
+        PUT(&put, wire_put_uint(out, ping->number));
+    }
+    return finish(&put);
+}
+
+int message_put_pong(buf_t *out, const message_pong_t *pong)
+{
+    put_t put = begin(out, KIND_PONG, pong->number > 0);
+
+    if (pong->number > 0) {
+        PUT(&put, wire_put_uint(out, pong->number));
+    }
     return finish(&put);
 }
 
@@ -755,6 +770,8 @@ int message_put(buf_t *out, const message_t *message)
         return message_put_credit(out, &message->credit);
     case KIND_PING:
         return message_put_ping(out, &message->ping);
+    case KIND_PONG:
+        return message_put_pong(out, &message->pong);
     case KIND_SYNC:
         return message_put_sync(out, &message->sync);
     case KIND_ERROR:
@@ -763,7 +780,6 @@ int message_put(buf_t *out, const message_t *message)
         return message_put_interest(out, &message->interest);
     case KIND_WATCH:
         return message_put_watch(out, &message->watch);
-    case KIND_PONG:
     case KIND_DRAIN:
     case KIND_BYE:
     case KIND_WHO:

@@ -212,7 +212,12 @@ typedef struct {
 typedef struct {
     uint64_t in_flight; /* requests held without a REPLY */
     uint64_t oldest_ms; /* age of the oldest of them */
+    uint64_t number;    /* that its PONG gives back; 0: none */
 } message_ping_t;
+
+typedef struct {
+    uint64_t number; /* of the PING; 0: it had none */
+} message_pong_t;
 
 /* What a SYNC says about the connections that it names. */
 typedef enum {
@@ -270,6 +275,7 @@ typedef struct {
         message_result_t result;
         message_credit_t credit;
         message_ping_t ping;
+        message_pong_t pong;
         message_sync_t sync;
         message_error_t error;
         message_interest_t interest;
@@ -312,6 +318,7 @@ int message_put_query(buf_t *out, const message_query_t *query);
 int message_put_result(buf_t *out, const message_result_t *result);
 int message_put_credit(buf_t *out, const message_credit_t *credit);
 int message_put_ping(buf_t *out, const message_ping_t *ping);
+int message_put_pong(buf_t *out, const message_pong_t *pong);
 int message_put_sync(buf_t *out, const message_sync_t *sync);
 int message_put_interest(buf_t *out, const message_interest_t *interest);
 int message_put_watch(buf_t *out, const message_watch_t *watch);
@@ -321,7 +328,7 @@ int message_put_error(buf_t *out, const char *code, const char *text);
 int message_put_error_to(buf_t *out, uint64_t from, const char *code,
                          const char *text);
 
-/* PONG, DRAIN, BYE and WHO have no fields. */
+/* DRAIN, BYE and WHO have no fields. */
 int message_put_bare(buf_t *out, message_kind_t kind);
 
 /*

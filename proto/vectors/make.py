@@ -213,12 +213,15 @@ def the_rest():
            message("RESULT", id=9, status=200, rows=[[CONN, {}]], options={"cursor": "65.8.1"}),
            message("RESULT", id=10, status=200, rows=[], options={"count": 3}))
     accept("CREDIT", pack([15, 2, 70000]), message("CREDIT", messages=2, bytes=70000))
-    accept("PING of three lengths", pack([16], [16, 3], [16, 3, 250]),
-           message("PING", in_flight=0, oldest_ms=0),
-           message("PING", in_flight=3, oldest_ms=0),
-           message("PING", in_flight=3, oldest_ms=250))
-    accept("PONG, DRAIN, BYE and WHO", pack([17], [19], [20], [21]),
-           message("PONG"), message("DRAIN"), message("BYE"), message("WHO"))
+    accept("PING of four lengths", pack([16], [16, 3], [16, 3, 250], [16, 3, 250, 9]),
+           message("PING", in_flight=0, oldest_ms=0, number=0),
+           message("PING", in_flight=3, oldest_ms=0, number=0),
+           message("PING", in_flight=3, oldest_ms=250, number=0),
+           message("PING", in_flight=3, oldest_ms=250, number=9))
+    accept("PONG with and without the number of its PING", pack([17], [17, 9]),
+           message("PONG", number=0), message("PONG", number=9))
+    accept("DRAIN, BYE and WHO", pack([19], [20], [21]),
+           message("DRAIN"), message("BYE"), message("WHO"))
     accept("SYNC in two parts, the second of which does not say its session",
            pack([18, [[CONN, {"user": "ada"}]], True, 7], [18, [], False]),
            message("SYNC", connections=[[CONN, {"user": "ada"}]], more=True, session=7, change=0),
@@ -235,13 +238,13 @@ def the_rest():
 
 def newer_versions():
     accept("elements of a newer version are ignored",
-           pack([17, {"new": [None, 1.5, -3]}], [15, 1, 2, "three"]),
-           message("PONG"), message("CREDIT", messages=1, bytes=2))
+           pack([17, 9, {"new": [None, 1.5, -3]}], [15, 1, 2, "three"]),
+           message("PONG", number=9), message("CREDIT", messages=1, bytes=2))
     accept("an ext behind the known elements is ignored",
            array(6, b"\x05", b"\x01", b"\xcc\xc8", b"\xc0", b"\x80", b"\xd4\x01\x00"),
            reply())
     accept("an unknown kind is skipped",
-           pack([25, {"deep": [[["er"]]]}], [17]), {"unknown": 25}, message("PONG"))
+           pack([25, {"deep": [[["er"]]]}], [17]), {"unknown": 25}, message("PONG", number=0))
     accept("the largest kind", pack([255]), {"unknown": 255})
     accept("numbers wider than they need be",
            array(3, b"\xce\x00\x00\x00\x0f", b"\xcf" + bytes(7) + b"\x02", b"\xcd\x00\x03"),
@@ -259,9 +262,9 @@ def malformed_frames():
     reject("the byte that MessagePack never uses", "not MessagePack", b"\xc1")
     reject("a truncated message", "the frame ends inside a message", pack([5, 1, 200, "hi"])[:-1])
     reject("the second of two is broken", "the frame ends inside a message",
-           pack([17], [15, 1, 2])[:-1], message("PONG"))
+           pack([17], [15, 1, 2])[:-1], message("PONG", number=0))
     reject("a byte behind the last message", "a message is an array",
-           pack([17]) + b"\x00", message("PONG"))
+           pack([17]) + b"\x00", message("PONG", number=0))
     reject("an array of 2^32 - 1 elements", "a count above the bytes left", b"\xdd\xff\xff\xff\xff\x05")
     reject("an array of 2^26 elements", "a count above the bytes left", b"\xdd\x04\x00\x00\x00\x11")
     reject("a body of 4 GiB", "a length above the bytes left",
@@ -329,6 +332,7 @@ def malformed_fields():
     reject("GONE without a connection", "too few fields", pack([11]))
     reject("CREDIT with one field", "too few fields", pack([15, 1]))
     reject("PING with text", "in_flight is a uint", pack([16, "3"]))
+    reject("PONG with text", "number is a uint", pack([17, "3"]))
     reject("SYNC whose change is a text", "change is a uint",
            pack([18, [], False, 7, "add"]))
     reject("SYNC whose more is a number", "more is a bool", pack([18, [], 0]))

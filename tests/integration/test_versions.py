@@ -193,7 +193,7 @@ def ended_in_order(worker, broker):
 # --- a later release ----------------------------------------------------------
 
 def test_the_words_of_a_later_release_are_right_but_for_what_is_added():
-    assert later([PING]) == [PING, 0, 0, *ADDED]
+    assert later([PING]) == [PING, 0, 0, 0, *ADDED]
     assert later([READY, ["a", ["b", {"redeliver": 1}]], 1, 2]) == \
         [READY, [["a", {"later": [1]}], ["b", {"redeliver": 1, "later": [1]}]], 1, 2, *ADDED]
     assert later([PUSH, ["all"], "x"]) == [PUSH, ["all"], "x", {"later": {"a": [1]}}, *ADDED]

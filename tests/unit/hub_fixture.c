@@ -125,6 +125,7 @@ static void copy_broker(fixture_t *to, const fixture_t *from)
     to->frame_at = from->frame_at;
     to->in = from->in;
     to->pings = from->pings;
+    to->last_ping = from->last_ping;
 }
 
 void at_broker(size_t number)
@@ -601,6 +602,7 @@ bool takes(message_t *message)
     while (next_message(message)) {
         if (message->kind == KIND_PING) {
             gateway.pings++;
+            gateway.last_ping = message->ping.number;
         } else if (message->kind != KIND_INTEREST || gateway.hears_names) {
             return true;
         }

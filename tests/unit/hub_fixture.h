@@ -83,10 +83,11 @@ typedef struct {
     bool records_spans;       /* from the next start on */
     span_t spans[SPANS_KEPT]; /* that came, in order */
     size_t span_count;
-    bool is_in_hub;   /* what is allocated now is the hub's */
-    bool hears_names; /* the test looks at each INTEREST */
-    uint64_t pings;   /* that the test has not looked at */
-    buf_t out;        /* what it will say next */
+    bool is_in_hub;     /* what is allocated now is the hub's */
+    bool hears_names;   /* the test looks at each INTEREST */
+    uint64_t pings;     /* that the test has not looked at */
+    uint64_t last_ping; /* its number */
+    buf_t out;          /* what it will say next */
 
     struct {
         uint8_t *data; /* owned; lent to the messages taken */

@@ -45,13 +45,19 @@ static int set_up(void **state)
     return 0;
 }
 
-/* Says PONG to each PING that the broker has heard. */
+static void broker_pongs(uint64_t number)
+{
+    broker_says(&(message_t){.kind = KIND_PONG, .pong = {number}});
+}
+
+/* The PONG to the last PING that the broker has heard answers those before. */
 static void reads_all(size_t broker)
 {
     at_broker(broker);
     forgets();
-    for (; gateway.pings > 0; gateway.pings--) {
-        broker_says_bare(KIND_PONG);
+    if (gateway.pings > 0) {
+        broker_pongs(gateway.last_ping);
+        gateway.pings = 0;
     }
 }
 
@@ -409,6 +415,25 @@ static void of_those_it_may_not_have_heard_of_the_end_is_said(void **state)
 
     falls_silent(A);
     comes_to(client, B); /* no PONG follows */
+    broker_says_bare(KIND_WHO);
+    forgets();
+    another_session_begins();
+    hears_close(client, 1012, LOST);
+    gets_list(&client, 1);
+    gets_disconnect(client, 1012, LOST);
+}
+
+/* It was long on its way, behind the WELCOME of a greeting before. */
+static void a_pong_to_a_ping_of_before_says_nothing_of_them(void **state)
+{
+    client_t *client = a_client_at(A);
+    (void)state;
+
+    falls_silent(A);
+    comes_to(client, B);
+    assert_true(gateway.last_ping > 1);
+    broker_pongs(gateway.last_ping - 1);
+    time_passes(50);
     broker_says_bare(KIND_WHO);
     forgets();
     another_session_begins();
@@ -823,6 +848,7 @@ int main(void)
         TEST(one_that_ended_us_costs_those_who_went_their_socket),
         TEST(one_that_lost_its_memory_costs_nothing),
         TEST(of_those_it_may_not_have_heard_of_the_end_is_said),
+        TEST(a_pong_to_a_ping_of_before_says_nothing_of_them),
         TEST(who_is_idle_moves_at_once),
         TEST(who_is_busy_is_not_read_and_moves_when_it_is_idle),
         TEST(who_is_being_connected_moves_behind_it),

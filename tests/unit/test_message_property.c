@@ -144,6 +144,12 @@ static void fill_push(random_t *random, message_t *message)
     }
 }
 
+/* Of a PING: without one, the element behind it would be taken for it. */
+static uint64_t some_number(random_t *random)
+{
+    return random_uint(random) | 1;
+}
+
 static void fill(random_t *random, message_t *message)
 {
     switch (message->kind) {
@@ -173,8 +179,11 @@ static void fill(random_t *random, message_t *message)
             some_map(random)};
         return;
     case KIND_PING:
-        message->ping =
-            (message_ping_t){random_uint(random), random_uint(random)};
+        message->ping = (message_ping_t){
+            random_uint(random), random_uint(random), some_number(random)};
+        return;
+    case KIND_PONG:
+        message->pong = (message_pong_t){some_number(random)};
         return;
     case KIND_SYNC:
         message->sync = (message_sync_t){

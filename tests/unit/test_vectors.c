@@ -366,6 +366,10 @@ static void put_fields(buf_t *out, const message_t *message)
     case KIND_PING:
         number_field(out, "in_flight", message->ping.in_flight);
         number_field(out, "oldest_ms", message->ping.oldest_ms);
+        number_field(out, "number", message->ping.number);
+        return;
+    case KIND_PONG:
+        number_field(out, "number", message->pong.number);
         return;
     case KIND_SYNC:
         raw_field(out, "connections", message->sync.connections, "");

@@ -214,8 +214,6 @@ static void forget(link_t *self)
     drop_requests(self);
     asked_forget(&self->asked);
     outbox_reset(&self->outbox, UINT64_MAX, UINT64_MAX);
-    self->pings = 0;
-    self->pongs = 0;
     self->fence = 0;
 }
 
@@ -448,10 +446,10 @@ static void ping(link_t *self, int64_t now_ms)
     message_ping_t ping = {
         .in_flight = self->inbox.count + self->mail.count + self->asked.events,
         .oldest_ms = (uint64_t)oldest_ms(self, now_ms),
+        .number = ++self->pings,
     };
 
     must(message_put_ping(&self->outbox.ready, &ping) == 0);
-    self->pings++;
 }
 
 /*
@@ -569,8 +567,7 @@ static void take_welcome(link_t *self, const message_welcome_t *welcome,
         wire_map_uint(welcome->options, "push_window_bytes", UINT64_MAX);
     self->state = LINK_UP;
     missing_end(&self->missing);
-    self->pings = 0; /* a PONG to an earlier life must not count */
-    self->pongs = 0;
+    self->pongs = self->pings; /* those to an earlier life do not count */
     log_info("WORKER-BROKER-UP", "broker=%s name=%.*s", self->endpoint,
              (int)welcome->name.len, (const char *)welcome->name.data);
     if (self->draining) {
@@ -619,6 +616,16 @@ static void take_gone(link_t *self, const message_gone_t *gone)
     }
 }
 
+/* One without a number answers the next PING: brokers of before. */
+static void take_pong(link_t *self, const message_pong_t *pong)
+{
+    uint64_t number = pong->number > 0 ? pong->number : self->pongs + 1;
+
+    if (number > self->pongs) {
+        self->pongs = number;
+    }
+}
+
 static void take_error(link_t *self, const message_error_t *error)
 {
     log_braked(&self->brake, LEVEL_WARN, "WORKER-BROKER-ERROR",
@@ -649,7 +656,7 @@ static void take(link_t *self, const message_t *message, int64_t now_ms)
         take_gone(self, &message->gone);
         break;
     case KIND_PONG:
-        self->pongs++;
+        take_pong(self, &message->pong);
         break;
     case KIND_WHO:
         take_who(self, now_ms);

@@ -54,9 +54,10 @@ typedef struct {
     int64_t asked_ms;     /* first of those since heard_ms; 0: none */
 
     bool draining;  /* no new requests are wanted */
-    uint64_t pings; /* since WELCOME */
-    uint64_t pongs; /* since WELCOME */
-    uint64_t fence; /* the PING behind DRAIN, counted as pings; 0: none */
+    uint64_t pings; /* the number of the last */
+    uint64_t
+        pongs; /* of the last that was answered, or is of an earlier life */
+    uint64_t fence; /* of the PING behind DRAIN; 0: none */
 } link_t;
 
 /* What a link needs to know; borrowed for its life. */
