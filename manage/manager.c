@@ -575,6 +575,14 @@ void manager_broken(manager_t *self, size_t slot)
 
 /* --- frames -------------------------------------------------------------- */
 
+static void note_error(manager_t *self, const uplink_t *uplink,
+                       wire_bytes_t text)
+{
+    log_braked(&self->brake, LEVEL_WARN, "MANAGE-BROKER-ERROR",
+               "broker=%s error=\"%.*s\"", uplink->endpoint, (int)text.len,
+               (const char *)text.data);
+}
+
 void manager_frame(manager_t *self, size_t slot, wire_bytes_t frame)
 {
     uplink_t *uplink = self->uplinks[slot];
@@ -584,12 +592,12 @@ void manager_frame(manager_t *self, size_t slot, wire_bytes_t frame)
 
     uplink_heard(uplink, self->now_ms);
     while ((got = message_decode(&in, &message)) != 0) {
+        if (got == -ENOTSUP) {
+            continue; /* a kind of a later release */
+        }
         if (got < 0 || message.kind == KIND_ERROR) {
-            log_braked(&self->brake, LEVEL_WARN, "MANAGE-BROKER-ERROR",
-                       "broker=%s error=\"%.*s\"", uplink->endpoint,
-                       got < 0 ? 9 : (int)message.error.text.len,
-                       got < 0 ? "malformed"
-                               : (const char *)message.error.text.data);
+            note_error(self, uplink,
+                       got < 0 ? wire_bytes("malformed") : message.error.text);
             continue;
         }
         switch (uplink_take(uplink, &message, self->now_ms)) {
