@@ -284,8 +284,8 @@ def test_a_worker_with_a_list_of_nobody_does_not_run():
                                 BUILD + "/workers/examples/protected"],
                                stderr=subprocess.PIPE, text=True, timeout=15)
         assert ended.returncode == 1, ended
-        assert f'WORKER-SETTING-REFUSED middleware=hoist_ip_filter setting={name.lower()} ' \
-            'error="it is empty' in ended.stderr, ended.stderr
+        assert re.search('WORKER-REGISTRATION call=hoist_use.* hint="hoist_ip_filter: '
+                         f'{name.lower()}: it is empty', ended.stderr), ended.stderr
 
 
 def test_roles_and_scopes_say_who_may_what():

@@ -3,6 +3,7 @@
  * Keys: which are taken, which signs what, and that those of a file are read
  * again.
  */
+#include "base/key_file.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "tests/unit/made_token.h"
@@ -377,7 +378,8 @@ static int open_source(void **state)
     memset(path + sizeof path - 7, 'X', 6);
     close(mkstemp(path));
     write_secret(MADE_SECRET);
-    return source_init_file(&source, path, REFRESH_MS, 0);
+    const char *why;
+    return source_init_file(&source, path, REFRESH_MS, 0, &why);
 }
 
 static int close_source(void **state)
@@ -492,47 +494,47 @@ static void a_file_that_is_broken_changes_nothing_and_is_told_once(void **state)
     logged("WORKER-KEYS-READ");
 }
 
-static void a_worker_does_not_begin_with_a_file_that_is_broken(void **state)
+static void does_not_begin(const char *file, int error, const char *words)
 {
     source_t other;
+    const char *why = NULL;
+
+    assert_int_equal(source_init_file(&other, file, REFRESH_MS, 0, &why),
+                     error);
+    assert_string_equal(why, words);
+}
+
+static void a_worker_does_not_begin_with_a_file_that_is_broken(void **state)
+{
     (void)state;
 
-    sdk_catch();
-    assert_int_equal(source_init_file(&other, "/nowhere", REFRESH_MS, 0),
-                     -ENOENT);
-    logged("error WORKER-KEYS-FAILED file=/nowhere error=\"No such file");
+    does_not_begin("/nowhere", -ENOENT, "No such file or directory");
     write_file("");
-    sdk_catch();
-    assert_int_equal(source_init_file(&other, path, REFRESH_MS, 0), -EINVAL);
-    logged("error=\"there is no key in it\"");
+    does_not_begin(path, -EINVAL, "there is no key in it");
 }
 
 static void a_file_is_read_up_to_a_mebibyte(void **state)
 {
-    source_t other;
     (void)state;
 
     must(truncate(path, KEYSET_TEXT_MAX + 1) == 0);
-    sdk_catch();
-    assert_int_equal(source_init_file(&other, path, REFRESH_MS, 0), -EFBIG);
-    logged("WORKER-KEYS-FAILED");
+    does_not_begin(path, -EFBIG, key_file_failure(-EFBIG));
 }
 
 static void a_secret_that_others_may_read_is_refused(void **state)
 {
     source_t other;
+    const char *why;
     (void)state;
 
     must(chmod(path, S_IRUSR | S_IROTH) == 0);
-    sdk_catch();
-    assert_int_equal(source_init_file(&other, path, REFRESH_MS, 0), -EPERM);
-    logged("error=\"others may read it: chmod o= it\"");
+    does_not_begin(path, -EPERM, "others may read it: chmod o= it");
     sdk_catch();
     assert_true(counts(MADE_SECRET, REFRESH_MS));
     logged("WORKER-KEYS-KEPT");
     write_file(made_pem(curve));
     must(chmod(path, S_IRUSR | S_IROTH) == 0);
-    assert_int_equal(source_init_file(&other, path, REFRESH_MS, 0), 0);
+    assert_int_equal(source_init_file(&other, path, REFRESH_MS, 0, &why), 0);
     source_fini(&other);
 }
 

@@ -76,7 +76,7 @@ extern "C" {
  * init: -EINVAL for no or several kinds of keys, keys that are none, a list
  * with an unknown algorithm or none, numbers out of range, and around a route
  * other than "$connect", where nobody would be asked; what the file could not
- * be read for (WORKER-KEYS-FAILED tells more); -ENOMEM.
+ * be read for; -ENOMEM.
  */
 typedef struct {
     /* --- keys: one of the three --- */

@@ -9,9 +9,11 @@
  *
  * Each has a struct of settings in which a zero is the default, so that NULL is
  * the usual one; what it points at is lent to hoist_use, where nothing else is
- * said.  None has any state beside that of its use in an app, and a ledger that
- * it was given.  In the order above each sees what the ones below it do: the
- * logger has the id of the first and logs what the last says.
+ * said.  Settings that cannot be make hoist_use fail as stands behind "init:",
+ * and a line of the log (WORKER-REGISTRATION) says which and why.  None has any
+ * state beside that of its use in an app, and a ledger that it was given.  In
+ * the order above each sees what the ones below it do: the logger has the id of
+ * the first and logs what the last says.
  */
 #ifndef HOIST_MIDDLEWARE_H
 #define HOIST_MIDDLEWARE_H
@@ -293,9 +295,8 @@ bool hoist_is_replay(const hoist_ctx *ctx);
  * client's only where the gateway trusts the proxy.  One of IPv4 is in networks
  * of IPv4 alone, so "::/0" denies none.
  *
- * init: -EINVAL for what is no list (WORKER-SETTING-REFUSED tells more), and
- * around a route other than "$connect", where nobody would be asked; -E2BIG;
- * -ENOMEM.
+ * init: -EINVAL for what is no list, and around a route other than "$connect",
+ * where nobody would be asked; -E2BIG; -ENOMEM.
  */
 typedef struct {
     const char *allow; /* NULL: everyone who is not denied; "": -EINVAL */
@@ -336,9 +337,9 @@ extern const hoist_middleware *const hoist_ip_filter;
  * Around all it is asked at CONNECT, too: what says who connects has to stand
  * outside of it, registered by hoist_use before it.
  *
- * init: -EINVAL for a rule without a route, and for a list with nothing in it
- * (WORKER-SETTING-REFUSED), which would ask for nothing; -EEXIST for two of
- * one; -ENOSPC for more than HOIST_AUTHORIZE_RULES_MAX; -ENOMEM.
+ * init: -EINVAL for a rule without a route, and for a list with nothing in it,
+ * which would ask for nothing; -EEXIST for two of one; -ENOSPC for more than
+ * HOIST_AUTHORIZE_RULES_MAX; -ENOMEM.
  */
 typedef struct {
     const char *route;  /* the key of hoist_on */

@@ -60,20 +60,18 @@ static int copy_texts(hoist_jwt_config *config)
     return is_whole ? 0 : -ENOMEM;
 }
 
-static int refuse_algorithms(const char *why)
+static int refuse_algorithms(hoist_app *app, const char *why)
 {
-    hoist_log(HOIST_LOG_ERROR, "WORKER-SETTING-REFUSED",
-              "middleware=hoist_jwt setting=algorithms error=\"%s\"", why);
-    return -EINVAL;
+    return hoist_init_failed(app, -EINVAL, "hoist_jwt: algorithms: %s", why);
 }
 
-static int set_algorithms(jwt_t *self, const char *list)
+static int set_algorithms(jwt_t *self, hoist_app *app, const char *list)
 {
     hoist_text names = hoist_str(list), name;
 
     if (words_are_none(list)) {
-        return refuse_algorithms("it is empty; leave it away for those of the "
-                                 "keys");
+        return refuse_algorithms(app, "it is empty; leave it away for those of "
+                                      "the keys");
     }
     for (size_t i = ALG_HS256; list == NULL && i <= ALG_EDDSA; i++) {
         self->takes[i] = true;
@@ -81,8 +79,8 @@ static int set_algorithms(jwt_t *self, const char *list)
     while ((name = words_take(&names)).data != NULL) {
         jws_alg_t alg = jws_alg_of(name);
         if (alg == ALG_NONE) {
-            return refuse_algorithms("it has another than HS256, RS256, ES256 "
-                                     "and EdDSA");
+            return refuse_algorithms(app, "it has another than HS256, RS256, "
+                                          "ES256 and EdDSA");
         }
         self->takes[alg] = true;
     }
@@ -105,6 +103,7 @@ static void set_rules(jwt_t *self)
     };
 }
 
+/* The keys that are in the settings. */
 static int open_text(jwt_t *self, hoist_app *app)
 {
     const hoist_jwt_config *config = &self->config;
@@ -119,8 +118,6 @@ static int open_text(jwt_t *self, hoist_app *app)
         keys = keyset_of_text(hoist_str(config->public_key), &why);
     }
     if (keys == NULL) {
-        hoist_log(HOIST_LOG_ERROR, "WORKER-KEYS-FAILED", "file= error=\"%s\"",
-                  why);
         return hoist_init_failed(
             app, -EINVAL, "hoist_jwt: %s: %s",
             config->secret != NULL ? "secret" : "public_key", why);
@@ -129,11 +126,23 @@ static int open_text(jwt_t *self, hoist_app *app)
     return 0;
 }
 
+static int open_file(jwt_t *self, hoist_app *app)
+{
+    const hoist_jwt_config *config = &self->config;
+    unsigned refresh_s = config->refresh_s > 0 ? config->refresh_s : REFRESH_S;
+    const char *why;
+    int rc = source_init_file(&self->keys, config->key_file,
+                              (int64_t)refresh_s * 1000, clock_mono_ms(), &why);
+
+    return rc < 0 ? hoist_init_failed(app, rc, "hoist_jwt: key_file: %s (%s)",
+                                      why, config->key_file)
+                  : 0;
+}
+
 /* Of secret, public_key and key_file there is one. */
 static int open_keys(jwt_t *self, hoist_app *app)
 {
     hoist_jwt_config *config = &self->config;
-    unsigned refresh_s = config->refresh_s > 0 ? config->refresh_s : REFRESH_S;
     int kinds = (config->secret != NULL) + (config->public_key != NULL) +
                 (config->key_file != NULL);
     int rc;
@@ -142,15 +151,9 @@ static int open_keys(jwt_t *self, hoist_app *app)
         rc = hoist_init_failed(app, -EINVAL,
                                "hoist_jwt: %s of secret, public_key, key_file",
                                kinds == 0 ? "none" : "more than one");
-    } else if (config->key_file == NULL) {
-        rc = open_text(self, app);
     } else {
-        rc = source_init_file(&self->keys, config->key_file,
-                              (int64_t)refresh_s * 1000, clock_mono_ms());
-        if (rc < 0) {
-            (void)hoist_init_failed(app, rc, "hoist_jwt: key_file=%s",
-                                    config->key_file);
-        }
+        rc = config->key_file != NULL ? open_file(self, app)
+                                      : open_text(self, app);
     }
     config->secret = config->public_key = config->key_file = NULL; /* lent */
     return rc;
@@ -175,7 +178,7 @@ static int set_up(jwt_t *self, hoist_app *app)
                                "range");
     }
     if (rc == 0) {
-        rc = set_algorithms(self, config->algorithms);
+        rc = set_algorithms(self, app, config->algorithms);
         config->algorithms = NULL; /* lent */
     }
     set_rules(self);

@@ -74,16 +74,13 @@ void source_init(source_t *self, keyset_t *keys)
 }
 
 int source_init_file(source_t *self, const char *path, int64_t refresh_ms,
-                     int64_t now_ms)
+                     int64_t now_ms, const char **why)
 {
-    const char *why;
     int rc;
     file_state_t state = look_at(path);
-    keyset_t *keys = read_keys(path, &rc, &why);
+    keyset_t *keys = read_keys(path, &rc, why);
 
     if (keys == NULL) {
-        hoist_log(HOIST_LOG_ERROR, "WORKER-KEYS-FAILED", "file=%s error=\"%s\"",
-                  path, why);
         return rc;
     }
     source_init(self, keys);
@@ -93,6 +90,7 @@ int source_init_file(source_t *self, const char *path, int64_t refresh_ms,
     self->state = state;
     if (self->path == NULL) {
         source_fini(self);
+        *why = "no memory";
         return -ENOMEM;
     }
     return 0;

@@ -42,11 +42,11 @@ typedef struct {
  * keys     moved; those of source_init_file are read, now.
  * now_ms   monotonic, here and below.
  * source_init_file returns 0; -EINVAL when the file has no keys, or why it
- * cannot be read; it has logged what is wrong.
+ * cannot be read, and *why in words.
  */
 void source_init(source_t *self, keyset_t *keys);
 int source_init_file(source_t *self, const char *path, int64_t refresh_ms,
-                     int64_t now_ms);
+                     int64_t now_ms, const char **why);
 void source_fini(source_t *self);
 
 /* The keys that count now, to be dropped (keyset_drop).  Looks at the file when

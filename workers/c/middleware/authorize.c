@@ -57,23 +57,23 @@ static void rule_fini(rule_t *self)
     free(self->scopes);
 }
 
-static int check_list(const char *name, const char *list)
+static int check_list(hoist_app *app, const char *name, const char *list)
 {
-    if (!words_are_none(list)) {
-        return 0;
-    }
-    hoist_log(HOIST_LOG_ERROR, "WORKER-SETTING-REFUSED",
-              "middleware=hoist_authorize setting=%s error=\"%s\"", name,
-              "it is empty; leave it away to ask for none");
-    return -EINVAL;
+    return words_are_none(list)
+               ? hoist_init_failed(app, -EINVAL,
+                                   "hoist_authorize: %s: it is empty; leave it "
+                                   "away to ask for none",
+                                   name)
+               : 0;
 }
 
 /* What is made of it is rule_fini's to end, also where this fails. */
-static int rule_init(rule_t *self, const hoist_authorize_rule *wanted)
+static int rule_init(rule_t *self, hoist_app *app,
+                     const hoist_authorize_rule *wanted)
 {
-    int rc = check_list("roles", wanted->roles);
+    int rc = check_list(app, "roles", wanted->roles);
 
-    rc = rc < 0 ? rc : check_list("scopes", wanted->scopes);
+    rc = rc < 0 ? rc : check_list(app, "scopes", wanted->scopes);
     if (rc < 0) {
         return rc;
     }
@@ -127,11 +127,12 @@ static int fill(authorize_t *self, hoist_app *app,
 {
     const hoist_authorize_rule usual = {.roles = wanted->roles,
                                         .scopes = wanted->scopes};
-    int rc = rule_init(&self->usual, &usual);
+    int rc = rule_init(&self->usual, app, &usual);
 
     self->is_closed = wanted->closed;
     while (rc == 0 && self->count < wanted->rule_count) {
-        rc = rule_init(&self->rules[self->count], &wanted->rules[self->count]);
+        rc = rule_init(&self->rules[self->count], app,
+                       &wanted->rules[self->count]);
         self->count++;
     }
     if (rc < 0) {
@@ -156,7 +157,9 @@ static int authorize_init(hoist_app *app, const void *config, void **state)
     const hoist_authorize_config *wanted = config != NULL ? config : &none;
 
     if (wanted->rule_count > HOIST_AUTHORIZE_RULES_MAX) {
-        return -ENOSPC;
+        return hoist_init_failed(app, -ENOSPC,
+                                 "hoist_authorize: rule_count=%zu",
+                                 wanted->rule_count);
     }
     authorize_t *self =
         calloc(1, sizeof *self + wanted->rule_count * sizeof *self->rules);

@@ -21,18 +21,16 @@ static const char *words_for(const char *text, int rc)
 
 /* An empty list is none: as one of all who are allowed it would be everyone,
  * where somebody has a variable that is set to nothing. */
-static int parse(const char *name, const char *text, ip_nets_t *nets)
+static int parse(hoist_app *app, const char *name, const char *text,
+                 ip_nets_t *nets)
 {
     if (text == NULL) {
         return 0;
     }
     int rc = *text != '\0' ? ip_nets_parse(text, nets) : -EINVAL;
-    if (rc < 0) {
-        hoist_log(HOIST_LOG_ERROR, "WORKER-SETTING-REFUSED",
-                  "middleware=hoist_ip_filter setting=%s error=\"%s\"", name,
-                  words_for(text, rc));
-    }
-    return rc;
+    return rc < 0 ? hoist_init_failed(app, rc, "hoist_ip_filter: %s: %s", name,
+                                      words_for(text, rc))
+                  : 0;
 }
 
 static int ip_filter_init(hoist_app *app, const void *config, void **state)
@@ -47,9 +45,9 @@ static int ip_filter_init(hoist_app *app, const void *config, void **state)
     if (self == NULL) {
         return -ENOMEM;
     }
-    rc = wanted != NULL ? parse("allow", wanted->allow, &self->allowed) : 0;
-    if (rc == 0 && wanted != NULL) {
-        rc = parse("deny", wanted->deny, &self->denied);
+    if (wanted != NULL) {
+        rc = parse(app, "allow", wanted->allow, &self->allowed);
+        rc = rc < 0 ? rc : parse(app, "deny", wanted->deny, &self->denied);
     }
     if (rc < 0) {
         free(self);
