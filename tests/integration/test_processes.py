@@ -176,7 +176,8 @@ def test_sighup_reloads_each():
         pids(crew, 2)
         clients = [enter(hoist) for _ in range(16)]
         crew.process.send_signal(signal.SIGHUP)
-        crew.find('WORKER-RELOADED by="the program"', 2)
+        crew.find("WORKER-RELOADED handler=yes", 2)
+        crew.find("WORKER-RELOADED processes=2")
         assert all(asks(client, "reloads") == "1" for client in clients)
 
 

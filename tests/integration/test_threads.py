@@ -216,7 +216,7 @@ def test_sighup_reloads_and_does_no_harm():
         client = enter(hoist)
         assert asks(client, "reloads") == "0"
         crew.process.send_signal(signal.SIGHUP)
-        crew.find("WORKER-RELOADED by=\"the program\"")
+        crew.find("WORKER-RELOADED handler=yes")
         assert asks(client, "reloads") == "1"
 
 

@@ -182,6 +182,31 @@ static void only_failures_of_500_and_above_are_logged(void **state)
          "error=\"Input/output error\"");
 }
 
+static int fail_in_words(hoist_ctx *ctx)
+{
+    return hoist_fail(ctx, 503, "stock-down", "The stock does not answer");
+}
+
+static int reply_with_500(hoist_ctx *ctx)
+{
+    return hoist_reply_status(ctx, 500);
+}
+
+static void who_fails_on_purpose_is_logged_with_its_own_words(void **state)
+{
+    (void)state;
+    serves("a", fail_in_words);
+    serves("b", reply_with_500);
+    uses(hoist_recover, NULL);
+    watch_log();
+    message_comes(CONN_A, "a", 1);
+    logs(" status=503 code=stock-down error=\"The stock does not answer\" "
+         "suppressed=0\n");
+    watch_log();
+    message_comes(CONN_A, "b", 2);
+    logs(" status=500 code= error=\"\" suppressed=0\n"); /* its own reply */
+}
+
 /* --- request id ---------------------------------------------------------- */
 
 static int note_id(hoist_ctx *ctx)
@@ -356,6 +381,7 @@ int main(void)
         WORKER_TEST(a_failure_behind_an_answer_is_told_likewise),
         WORKER_TEST(a_disconnect_that_fails_is_told_nobody),
         WORKER_TEST(only_failures_of_500_and_above_are_logged),
+        WORKER_TEST(who_fails_on_purpose_is_logged_with_its_own_words),
         WORKER_TEST(a_connect_has_the_clients_id_and_is_told_it),
         WORKER_TEST(an_id_that_is_not_plain_or_too_long_does_not_count),
         WORKER_TEST(

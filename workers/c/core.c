@@ -171,7 +171,8 @@ static query_t *conclude_task(core_t *self, hoist_ctx *ctx, int rc)
 {
     if (rc < 0) {
         log_braked(&self->brake, LEVEL_WARN, "WORKER-TASK-FAILED",
-                   "error=\"%s\" code=%s", strerror(-rc), ctx->failure.code);
+                   "error=\"%s\" code=%s", failure_reason(&ctx->failure, rc),
+                   ctx->failure.code);
     }
     return ctx->query != NULL ? hand_over(ctx) : NULL;
 }

@@ -298,6 +298,10 @@ static inline void failure_forget(failure_t *self)
 /* The HTTP status of what has failed (failure.c). */
 int failure_status(const failure_t *self);
 
+/* What a log says of a failure, or of a task, that returned rc: the words of
+ * hoist_fail, else those of the errno; "" for none (failure.c). */
+const char *failure_reason(const failure_t *self, int rc);
+
 /* The usual word for a status that refuses (failure.c). */
 const char *failure_word(int status);
 

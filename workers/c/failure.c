@@ -148,6 +148,14 @@ int failure_status(const failure_t *self)
     return self->status != 0 ? self->status : status_of(self->result);
 }
 
+const char *failure_reason(const failure_t *self, int rc)
+{
+    if (self->status != 0) {
+        return self->message;
+    }
+    return rc < 0 ? strerror(-rc) : "";
+}
+
 /* The words for a failure that has none. */
 static const struct {
     int status;

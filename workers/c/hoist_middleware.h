@@ -38,9 +38,10 @@ extern "C" {
  * internal.  Nothing of a bare errno is told.  Without this a MESSAGE gets the
  * gateway's error frame.
  *
- * Failures of 500 and above are logged (WORKER-HANDLER-FAILED), ten a second at
- * most.  A handler that crashes ends its process: a supervisor is to start it
- * again, and the broker gives what it held its outcome.
+ * Failures of 500 and above are logged with their code and message
+ * (WORKER-HANDLER-FAILED), ten a second at most.  A handler that crashes ends
+ * its process: a supervisor is to start it again, and the broker gives what it
+ * held its outcome.
  */
 typedef struct {
     bool silent; /* nothing is logged */

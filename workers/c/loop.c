@@ -433,8 +433,7 @@ static void take_reload(loop_t *self)
     if (!inlet_take_reload(self->inlet)) {
         return;
     }
-    log_info("WORKER-RELOADED", "by=\"%s\"",
-             handler != NULL ? "the program" : "nobody");
+    log_info("WORKER-RELOADED", "handler=%s", handler != NULL ? "yes" : "no");
     if (handler != NULL) {
         handler(self->app);
     }

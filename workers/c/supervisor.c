@@ -96,7 +96,7 @@ static void take_stop(supervisor_t *self, int64_t now_ms)
 static void take_reload(const supervisor_t *self)
 {
     if (inlet_take_reload(self->inlet)) {
-        log_info("WORKER-RELOADED", "by=\"%u processes\"", self->alive);
+        log_info("WORKER-RELOADED", "processes=%u", self->alive);
         signal_all(self, SIGHUP);
     }
 }

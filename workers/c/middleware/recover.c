@@ -51,11 +51,10 @@ static void log_failure(hoist_ctx *ctx, void *data)
     }
     log_warn("WORKER-HANDLER-FAILED",
              "request=%.*s route=%.*s connection=%.*s status=%d code=%s "
-             "error=\"%s\" text=\"%s\" suppressed=%u",
+             "error=\"%s\" suppressed=%u",
              (int)id.len, id.data, (int)route.len, route.data, (int)conn.len,
              conn.data, hoist_replied(ctx), hoist_error_code(ctx),
-             strerror(-ctx->failure.result), hoist_error_message(ctx),
-             suppressed);
+             failure_reason(&ctx->failure, ctx->failure.result), suppressed);
 }
 
 static int recover_run(hoist_ctx *ctx, void *state)
