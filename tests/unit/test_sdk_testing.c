@@ -95,15 +95,31 @@ static void an_app_is_tested_where_it_would_run(void **state)
     assert_int_equal(hoist_test_new(app, &test), -EEXIST);
 }
 
-static void what_nobody_serves_is_no_event(void **state)
+/* Its broker says so, and asks nobody. */
+static void is_unserved(const hoist_test_event *event, int status)
+{
+    const hoist_test_outcome *outcome = hoist_test_send(test, event);
+
+    assert_false(outcome->is_served);
+    assert_true(outcome->is_over);
+    assert_int_equal(outcome->status, status);
+    assert_int_equal(outcome->error.status, 0);
+    assert_null(outcome->user.data);
+    assert_null(hoist_test_header(outcome, "x-id").data);
+}
+
+static void what_nobody_serves_ends_as_a_broker_ends_it(void **state)
 {
     (void)state;
     serves("a", pass);
     opens();
-    assert_null(hoist_test_send(test, &(hoist_test_event){.route = "b"}));
-    assert_null(
-        hoist_test_send(test, &(hoist_test_event){.event = HOIST_CONNECT}));
-    assert_non_null(hoist_test_send(test, &(hoist_test_event){.route = "a"}));
+    is_unserved(&(hoist_test_event){.route = "b"}, 403);
+    is_unserved(&(hoist_test_event){0}, 403); /* $default */
+    is_unserved(&(hoist_test_event){.event = HOIST_CONNECT}, 200);
+    is_unserved(&(hoist_test_event){.event = HOIST_PRESENCE}, 200);
+    is_unserved(&(hoist_test_event){.event = HOIST_DISCONNECT}, 200);
+    assert_true(
+        hoist_test_send(test, &(hoist_test_event){.route = "a"})->is_served);
 }
 
 static int reply_route(hoist_ctx *ctx)
@@ -135,7 +151,7 @@ static int look_at_connect(hoist_ctx *ctx)
     assert_text(hoist_header(ctx, "origin"), "https://example.org");
     assert_text(hoist_subprotocol(ctx, 1), "v2");
     assert_null(hoist_subprotocol(ctx, 2).data);
-    assert_text(hoist_ip(ctx), "192.0.2.1");
+    assert_text(hoist_ip(ctx), "192.0.2.7");
     assert_text(hoist_ws_user_agent(hoist_ws(ctx)), "cmocka");
     assert_text(hoist_ws_domain(hoist_ws(ctx)), "example.org");
     assert_text(hoist_ws_stage(hoist_ws(ctx)), "prod");
@@ -158,7 +174,7 @@ a_connect_brings_its_handshake_and_shows_what_was_accepted(void **state)
         .query = {{"name", "Ada"}, {"empty", ""}},
         .headers = {{"origin", "https://example.org"}},
         .subprotocols = {"v1", "v2"},
-        .ip = "192.0.2.1",
+        .ip = "192.0.2.7",
         .user_agent = "cmocka",
         .domain = "example.org",
         .stage = "prod",
@@ -180,6 +196,22 @@ a_connect_brings_its_handshake_and_shows_what_was_accepted(void **state)
     assert_null(hoist_test_header(outcome, "x-no").data);
     assert_true(hoist_test_in_group(outcome, "den"));
     assert_false(hoist_test_in_group(outcome, "attic"));
+}
+
+static int reply_ip(hoist_ctx *ctx)
+{
+    assert_non_null(hoist_ip(ctx).data);
+    return hoist_reply(ctx, 200, HOIST_TEXT, hoist_ip(ctx));
+}
+
+static void a_client_has_an_address(void **state)
+{
+    (void)state;
+    assert_text(runs(reply_ip)->body, HOIST_TEST_IP);
+    const hoist_test_event other = {.route = "a", .ip = "::1"};
+    assert_text(hoist_test_send(test, &other)->body, "::1");
+    const hoist_test_event nowhere = {.route = "a", .ip = ""};
+    assert_text(hoist_test_send(test, &nowhere)->body, "");
 }
 
 static int look_at_message(hoist_ctx *ctx)
@@ -670,6 +702,60 @@ static void middleware_of_the_library_goes_by_the_time_of_the_test(void **state)
     assert_int_equal(hoist_test_send(test, &event)->status, 200);
 }
 
+static int take_300_ms(hoist_ctx *ctx)
+{
+    int64_t began_us = hoist_now_us(ctx);
+
+    hoist_test_pass(test, 300);
+    hear("%d took %d left %d ", hoist_event_of(ctx),
+         (int)(hoist_now_us(ctx) - began_us) / 1000,
+         (int)hoist_deadline_left_ms(ctx));
+    return 0;
+}
+
+static void a_handler_takes_the_time_that_passes_in_it(void **state)
+{
+    const hoist_timeout_config config = {.ms = 250};
+    (void)state;
+
+    serves("a", take_300_ms);
+    assert_int_equal(hoist_use(app, hoist_timeout, &config), 0);
+    opens();
+    const hoist_test_outcome *outcome =
+        hoist_test_send(test, &(hoist_test_event){.route = "a"});
+    assert_heard("2 took 300 left -50 ");
+    assert_int_equal(outcome->status, 504);
+    assert_text(outcome->error.code, "timeout");
+}
+
+static int take_its_time(hoist_ctx *ctx, void *data)
+{
+    int64_t *start_us = data;
+
+    if (*start_us == 0) {
+        *start_us = hoist_now_us(ctx);
+    }
+    hear("%d ", (int)(hoist_now_us(ctx) - *start_us) / 1000);
+    hoist_test_pass(test, 2500);
+    return 0;
+}
+
+static void what_a_task_takes_is_not_made_up_for(void **state)
+{
+    int64_t start_us = 0;
+    (void)state;
+
+    serves("a", pass);
+    assert_int_equal(hoist_every(app, 1000, take_its_time, &start_us), 0);
+    opens();
+    hoist_test_pass(test, 1000);
+    assert_heard("0 ");
+    hoist_test_pass(test, 0);
+    assert_heard("2500 ");
+    hoist_test_pass(test, 0);
+    assert_heard("5000 ");
+}
+
 static int fail_and_look(hoist_ctx *ctx)
 {
     hear("%d ", hoist_deadline_left_ms(ctx) == 2000);
@@ -750,9 +836,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         KIT_TEST(an_app_is_tested_where_it_would_run),
-        KIT_TEST(what_nobody_serves_is_no_event),
+        KIT_TEST(what_nobody_serves_ends_as_a_broker_ends_it),
         KIT_TEST(what_has_no_route_of_its_own_goes_to_default),
         KIT_TEST(a_connect_brings_its_handshake_and_shows_what_was_accepted),
+        KIT_TEST(a_client_has_an_address),
         KIT_TEST(a_message_brings_text_or_bytes_and_whose_it_is),
         KIT_TEST(ends_and_presence_bring_theirs),
         KIT_TEST(a_failure_shows_its_words_whatever_the_client_gets),
@@ -770,6 +857,8 @@ int main(void)
         KIT_TEST(a_call_that_fails_is_no_failure_of_the_event),
         KIT_TEST(a_deadline_is_as_far_as_the_test_says),
         KIT_TEST(middleware_of_the_library_goes_by_the_time_of_the_test),
+        KIT_TEST(a_handler_takes_the_time_that_passes_in_it),
+        KIT_TEST(what_a_task_takes_is_not_made_up_for),
         KIT_TEST(a_pause_of_middleware_lets_its_time_pass),
         KIT_TEST(two_tests_have_each_their_time),
         KIT_TEST(timers_run_when_their_time_has_passed),

@@ -79,8 +79,10 @@ typedef struct {
     const char *user, *tenant;
     hoist_test_pair attributes[HOIST_TEST_MANY];
 
-    /* What hoist_ip and the WebSocket view tell. */
-    const char *ip, *user_agent, *domain, *stage;
+    const char *ip; /* of the client; HOIST_TEST_IP; "": unknown */
+
+    /* What the WebSocket view tells; absent. */
+    const char *user_agent, *domain, *stage;
 
     /* Of HOIST_CONNECT. */
     const char *path;
@@ -102,16 +104,18 @@ typedef struct {
     unsigned attempt;     /* 1 */
 } hoist_test_event;
 
-/* The id of whoever has none given. */
+/* The id, and the address, of whoever has none given. */
 #define HOIST_TEST_CONNECTION "test-connection-"
+#define HOIST_TEST_IP         "192.0.2.1"
 
 /*
  * What became of an event.  It is kept up to date: one that waits (is_over is
  * false) gets its status when it has one.
  */
 typedef struct {
-    bool is_over; /* it has its outcome */
-    int status;   /* of the reply; 0: none yet, or its broker was lost */
+    bool is_over;   /* it has its outcome */
+    bool is_served; /* the app has a handler for it, which was asked */
+    int status;     /* of the reply; 0: none yet, or its broker was lost */
     hoist_type type;
     hoist_text body;
 
@@ -129,9 +133,13 @@ typedef struct {
  * for is there to be looked at, when this returns.  While an earlier event of
  * the same connection waits, it waits behind it.
  *
- * Returns NULL when the app has nobody for it, so that its broker would not
- * have sent it.  A connection's id that has not 16 characters, and texts that
- * are too long for the protocol, end the process.
+ * Where the app has nobody for it, so that no broker would have sent it, the
+ * outcome is what a broker says by itself: a message is refused with 403, and
+ * anything else is 200, for who opens a connection that no worker is asked
+ * about gets in.
+ *
+ * Never NULL.  A connection's id that has not 16 characters, and texts that are
+ * too long for the protocol, end the process.
  */
 const hoist_test_outcome *hoist_test_send(hoist_test *test,
                                           const hoist_test_event *event);
@@ -219,6 +227,19 @@ void hoist_test_lose_broker(hoist_test *test);
  * Let ms pass: what hoist_post, hoist_resume and hoist_reply_later have handed
  * over runs, and each task of hoist_every and each answer that does not come in
  * time, at its moment.  With 0 what is due now.
+ *
+ * Within a handler, a layer or a task it is the time that these take: the clock
+ * moves on (hoist_now_us, hoist_deadline_left_ms), and nothing else happens
+ * until they have returned.  So what stands in for something slow in a test
+ * calls it:
+ *
+ *     int look_up_price(int item)
+ *     {
+ *         hoist_test_pass(test, 3000);
+ *         return item * 6;
+ *     }
+ *
+ * It is the only function of this header that they may call.
  */
 void hoist_test_pass(hoist_test *test, unsigned ms);
 

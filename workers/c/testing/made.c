@@ -104,7 +104,7 @@ static void put_context(buf_t *out, const hoist_test_event *event)
     put_text(&map, "user", event->user);
     put_text(&map, "tenant", event->tenant);
     put_map(&map, "attributes", event->attributes);
-    put_text(&map, "ip", event->ip);
+    put_text(&map, "ip", event->ip != NULL ? event->ip : HOIST_TEST_IP);
     put_text(&map, "user_agent", event->user_agent);
     put_text(&map, "domain", event->domain);
     put_text(&map, "stage", event->stage);
