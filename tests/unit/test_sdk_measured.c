@@ -163,6 +163,39 @@ static void connections_come_and_go(void **state)
           "status=\"2xx\"} 3");
 }
 
+/* No line of the text begins so. */
+static void tells_nothing_of(const char *name)
+{
+    char *text = hoist_metrics_text(worker.app, NULL);
+
+    assert_null(strstr(text, name));
+    free(text);
+}
+
+static void
+who_sees_connections_come_but_not_go_does_not_add_them_up(void **state)
+{
+    (void)state;
+    hoist_use(worker.app, hoist_metrics, NULL);
+    measures("$connect", succeed);
+    comes(EVENT_CONNECT, CONN_A, "$connect", 1);
+    says_any_reply();
+    tells("hoist_worker_connections_opened_total 1");
+    tells_nothing_of("\nhoist_worker_connections ");
+}
+
+static void what_stands_around_connect_alone_does_not_either(void **state)
+{
+    (void)state;
+    serves("$connect", succeed);
+    hoist_use_on(worker.app, "$connect", hoist_metrics, NULL);
+    measures("$disconnect", succeed);
+    comes(EVENT_CONNECT, CONN_A, "$connect", 1);
+    says_any_reply();
+    tells("hoist_worker_connections_opened_total 1");
+    tells_nothing_of("\nhoist_worker_connections ");
+}
+
 static void a_refused_connection_was_never_there(void **state)
 {
     (void)state;
@@ -260,6 +293,8 @@ int main(void)
         T(words_without_end_are_one_series),
         T(a_route_of_any_name_is_a_label),
         T(connections_come_and_go),
+        T(who_sees_connections_come_but_not_go_does_not_add_them_up),
+        T(what_stands_around_connect_alone_does_not_either),
         T(a_refused_connection_was_never_there),
         T(an_event_that_waits_is_timed_until_its_outcome),
         T(an_event_that_is_over_without_a_reply_has_no_status),

@@ -364,9 +364,12 @@ extern const hoist_middleware *const hoist_authorize;
  * What becomes of events, in numbers of hoist_metrics.h (docs/metrics.md has
  * the table): how many of each route, how they fail, how long they take until
  * their outcome, also where that comes after an answer, and how large messages
- * are. Labels are routes that are registered, kinds of event, classes of
- * status, and codes of errors, of which a route has at most 16: all others
- * count as "other".
+ * are.
+ *
+ * Labels are routes that are registered, kinds of event, classes of status, and
+ * codes of errors, of which a route has at most 16: all others count as
+ * "other".  How many connections stand is told where the app has handlers of
+ * both "$connect" and "$disconnect", and this is around all.
  */
 typedef struct {
     unsigned count_ms; /* ask a broker so often for the number of connections

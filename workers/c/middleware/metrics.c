@@ -33,6 +33,7 @@ typedef struct {
     _Atomic(hoist_counter *) outcomes[CLASSES];
     hoist_counter *messages;
     hoist_histogram *took, *bytes;
+    hoist_gauge *standing;       /* connections; NULL: nobody knows */
     code_t codes[CODES_MAX + 1]; /* the last is "other" */
     size_t code_count;
 } numbers_t;
@@ -40,10 +41,11 @@ typedef struct {
 /* Of a use. */
 typedef struct {
     hoist_app *app;
+    bool is_around_all;
     pthread_mutex_t lock; /* of what is made */
     _Atomic(numbers_t *) numbers[ROUTES_MAX];
     hoist_counter *opened, *closed, *uncounted;
-    hoist_gauge *standing, *known;
+    hoist_gauge *known;
 } metrics_t;
 
 /* Of an event. */
@@ -88,10 +90,6 @@ static void ask_for_numbers(metrics_t *self, hoist_app *app)
     self->closed = hoist_counter_of(
         app, "hoist_worker_connections_closed_total",
         "Connections whose $disconnect was handled here.", NULL);
-    self->standing = hoist_gauge_of(
-        app, "hoist_worker_connections",
-        "Opened here less closed here; the sum of all workers is what stands.",
-        NULL);
 }
 
 static int count_connections(metrics_t *self, hoist_app *app, unsigned ms)
@@ -121,6 +119,7 @@ static int metrics_init(hoist_app *app, const void *config, void **state)
         return -ENOMEM;
     }
     self->app = app;
+    self->is_around_all = app->used_on == NULL;
     int rc =
         count_connections(self, app, wanted != NULL ? wanted->count_ms : 0);
     if (rc < 0) {
@@ -173,6 +172,28 @@ static void add_label(char labels[SERIES_LABELS_MAX + 1], const char *name,
     buf_fini(&text);
 }
 
+/* Who sees connections come and not go, or the reverse, would count up, or
+ * down, for ever.  NULL: no number of them. */
+static hoist_gauge *standing_of(const metrics_t *self)
+{
+    routes_t *routes = &self->app->routes;
+
+    if (!self->is_around_all || routes_named(routes, "$connect") == NULL ||
+        routes_named(routes, "$disconnect") == NULL) {
+        return NULL;
+    }
+    return hoist_gauge_of(
+        self->app, "hoist_worker_connections",
+        "Opened here less closed here; the sum of all workers is what stands.",
+        NULL);
+}
+
+static bool is_of_connection(const hoist_ctx *ctx)
+{
+    return hoist_event_of(ctx) == HOIST_CONNECT ||
+           hoist_event_of(ctx) == HOIST_DISCONNECT;
+}
+
 static numbers_t *make_numbers(metrics_t *self, const hoist_ctx *ctx)
 {
     char route[SERIES_LABELS_MAX + 1] = "";
@@ -192,6 +213,9 @@ static numbers_t *make_numbers(metrics_t *self, const hoist_ctx *ctx)
         numbers->bytes =
             hoist_histogram_of(self->app, "hoist_worker_message_bytes",
                                "How large they are.", route, HOIST_BYTES);
+    }
+    if (is_of_connection(ctx)) {
+        numbers->standing = standing_of(self);
     }
     return numbers;
 }
@@ -287,14 +311,16 @@ static const char *code_of(const hoist_ctx *ctx, int status)
     return *own != '\0' ? own : failure_word(status);
 }
 
-static void count_connection(metrics_t *self, const hoist_ctx *ctx, int status)
+static void count_connection(metrics_t *self, const numbers_t *numbers,
+                             const hoist_ctx *ctx, int status)
 {
-    if (hoist_event_of(ctx) == HOIST_CONNECT && status / 100 == 2) {
-        hoist_count(self->opened, 1);
-        hoist_gauge_add(self->standing, 1);
-    } else if (hoist_event_of(ctx) == HOIST_DISCONNECT && status != 0) {
-        hoist_count(self->closed, 1);
-        hoist_gauge_add(self->standing, -1);
+    bool opens = hoist_event_of(ctx) == HOIST_CONNECT && status / 100 == 2;
+    bool closes = hoist_event_of(ctx) == HOIST_DISCONNECT && status != 0;
+
+    hoist_count(self->opened, opens);
+    hoist_count(self->closed, closes);
+    if (numbers->standing != NULL) {
+        hoist_gauge_add(numbers->standing, opens - closes);
     }
 }
 
@@ -311,7 +337,9 @@ static void count_outcome(hoist_ctx *ctx, void *data)
     if (status != 0 && ctx_refuses(ctx, status)) {
         count_error(self, numbers, code_of(ctx, status));
     }
-    count_connection(self, ctx, status);
+    if (is_of_connection(ctx)) {
+        count_connection(self, numbers, ctx, status);
+    }
 }
 
 static int metrics_run(hoist_ctx *ctx, void *state)
