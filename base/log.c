@@ -34,6 +34,11 @@ void log_set_level(log_level_t level)
     atomic_store(&threshold, (int)level);
 }
 
+bool log_takes(log_level_t level)
+{
+    return (int)level <= atomic_load(&threshold);
+}
+
 int log_level_parse(const char *name, log_level_t *level)
 {
     for (int i = LEVEL_ERROR; i <= LEVEL_DEBUG; i++) {
@@ -111,11 +116,6 @@ make_json(char *line, const char *stamp, const char *level, const char *event,
     return log_json_end(&json);
 }
 
-static bool is_dropped(log_level_t level)
-{
-    return (int)level > atomic_load(&threshold);
-}
-
 static void write_line(char *line, size_t len)
 {
     line[len++] = '\n';
@@ -130,7 +130,7 @@ void log_vline(log_level_t level, const char *event, const char *format,
     char line[LINE_MAX_BYTES], stamp[STAMP_MAX];
     int saved_errno = errno;
 
-    if (is_dropped(level)) {
+    if (!log_takes(level)) {
         return;
     }
     put_stamp(stamp);
@@ -159,7 +159,7 @@ void log_pairs(log_level_t level, const char *event, const char *pairs)
         log_line(level, event, "%s", pairs);
         return;
     }
-    if (!is_dropped(level)) {
+    if (log_takes(level)) {
         put_stamp(stamp);
         log_json_t json =
             log_json(line, sizeof line - 1, stamp, level_names[level], event);
@@ -203,13 +203,13 @@ static bool pass(log_brake_t *self, uint32_t from, uint32_t most,
 
 bool log_brake_pass(log_brake_t *self, log_level_t level, uint32_t *suppressed)
 {
-    return !is_dropped(level) && pass(self, 0, LOG_BRAKE_BURST, suppressed);
+    return log_takes(level) && pass(self, 0, LOG_BRAKE_BURST, suppressed);
 }
 
 bool log_brake_pass_from(log_brake_t *self, const char *from, log_level_t level,
                          uint32_t *suppressed)
 {
-    return !is_dropped(level) &&
+    return log_takes(level) &&
            pass(self, (uint32_t)hash_bytes(from, strlen(from)), LOG_BRAKE_SHARE,
                 suppressed);
 }

@@ -23,6 +23,9 @@ typedef enum { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG } log_level_t;
 /* Lines above this level are dropped.  Default LEVEL_INFO.  Set at start-up. */
 void log_set_level(log_level_t level);
 
+/* Is a line of this level written? */
+bool log_takes(log_level_t level);
+
 /* Returns 0 with *level set, or -EINVAL for an unknown name. */
 int log_level_parse(const char *name, log_level_t *level);
 

@@ -5,6 +5,7 @@
  */
 #include "base/xalloc.h"
 #include "tests/unit/worker_fixture.h"
+#include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
 
 #include <errno.h>
@@ -47,6 +48,12 @@ static void logs(const char *part)
 static void logs_nothing(void)
 {
     assert_string_equal(sdk_caught(), "");
+}
+
+/* How often that was counted. */
+static uint64_t counted(const char *name, const char *labels)
+{
+    return hoist_counted(hoist_counter_of(worker.app, name, "", labels));
 }
 
 /* --- recover ------------------------------------------------------------- */
@@ -207,6 +214,26 @@ static void who_fails_on_purpose_is_logged_with_its_own_words(void **state)
     logs(" status=500 code= error=\"\" suppressed=0\n"); /* its own reply */
 }
 
+static void failures_are_counted_by_their_status(void **state)
+{
+    (void)state;
+    serves("a", fail_so);
+    serves("b", reply_with_500);
+    uses(hoist_recover, &silent);
+    failure = -ENOENT;
+    message_comes(CONN_A, "a", 1);
+    failure = -EIO;
+    message_comes(CONN_A, "a", 2);
+    message_comes(CONN_A, "a", 3);
+    failure = 0;
+    message_comes(CONN_A, "a", 4);
+    message_comes(CONN_A, "b", 5); /* which is a reply */
+    assert_int_equal(counted("hoist_worker_recovered_total", "status=\"4xx\""),
+                     1);
+    assert_int_equal(counted("hoist_worker_recovered_total", "status=\"5xx\""),
+                     2);
+}
+
 /* --- request id ---------------------------------------------------------- */
 
 static int note_id(hoist_ctx *ctx)
@@ -290,6 +317,22 @@ the_header_is_the_programs_choice_and_so_is_whose_id_counts(void **state)
     assert_trace(NUMBER_70 " Trace " NUMBER_70);
 }
 
+static void whose_id_a_connection_has_is_counted(void **state)
+{
+    (void)state;
+    serves("$connect", note_id);
+    serves("a", note_id);
+    uses(hoist_request_id, NULL);
+    connects_with("x-request-id", "mine");
+    connects_with("x-request-id", "two words");
+    connects_with("x-other", "mine");
+    message_comes(CONN_A, "a", 1);
+    assert_int_equal(
+        counted("hoist_worker_request_ids_total", "outcome=\"taken\""), 1);
+    assert_int_equal(
+        counted("hoist_worker_request_ids_total", "outcome=\"made\""), 2);
+}
+
 static void a_message_has_the_number_of_its_request(void **state)
 {
     (void)state;
@@ -356,6 +399,15 @@ static void what_is_neither_slow_nor_broken_may_be_left_out(void **state)
     failure = -EIO;
     comes(EVENT_CONNECT, CONN_A, "$connect", 2);
     logs("WORKER-EVENT request=" NUMBER_70 " kind=CONNECT route=$connect");
+    sdk_catch();
+    log_set_level(LEVEL_WARN); /* which leaves lines of info out */
+    comes(EVENT_CONNECT, CONN_A, "$connect", 3);
+    logs_nothing();
+    assert_int_equal(
+        counted("hoist_worker_logger_events_total", "outcome=\"logged\""), 1);
+    assert_int_equal(
+        counted("hoist_worker_logger_events_total", "outcome=\"suppressed\""),
+        2);
 }
 
 /* --- the log ------------------------------------------------------------- */
@@ -382,10 +434,12 @@ int main(void)
         WORKER_TEST(a_disconnect_that_fails_is_told_nobody),
         WORKER_TEST(only_failures_of_500_and_above_are_logged),
         WORKER_TEST(who_fails_on_purpose_is_logged_with_its_own_words),
+        WORKER_TEST(failures_are_counted_by_their_status),
         WORKER_TEST(a_connect_has_the_clients_id_and_is_told_it),
         WORKER_TEST(an_id_that_is_not_plain_or_too_long_does_not_count),
         WORKER_TEST(
             the_header_is_the_programs_choice_and_so_is_whose_id_counts),
+        WORKER_TEST(whose_id_a_connection_has_is_counted),
         WORKER_TEST(a_message_has_the_number_of_its_request),
         WORKER_TEST(a_name_that_is_no_header_is_refused),
         WORKER_TEST(an_event_is_a_line_with_its_outcome),

@@ -5,6 +5,7 @@
  */
 #include "workers/c/brake.h"
 #include "workers/c/core.h"
+#include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
 
 #include <errno.h>
@@ -13,19 +14,29 @@
 typedef struct {
     bool is_silent;
     brake_t brake;
+    hoist_counter *refused, *failed; /* borrowed */
 } recover_t;
+
+static hoist_counter *counter_of(hoist_app *app, const char *labels)
+{
+    return hoist_counter_of(app, "hoist_worker_recovered_total",
+                            "Events that have failed inside of hoist_recover, "
+                            "by their status.",
+                            labels);
+}
 
 static int recover_init(hoist_app *app, const void *config, void **state)
 {
     const hoist_recover_config *wanted = config;
     recover_t *self = calloc(1, sizeof *self);
-    (void)app;
 
     if (self == NULL) {
         return -ENOMEM;
     }
     brake_init(&self->brake);
     self->is_silent = wanted != NULL && wanted->silent;
+    self->refused = counter_of(app, "status=\"4xx\"");
+    self->failed = counter_of(app, "status=\"5xx\"");
     *state = self;
     return 0;
 }
@@ -38,15 +49,13 @@ static void recover_fini(void *state)
     free(self);
 }
 
-static void log_failure(hoist_ctx *ctx, void *data)
+static void log_failure(recover_t *self, hoist_ctx *ctx)
 {
-    recover_t *self = data;
     hoist_text id = hoist_request_id_of(ctx), route = hoist_route(ctx);
     hoist_text conn = hoist_connection(ctx);
     uint32_t suppressed;
 
-    if (hoist_replied(ctx) < 500 ||
-        !brake_pass(&self->brake, LEVEL_WARN, &suppressed)) {
+    if (!brake_pass(&self->brake, LEVEL_WARN, &suppressed)) {
         return;
     }
     log_warn("WORKER-HANDLER-FAILED",
@@ -57,14 +66,23 @@ static void log_failure(hoist_ctx *ctx, void *data)
              failure_reason(&ctx->failure, ctx->failure.result), suppressed);
 }
 
+static void note_outcome(hoist_ctx *ctx, void *data)
+{
+    recover_t *self = data;
+    int status = hoist_replied(ctx);
+
+    if (ctx->failure.result != 0 && status >= 400) {
+        hoist_count(status < 500 ? self->refused : self->failed, 1);
+    }
+    if (status >= 500 && !self->is_silent) {
+        log_failure(self, ctx);
+    }
+}
+
 static int recover_run(hoist_ctx *ctx, void *state)
 {
-    recover_t *self = state;
-
     ctx->values.size.tells_failure = true;
-    if (!self->is_silent) {
-        (void)hoist_finally(ctx, log_failure, self); /* or there is no room */
-    }
+    (void)hoist_finally(ctx, note_outcome, state); /* or there is no room */
     return hoist_next(ctx);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "workers/c/core.h"
+#include "workers/c/hoist_metrics.h"
 #include "workers/c/hoist_middleware.h"
 
 #include <errno.h>
@@ -9,8 +10,18 @@
 
 typedef struct {
     bool is_own;
+    hoist_counter *taken, *made; /* borrowed */
     char header[];
 } request_id_t;
+
+static hoist_counter *counter_of(hoist_app *app, const char *labels)
+{
+    return hoist_counter_of(app, "hoist_worker_request_ids_total",
+                            "Connections that came to hoist_request_id: those "
+                            "whose own id was taken over, and those that have "
+                            "the number of their request.",
+                            labels);
+}
 
 static int request_id_init(hoist_app *app, const void *config, void **state)
 {
@@ -29,6 +40,8 @@ static int request_id_init(hoist_app *app, const void *config, void **state)
         return -ENOMEM;
     }
     self->is_own = wanted != NULL && wanted->own;
+    self->taken = counter_of(app, "outcome=\"taken\"");
+    self->made = counter_of(app, "outcome=\"made\"");
     memcpy(self->header, header, size);
     *state = self;
     return 0;
@@ -72,6 +85,7 @@ static int request_id_run(hoist_ctx *ctx, void *state)
     if (!self->is_own) {
         take_id(ctx, hoist_header(ctx, self->header));
     }
+    hoist_count(ctx->values.size.has_request_id ? self->taken : self->made, 1);
     int rc = hoist_accept_header(ctx, self->header, hoist_request_id_of(ctx));
     return rc < 0 ? rc : hoist_next(ctx);
 }
