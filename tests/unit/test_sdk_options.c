@@ -2,6 +2,7 @@
  *
  * The options of a worker: from the program, the environment, the arguments.
  */
+#include "base/log.h"
 #include "tests/unit/sdk.h"
 #include "workers/c/app.h"
 
@@ -20,6 +21,7 @@ static int setup(void **state)
     unsetenv("HOIST_BROKER");
     unsetenv("HOIST_WINDOWS");
     unsetenv("HOIST_PORT");
+    log_set_level(LEVEL_INFO);
     *state = hoist_app_new();
     return 0;
 }
@@ -61,6 +63,7 @@ static void an_option_is_taken_within_its_bounds_only(void **state)
         {"broker", ""},         {"broker", "tcp://"},
         {"broker", "tcp://a,"}, {"broker", "http://a"},
         {"broker", "tcp://a"},  {"resolve-interval", "-1"},
+        {"log-level", "loud"},  {"log-format", "xml"},
     };
     hoist_app *app = *state;
 
@@ -152,6 +155,37 @@ static void wrong_arguments_and_variables_are_refused(void **state)
     assert_int_equal(read_args(*state, NULL, NULL, NULL), -EINVAL);
 }
 
+static void a_variable_that_has_lost_is_not_looked_at(void **state)
+{
+    hoist_app *app = *state;
+
+    setenv("HOIST_WINDOW", "many", 1);
+    assert_int_equal(read_args(app, "--window=30", NULL, NULL), 2);
+    assert_int_equal(app->settings.window, 30);
+    assert_int_equal(read_args(app, "--window=many", "--window=40", NULL), 3);
+    assert_int_equal(app->settings.window, 40);
+    assert_int_equal(read_args(app, "--help", NULL, NULL), 0);
+}
+
+static void a_log_leaves_out_what_is_less_than_its_level(void **state)
+{
+    hoist_app *app = *state;
+
+    assert_int_equal(read_args(app, "--log-level=warn", NULL, NULL), 2);
+    assert_true(log_takes(LEVEL_WARN));
+    assert_false(log_takes(LEVEL_INFO));
+    sdk_catch();
+    assert_int_equal(hoist_run(app), -EINVAL); /* no route, which is an error */
+    hoist_log(HOIST_LOG_INFO, "ORDER-SENT", "order=%u", 7u);
+    const char *said = sdk_caught();
+    assert_non_null(strstr(said, "error WORKER-REGISTRATION"));
+    assert_null(strstr(said, "ORDER-SENT"));
+    assert_int_equal(read_args(app, "--log-level=debug", NULL, NULL), 2);
+    sdk_catch();
+    hoist_log(HOIST_LOG_DEBUG, "ORDER-SEEN", "order=%u", 7u);
+    assert_non_null(strstr(sdk_caught(), " debug ORDER-SEEN order=7\n"));
+}
+
 /* What reading the options says on standard error; it is no failure. */
 static const char *said_while_reading(hoist_app *app)
 {
@@ -213,6 +247,8 @@ int main(void)
         TEST(an_argument_wins_over_the_environment_over_the_program),
         TEST(reading_ends_at_what_is_no_option),
         TEST(wrong_arguments_and_variables_are_refused),
+        TEST(a_variable_that_has_lost_is_not_looked_at),
+        TEST(a_log_leaves_out_what_is_less_than_its_level),
         TEST(a_variable_that_nobody_reads_is_told_and_no_failure),
         TEST(a_variable_of_the_server_is_not_told),
         TEST(help_is_told_from_the_rest),

@@ -43,7 +43,8 @@ typedef struct {
     uint64_t window_bytes;        /* their encoded size */
     int64_t liveness_ms;          /* 0: the broker's own */
     int64_t drain_ms;             /* a stop takes no longer */
-    log_format_t log_format;      /* of the process */
+    log_level_t log_level;        /* of the process, as the format */
+    log_format_t log_format;
     char
         metrics[METRICS_MAX + 1]; /* [ADDRESS:]PORT of the listener; "": none */
     bool signals;                 /* SIGTERM and SIGINT stop it */
@@ -91,6 +92,9 @@ unsigned settings_threads(const settings_t *self);
  * Returns 0; -ERANGE when there is no such port.
  */
 int settings_shift_metrics(settings_t *self, unsigned by);
+
+/* Lines of the log are from now on as they say. */
+void settings_set_log(const settings_t *self);
 
 /* What is wrong between settings that are right alone, for people; NULL:
  * nothing. */

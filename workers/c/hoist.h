@@ -361,8 +361,8 @@ int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data);
 int hoist_post(hoist_app *app, hoist_task *task, void *data);
 
 /*
- * A line in the process's log, on standard error, in the manner of the option
- * log-format: for middleware and handlers.  Any thread.  errno is kept.
+ * A line in the process's log, on standard error, as the options log-level and
+ * log-format say: for middleware and handlers.  Any thread.  errno is kept.
  *
  * event   a stable name: "ORDER-LOST".
  * format  printf's, of pairs: "order=%u reason=\"%s\"".  A value must not tell
@@ -372,6 +372,7 @@ typedef enum {
     HOIST_LOG_ERROR = 0,
     HOIST_LOG_WARN = 1,
     HOIST_LOG_INFO = 2,
+    HOIST_LOG_DEBUG = 3, /* left out, unless log-level says "debug" */
 } hoist_log_level;
 
 void hoist_log(hoist_log_level level, const char *event, const char *format,
@@ -420,6 +421,8 @@ void *hoist_app_data(const hoist_app *app);
  *                   block), 0 to 120000; 0: the broker's own.  Default 0.
  *     drain         ms that a stopping worker may take to finish, 0 to 3600000.
  *                   Default 30000.
+ *     log-level     "error", "warn", "info" or "debug": what is less is left
+ *                   out of the process's log from hoist_run on.  Default info.
  *     log-format    "text" or "json", an object a line: how the process logs
  *                   from hoist_run on.  Default text.
  *     metrics       [ADDRESS:]PORT where GET /metrics (hoist_metrics.h),
@@ -438,10 +441,10 @@ int hoist_option(hoist_app *app, const char *name, const char *value);
 
 /*
  * Set the options from the environment (HOIST_BROKER, HOIST_WINDOW_BYTES, …)
- * and from arguments (--broker ENDPOINT or --broker=ENDPOINT, …), which win.
- * Reading ends at the first argument that is no option, or behind "--".  A
- * HOIST_… variable whose name is nearly one that workers or hoist itself read
- * is logged: it may be misspelt.
+ * and from arguments (--broker ENDPOINT or --broker=ENDPOINT, …), which win:
+ * a variable that has lost is not looked at.  Reading ends at the first
+ * argument that is no option, or behind "--".  A HOIST_… variable whose name is
+ * nearly one that workers or hoist itself read is logged: it may be misspelt.
  *
  * Returns the index of the first argument left, 1 to argc; 0 when --help was
  * given and has been printed to standard output (end with status 0); -EINVAL

@@ -5,7 +5,8 @@
 
 _Static_assert((int)HOIST_LOG_ERROR == (int)LEVEL_ERROR &&
                    (int)HOIST_LOG_WARN == (int)LEVEL_WARN &&
-                   (int)HOIST_LOG_INFO == (int)LEVEL_INFO,
+                   (int)HOIST_LOG_INFO == (int)LEVEL_INFO &&
+                   (int)HOIST_LOG_DEBUG == (int)LEVEL_DEBUG,
                "levels are the log's own");
 
 void hoist_log(hoist_log_level level, const char *event, const char *format,

@@ -330,7 +330,7 @@ static int run_watching(hoist_app *app)
 
 int hoist_run(hoist_app *app)
 {
-    log_set_format(app->settings.log_format);
+    settings_set_log(&app->settings);
     int rc = check(app);
 
     if (rc == 0 && app->running) {

@@ -158,6 +158,11 @@ static int set_curve_broker(settings_t *self, const char *value)
     return curve_read_public(value, self->curve.broker) < 0 ? -EINVAL : 0;
 }
 
+static int set_log_level(settings_t *self, const char *value)
+{
+    return log_level_parse(value, &self->log_level);
+}
+
 static int set_log_format(settings_t *self, const char *value)
 {
     return log_format_parse(value, &self->log_format);
@@ -206,6 +211,12 @@ static bool has_ports(const settings_t *self)
     unsigned last = self->processes > 0 ? self->processes - 1 : 0;
 
     return settings_shift_metrics(&copy, last) == 0;
+}
+
+void settings_set_log(const settings_t *self)
+{
+    log_set_level(self->log_level);
+    log_set_format(self->log_format);
 }
 
 const char *settings_fault(const settings_t *self)
@@ -264,6 +275,8 @@ static const option_t options[] = {
      "silence that brokers shall bear; 0: as they like", set_liveness},
     {"drain", "MS", "30000", "a number from 0 to 3600000",
      "time to finish after SIGTERM", set_drain},
+    {"log-level", "LEVEL", "info", "error, warn, info or debug",
+     "lines of the log that are less than this are left out", set_log_level},
     {"log-format", "text|json", "text", "text or json",
      "of a line of the log, of the whole process", set_log_format},
     {"metrics", "[ADDRESS:]PORT", "",
@@ -349,19 +362,6 @@ static int complain(const char *program, const char *setting, const char *value,
     return -EINVAL;
 }
 
-static int from_environment(hoist_app *app, const char *program)
-{
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        char variable[NAME_MAX_];
-        variable_of(&options[i], variable);
-        const char *value = getenv(variable);
-        if (value != NULL && options[i].set(&app->settings, value) < 0) {
-            return complain(program, variable, value, options[i].allowed);
-        }
-    }
-    return 0;
-}
-
 static void print_help(const char *program)
 {
     printf("usage: %s [options]\n\noptions, with their defaults:\n", program);
@@ -376,11 +376,27 @@ static void print_help(const char *program)
     printf("  --help\n      print this and end\n");
 }
 
+/* What is said of each option, as in the table: by an argument, or else by the
+ * environment.  Only what has won is looked at. */
+typedef struct {
+    const char *values[OPTION_COUNT]; /* borrowed; NULL: nobody said any */
+    bool by_argument[OPTION_COUNT];
+} sources_t;
+
+static void read_environment(sources_t *self)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        char variable[NAME_MAX_];
+        variable_of(&options[i], variable);
+        self->values[i] = getenv(variable);
+    }
+}
+
 /*
  * One option at argv[*at]; *at moves behind it.
  * Returns 0, or -EINVAL after complaining.
  */
-static int take_option(hoist_app *app, int argc, char **argv, int *at)
+static int read_argument(sources_t *self, int argc, char **argv, int *at)
 {
     const char *argument = argv[*at];
     const char *name = argument + 2;
@@ -398,20 +414,39 @@ static int take_option(hoist_app *app, int argc, char **argv, int *at)
     if (equals == NULL && *at == argc) {
         return complain(argv[0], argument, "", option->allowed);
     }
-    const char *value = equals != NULL ? equals + 1 : argv[(*at)++];
-    if (option->set(&app->settings, value) < 0) {
-        char setting[NAME_MAX_];
-        (void)snprintf(setting, sizeof setting, "--%s", option->name);
-        return complain(argv[0], setting, value, option->allowed);
+    self->values[option - options] =
+        equals != NULL ? equals + 1 : argv[(*at)++];
+    self->by_argument[option - options] = true;
+    return 0;
+}
+
+static int set_all(settings_t *settings, const sources_t *sources,
+                   const char *program)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const option_t *option = &options[i];
+        const char *value = sources->values[i];
+        char origin[NAME_MAX_];
+        if (value == NULL || option->set(settings, value) == 0) {
+            continue;
+        }
+        if (sources->by_argument[i]) {
+            (void)snprintf(origin, sizeof origin, "--%s", option->name);
+        } else {
+            variable_of(option, origin);
+        }
+        return complain(program, origin, value, option->allowed);
     }
     return 0;
 }
 
 int hoist_options_from_args(hoist_app *app, int argc, char **argv)
 {
+    sources_t sources = {0};
     int at = 1;
-    int rc = from_environment(app, argc > 0 ? argv[0] : "worker");
+    int rc = 0;
 
+    read_environment(&sources);
     while (rc == 0 && at < argc && strncmp(argv[at], "--", 2) == 0) {
         if (argv[at][2] == '\0') {
             at++;
@@ -421,12 +456,15 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv)
             print_help(argv[0]);
             return 0;
         }
-        rc = take_option(app, argc, argv, &at);
+        rc = read_argument(&sources, argc, argv, &at);
+    }
+    if (rc == 0) {
+        rc = set_all(&app->settings, &sources, argc > 0 ? argv[0] : "worker");
     }
     if (rc < 0) {
         return rc;
     }
-    log_set_format(app->settings.log_format);
+    settings_set_log(&app->settings);
     variables_check();
     return at;
 }
