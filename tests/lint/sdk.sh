@@ -10,8 +10,10 @@ build=$1
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
-DESTDIR=$root cmake --install "$build" --prefix /opt/hoist --component sdk \
-    >"$root/log" || { cat "$root/log"; exit 1; }
+for component in sdk doc; do
+    DESTDIR=$root cmake --install "$build" --prefix /opt/hoist --component $component \
+        >"$root/log" || { cat "$root/log"; exit 1; }
+done
 pc=$(find "$root" -name hoist.pc)
 export PKG_CONFIG_PATH=${pc%/*}
 lib=${PKG_CONFIG_PATH%/pkgconfig}
@@ -168,3 +170,6 @@ for program in c cc redis auth; do
     needs "$root/project/build/${program}_hoist" yes
     needs "$root/project/build/${program}_hoist_static" no
 done
+
+echo "pages and examples"
+/usr/bin/python3 tests/lint/installed.py "$root/opt/hoist"
