@@ -3,15 +3,17 @@
 """A public header as Doxygen reads it.  The headers are written to be read as text,
 and have none of its marks; this puts them in:
 
-    the first comment             that of the file
-    /* --- title --- */           a group, up to the next one
+    the first comment             that of the file, and of a group of all that is in it
+    /* --- title --- */           a group in that, up to the next one
     a comment above declarations  theirs: each one's, up to the next blank line
     a comment behind one          its own
+    a middleware                  described by what stands above its settings
 
 and in a comment
 
-    "Returns …"                   what is returned
-    "name  text", "name: text"    an item of a list
+    "Returns …"                   what is returned, up to the next blank line
+    "name: text"                  an item of a list, likewise
+    "name  text"                  the same, as long as lines are indented
     lines that are indented       code
     hoist_something               a link, so that a name that is gone is a warning
 
@@ -22,6 +24,7 @@ import re
 import sys
 
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
+MIDDLEWARE = re.compile(r"^extern const hoist_middleware \*const (\w+);$", re.M)
 SECTION = re.compile(r"/\* --- (.*?) -+ \*/")
 NAME = r"[A-Za-z_]+(?:, [A-Za-z_]+)*"
 ITEM = re.compile(rf"({NAME})(?:  +|: )(.*)")
@@ -40,7 +43,7 @@ def lines_of(comment):
 
 def body(comment, is_of_file=False):
     """The lines of a comment that has its own lines, with marks."""
-    code, in_item, after_blank = [], False, True
+    code, in_item, hangs, after_blank = [], False, False, True
     for line in lines_of(comment):
         is_code = line.startswith("    ") and not in_item
         if code and line and not is_code:
@@ -54,13 +57,13 @@ def body(comment, is_of_file=False):
         elif line.startswith("SPDX-"):
             pass
         elif re.match(r"Returns? ", line):
-            in_item = True
+            in_item, hangs = True, False
             yield "@return " + prose(line.partition(" ")[2])
         elif is_item and not line.startswith(" "):
-            in_item = True
+            in_item, hangs = True, has_space
             yield f"- <b>{item[1]}</b> {prose(item[2])}"
         else:
-            ends = in_item and not line.startswith(" ") and not after_blank
+            ends = in_item and hangs and line != "" and not line.startswith(" ")
             in_item = in_item and line != "" and not ends
             yield ("\n" if ends else "  " if in_item else "") + prose(line.strip())
         after_blank = line == ""
@@ -98,13 +101,15 @@ def header(path):
         section = SECTION.fullmatch(comment)
         before = parts[number].rpartition("\n")[2].strip()
         if number == 0:
-            yield f"/**\n@file {path.name}\n" + "\n".join(body(comment, True)) + "\n*/" + text
+            said = "\n".join(body(comment, True))
+            yield f"/**\n@file {path.name}\n{said}\n*/\n"
+            yield f"/**\n@defgroup {stem}_h {path.name}\n{said}\n@{{ */{text}"
         elif section and parts[number].endswith(" "):
             yield comment + text  # within a struct
         elif section:
             word = re.sub(r"[^a-z]+", "_", section[1].lower())
             yield "/** @} */\n" if in_group else ""
-            yield f"/** @defgroup {stem}_{word} {section[1].capitalize()}\n@{{ */" + text
+            yield f"/** @defgroup {stem}_{word} {section[1][0].upper()}{section[1][1:]}\n@{{ */" + text
             in_group = True
         elif before.startswith("#pragma"):
             yield comment + text
@@ -115,12 +120,12 @@ def header(path):
 
 
 def main(path):
-    text = "".join(header(path))
-    if "@defgroup" in text:  # the last group ends with the file
-        end = text.rindex("#pragma GCC visibility pop") if "visibility pop" in text \
-            else text.rindex("#endif")
-        text = text[:end] + "/** @} */\n" + text[end:]
-    sys.stdout.write(text)
+    text = MIDDLEWARE.sub(r"/** @copydoc \1_config */\n\g<0>", "".join(header(path)))
+    # The last groups end with the file.
+    end = text.rindex("#pragma GCC visibility pop") if "visibility pop" in text \
+        else text.rindex("#endif")
+    ends = "/** @} */\n" * (2 if text.count("@defgroup") > 1 else 1)
+    sys.stdout.write(text[:end] + ends + text[end:])
 
 
 main(pathlib.Path(sys.argv[1]))

@@ -14,6 +14,28 @@
  *         return hoist_main(app, argc, argv);
  *     }
  *
+ * What is where:
+ *
+ *     an app and its routes     hoist_app_new, hoist_on
+ *     settings, running         hoist_option, hoist_run; hoist_main is both
+ *     what happened, who it is  what a handler may ask of its event
+ *     reply, failures           hoist_reply, hoist_fail
+ *     who gets in               what $connect gives a connection
+ *     push, groups and close    what is said to others: hoist_push_to
+ *     who is connected          what the broker is asked: hoist_find_user
+ *     other routes              hoist_call
+ *     tasks                     what has no event: hoist_every, hoist_post
+ *     other threads             hoist_wait, hoist_reply_later
+ *     middleware                what stands around handlers: hoist_use
+ *     the log                   hoist_log
+ *
+ * Beside it: <hoist_middleware.h>, what comes with the library;
+ * <hoist_metrics.h>, numbers; <hoist_json.h>, bodies with jansson;
+ * <hoist_test.h>, tests without a broker; <hoist_ledger.h>, what workers share.
+ * Libraries of their own: <hoist_auth.h>, tokens; <hoist_redis.h>.  A guide is
+ * docs/c-worker.md; where hoist is installed such pages, and examples, are in
+ * share/doc/hoist.
+ *
  * What holds for everything below, unless a function says otherwise:
  *
  * Errors    An int result is 0 (or what the function says) when all is well
@@ -23,22 +45,24 @@
  *           lives until the handler returns, as does the context.  Copy what
  *           you keep.  Bytes handed in are copied before the function returns.
  * Threads   An app belongs to the thread that calls hoist_run, its first; what
- *           is registered and set comes before that.  The first thread alone
- *           runs handlers, one at a time, unless --threads says more: then
- *           each event is handled in one of so many threads, and handlers and
- *           layers may run in several at once.  The events of a connection
- *           come in order all the same, and one at a time, so that what is of
- *           one connection needs no lock; what several share does.  They have
- *           the signal mask of the thread that calls hoist_run.  What takes
- *           a context, or a part of it, is for the thread that was lent it.
- *           hoist_stop, hoist_reload, hoist_post, and what takes a ticket
- *           (hoist_resume, hoist_reply_later) may be called from anywhere.
- *           Several apps may run in several threads.
+ *           is registered and set comes before that.  That thread alone runs
+ *           handlers, one at a time, unless --threads says more: then handlers
+ *           and layers may run in several threads at once.  The events of a
+ *           connection come in order all the same, and one at a time, so that
+ *           what is of one connection needs no lock; what several share does.
+ *           What takes a context, or a part of it, is for the thread that was
+ *           lent it.  From anywhere may be called: hoist_stop, hoist_reload,
+ *           hoist_post, hoist_log, and what takes a ticket (hoist_resume,
+ *           hoist_reply_later).  The library's threads have the signal mask of
+ *           the one that calls hoist_run.  Several apps may run in several
+ *           threads.
  * Blocking  Nothing here blocks but hoist_run and hoist_main.  A handler that
  *           blocks holds up its thread; past the liveness time (see
- *           --liveness) the broker takes that for dead.  To wait for the
- *           broker's answer without blocking, see hoist_find_user.
- * Units     Lengths are bytes, without a final NUL.  Times end in _ms or _s.
+ *           --liveness) the broker takes that for dead.  To wait without
+ *           blocking, for the broker's answer see hoist_find_user, for a thread
+ *           of your own hoist_wait.
+ * Units     Lengths are bytes, without a final NUL.  Times end in _ms, _us or
+ *           _s.
  */
 #ifndef HOIST_H
 #define HOIST_H
@@ -113,6 +137,22 @@ typedef enum {
     HOIST_PRESENCE = 4,   /* it has joined groups, or left some */
 } hoist_event;
 
+/* --- an app and its routes --------------------------------------------- */
+
+/*
+ * A new app with default settings and no routes.  Never NULL: it aborts when
+ * there is no memory.  The caller owns it until hoist_app_destroy, or gives
+ * it to hoist_main.
+ */
+hoist_app *hoist_app_new(void);
+
+/* Free an app that is not running and set *app_p to NULL; NULL is harmless. */
+void hoist_app_destroy(hoist_app **app_p);
+
+/* A pointer of the program's own, for its handlers; never looked at here. */
+void hoist_app_set_data(hoist_app *app, void *data);
+void *hoist_app_data(const hoist_app *app);
+
 /*
  * A handler deals with one event.
  *
@@ -137,49 +177,6 @@ typedef enum {
 typedef int hoist_handler(hoist_ctx *ctx);
 
 /*
- * A layer stands around handlers: it does what comes before, calls hoist_next,
- * does what comes after, and returns the result of hoist_next or one of its
- * own; results read as those of a handler.  One that does not call hoist_next
- * has decided: what it replied is the answer, and a negative result a refusal.
- *
- * state: that of its middleware, or the pointer given to hoist_wrap.
- */
-typedef int hoist_layer(hoist_ctx *ctx, void *state);
-
-/*
- * A middleware: a layer with a state that belongs to an app, made from a struct
- * of settings.  Of these a zero is the default, so that {0} and NULL are the
- * usual one.  A table like this is constant; its functions may be for several
- * apps, in several threads, and each use has a state of its own.  Of an app
- * with several threads run may run in them at once, with the same state: what
- * it changes there it guards itself.
- */
-typedef struct {
-    /*
-     * Make *state from config, which is read and not kept, and may be NULL.
-     * Returns 0, or a negative errno: what hoist_use returns then, and nothing
-     * is left.  NULL: state is NULL.
-     */
-    int (*init)(hoist_app *app, const void *config, void **state);
-    hoist_layer *run; /* never NULL */
-    /* Free state.  Called by hoist_app_destroy, last registered first.  NULL:
-     * there is nothing to free. */
-    void (*fini)(void *state);
-} hoist_middleware;
-
-/* --- application ------------------------------------------------------- */
-
-/*
- * A new app with default settings and no routes.  Never NULL: it aborts when
- * there is no memory.  The caller owns it until hoist_app_destroy, or gives
- * it to hoist_main.
- */
-hoist_app *hoist_app_new(void);
-
-/* Free an app that is not running and set *app_p to NULL; NULL is harmless. */
-void hoist_app_destroy(hoist_app **app_p);
-
-/*
  * Run handler for events of this route key: "$connect", "$disconnect",
  * "$default", "$presence", or 1 to 128 bytes that do not begin with '$'.  Of
  * messages, what has no handler of its own goes to that of "$default".  The
@@ -194,13 +191,23 @@ void hoist_app_destroy(hoist_app **app_p);
 int hoist_on(hoist_app *app, const char *route, hoist_handler *handler);
 
 /*
+ * The same in the manner of HTTP: ("CONNECT", "/connect") is
+ * "$connect", ("DISCONNECT", "/disconnect") "$disconnect", ("MESSAGE",
+ * "/message") "$default" and ("MESSAGE", "/name") the route "name".
+ * Returns as hoist_on; -EINVAL for any other method or path.
+ */
+int hoist_handle(hoist_app *app, const char *method, const char *path,
+                 hoist_handler *handler);
+
+/*
  * Serve "$connect" also without a handler of its own: who comes through its
  * middleware is accepted.  A handler that hoist_on brings, before or later,
  * takes this one's place.  A CONNECT that no worker serves is accepted by the
  * broker, and middleware never sees it; so what says who may connect has this
  * in its init (hoist_jwt, hoist_ip_filter), and a program with a layer that
- * does (hoist_wrap) calls it itself. Returns 0; -EINVAL in the init of what is
- * put around a route other than
+ * does (hoist_wrap) calls it itself.
+ *
+ * Returns 0; -EINVAL in the init of what is put around a route other than
  * "$connect", where nobody would be asked; -ENOSPC; -EBUSY while the app runs.
  * Failures are kept as those of hoist_on.
  */
@@ -227,164 +234,6 @@ int hoist_redeliver(hoist_app *app, const char *route, unsigned times);
  * Returns 0; -ENOENT when the route has no handler; -EBUSY while the app runs.
  */
 int hoist_unordered(hoist_app *app, const char *route);
-
-/*
- * The same table in the manner of HTTP: ("CONNECT", "/connect") is
- * "$connect", ("DISCONNECT", "/disconnect") "$disconnect", ("MESSAGE",
- * "/message") "$default" and ("MESSAGE", "/name") the route "name".
- * Returns as hoist_on; -EINVAL for any other method or path.
- */
-int hoist_handle(hoist_app *app, const char *method, const char *path,
-                 hoist_handler *handler);
-
-/*
- * Put a middleware around all handlers, or around those of one route (which has
- * a handler).  What is around all is outside of what is around one; among those
- * the first one registered is the outermost.  At most 64 around all, and 64
- * around each route.  Those that come with the library are in
- * <hoist_middleware.h>:
- *
- *     hoist_use(app, hoist_recover, NULL);
- *     hoist_use(app, hoist_logger, &(hoist_logger_config){.starts = true});
- *     hoist_use_on(app, "$connect", my_login, &config);
- *
- * middleware  lent for the call; so is config.
- * Returns 0; -EINVAL without middleware or run; -ENOSPC; -ENOENT when the route
- * has no handler; what init returned; -EBUSY while the app runs.  Failures are
- * kept as those of hoist_on.
- */
-int hoist_use(hoist_app *app, const hoist_middleware *middleware,
-              const void *config);
-int hoist_use_on(hoist_app *app, const char *route,
-                 const hoist_middleware *middleware, const void *config);
-
-/*
- * In the init of a middleware that is about to fail: why, for people, who find
- * it in the log when hoist_run refuses (WORKER-REGISTRATION, hint):
- *
- *     return hoist_init_failed(app, -EINVAL, "a_door: word is empty");
- *
- * format  printf's.  It must not tell a secret.  At most 255 bytes.
- * Returns rc.
- */
-int hoist_init_failed(hoist_app *app, int rc, const char *format, ...)
-#ifdef __GNUC__
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
-
-/*
- * The same for a layer that is no more than a function.
- *
- * state: handed to the layer as it is; not copied, may be NULL.
- */
-int hoist_wrap(hoist_app *app, hoist_layer *layer, void *state);
-int hoist_wrap_on(hoist_app *app, const char *route, hoist_layer *layer,
-                  void *state);
-
-/*
- * Be told of connections that a push or close could not reach, because they
- * have ended.  Called between handlers, on the thread whose push or close it
- * was; connection is lent for the call.  NULL for none.
- */
-typedef void hoist_gone_handler(hoist_app *app, hoist_text connection);
-void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler);
-
-/*
- * Be told that the program is to read again what it was configured with: SIGHUP
- * has come, or hoist_reload was called.  Called between handlers, on the app's
- * first thread; where there are more, their handlers run meanwhile.  Without a
- * handler nothing happens but a line in the log (WORKER-RELOADED), for the
- * library itself has nothing that it could read again.  NULL for none.
- */
-typedef void hoist_reload_handler(hoist_app *app);
-void hoist_on_reload(hoist_app *app, hoist_reload_handler *handler);
-
-/*
- * Be told that this process is to run the app: the place to start threads of
- * one's own, and to open what processes must not share.  Called by hoist_run on
- * the app's first thread, before it speaks to a broker: once, and with the
- * option processes in each of them (also in one that is started again), never
- * in their supervisor.  hoist_test_new does not call it.  NULL for none.
- *
- * The handler returns 0; or a negative errno, and hoist_run fails with it.
- */
-typedef int hoist_start_handler(hoist_app *app);
-void hoist_on_start(hoist_app *app, hoist_start_handler *handler);
-
-/*
- * A task is what a worker does without an event: at intervals (hoist_every),
- * and when another thread wants it (hoist_post).  It runs on the app's first
- * thread, between handlers.  Its context has no event: hoist_event_of is
- * HOIST_TASK, there is no WebSocket and no connection, texts are absent,
- * replying and accepting are -EINVAL, and there is no deadline.  It may push,
- * close, join, leave and ask (hoist_find_user), and the answer's handler goes
- * on with a context of that kind.
- *
- * It speaks to one broker, which reaches every connection whichever broker that
- * is at: the same one as long as it is up, so that what tasks push arrives in
- * the order made; of several brokers workers take different ones.  While none
- * is up these functions return -ENOTCONN.
- *
- * data     the pointer given with the task.
- *
- * Returns 0, or a negative errno, which is logged (WORKER-TASK-FAILED) and
- * changes nothing.
- */
-typedef int hoist_task(hoist_ctx *ctx, void *data);
-
-/*
- * Run task every so many ms, 1 to 86400000, while the app runs, whatever the
- * number of its threads: first when they have passed, and no more once it was
- * asked to stop.  A time that was missed, by a handler that blocked, is not
- * made up for.  At most 64.
- *
- * data: handed to the task as it is; not copied, may be NULL.
- * Returns 0; -EINVAL for a time out of range or no task; -ENOSPC; -EBUSY while
- * the app runs.  Failures are kept as those of hoist_on.
- */
-int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data);
-
-/*
- * Have the app's first thread run task soon, in the order posted.  Any thread,
- * and signal handlers too, as long as the app is not being destroyed.
- *
- * A task that was taken (0) is run exactly once: while the app runs; else, when
- * hoist_run returns, with a context that reaches no broker; so, too, by
- * hoist_app_destroy.  So it may free data.  While too much waits to be sent to
- * its broker, no posted task is run, and 4096 of them wait.
- *
- * data: handed to the task as it is; may be NULL.
- * Returns 0; -EAGAIN when 4096 wait: try again later; -EINVAL without a task;
- * -ENOTCONN while the app is being destroyed.
- */
-int hoist_post(hoist_app *app, hoist_task *task, void *data);
-
-/*
- * A line in the process's log, on standard error, as the options log-level and
- * log-format say: for middleware and handlers.  Any thread.  errno is kept.
- *
- * event   a stable name: "ORDER-LOST".
- * format  printf's, of pairs: "order=%u reason=\"%s\"".  A value must not tell
- *         a secret; control bytes in it become '?'.
- */
-typedef enum {
-    HOIST_LOG_ERROR = 0,
-    HOIST_LOG_WARN = 1,
-    HOIST_LOG_INFO = 2,
-    HOIST_LOG_DEBUG = 3, /* left out, unless log-level says "debug" */
-} hoist_log_level;
-
-void hoist_log(hoist_log_level level, const char *event, const char *format,
-               ...)
-#ifdef __GNUC__
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
-
-/* A pointer of the program's own, for its handlers; never looked at here. */
-void hoist_app_set_data(hoist_app *app, void *data);
-void *hoist_app_data(const hoist_app *app);
 
 /* --- settings ---------------------------------------------------------- */
 
@@ -456,6 +305,14 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv);
 /* --- running ----------------------------------------------------------- */
 
 /*
+ * A whole main(): hoist_options_from_args, hoist_run, hoist_app_destroy.
+ * Takes ownership of app.
+ * Returns the exit status: 0 after a clean stop or --help, 1 when running
+ * failed, 2 for a wrong setting.
+ */
+int hoist_main(hoist_app *app, int argc, char **argv);
+
+/*
  * Connect to the brokers, announce the routes and handle events until
  * hoist_stop, SIGTERM or SIGINT.  Then drain: take no new requests, finish
  * those that are here, say goodbye.  Another signal or hoist_stop a second or
@@ -489,22 +346,37 @@ int hoist_run(hoist_app *app);
 void hoist_stop(hoist_app *app);
 
 /*
+ * Be told that this process is to run the app: the place to start threads of
+ * one's own, and to open what processes must not share.  Called by hoist_run on
+ * the app's first thread, before it speaks to a broker: once, and with the
+ * option processes in each of them (also in one that is started again), never
+ * in their supervisor.  hoist_test_new does not call it.  NULL for none.
+ *
+ * The handler returns 0; or a negative errno, and hoist_run fails with it.
+ */
+typedef int hoist_start_handler(hoist_app *app);
+void hoist_on_start(hoist_app *app, hoist_start_handler *handler);
+
+/*
+ * Be told that the program is to read again what it was configured with: SIGHUP
+ * has come, or hoist_reload was called.  Called between handlers, on the app's
+ * first thread; where there are more, their handlers run meanwhile.  Without a
+ * handler nothing happens but a line in the log (WORKER-RELOADED), for the
+ * library itself has nothing that it could read again.  NULL for none.
+ */
+typedef void hoist_reload_handler(hoist_app *app);
+void hoist_on_reload(hoist_app *app, hoist_reload_handler *handler);
+
+/*
  * Have the handler of hoist_on_reload called, as SIGHUP does.  Several that
  * come before it is called are one.  Any thread, and signal handlers too, as
  * long as the app is not being destroyed.
  */
 void hoist_reload(hoist_app *app);
 
-/*
- * A whole main(): hoist_options_from_args, hoist_run, hoist_app_destroy.
- * Takes ownership of app.
- * Returns the exit status: 0 after a clean stop or --help, 1 when running
- * failed, 2 for a wrong setting.
- */
-int hoist_main(hoist_app *app, int argc, char **argv);
-
 /* --- what happened ----------------------------------------------------- */
 
+/* Which kind of event it is; HOIST_TASK: none. */
 hoist_event hoist_event_of(const hoist_ctx *ctx);
 
 /* The route key that matched: one of those registered, so "$default" where no
@@ -645,6 +517,8 @@ int hoist_reply_status(hoist_ctx *ctx, int status);
  * answer.  For middleware. */
 int hoist_replied(const hoist_ctx *ctx);
 
+/* --- failures ---------------------------------------------------------- */
+
 /* A typed error: what fails an event, for programs and for people. */
 typedef struct {
     int status;         /* 400 to 599, as in HTTP; another counts as 500 */
@@ -656,8 +530,9 @@ typedef struct {
 /*
  * Fail the event with a typed error: `return hoist_fail(ctx, 409, "name-taken",
  * "There is an Ada already");`.  A reply given before is taken back, and none
- * can be given any more by whoever called this, nor by what stands inside. A
- * refused CONNECT carries {"code":"…","message":"…"} as its content, with
+ * can be given any more by whoever called this, nor by what stands inside.
+ *
+ * A refused CONNECT carries {"code":"…","message":"…"} as its content, with
  * "details":… where there are some; a MESSAGE gets the error frame of the
  * status, or with hoist_recover that same JSON.
  *
@@ -680,17 +555,23 @@ hoist_error hoist_error_of(const hoist_ctx *ctx);
 const char *hoist_error_code(const hoist_ctx *ctx);
 const char *hoist_error_message(const hoist_ctx *ctx);
 
+/* --- who gets in ------------------------------------------------------- */
+
 /*
  * On CONNECT, before the reply: what the accepted connection shall carry.
- * user (at most 256 bytes), tenant (256) and attributes (together 4096 as
- * encoded) come back with every later event; the connection is in each group
- * (name of 1 to 128 bytes, at most 64 of them) from the start, see hoist_join;
- * subprotocol (128 bytes; one of
- * those offered) and headers (together 8192) go into the 101 response; ttl (60
- * s to 2147483647 s) is how long the connection's row in the store outlasts a
- * broker that dies, where the broker's own --store-ttl is not right for it.  A
- * value set twice has the latter value, except groups and headers, which add
+ * A value set twice has the latter value, except groups and headers, which add
  * up.
+ *
+ *     user, tenant   at most 256 bytes each
+ *     attributes     together 4096 as encoded; these three come back with every
+ *                    later event
+ *     groups         in which it is from the start (hoist_join): at most 64,
+ *                    names of 1 to 128 bytes
+ *     subprotocol    one of those offered, at most 128 bytes: in the response
+ *     headers        of the response, together 8192 bytes
+ *     ttl            60 to 2147483647 seconds that its row in the store
+ *                    outlasts a broker that dies, where the broker's own
+ *                    --store-ttl is not right for it
  *
  * Returns 0; -EINVAL when it is no CONNECT, the name is empty, the subprotocol
  * was not offered, a header holds CR, LF or NUL, or the ttl is out of range;
@@ -715,7 +596,7 @@ int hoist_accept_header(hoist_ctx *ctx, const char *name, hoist_text value);
  */
 int hoist_refuse_header(hoist_ctx *ctx, const char *name, hoist_text value);
 
-/* --- push and close ---------------------------------------------------- */
+/* --- push, groups and close -------------------------------------------- */
 
 /*
  * Whom a push is for.  Made by the functions below; what it points at is lent
@@ -910,6 +791,14 @@ int hoist_leave(hoist_ctx *ctx, hoist_text group, hoist_text connection);
 int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
                 const char *reason);
 
+/*
+ * Be told of connections that a push or close could not reach, because they
+ * have ended.  Called between handlers, on the thread whose push or close it
+ * was; connection is lent for the call.  NULL for none.
+ */
+typedef void hoist_gone_handler(hoist_app *app, hoist_text connection);
+void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler);
+
 /* --- who is connected -------------------------------------------------- */
 
 /* What a broker knows about a question of ours.  Opaque, lent. */
@@ -1079,6 +968,56 @@ typedef struct {
 int hoist_call(hoist_ctx *ctx, const char *route, hoist_type type,
                hoist_text body, hoist_called *called);
 
+/* --- tasks ------------------------------------------------------------- */
+
+/*
+ * A task is what a worker does without an event: at intervals (hoist_every),
+ * and when another thread wants it (hoist_post).  It runs on the app's first
+ * thread, between handlers.  Its context has no event: hoist_event_of is
+ * HOIST_TASK, there is no WebSocket and no connection, texts are absent,
+ * replying and accepting are -EINVAL, and there is no deadline.  It may push,
+ * close, join, leave and ask (hoist_find_user), and the answer's handler goes
+ * on with a context of that kind.
+ *
+ * It speaks to one broker, which reaches every connection whichever broker that
+ * is at: the same one as long as it is up, so that what tasks push arrives in
+ * the order made; of several brokers workers take different ones.  While none
+ * is up these functions return -ENOTCONN.
+ *
+ * data     the pointer given with the task.
+ *
+ * Returns 0, or a negative errno, which is logged (WORKER-TASK-FAILED) and
+ * changes nothing.
+ */
+typedef int hoist_task(hoist_ctx *ctx, void *data);
+
+/*
+ * Run task every so many ms, 1 to 86400000, while the app runs, whatever the
+ * number of its threads: first when they have passed, and no more once it was
+ * asked to stop.  A time that was missed, by a handler that blocked, is not
+ * made up for.  At most 64.
+ *
+ * data: handed to the task as it is; not copied, may be NULL.
+ * Returns 0; -EINVAL for a time out of range or no task; -ENOSPC; -EBUSY while
+ * the app runs.  Failures are kept as those of hoist_on.
+ */
+int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data);
+
+/*
+ * Have the app's first thread run task soon, in the order posted.  Any thread,
+ * and signal handlers too, as long as the app is not being destroyed.
+ *
+ * A task that was taken (0) is run exactly once: while the app runs; else, when
+ * hoist_run returns, with a context that reaches no broker; so, too, by
+ * hoist_app_destroy.  So it may free data.  While too much waits to be sent to
+ * its broker, no posted task is run, and 4096 of them wait.
+ *
+ * data: handed to the task as it is; may be NULL.
+ * Returns 0; -EAGAIN when 4096 wait: try again later; -EINVAL without a task;
+ * -ENOTCONN while the app is being destroyed.
+ */
+int hoist_post(hoist_app *app, hoist_task *task, void *data);
+
 /* --- other threads ----------------------------------------------------- */
 
 /*
@@ -1148,6 +1087,82 @@ int hoist_reply_later(hoist_ticket ticket, int status, hoist_type type,
 /* --- middleware -------------------------------------------------------- */
 
 /*
+ * A layer stands around handlers: it does what comes before, calls hoist_next,
+ * does what comes after, and returns the result of hoist_next or one of its
+ * own; results read as those of a handler.  One that does not call hoist_next
+ * has decided: what it replied is the answer, and a negative result a refusal.
+ *
+ * state: that of its middleware, or the pointer given to hoist_wrap.
+ */
+typedef int hoist_layer(hoist_ctx *ctx, void *state);
+
+/*
+ * A middleware: a layer with a state that belongs to an app, made from a struct
+ * of settings.  Of these a zero is the default, so that {0} and NULL are the
+ * usual one.  A table like this is constant; its functions may be for several
+ * apps, in several threads, and each use has a state of its own.  Of an app
+ * with several threads run may run in them at once, with the same state: what
+ * it changes there it guards itself.
+ */
+typedef struct {
+    /*
+     * Make *state from config, which is read and not kept, and may be NULL.
+     * Returns 0, or a negative errno: what hoist_use returns then, and nothing
+     * is left.  NULL: state is NULL.
+     */
+    int (*init)(hoist_app *app, const void *config, void **state);
+    hoist_layer *run; /* never NULL */
+    /* Free state.  Called by hoist_app_destroy, last registered first.  NULL:
+     * there is nothing to free. */
+    void (*fini)(void *state);
+} hoist_middleware;
+
+/*
+ * Put a middleware around all handlers, or around those of one route (which has
+ * a handler).  What is around all is outside of what is around one; among those
+ * the first one registered is the outermost.  At most 64 around all, and 64
+ * around each route.  Those that come with the library are in
+ * <hoist_middleware.h>:
+ *
+ *     hoist_use(app, hoist_recover, NULL);
+ *     hoist_use(app, hoist_logger, &(hoist_logger_config){.starts = true});
+ *     hoist_use_on(app, "$connect", my_login, &config);
+ *
+ * middleware  lent for the call; so is config.
+ * Returns 0; -EINVAL without middleware or run; -ENOSPC; -ENOENT when the route
+ * has no handler; what init returned; -EBUSY while the app runs.  Failures are
+ * kept as those of hoist_on.
+ */
+int hoist_use(hoist_app *app, const hoist_middleware *middleware,
+              const void *config);
+int hoist_use_on(hoist_app *app, const char *route,
+                 const hoist_middleware *middleware, const void *config);
+
+/*
+ * The same for a layer that is no more than a function.
+ *
+ * state: handed to the layer as it is; not copied, may be NULL.
+ */
+int hoist_wrap(hoist_app *app, hoist_layer *layer, void *state);
+int hoist_wrap_on(hoist_app *app, const char *route, hoist_layer *layer,
+                  void *state);
+
+/*
+ * In the init of a middleware that is about to fail: why, for people, who find
+ * it in the log when hoist_run refuses (WORKER-REGISTRATION, hint):
+ *
+ *     return hoist_init_failed(app, -EINVAL, "a_door: word is empty");
+ *
+ * format  printf's.  It must not tell a secret.  At most 255 bytes.
+ * Returns rc.
+ */
+int hoist_init_failed(hoist_app *app, int rc, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/*
  * Run what stands inside: the next layer, or the handler.
  *
  * What is decided stays decided: when the event has a reply, or waits for an
@@ -1173,18 +1188,25 @@ int hoist_reply_later(hoist_ticket ticket, int status, hoist_type type,
 int hoist_next(hoist_ctx *ctx);
 
 /*
- * Be told when the event has its outcome: at once, behind all middleware, or
- * later, where the event waits for an answer.  hoist_replied is the status
- * then, or 0 when the event is over without a reply of ours (the broker was
- * lost); hoist_error_code and the like are those of a failure.  Nothing can be
- * replied, asked or accepted any more (-EALREADY); pushes are possible.  What
- * was registered last is told first.  At most 16.
+ * Is told when an event has its outcome: hoist_replied is the status, or 0 when
+ * it is over without a reply of ours (the broker was lost); hoist_error_code
+ * and the like are those of a failure.  Nothing can be replied, asked or
+ * accepted any more (-EALREADY); pushes are possible.
  *
- * data: handed to handler as it is.  By then a layer may have returned long
- * ago: use its state, or memory of hoist_alloc. Returns 0; -ENOBUFS; -EINVAL of
- * a task and without handler; -EALREADY.
+ * data: that of hoist_finally.
  */
 typedef void hoist_finally_handler(hoist_ctx *ctx, void *data);
+
+/*
+ * Have handler told when the event has its outcome: at once, behind all
+ * middleware, or later, where the event waits for an answer.  What was
+ * registered last is told first.  At most 16.
+ *
+ * data: handed to handler as it is.  By then a layer may have returned: use its
+ * state, or memory of hoist_alloc.
+ *
+ * Returns 0; -ENOBUFS; -EINVAL of a task and without handler; -EALREADY.
+ */
 int hoist_finally(hoist_ctx *ctx, hoist_finally_handler *handler, void *data);
 
 /*
@@ -1209,6 +1231,31 @@ void *hoist_get(const hoist_ctx *ctx, const void *key);
  * Returns NULL when there is no such room, and for size 0.
  */
 void *hoist_alloc(hoist_ctx *ctx, size_t size);
+
+/* --- the log ----------------------------------------------------------- */
+
+/* What is less than the option log-level is left out. */
+typedef enum {
+    HOIST_LOG_ERROR = 0,
+    HOIST_LOG_WARN = 1,
+    HOIST_LOG_INFO = 2,
+    HOIST_LOG_DEBUG = 3,
+} hoist_log_level;
+
+/*
+ * A line in the process's log, on standard error, as the options log-level and
+ * log-format say: for middleware and handlers.  Any thread.  errno is kept.
+ *
+ * event   a stable name: "ORDER-LOST".
+ * format  printf's, of pairs: "order=%u reason=\"%s\"".  A value must not tell
+ *         a secret; control bytes in it become '?'.
+ */
+void hoist_log(hoist_log_level level, const char *event, const char *format,
+               ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -26,6 +26,8 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default) /* what the library shows */
 
+/* --- telling what happened --------------------------------------------- */
+
 /*
  * Failures are told in words.  A CONNECT or MESSAGE that fails, also behind a
  * question (hoist_find_user), is answered with the status of the failure and
@@ -69,7 +71,7 @@ extern const hoist_middleware *const hoist_request_id;
  * A line in the log for each event when it has its outcome, also where that
  * comes after an answer: WORKER-EVENT with the request's id, kind of event,
  * route, connection, status, code of an error, microseconds and attempt.  Never
- * bodies. Status 0: it is over without a reply.
+ * bodies.  Status 0: it is over without a reply.
  */
 typedef struct {
     bool starts;      /* another line when it begins: WORKER-EVENT-BEGUN */
@@ -78,6 +80,8 @@ typedef struct {
 } hoist_logger_config;
 
 extern const hoist_middleware *const hoist_logger;
+
+/* --- limits of each client --------------------------------------------- */
 
 /*
  * Whose events count together.  Who has no user (no tenant) counts by its
@@ -141,6 +145,8 @@ typedef struct {
 
 extern const hoist_middleware *const hoist_rate_limit;
 
+/* --- bodies ------------------------------------------------------------ */
+
 /* What a value of JSON is to be; an integer has no fraction and no exponent,
  * and at most 2^53, so that every language reads the same. */
 typedef enum {
@@ -159,8 +165,7 @@ typedef enum {
  *
  *     static const hoist_rule item[] = {
  *         {.name = "sku", .type = HOIST_JSON_STRING, .min = 1, .max = 32},
- *         {.name = "count", .type = HOIST_JSON_INTEGER,
- *          .least = 1, .most = 99},
+ *         {.name = "count", .type = HOIST_JSON_INTEGER, .least = 1, .most = 9},
  *         {.name = "note", .type = HOIST_JSON_STRING, .optional = true},
  *         {.name = NULL},
  *     };
@@ -212,6 +217,8 @@ typedef struct {
 } hoist_validate_config;
 
 extern const hoist_middleware *const hoist_validate;
+
+/* --- done once --------------------------------------------------------- */
 
 /*
  * A message that says a key is done once: who sends it again under the same
@@ -282,6 +289,8 @@ extern const hoist_middleware *const hoist_idempotency;
 
 /* Is what the event was replied a repetition? */
 bool hoist_is_replay(const hoist_ctx *ctx);
+
+/* --- who may ----------------------------------------------------------- */
 
 /*
  * Who may connect, by address.  A CONNECT from elsewhere is refused: 403,
@@ -360,6 +369,8 @@ typedef struct {
 
 extern const hoist_middleware *const hoist_authorize;
 
+/* --- numbers ----------------------------------------------------------- */
+
 /*
  * What becomes of events, in numbers of hoist_metrics.h (docs/metrics.md has
  * the table): how many of each route, how they fail, how long they take until
@@ -377,6 +388,8 @@ typedef struct {
 } hoist_metrics_config;
 
 extern const hoist_middleware *const hoist_metrics;
+
+/* --- staying well ------------------------------------------------------ */
 
 /*
  * A time for what is inside, of a CONNECT or MESSAGE.  Handlers and layers see
