@@ -12,6 +12,7 @@ import sys
 
 # page, the heading above its quotations ("": all of it), where they are from
 QUOTING = (
+    ("docs/c-worker.md", "## The first worker", ("workers/examples/echo.c",)),
     ("docs/c-worker.md", "## C++", ("tests/lint/worker.cc",)),
     ("docs/c-worker.md", "## Testing a worker",
      ("workers/examples/guarded_test.c", "workers/examples/chat_test.c")),
