@@ -18,7 +18,7 @@
 
 /* --- sources ------------------------------------------------------------- */
 
-static ip_t network_of(const admission_t *self, const ip_t *address)
+ip_t admission_network(const admission_t *self, const ip_t *address)
 {
     ip_t network = *address;
     int64_t bits = ip_is_v4(address) ? 128 : self->limits.network_bits;
@@ -158,7 +158,7 @@ int admission_arrive(admission_t *self, const ip_t *address, int64_t now_ms,
     if (self->buckets == NULL) {
         return 0;
     }
-    ip_t network = network_of(self, address);
+    ip_t network = admission_network(self, address);
     source_t *known = find(self, &network);
     if (known == NULL && (known = add(self, &network)) == NULL) {
         return -ENOMEM;

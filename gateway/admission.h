@@ -76,6 +76,9 @@ void admission_fini(admission_t *self); /* no source may be used any more */
  * sources had no limits count for none. */
 void admission_limit(admission_t *self, const admission_limits_t *limits);
 
+/* The source that an address is of. */
+ip_t admission_network(const admission_t *self, const ip_t *address);
+
 /*
  * A socket has come.  *source is what it counts for until admission_leave, or
  * NULL where sources have no limits.

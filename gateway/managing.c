@@ -119,18 +119,61 @@ static void ask_for_body(session_t *self, const http_request_t *request)
     }
 }
 
-/* Returns false when all are at work. */
-static bool make_room(hub_t *hub)
+/* One whose body is to come, and its source. */
+typedef struct {
+    session_t *session;
+    ip_t network;
+} place_t;
+
+static place_t place_of(session_t *session)
 {
-    if (hub->managing < MANAGING_MAX) {
+    const admission_t *admission = &session->hub->admission;
+
+    return (place_t){session, admission_network(admission, &session->address)};
+}
+
+static size_t count_of(const place_t *places, size_t count, const ip_t *network)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        found += ip_equal(&places[i].network, network) ? 1 : 0;
+    }
+    return found;
+}
+
+/* The oldest of the source that has most of them, with the newcomer, which is
+ * the one where no other body is to come.  Whoever sends heads and no bodies
+ * pushes out but its own. */
+static session_t *who_makes_room(session_t *newcomer)
+{
+    place_t places[MANAGING_MAX + 1];
+    size_t count = 0, most = 0;
+    session_t *chosen = NULL;
+
+    list_foreach(link, &newcomer->hub->bodies) {
+        places[count++] = place_of(list_entry(link, session_t, wait));
+    }
+    places[count++] = place_of(newcomer);
+    for (size_t i = 0; i < count; i++) {
+        size_t places_of_it = count_of(places, count, &places[i].network);
+        if (places_of_it > most) {
+            most = places_of_it;
+            chosen = places[i].session;
+        }
+    }
+    return chosen;
+}
+
+/* Returns false when it cost the newcomer its own place. */
+static bool make_room(session_t *newcomer)
+{
+    if (newcomer->hub->managing < MANAGING_MAX) {
         return true;
     }
-    list_t *link = list_peek(&hub->bodies);
-    if (link == NULL) {
-        return false;
-    }
-    answer_busy(list_entry(link, session_t, wait));
-    return true;
+    session_t *session = who_makes_room(newcomer);
+    answer_busy(session);
+    return session != newcomer;
 }
 
 static void hand_on(session_t *self, const http_request_t *request)
@@ -174,8 +217,7 @@ static void begin(session_t *self, const http_request_t *request)
 
     self->is_bodyless = wire_is(request->method, "HEAD");
     self->closes = !request->keeps_alive || is_unread(self, request);
-    if (!make_room(hub)) {
-        answer_busy(self);
+    if (!make_room(self)) {
         return;
     }
     hub->stats.managed++;

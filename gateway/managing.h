@@ -2,9 +2,9 @@
  *
  * Requests to the management API on the clients' listener: their bodies are
  * gathered, then they are handed to who answers them (hub_manage).  Anybody can
- * send one, so there are few at once, who takes longest to send its body goes
- * first, and no body is waited for where the head shows that it is nobody's.
- * Loop thread only.
+ * send one, so there are few at once, and no body is waited for where the head
+ * shows that it is nobody's.  One too many costs the source (admission.h) that
+ * has most of them its oldest.  Loop thread only.
  *
  *   HEAD --> BODY --whole--> ASKED --answer--> HEAD, or LINGERING
  *             |

@@ -50,9 +50,9 @@ def ask(address, method, path, body=None, headers=None):
         connection.close()
 
 
-def dial(address):
+def dial(address, source="127.0.0.1"):
     host, port = address.split(":")
-    return socket.create_connection((host, int(port)), harness.WAIT_S)
+    return socket.create_connection((host, int(port)), harness.WAIT_S, (source, 0))
 
 
 def ask_until(status, *arguments):
@@ -516,10 +516,15 @@ def test_the_connection_is_kept():
         connection.close()
 
 
+def head_of(path, headers, length):
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {path} HTTP/1.1\r\n{lines}Content-Length: {length}\r\n\r\n".encode()
+
+
 def announcement(token):
     """A head whose body is to follow."""
-    return (f"POST /@connections/{NOBODY} HTTP/1.1\r\nHost: x\r\n"
-            f"Authorization: Bearer {token}\r\nContent-Length: 5\r\n\r\n").encode()
+    return head_of("/@connections/" + NOBODY,
+                   {"Host": "x", "Authorization": f"Bearer {token}"}, 5)
 
 
 def test_a_head_with_a_wrong_token_is_refused_before_its_body():
@@ -545,8 +550,7 @@ def test_so_is_one_that_nobody_signed_or_at_another_time():
         }
         for fault, headers in wrong.items():
             asker = dial(stage.public)
-            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-            asker.sendall(f"POST /@all HTTP/1.1\r\n{lines}Content-Length: 2\r\n\r\n".encode())
+            asker.sendall(head_of("/@all", headers, 2))
             answer = asker.recv(1000)
             assert answer.startswith(b"HTTP/1.1 403 ") and fault.encode() in answer, answer
             asker.close()
@@ -565,6 +569,30 @@ def test_many_at_once_are_too_many():
         assert stage.ask("POST", "/@connections/" + stage.nobody(), "x").status == 410
         assert stage.client().status == 101
         for sock in waiting:
+            sock.close()
+
+
+def test_who_knows_a_key_id_keeps_out_nobody():
+    """A signature is checked with the body: until that comes, any will do."""
+    with Guarded() as stage:
+        client = stage.client()
+        path = "/@connections/" + client.id
+        headers = sigv4.signed("POST", path, b"hello", stage.public)
+        slow = dial(stage.public)
+        slow.sendall(head_of(path, headers, 5) + b"hel")
+        forged = head_of(path, sigv4.signed("POST", path, b"hello", stage.public,
+                                            secret="a guess"), 5)
+        others = [dial(stage.public, source="127.0.0.2") for _ in range(200)]
+        for sock in others:
+            sock.sendall(forged)
+        until(lambda: stage.hoist.stats("GATEWAY")["managed_refused"] == 137,
+              "all but 63 are refused")
+        assert stage.ask("POST", path, "mine").status == 200
+        assert client.recv() == (1, b"mine")
+        slow.sendall(b"lo")
+        assert slow.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert client.recv() == (1, b"hello")
+        for sock in [slow, *others]:
             sock.close()
 
 

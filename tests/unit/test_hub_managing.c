@@ -252,6 +252,62 @@ static void who_sends_its_body_longest_makes_room(void **state)
     assert_int_equal(gateway.hub->stats.managed_refused, 1);
 }
 
+static client_t *a_slow_one_from(const char *address)
+{
+    client_t *client = a_socket_from(address);
+
+    client_asks(client, POST "Content-Length: 2\r\n\r\nh");
+    return client;
+}
+
+static void who_has_most_bodies_to_come_pushes_out_its_own(void **state)
+{
+    client_t *mine = a_slow_one_from("192.0.2.8");
+    client_t *its_oldest = a_slow_one_from("192.0.2.9");
+    (void)state;
+
+    for (size_t i = 2; i < MANAGING_MAX; i++) {
+        a_slow_one_from("192.0.2.9");
+    }
+    a_slow_one_from("192.0.2.9");
+    is_told_last(its_oldest, "HTTP/1.1 429 ");
+    for (size_t i = 0; i < (size_t)2 * MANAGING_MAX; i++) {
+        a_slow_one_from("192.0.2.9");
+    }
+    hears_nothing(mine);
+    assert_false(mine->is_finished);
+}
+
+static void the_newcomer_counts_among_them(void **state)
+{
+    client_t *oldest = a_slow_one_from("192.0.2.8"), *its_oldest = NULL;
+    (void)state;
+
+    for (size_t i = 1; i < MANAGING_MAX; i++) {
+        bool is_theirs = i % 2 == 1;
+        client_t *client =
+            a_slow_one_from(is_theirs ? "192.0.2.9" : "192.0.2.8");
+        its_oldest = is_theirs && its_oldest == NULL ? client : its_oldest;
+    }
+    a_slow_one_from("192.0.2.9");
+    is_told_last(its_oldest, "HTTP/1.1 429 ");
+    hears_nothing(oldest);
+}
+
+static void of_ipv6_a_network_has_bodies_to_come(void **state)
+{
+    client_t *mine = a_slow_one_from("2001:db8:1::1");
+    char address[IP_TEXT];
+    (void)state;
+
+    for (unsigned i = 0; i < 2 * MANAGING_MAX; i++) {
+        snprintf(address, sizeof address, "2001:db8:2::%x", i);
+        a_slow_one_from(address);
+    }
+    hears_nothing(mine);
+    assert_false(mine->is_finished);
+}
+
 static void where_all_are_at_work_the_new_one_is_refused(void **state)
 {
     (void)state;
@@ -327,6 +383,9 @@ int main(void)
         TEST(a_body_that_is_too_large_is_not_read),
         TEST(a_head_has_no_body),
         TEST(who_sends_its_body_longest_makes_room),
+        TEST(who_has_most_bodies_to_come_pushes_out_its_own),
+        TEST(the_newcomer_counts_among_them),
+        TEST(of_ipv6_a_network_has_bodies_to_come),
         TEST(where_all_are_at_work_the_new_one_is_refused),
         TEST(who_answers_may_have_no_room),
         TEST(an_answer_is_for_who_asked_alone),
