@@ -5,7 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define ROW_MAX    (CONTEXT_MAX + 128) /* bytes of a row: with its live part */
+#define NAMES_MAX  ((size_t)GROUPS_MAX * (GROUP_MAX + 2))
+#define ROW_MAX    (CONTEXT_MAX + NAMES_MAX + 128) /* bytes of a live row */
 #define PAGE_ROWS  100   /* unless it is asked for more or fewer */
 #define PAGE_BYTES 65536 /* of rows, and one more */
 #define PAGE_STEPS 1024  /* members that are looked at for it */
@@ -37,6 +38,18 @@ static uint64_t last_active(const session_t *session)
     return (uint64_t)(hub->now_wall_ms - (hub->now_ms - last_ms));
 }
 
+static int put_groups(buf_t *out, const member_t *member)
+{
+    const membership_t *at = NULL;
+    int rc = wire_put_array(out, member->named);
+
+    while (rc == 0 && (at = groups_named_after(member, at)) != NULL) {
+        rc =
+            wire_put_str(out, (wire_bytes_t){at->group->bytes, at->group->len});
+    }
+    return rc;
+}
+
 /* The context, and what only we know. */
 static int put_live_context(buf_t *out, const session_t *session)
 {
@@ -46,10 +59,12 @@ static int put_live_context(buf_t *out, const session_t *session)
 
     (void)wire_get_map(&in, &count); /* empty, where there is none */
     wire_bytes_t pairs = {in.at, (size_t)(in.end - in.at)};
-    int rc = wire_put_map(out, count + 1);
+    uint64_t active_ms = last_active(session);
+    int rc = wire_put_map(out, count + 2);
     if (rc == 0 && (rc = wire_put_raw(out, pairs)) == 0 &&
-        (rc = wire_put_text(out, "last_active_at")) == 0) {
-        rc = wire_put_uint(out, last_active(session));
+        (rc = wire_put_entry_uint(out, "last_active_at", active_ms)) == 0 &&
+        (rc = wire_put_text(out, "groups")) == 0) {
+        rc = put_groups(out, &session->member);
     }
     return rc;
 }

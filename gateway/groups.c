@@ -250,6 +250,21 @@ const membership_t *groups_after(const group_t *group,
                : NULL;
 }
 
+const membership_t *groups_named_after(const member_t *member,
+                                       const membership_t *membership)
+{
+    const list_t *first = &member->memberships;
+    const list_t *at = membership != NULL ? &membership->of_member : first;
+
+    for (; at->next != first; at = at->next) {
+        membership_t *next = list_entry(at->next, membership_t, of_member);
+        if (next->group->type == GROUP_NAMED) {
+            return next;
+        }
+    }
+    return NULL;
+}
+
 /* --- walking ------------------------------------------------------------- */
 
 void groups_walk(groups_t *self, group_t *group)

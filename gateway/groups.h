@@ -88,6 +88,10 @@ const membership_t *groups_membership(const group_t *group,
 const membership_t *groups_after(const group_t *group,
                                  const membership_t *membership);
 
+/* The same of the named groups that a member is in. */
+const membership_t *groups_named_after(const member_t *member,
+                                       const membership_t *membership);
+
 /* A walk through the members of one group, who may leave meanwhile.  One at a
  * time.  groups_walk_next returns NULL behind the last. */
 void groups_walk(groups_t *self, group_t *group);

@@ -108,17 +108,14 @@ static void news_fini(news_t *news)
 static int gather_joined(const session_t *session, news_t *news)
 {
     const presence_t *self = told_of(session);
+    const membership_t *at = NULL;
     int rc = 0;
 
     if (session->is_ending) {
         return 0;
     }
-    list_foreach(node, &session->member.memberships) {
-        const group_t *group = list_entry(node, membership_t, of_member)->group;
-        wire_bytes_t name = {group->bytes, group->len};
-        if (group->type != GROUP_NAMED) {
-            continue;
-        }
+    while ((at = groups_named_after(&session->member, at)) != NULL) {
+        wire_bytes_t name = {at->group->bytes, at->group->len};
         if ((rc = wire_put_str(&news->told, name)) < 0) {
             return rc;
         }

@@ -9,8 +9,8 @@
 #include <time.h>
 
 #define HEADERS_MAX 1024
-#define BODY_MAX    16384
-#define DETAIL_MAX  128 /* bytes of what was wrong that are shown */
+#define BODY_MAX    131072 /* of names full of what JSON takes six bytes for */
+#define DETAIL_MAX  128    /* bytes of what was wrong that are shown */
 #define TIME_TEXT   32
 
 void api_reply_init(api_reply_t *self)
@@ -107,6 +107,25 @@ static void put_text(json_out_t *json, const char *key, wire_bytes_t text)
     json_put_field(json, key, text.len == 0 ? wire_bytes("") : text);
 }
 
+/* Where its gateway tells of them: one of an older release does not. */
+static void put_groups(json_out_t *json, wire_bytes_t context)
+{
+    wire_cursor_t in;
+    wire_bytes_t name;
+    uint32_t count;
+
+    if (!wire_map_find(context, "groups", &in) ||
+        wire_get_array(&in, &count) < 0) {
+        return;
+    }
+    json_put_key(json, "groups");
+    json_put_open(json, '[');
+    for (; count > 0 && wire_get_str(&in, &name) == 0; count--) {
+        json_put_text(json, name);
+    }
+    json_put_close(json, ']');
+}
+
 void api_reply_connection(api_reply_t *self, wire_bytes_t context,
                           const char *request)
 {
@@ -125,6 +144,10 @@ void api_reply_connection(api_reply_t *self, wire_bytes_t context,
     /* Its socket is older than its connection. */
     put_time(&json, "lastActiveAt",
              active_ms > connected_ms ? active_ms : connected_ms);
+    /* API Gateway knows none of these. */
+    json_put_field_if(&json, "user", wire_map_str(context, "user"));
+    json_put_field_if(&json, "tenant", wire_map_str(context, "tenant"));
+    put_groups(&json, context);
     json_put_close(&json, '}');
     say_json(self, &json);
 }

@@ -102,7 +102,8 @@ static inline bool event_is_edge(uint64_t event)
     return event == EVENT_CONNECT || event == EVENT_DISCONNECT;
 }
 
-/* May a CLOSE carry this code (PROTOCOL.md, section 8)? */
+/* May a CLOSE carry this code (PROTOCOL.md, section 8)?  For people: */
+#define CLOSE_CODES "1000, 1001, 1003, 1007 to 1013, or 3000 to 4999"
 static inline bool close_code_is_allowed(uint64_t code)
 {
     return code == 1000 || code == 1001 || code == 1003 ||

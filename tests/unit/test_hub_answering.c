@@ -141,27 +141,79 @@ typedef struct {
     char cursor[65];
 } members_t;
 
-static void put_join(message_kind_t kind, const client_t *client)
+static void put_join(message_kind_t kind, const client_t *client,
+                     wire_bytes_t name)
 {
     message_t message = {.kind = kind};
 
-    message.join =
-        (message_join_t){wire_bytes("den"), wire_bytes(client->id), QUESTION};
+    message.join = (message_join_t){name, wire_bytes(client->id), QUESTION};
     put_message(&message);
+}
+
+static void joins_named(const client_t *client, wire_bytes_t name)
+{
+    put_join(KIND_JOIN, client, name);
+    broker_speaks();
+    gets(KIND_CREDIT);
 }
 
 static void joins(const client_t *client)
 {
-    put_join(KIND_JOIN, client);
-    broker_speaks();
-    gets(KIND_CREDIT);
+    joins_named(client, wire_bytes("den"));
 }
 
 static void leaves(const client_t *client)
 {
-    put_join(KIND_LEAVE, client);
+    put_join(KIND_LEAVE, client, wire_bytes("den"));
     broker_speaks();
     gets(KIND_CREDIT);
+}
+
+/* Where its groups are, behind their number, which is that. */
+static wire_cursor_t gets_groups(const client_t *client, uint32_t number)
+{
+    wire_cursor_t in;
+    uint32_t count;
+
+    asks(client->id, true);
+    assert_true(wire_map_find(gets_context(client), "groups", &in));
+    assert_int_equal(wire_get_array(&in, &count), 0);
+    assert_int_equal(count, number);
+    return in;
+}
+
+static void live_has_its_groups(void **state)
+{
+    client_t *client = a_client();
+    wire_bytes_t name;
+    (void)state;
+
+    gets_groups(client, 0);
+    joins_named(client, wire_bytes("den"));
+    joins_named(client, wire_bytes("attic"));
+    wire_cursor_t in = gets_groups(client, 2);
+    assert_int_equal(wire_get_str(&in, &name), 0);
+    assert_true(wire_is(name, "den"));
+    assert_int_equal(wire_get_str(&in, &name), 0);
+    assert_true(wire_is(name, "attic"));
+    leaves(client);
+    in = gets_groups(client, 1);
+    assert_int_equal(wire_get_str(&in, &name), 0);
+    assert_true(wire_is(name, "attic"));
+}
+
+static void there_is_room_for_all_its_groups(void **state)
+{
+    client_t *client = a_client();
+    uint8_t name[GROUP_MAX];
+    (void)state;
+
+    memset(name, 'x', sizeof name);
+    for (uint8_t i = 0; i < GROUPS_MAX; i++) {
+        name[0] = (uint8_t)('0' + i);
+        joins_named(client, (wire_bytes_t){name, sizeof name});
+    }
+    gets_groups(client, GROUPS_MAX);
 }
 
 static client_t *a_member(void)
@@ -412,6 +464,8 @@ int main(void)
         TEST(an_open_connection_has_its_context_and_when_it_was_last_active),
         TEST(what_either_side_says_is_activity),
         TEST(live_is_who_is_open),
+        TEST(live_has_its_groups),
+        TEST(there_is_room_for_all_its_groups),
         TEST(members_come_page_by_page_in_the_order_in_which_they_joined),
         TEST(a_group_that_nobody_is_in_has_no_members),
         TEST(who_leaves_between_two_pages_disturbs_nobody),

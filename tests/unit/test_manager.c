@@ -158,13 +158,21 @@ static void tells_result(size_t broker, uint64_t id, uint64_t status)
         assert_int_equal(wire_put_array(&rows, 1), 0);
         assert_int_equal(wire_put_array(&rows, 2), 0);
         assert_int_equal(wire_put_text(&rows, ID), 0);
-        assert_int_equal(wire_put_map(&rows, 3), 0);
+        assert_int_equal(wire_put_map(&rows, 6), 0);
         assert_int_equal(wire_put_text(&rows, "ip"), 0);
         assert_int_equal(wire_put_text(&rows, "::1"), 0);
         assert_int_equal(wire_put_text(&rows, "connected_at"), 0);
         assert_int_equal(wire_put_uint(&rows, 1001), 0);
         assert_int_equal(wire_put_text(&rows, "last_active_at"), 0);
         assert_int_equal(wire_put_uint(&rows, 86400000), 0);
+        assert_int_equal(wire_put_text(&rows, "tenant"), 0);
+        assert_int_equal(wire_put_text(&rows, "t"), 0);
+        assert_int_equal(wire_put_text(&rows, "user"), 0);
+        assert_int_equal(wire_put_text(&rows, "u"), 0);
+        assert_int_equal(wire_put_text(&rows, "groups"), 0);
+        assert_int_equal(wire_put_array(&rows, 2), 0);
+        assert_int_equal(wire_put_text(&rows, "g"), 0);
+        assert_int_equal(wire_put_text(&rows, "\"h\""), 0);
     }
     message.result = (message_result_t){
         .id = id, .status = status, .rows = {rows.data, rows.len}};
@@ -317,7 +325,8 @@ static void a_get_is_told_by_the_gateway(void **state)
     is_told(1, 200,
             "{\"connectedAt\":\"1970-01-01T00:00:01.001Z\",\"identity\":"
             "{\"sourceIp\":\"::1\",\"userAgent\":\"\"},"
-            "\"lastActiveAt\":\"1970-01-02T00:00:00.000Z\"}");
+            "\"lastActiveAt\":\"1970-01-02T00:00:00.000Z\",\"user\":\"u\","
+            "\"tenant\":\"t\",\"groups\":[\"g\",\"\\\"h\\\"\"]}");
 }
 
 /* A broker that has stood for some time, and is heard. */
