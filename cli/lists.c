@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIMIT_MAX 10000000 /* rows */
+#define LIMIT_MAX    10000000 /* rows */
+#define GROUPS_SPARE 100000   /* that are kept beyond it for a while */
 
 /* --- routes -------------------------------------------------------------- */
 
@@ -76,9 +77,9 @@ int routes_run(const args_t *args, const asked_t *asked)
 typedef struct {
     json_t *rows;              /* owned: an array */
     const char *user, *tenant; /* only theirs; NULL: of any */
-    json_t *by_type;           /* owned: of groups, by type and then by name */
-    size_t limit;              /* rows of it */
-    bool is_cut;               /* there were more */
+    json_t *by_type; /* owned: groups of them, by type and then by name */
+    size_t limit;    /* rows of it */
+    bool is_cut;     /* there were more */
 } gathered_t;
 
 /* What became of asking all. */
@@ -143,7 +144,58 @@ static json_t *names_of(gathered_t *gathered, const char *type)
     return names;
 }
 
-/* A group of several gateways is one.  A name may hold NUL. */
+/* By type, then by name: bytes, among which NUL may be. */
+static int compare_groups(const void *a, const void *b)
+{
+    const json_t *one = *(json_t *const *)a, *other = *(json_t *const *)b;
+    const json_t *name = json_object_get(one, "name");
+    const json_t *others = json_object_get(other, "name");
+    size_t len = json_string_length(name), its_len = json_string_length(others);
+    int order = strcmp(ask_text(one, "type"), ask_text(other, "type"));
+
+    if (order == 0) {
+        order = memcmp(ask_text(one, "name"), ask_text(other, "name"),
+                       len < its_len ? len : its_len);
+    }
+    return order != 0 ? order : (len > its_len) - (len < its_len);
+}
+
+static void forget_group(gathered_t *gathered, const json_t *row)
+{
+    const json_t *name = json_object_get(row, "name");
+
+    json_object_deln(names_of(gathered, ask_text(row, "type")),
+                     json_string_value(name), json_string_length(name));
+}
+
+/* In order, and no more than are wanted. */
+static void sort_groups(gathered_t *gathered)
+{
+    size_t count = json_array_size(gathered->rows);
+    json_t **rows = xcalloc(count + 1, sizeof *rows);
+
+    for (size_t i = 0; i < count; i++) {
+        rows[i] = json_incref(json_array_get(gathered->rows, i));
+    }
+    qsort(rows, count, sizeof *rows, compare_groups);
+    json_array_clear(gathered->rows);
+    for (size_t i = 0; i < count; i++) {
+        if (i < gathered->limit) {
+            json_array_append(gathered->rows, rows[i]);
+        } else {
+            forget_group(gathered, rows[i]);
+            gathered->is_cut = true;
+        }
+        json_decref(rows[i]);
+    }
+    free(rows);
+}
+
+/*
+ * A group of several gateways is one.  Of more than are wanted some are kept
+ * until it is known which come first: one that was cut has enough before it, so
+ * it does not matter that it is counted anew when another gateway has it.
+ */
 static void on_group(void *user, const char *address, json_t *row)
 {
     gathered_t *gathered = user;
@@ -157,11 +209,12 @@ static void on_group(void *user, const char *address, json_t *row)
         uint64_t sum =
             ask_number(known, "members") + ask_number(row, "members");
         json_object_set_new(known, "members", json_integer((json_int_t)sum));
-    } else if (json_array_size(gathered->rows) == gathered->limit) {
-        gathered->is_cut = true;
-    } else {
-        json_array_append(gathered->rows, row);
-        json_object_setn(names, name, len, row);
+        return;
+    }
+    json_array_append(gathered->rows, row);
+    json_object_setn(names, name, len, row);
+    if (json_array_size(gathered->rows) >= gathered->limit + GROUPS_SPARE) {
+        sort_groups(gathered);
     }
 }
 
@@ -218,6 +271,7 @@ int groups_run(const args_t *args, const asked_t *asked)
         int rc = ask_pages(asked->address[i], &list, why);
         note(&outcome, asked->address[i], rc, why);
     }
+    sort_groups(&gathered);
     int status =
         tell(&outcome, &gathered, "none of those that were asked is a gateway");
     if (outcome.answered > 0 && args_has(args, "--json")) {

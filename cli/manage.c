@@ -8,21 +8,23 @@
 #include "cli/print.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
+#include "proto/message.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <curl/curl.h>
 
-#define PATH_MAX_  4096
-#define TEXT_MAX   67108864 /* bytes of a message: PROTOCOL.md's frame */
-#define READ_BYTES 65536
-#define REASON_MAX 123
-#define ANSWER_MS  10000 /* more than the listener waits for the manager */
-#define OK         200
-#define NO_CONTENT 204
-#define GONE       410
-#define LATE       504
+#define PATH_MAX_     4096
+#define FIELD_COLUMNS 200      /* that a line of `get` takes of the terminal */
+#define TEXT_MAX      67108864 /* bytes of a message: PROTOCOL.md's frame */
+#define READ_BYTES    65536
+#define REASON_MAX    123
+#define ANSWER_MS     10000 /* more than the listener waits for the manager */
+#define OK            200
+#define NO_CONTENT    204
+#define GONE          410
+#define LATE          504
 
 /* Has it understood what was asked, and decided? */
 static bool is_decided(const reply_t *reply)
@@ -95,11 +97,48 @@ static int put_path(char path[PATH_MAX_], const char *start, const char *name,
 
 static void print_field(const char *name, const char *text)
 {
-    char line[PATH_MAX_], clean[PATH_MAX_];
+    char clean[4 * FIELD_COLUMNS + 1];
 
-    snprintf(line, sizeof line, "%s", text);
-    text_clean(clean, sizeof clean, line, 200);
+    text_clean(clean, sizeof clean, text[0] == '\0' ? "-" : text,
+               FIELD_COLUMNS);
     printf("%-12s  %s\n", name, clean);
+}
+
+static void print_name(const char *name, const json_t *value)
+{
+    char *text =
+        text_of_name(json_string_value(value), json_string_length(value));
+
+    print_field(name, text);
+    free(text);
+}
+
+/* One a line, since there may be anything in a name; old gateways do not tell.
+ */
+static void print_groups(const json_t *groups)
+{
+    const char *name = "groups";
+
+    if (json_is_array(groups) && json_array_size(groups) == 0) {
+        print_field(name, "");
+    }
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        print_name(i == 0 ? name : "", json_array_get(groups, i));
+    }
+}
+
+static void print_connection(const char *id, const json_t *told)
+{
+    const json_t *identity = json_object_get(told, "identity");
+
+    print_field("id", id);
+    print_name("user", json_object_get(told, "user"));
+    print_name("tenant", json_object_get(told, "tenant"));
+    print_groups(json_object_get(told, "groups"));
+    print_field("connected", ask_text(told, "connectedAt"));
+    print_field("last active", ask_text(told, "lastActiveAt"));
+    print_field("ip", ask_text(identity, "sourceIp"));
+    print_field("user agent", ask_text(identity, "userAgent"));
 }
 
 int connections_get_run(const args_t *args, const asked_t *asked)
@@ -118,12 +157,7 @@ int connections_get_run(const args_t *args, const asked_t *asked)
     if (args_has(args, "--json")) {
         return print_json(reply.json);
     }
-    const json_t *identity = json_object_get(reply.json, "identity");
-    print_field("id", args->words[0]);
-    print_field("connected", ask_text(reply.json, "connectedAt"));
-    print_field("last active", ask_text(reply.json, "lastActiveAt"));
-    print_field("ip", ask_text(identity, "sourceIp"));
-    print_field("user agent", ask_text(identity, "userAgent"));
+    print_connection(args->words[0], reply.json);
     reply_fini(&reply);
     return VERB_FINE;
 }
@@ -142,6 +176,20 @@ static int put_query(char query[PATH_MAX_], uint64_t code, const char *reason)
     return len > 0 && len < PATH_MAX_ ? 0 : -1;
 }
 
+static int read_code(const args_t *args, uint64_t *code,
+                     char error[ARGS_ERROR_MAX])
+{
+    int rc = args_number(args, "--code", 0, UINT64_MAX, code, error);
+
+    if (rc < 0 || !close_code_is_allowed(*code)) {
+        snprintf(error, ARGS_ERROR_MAX,
+                 "--code is " CLOSE_CODES ", not '%.64s'",
+                 args_value(args, "--code"));
+        return -1;
+    }
+    return 0;
+}
+
 int connections_close_run(const args_t *args, const asked_t *asked)
 {
     char path[PATH_MAX_], query[PATH_MAX_], error[ARGS_ERROR_MAX];
@@ -149,7 +197,7 @@ int connections_close_run(const args_t *args, const asked_t *asked)
     uint64_t code = 1000;
     reply_t reply;
 
-    if (args_number(args, "--code", 1000, 4999, &code, error) < 0) {
+    if (read_code(args, &code, error) < 0) {
         return verb_complain(VERB_USAGE, "%s", error);
     }
     if (reason != NULL && strlen(reason) > REASON_MAX) {

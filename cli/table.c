@@ -77,16 +77,9 @@ void table_put(table_t *self, const char *text)
 
 void table_put_name(table_t *self, const json_t *name)
 {
-    size_t len = json_string_length(name);
-    char *text = xcalloc(len + 1, 1);
+    char *text =
+        text_of_name(json_string_value(name), json_string_length(name));
 
-    for (size_t i = 0; i < len; i++) {
-        char byte = json_string_value(name)[i];
-        text[i] = byte;
-        if (byte == '\0') {
-            text[i] = 1; /* shown alike */
-        }
-    }
     table_put(self, text);
     free(text);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/text.h"
 
+#include "base/xalloc.h"
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +18,19 @@
 void text_start(void)
 {
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* every Debian has it */
+}
+
+char *text_of_name(const char *name, size_t len)
+{
+    char *text = xcalloc(len + 1, 1);
+
+    for (size_t i = 0; i < len; i++) {
+        text[i] = name[i];
+        if (name[i] == '\0') {
+            text[i] = 1; /* shown alike */
+        }
+    }
+    return text;
 }
 
 /* Marks that turn the direction of what follows can show a name as another. */

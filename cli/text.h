@@ -22,6 +22,10 @@ void text_start(void);
  */
 void text_clean(char *out, size_t size, const char *text, size_t max);
 
+/* A name of len bytes, in which others may have put NUL: owned, and with
+ * another control in the place of each. */
+char *text_of_name(const char *name, size_t len);
+
 /* Columns that a text takes. */
 size_t text_width(const char *text);
 

@@ -2,6 +2,7 @@
 #include "cli/verbs.h"
 
 #include "cli/text.h"
+#include "proto/message.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -107,7 +108,7 @@ static const verb_t verbs[] = {
      connections_close_run,
      {ASK_OPTION,
       JSON_OPTION,
-      {"--code", "CODE", "WebSocket close code [1000]"},
+      {"--code", "CODE", "of WebSocket: " CLOSE_CODES " [1000]"},
       {"--reason", "TEXT", "what the client is told, up to 123 bytes"}}},
     {"send",
      NULL,
@@ -229,6 +230,18 @@ static int usage(const verb_t *verb, const char *why)
     return verb_complain(VERB_USAGE, "%s; try hoist %s --help", why, name);
 }
 
+/* What may be left out stands first, in brackets. */
+static int lacks(const verb_t *verb)
+{
+    const char *optional = strstr(verb->arguments, "] ");
+    char name[64];
+
+    name_of(verb, name);
+    return verb_complain(VERB_USAGE, "%s needs %s; try hoist %s --help", name,
+                         optional != NULL ? optional + 2 : verb->arguments,
+                         name);
+}
+
 static int run(const verb_t *verb, int argc, char **argv)
 {
     char error[ARGS_ERROR_MAX];
@@ -245,8 +258,7 @@ static int run(const verb_t *verb, int argc, char **argv)
         return usage(verb, error);
     }
     if (args.word_count < verb->least) {
-        snprintf(error, sizeof error, "it needs %s", verb->arguments);
-        return usage(verb, error);
+        return lacks(verb);
     }
     if (args.word_count > verb->most) {
         return usage(verb, "there is an argument too many");

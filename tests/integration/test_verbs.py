@@ -252,14 +252,17 @@ def test_groups_are_those_of_all_gateways():
             system.connect(i % 2, user="u", tenant="t", groups=["all", NASTY, f"own{i}"])
         told = document(system.admin, "groups")
         assert told["more"] is False
-        found = {row["name"]: row["members"] for row in told["groups"]}
-        assert found == {"all": 4, NASTY: 4, "own0": 1, "own1": 1, "own2": 1, "own3": 1}
+        assert [(row["name"], row["members"]) for row in told["groups"]] == [
+            ("all", 4), (NASTY, 4), ("own0", 1), ("own1", 1), ("own2", 1), ("own3", 1)]
         assert document(system.admin, "groups", "--type=user")["groups"] == \
             [{"type": "user", "name": "u", "members": 4}]
-        assert len(document(system.admin, "groups", "--type", "all")["groups"]) == 8
+        told = document(system.admin, "groups", "--type", "all")["groups"]
+        assert [row["type"] for row in told] == ["group"] * 6 + ["tenant", "user"]
         table = rows(hoist(system.admin, "groups"), "TYPE")
         assert ["group", "4", "n?[31m??"] in table and len(table) == 6
-        assert "there are more" in hoist(system.admin, "groups", "--limit=3")
+        cut = hoist(system.admin, "groups", "--limit=3")
+        assert "there are more" in cut
+        assert [row[2] for row in rows(cut, "TYPE")] == ["all", "n?[31m??", "own0"]
 
 
 def test_names_with_nul_are_not_cut():
@@ -478,6 +481,7 @@ class Manager:
         counts = json.dumps({"delivered": 2, "gone": 1, "refused": 0}).encode()
         usual = {"GET": (200, json.dumps({
             "connectedAt": "2026-01-31T12:00:00Z", "lastActiveAt": NASTY,
+            "user": "u\0" + NASTY, "groups": ["lobby", "a, b"],
             "identity": {"sourceIp": "127.0.0.1", "userAgent": "test"}}).encode()),
             "POST": (200, b""), "DELETE": (204, b"")}
         if path in self.answers:
@@ -499,9 +503,25 @@ def test_get_shows_one_connection():
         text = hoist(manager.address, "connections", "get", manager.ID)
         assert "connected     2026-01-31T12:00:00Z\n" in text
         assert "last active   n?[31m??\n" in text
+        assert "user          u?n?[31m??\n" in text and "tenant        -\n" in text
+        assert "groups        lobby\n              a, b\n" in text
         assert document(manager.address, "connections", "get", manager.ID) \
             ["identity"]["userAgent"] == "test"
         assert "is gone" in hoist(manager.address, "connections", "get", "B" * 16, status=1)
+
+
+def test_get_says_who_it_is():
+    with System() as system:
+        system.connect(0, user="u", tenant="t", groups=["lobby", NASTY])
+        system.connect(1)
+        told = document(system.admin, "connections", "list")["connections"]
+        for row, user, tenant, groups in zip(
+                sorted(told, key=lambda row: row.get("user", "~")), ("u", None), ("t", None),
+                (["lobby", NASTY], [])):
+            for where in map(admin_of, system.processes):
+                got = document(where, "connections", "get", row["id"])
+                assert (got.get("user"), got.get("tenant")) == (user, tenant)
+                assert sorted(got["groups"]) == groups
 
 
 def test_close_says_code_and_reason():
@@ -553,6 +573,18 @@ def test_a_refusal_is_told_in_its_own_words():
         where = admin_of(alone)
         assert hoist(where, "connections", "get", "foo", status=1) == \
             f"hoist: {where}: Invalid connectionId: foo\n"
+
+
+def test_the_first_of_very_many_groups_are_told_whole():
+    """More than are held at once, the first of them last."""
+    count = 100100
+    told = json.dumps({"gateway": {"groups": [
+        {"type": "group", "name": f"g{i:06}", "members": 3} for i in reversed(range(count))]}})
+    answers = {"/groups?type=group": (200, told.encode())}
+    with Manager(answers) as one, Manager(answers) as other:
+        cut = hoist(f"{one.address},{other.address}", "groups", "--limit=2")
+        assert "there are more" in cut
+        assert rows(cut, "TYPE") == [["group", "6", f"g{i:06}"] for i in range(2)]
 
 
 def test_processes_may_be_asked_by_name():
@@ -615,9 +647,15 @@ def test_pages_without_end_end():
 
 
 def test_what_a_verb_lacks_is_named():
-    for verb, lacks in [(["send"], "[ID] TEXT"), (["connections", "get"], "needs ID;")]:
-        ended = subprocess.run([HOIST, *verb], stderr=subprocess.PIPE, timeout=WAIT_S, text=True)
-        assert ended.returncode == 2 and lacks in ended.stderr, ended
+    for words, complaint in [
+            (["send"], "send needs TEXT; try hoist send --help"),
+            (["connections"], "connections needs a verb; try hoist connections --help"),
+            (["connections", "get"], "connections get needs ID; try hoist connections get --help"),
+            (["connections", "close", "x", "--code=5"],
+             "--code is 1000, 1001, 1003, 1007 to 1013, or 3000 to 4999, not '5'"),
+            (["send", "hello"], "say to whom: one of ID, --user, --tenant, --group, --all; "
+             "try hoist send --help")]:
+        assert hoist("", *words, status=2) == f"hoist: {complaint}\n"
 
 
 def test_what_can_be_asked_has_bounds():

@@ -6,6 +6,7 @@
 #include "cli/args.h"
 #include "cli/table.h"
 #include "cli/text.h"
+#include "proto/message.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -45,6 +46,18 @@ static void a_name_is_shown_as_it_is(void **state)
     is_shown_as("", 10, "");
     is_shown_as("Zoë 東京", 10, "Zoë 東京");
     is_shown_as("e\xcc\x81", 1, "e\xcc\x81"); /* a combining accent */
+}
+
+static void a_name_may_hold_nul(void **state)
+{
+    char *text = text_of_name("a\0b", 3);
+    (void)state;
+
+    is_shown_as(text, 10, "a?b");
+    free(text);
+    text = text_of_name(NULL, 0);
+    is_shown_as(text, 10, "");
+    free(text);
 }
 
 static void what_a_terminal_obeys_is_not(void **state)
@@ -289,10 +302,34 @@ static void numbers_are_in_their_range(void **state)
     }
 }
 
+static void
+the_close_codes_that_are_told_are_those_that_are_allowed(void **state)
+{
+    const char *at = CLOSE_CODES;
+    uint64_t next = 0; /* the first that nothing is known of */
+    (void)state;
+
+    while (*(at += strcspn(at, "0123456789")) != '\0') {
+        char *end;
+        uint64_t first = strtoull(at, &end, 10), last = first;
+        if (strncmp(end, " to ", 4) == 0) {
+            last = strtoull(end + 4, &end, 10);
+        }
+        for (; next <= last; next++) {
+            assert_true(close_code_is_allowed(next) == (next >= first));
+        }
+        at = end;
+    }
+    for (; next <= UINT16_MAX; next++) {
+        assert_false(close_code_is_allowed(next));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_is_shown_as_it_is),
+        cmocka_unit_test(a_name_may_hold_nul),
         cmocka_unit_test(what_a_terminal_obeys_is_not),
         cmocka_unit_test(a_long_one_is_cut_at_a_character),
         cmocka_unit_test(no_bytes_do_harm),
@@ -304,6 +341,8 @@ int main(void)
         cmocka_unit_test(options_and_words_stand_in_any_order),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(numbers_are_in_their_range),
+        cmocka_unit_test(
+            the_close_codes_that_are_told_are_those_that_are_allowed),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
