@@ -401,7 +401,7 @@ static int run(const command_t *command, settings_t *settings, reload_t *reload)
 static void help(const command_t *command)
 {
     printf("usage: hoist %s [--SETTING VALUE …]\n\n%s\n\n"
-           "Each setting with its variable, and its [default]:\n\n",
+           "Each setting with its variable, and its [default].\n",
            command->name, command->help);
     settings_help(command->audience, stdout);
 }

@@ -40,43 +40,23 @@ static const setting_t table[] = {
      "each broker's socket for gateways (not with serve)"},
     {"resolve-interval", NUMBER, FOR_GATEWAY, AT(gateway.resolve_ms), 0, MS_MAX,
      "ms", "between look-ups of a name in --broker; 0: one (not with serve)"},
-    {"curve-broker", PUBLIC, FOR_GATEWAY, AT(gateway.curve_broker), 0, 0,
-     "KEY-OR-FILE",
-     "the brokers' public key; with --curve-key (not with serve)"},
-    {"curve-key", SECRET, FOR_ALL, AT(curve_key), 0, 0, "FILE",
-     "own secret key, see hoist keygen: CURVE between processes"},
-    {"curve-workers", READABLE, FOR_BROKER, AT(broker.curve_workers), 0, 0,
-     "FILE", "public keys of workers to let in; with --curve-key"},
-    {"curve-gateways", READABLE, FOR_BROKER, AT(broker.curve_gateways), 0, 0,
-     "FILE",
-     "public keys of gateways to let in; with --curve-key (not with "
-     "serve)"},
     {"workers", ENDPOINT, FOR_BROKER, AT(broker.workers), 0, 0, "ENDPOINT",
      "where workers connect"},
     {"gateways", ENDPOINT, FOR_BROKER, AT(broker.gateways), 0, 0, "ENDPOINT",
      "where gateways connect (not with serve)"},
     {"admin", ADMIN, FOR_ALL, AT(admin.listen), 0, 0, "ADDRESS:PORT",
      "health, metrics, @connections; a port alone: 127.0.0.1; empty: none"},
-    {"manage-keys", READABLE, FOR_GATEWAY, AT(manage.keys), 0, 0, "FILE",
-     "of ACCESS_KEY_ID SECRET [REGION] lines: @connections on --listen"},
-    {"manage-tokens", READABLE, FOR_GATEWAY, AT(manage.tokens), 0, 0, "FILE",
-     "of bearers' tokens, one a line: the same"},
-    {"manage-allow-replays", FLAG, FOR_GATEWAY, AT(manage.allow_replays), 0, 0,
-     "", "a signature counts more than once, as at AWS: behind TLS only"},
-    {"manage-body", NUMBER, FOR_ALL, AT(manage.body_max), 1, BYTES_MAX, "bytes",
-     "of a request's body to @connections; a larger one: 413"},
-    {"name", TEXT, FOR_ALL, AT(name), 0, PEER_NAME_MAX, "TEXT",
-     "name of this process in logs"},
-    {"log-level", LEVEL, FOR_ALL, AT(log_level), 0, 0, "LEVEL",
-     "error, warn, info or debug"},
-    {"log-format", FORMAT, FOR_ALL, AT(log_format), 0, 0, "FORMAT",
-     "of a line of the log: text, or json"},
-    {"trace-endpoint", RECEIVER, FOR_ALL, AT(trace_endpoint), 0, 1024, "URL",
-     "of a receiver of spans, by OTLP over HTTP; empty: none"},
-    {"trace-sample", SHARE, FOR_GATEWAY, AT(trace_sample), 0, 0, "0 to 1",
-     "share of events that have spans; with --trace-endpoint"},
-    {"trace-trust", FLAG, FOR_GATEWAY, AT(gateway.trace_trust), 0, 0, "",
-     "where a client has a traceparent, its flag decides: not the share"},
+    {"curve-key", SECRET, FOR_ALL, AT(curve_key), 0, 0, "FILE",
+     "own secret key, see hoist keygen: CURVE between processes"},
+    {"curve-broker", PUBLIC, FOR_GATEWAY, AT(gateway.curve_broker), 0, 0,
+     "KEY-OR-FILE",
+     "the brokers' public key; with --curve-key (not with serve)"},
+    {"curve-workers", READABLE, FOR_BROKER, AT(broker.curve_workers), 0, 0,
+     "FILE", "public keys of workers to let in; with --curve-key"},
+    {"curve-gateways", READABLE, FOR_BROKER, AT(broker.curve_gateways), 0, 0,
+     "FILE",
+     "public keys of gateways to let in; with --curve-key (not with "
+     "serve)"},
     {"route-selection-expression", EXPRESSION, FOR_GATEWAY,
      AT(gateway.route_selection_expression), 0, 0, "EXPRESSION",
      "yields the route key of a message"},
@@ -84,6 +64,10 @@ static const setting_t table[] = {
      "first path segment that clients must use"},
     {"static", DIRECTORY, FOR_GATEWAY, AT(gateway.static_dir), 0, 0, "DIR",
      "directory served to plain GET requests"},
+    {"origins", TEXT, FOR_GATEWAY, AT(gateway.origins), 0, 0, "LIST",
+     "allowed Origin headers, comma separated; empty: any"},
+    {"require-connect", FLAG, FOR_GATEWAY, AT(gateway.require_connect), 0, 0,
+     "", "clients wait for a worker that serves $connect; none in time: 503"},
     {"tls-cert", READABLE, FOR_GATEWAY, AT(gateway.tls_cert), 0, 0, "FILE",
      "PEM certificate chain; with --tls-key"},
     {"tls-key", READABLE, FOR_GATEWAY, AT(gateway.tls_key), 0, 0, "FILE",
@@ -96,10 +80,6 @@ static const setting_t table[] = {
      0, "NETWORKS", "that say in X-Forwarded-For whose client it is"},
     {"proxy-protocol", FLAG, FOR_GATEWAY, AT(gateway.proxy_protocol), 0, 0, "",
      "they say it in a PROXY header instead, and nobody else may connect"},
-    {"origins", TEXT, FOR_GATEWAY, AT(gateway.origins), 0, 0, "LIST",
-     "allowed Origin headers, comma separated; empty: any"},
-    {"require-connect", FLAG, FOR_GATEWAY, AT(gateway.require_connect), 0, 0,
-     "", "clients wait for a worker that serves $connect; none in time: 503"},
     {"max-connections", NUMBER, FOR_GATEWAY, AT(gateway.max_connections), 0,
      COUNT_MAX, "connections", "more are answered with 503; 0: no limit"},
     {"max-handshakes", NUMBER, FOR_GATEWAY, AT(gateway.max_handshakes), 0,
@@ -128,14 +108,14 @@ static const setting_t table[] = {
      "a second, of one connection; faster is not read; 0: no limit"},
     {"byte-burst", NUMBER, FOR_GATEWAY, AT(gateway.byte_burst), 0,
      TOKENS_RATE_MAX, "bytes", "at once; 0: as many as in a second"},
-    {"max-groups", NUMBER, FOR_GATEWAY, AT(gateway.max_groups), 1, GROUPS_MAX,
-     "groups", "of one connection"},
     {"max-frame", NUMBER, FOR_GATEWAY, AT(gateway.max_frame), 1, BYTES_MAX,
      "bytes", "of one WebSocket frame"},
     {"max-message", NUMBER, FOR_GATEWAY, AT(gateway.max_message), 1, BYTES_MAX,
      "bytes", "of one message"},
     {"max-head", NUMBER, FOR_GATEWAY, AT(gateway.max_head), 1024, 60000,
      "bytes", "of an HTTP request head"},
+    {"max-groups", NUMBER, FOR_GATEWAY, AT(gateway.max_groups), 1, GROUPS_MAX,
+     "groups", "of one connection"},
     {"handshake-timeout", NUMBER, FOR_GATEWAY, AT(gateway.handshake_ms), 1,
      MS_MAX, "ms", "from accept to a whole request head"},
     {"request-timeout", NUMBER, FOR_GATEWAY, AT(gateway.request_ms), 1, HOUR_MS,
@@ -146,6 +126,8 @@ static const setting_t table[] = {
      "after a ping, then the client is dead"},
     {"idle-timeout", NUMBER, FOR_GATEWAY, AT(gateway.idle_ms), 0, MS_MAX, "ms",
      "without a message, then closed with 1001; 0: never"},
+    {"drain-time", NUMBER, FOR_ALL, AT(drain_ms), 0, MS_MAX, "ms",
+     "to end connections and requests in order when stopped"},
     {"connection-window", NUMBER, FOR_GATEWAY, AT(gateway.conn_window), 1,
      65536, "requests", "of one connection without an answer"},
     {"connection-window-bytes", NUMBER, FOR_GATEWAY,
@@ -156,8 +138,14 @@ static const setting_t table[] = {
      "ms", "see --out-soft"},
     {"out-hard", NUMBER, FOR_GATEWAY, AT(gateway.out_hard), 1, 256 << 20,
      "bytes", "waiting for one client: closed with 1013 at once"},
-    {"drain-time", NUMBER, FOR_ALL, AT(drain_ms), 0, MS_MAX, "ms",
-     "to end connections and requests in order when stopped"},
+    {"manage-keys", READABLE, FOR_GATEWAY, AT(manage.keys), 0, 0, "FILE",
+     "of ACCESS_KEY_ID SECRET [REGION] lines: @connections on --listen"},
+    {"manage-tokens", READABLE, FOR_GATEWAY, AT(manage.tokens), 0, 0, "FILE",
+     "of bearers' tokens, one a line: the same"},
+    {"manage-allow-replays", FLAG, FOR_GATEWAY, AT(manage.allow_replays), 0, 0,
+     "", "a signature counts more than once, as at AWS: behind TLS only"},
+    {"manage-body", NUMBER, FOR_ALL, AT(manage.body_max), 1, BYTES_MAX, "bytes",
+     "of a request's body to @connections; a larger one: 413"},
     {"heartbeat", NUMBER, FOR_BROKER, AT(broker.heartbeat_ms), 10, 60000, "ms",
      "peers send something at least this often"},
     {"liveness", NUMBER, FOR_BROKER, AT(broker.liveness_ms), 20, 120000, "ms",
@@ -175,10 +163,10 @@ static const setting_t table[] = {
      "messages", "pushes of one worker on their way"},
     {"push-window-bytes", NUMBER, FOR_BROKER, AT(broker.push_window_bytes), 1,
      1 << 30, "bytes", "of their targets and bodies together"},
-    {"dead-letters", WRITABLE, FOR_BROKER, AT(broker.dead_letters), 0, 0, "DIR",
-     "directory for requests that killed their workers; see hoist dead"},
-    {"dead-letters-max", NUMBER, FOR_BROKER, AT(broker.dead_letters_max), 0,
-     INT64_C(1) << 40, "bytes", "of them together; more are lost"},
+    {"max-workers", NUMBER, FOR_BROKER, AT(broker.max_workers), 1, 65536,
+     "peers", "more are refused"},
+    {"max-gateways", NUMBER, FOR_BROKER, AT(broker.max_gateways), 1, 65536,
+     "peers", "more are refused"},
     {"store", STORE, FOR_BROKER, AT(broker.store), 0, 1024, "URL",
      "records of connections: memory, redis://..., dynamodb://..."},
     {"store-timeout", NUMBER, FOR_BROKER, AT(broker.store_timeout_ms), 1, 60000,
@@ -191,13 +179,43 @@ static const setting_t table[] = {
      3600000, "ms", "after which what a dead broker recorded is swept"},
     {"require-store", FLAG, FOR_BROKER, AT(broker.require_store), 0, 0, "",
      "nobody gets in while connections cannot be recorded: 503"},
-    {"max-workers", NUMBER, FOR_BROKER, AT(broker.max_workers), 1, 65536,
-     "peers", "more are refused"},
-    {"max-gateways", NUMBER, FOR_BROKER, AT(broker.max_gateways), 1, 65536,
-     "peers", "more are refused"},
+    {"dead-letters", WRITABLE, FOR_BROKER, AT(broker.dead_letters), 0, 0, "DIR",
+     "directory for requests that killed their workers; see hoist dead"},
+    {"dead-letters-max", NUMBER, FOR_BROKER, AT(broker.dead_letters_max), 0,
+     INT64_C(1) << 40, "bytes", "of them together; more are lost"},
+    {"name", TEXT, FOR_ALL, AT(name), 0, PEER_NAME_MAX, "TEXT",
+     "name of this process in logs"},
+    {"log-level", LEVEL, FOR_ALL, AT(log_level), 0, 0, "LEVEL",
+     "error, warn, info or debug"},
+    {"log-format", FORMAT, FOR_ALL, AT(log_format), 0, 0, "FORMAT",
+     "of a line of the log: text, or json"},
+    {"trace-endpoint", RECEIVER, FOR_ALL, AT(trace_endpoint), 0, 1024, "URL",
+     "of a receiver of spans, by OTLP over HTTP; empty: none"},
+    {"trace-sample", SHARE, FOR_GATEWAY, AT(trace_sample), 0, 0, "0 to 1",
+     "share of events that have spans; with --trace-endpoint"},
+    {"trace-trust", FLAG, FOR_GATEWAY, AT(gateway.trace_trust), 0, 0, "",
+     "where a client has a traceparent, its flag decides: not the share"},
 };
 
 #define SETTINGS (sizeof table / sizeof table[0])
+
+/* Chapters of the table: each goes from this setting to the next one's. */
+static const struct {
+    const char *first, *title;
+} chapters[] = {
+    {"listen", "Addresses"},
+    {"curve-key", "Keys between processes"},
+    {"route-selection-expression", "What clients reach"},
+    {"tls-cert", "TLS and proxies"},
+    {"max-connections", "Admission"},
+    {"max-frame", "Sizes"},
+    {"handshake-timeout", "Times"},
+    {"connection-window", "Windows and queues of clients"},
+    {"manage-keys", "Management API"},
+    {"heartbeat", "Brokers and their peers"},
+    {"store", "Store and dead letters"},
+    {"name", "Logs and traces"},
+};
 
 static void defaults(settings_t *settings)
 {
@@ -761,44 +779,82 @@ static void print_right(const setting_t *setting, FILE *out)
     }
 }
 
+/* The chapter that begins with it, or NULL. */
+static const char *chapter_at(const setting_t *setting)
+{
+    for (size_t i = 0; i < sizeof chapters / sizeof *chapters; i++) {
+        if (streq(chapters[i].first, setting->name)) {
+            return chapters[i].title;
+        }
+    }
+    return NULL;
+}
+
+static void print_help(const settings_t *settings, const setting_t *setting,
+                       FILE *out)
+{
+    char number[SETTING_NUMBER_MAX], variable[64];
+
+    variable_of(setting, variable);
+    fprintf(out, "  --%s ", setting->name);
+    print_right(setting, out);
+    fprintf(out, "  %s\n      %s [%s]\n", variable, setting->help,
+            text_of(settings, setting, number));
+}
+
 void settings_help(audience_t audience, FILE *out)
 {
-    char number[SETTING_NUMBER_MAX];
+    const char *chapter = NULL; /* that is still to be named */
     settings_t settings;
 
     defaults(&settings);
     for (size_t i = 0; i < SETTINGS; i++) {
-        char variable[64];
+        const char *next = chapter_at(&table[i]);
+        chapter = next != NULL ? next : chapter;
         if (!is_for(&table[i], audience)) {
             continue;
         }
-        variable_of(&table[i], variable);
-        fprintf(out, "  --%s ", table[i].name);
-        print_right(&table[i], out);
-        fprintf(out, "  %s\n      %s [", variable, table[i].help);
-        fprintf(out, "%s]\n", text_of(&settings, &table[i], number));
+        if (chapter != NULL) {
+            fprintf(out, "\n%s:\n\n", chapter);
+            chapter = NULL;
+        }
+        print_help(&settings, &table[i], out);
     }
-    fputs("  --config FILE  HOIST_CONFIG\n"
+    fputs("\nBesides:\n\n"
+          "  --config FILE  HOIST_CONFIG\n"
           "      read settings from FILE []\n"
           "  --help\n      show this\n",
           out);
 }
 
-void settings_table(FILE *out)
+static void print_row(const settings_t *settings, const setting_t *setting,
+                      FILE *out)
 {
     static const char *const audiences[] = {"", "gateway", "broker", "both"};
-    char number[SETTING_NUMBER_MAX];
+    char number[SETTING_NUMBER_MAX], variable[64];
+
+    variable_of(setting, variable);
+    fprintf(out, "| `--%s` | `%s` | %s | ", setting->name, variable,
+            audiences[setting->audience]);
+    print_right(setting, out);
+    fprintf(out, " | `%s` | %s |\n", text_of(settings, setting, number),
+            setting->help);
+}
+
+void settings_table(FILE *out)
+{
     settings_t settings;
 
     defaults(&settings);
     for (size_t i = 0; i < SETTINGS; i++) {
-        char variable[64];
-        variable_of(&table[i], variable);
-        fprintf(out, "| `--%s` | `%s` | %s | ", table[i].name, variable,
-                audiences[table[i].audience]);
-        print_right(&table[i], out);
-        fputs(" | `", out);
-        fputs(text_of(&settings, &table[i], number), out);
-        fprintf(out, "` | %s |\n", table[i].help);
+        const char *chapter = chapter_at(&table[i]);
+        if (chapter != NULL) {
+            fprintf(out,
+                    "%s## %s\n\n"
+                    "| Flag | Variable | Of | Value | Default | Meaning |\n"
+                    "|---|---|---|---|---|---|\n",
+                    i == 0 ? "" : "\n", chapter);
+        }
+        print_row(&settings, &table[i], out);
     }
 }

@@ -63,10 +63,11 @@ size_t settings_count(void);
 bool settings_value(const settings_t *settings, audience_t audience, size_t i,
                     settings_value_t *value);
 
-/* The flags of an audience with their defaults, as --help shows them. */
+/* The flags of an audience with their defaults in chapters, as --help shows
+ * them. */
 void settings_help(audience_t audience, FILE *out);
 
-/* The whole table as rows of Markdown, as docs/settings.md has it. */
+/* All of them as tables of Markdown, as docs/settings.md has them. */
 void settings_table(FILE *out);
 
 #endif

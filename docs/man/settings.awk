@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# The table of `hoist settings` as a list of a man page.
+# The tables of `hoist settings` as lists of a man page.
 
 function plain(text) {
     gsub(/`/, "", text)
@@ -11,7 +11,9 @@ function plain(text) {
 
 BEGIN { FS = " \\| " }
 
-{
+/^## / { print ".SS " substr($0, 4) }
+
+/^\| `--/ {
     sub(/^\| /, "")
     sub(/ \|$/, "")
     name = plain($1)

@@ -77,6 +77,35 @@ def help_says_what_the_table_says():
         yield from differences(f"settings.md, hoist {command}", documented, shown)
 
 
+def chapters_of(text, heading, flag):
+    """The flags below each heading, in their order."""
+    lines = [re.match(f"{heading}|{flag}", line) for line in text.splitlines()]
+    chapters = []
+    for found in filter(None, lines):
+        if found["title"]:
+            chapters.append((found["title"], []))
+        elif chapters:
+            chapters[-1][1].append(found["flag"])
+    return [(title, flags) for title, flags in chapters if flags]
+
+
+def chapters_are_those_of_the_program():
+    """settings.md, `hoist settings` and each --help have the same, in one order."""
+    markdown = ("## (?P<title>.*)$", r"\| `(?P<flag>--[\w-]+)`")
+    documented = chapters_of(page("settings.md"), *markdown)
+    assert len(documented) > 5
+    if chapters_of(run("settings"), *markdown) != documented:
+        yield "settings.md: its chapters are not those of `hoist settings`"
+    table = {row[0].strip("`"): row for row in rows(page("settings.md"))}
+    for command in ("serve", "gateway", "broker"):
+        shown = chapters_of(run(command, "--help"), "(?P<title>[A-Z].*):$",
+                            r"  (?P<flag>--[\w-]+) ")
+        wanted = [(title, [flag for flag in flags if is_for(table[flag], command)])
+                  for title, flags in documented]
+        if shown[:-1] != [(title, flags) for title, flags in wanted if flags]:
+            yield f"settings.md: its chapters are not those of `hoist {command} --help`"
+
+
 def is_for(row, command):
     if command == "serve":
         return "(not with serve)" not in row[5]
@@ -242,6 +271,7 @@ def main():
     wrong = 0
     for check in (settings_are_those_of_the_program,
                   help_says_what_the_table_says,
+                  chapters_are_those_of_the_program,
                   known_variables_are_those_of_settings_and_workers,
                   counters_are_those_of_the_sources,
                   metrics_are_those_of_the_sources,
