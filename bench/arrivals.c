@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * How many WebSockets a server opens a second: so many handshakes are on their
- * way at once, each connection ends when it is open, and the next one comes.
- *
- *   usage: bench_arrivals PORT AT_ONCE SECONDS
- *
- * Prints `begin`, and at the end a line of JSON.  Exits with 1 when one is
- * refused.
+ * How many WebSockets a server opens a second.
  */
 #include "bench/clocks.h"
 #include "bench/numbers.h"
+#include "bench/usage.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +20,14 @@
 
 #define AT_ONCE_MAX 1024
 #define HEAD_MAX    2048
+
+static const char help[] =
+    "usage: bench_arrivals PORT AT_ONCE SECONDS\n"
+    "\n"
+    "How many WebSockets the server on this port opens a second: so many\n"
+    "handshakes are on their way at once, each connection ends when it is\n"
+    "open, and the next one comes.  Prints `begin`, and at the end a line of\n"
+    "JSON.  Exits with 1 when one is refused.\n";
 
 static const char request[] =
     "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
@@ -95,9 +98,7 @@ static void work_until(uint64_t end_ns)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        errx(2, "usage: bench_arrivals PORT AT_ONCE SECONDS");
-    }
+    usage_read(argc, argv, 3, 3, help);
     double port = numbers_read("PORT", argv[1], 1, 65535);
     double at_once = numbers_read("AT_ONCE", argv[2], 1, AT_ONCE_MAX);
     double seconds = numbers_read("SECONDS", argv[3], 0.1, 3600);

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * What libwebsockets costs without a broker: an echo server, single-threaded,
- * in three ways, and one that pushes, in two.
- *
- *   usual      a message is queued and written in the writeable callback, one
- *              a callback, as the library's own examples do
- *   direct     a message is written where it was received
- *   coalesced  the frames of a turn of the loop are gathered and leave in one
- *              send(2) a connection, past the library
- *   fanout     as direct, but what has the action "push" goes to everybody who
- *              connected at /member: framed once, and written to each in place
- *   gathered   the same, but the frames of a turn are written to each together
+ * in three ways, and one that pushes, in two.  `help` says which.
  *
  * Those that push have thousands of connections, so they run on libev, as the
  * gateway does: to poll(2) them all took longer than to serve them.
  */
+#include "bench/usage.h"
+
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +20,22 @@
 #include <err.h>
 #include <ev.h>
 #include <libwebsockets.h>
+
+static const char help[] =
+    "usage: bare_lws usual|direct|coalesced|fanout|gathered PORT\n"
+    "\n"
+    "An echo server of libwebsockets alone, in one of these ways:\n"
+    "\n"
+    "  usual      a message is queued and written in the writeable callback,\n"
+    "             one a callback, as the library's own examples do\n"
+    "  direct     a message is written where it was received\n"
+    "  coalesced  the frames of a turn of the loop are gathered and leave in\n"
+    "             one send(2) a connection, past the library\n"
+    "  fanout     as direct, but what has the action \"push\" goes to everybody\n"
+    "             who connected at /member: framed once, and written to each\n"
+    "             in place\n"
+    "  gathered   the same, but the frames of a turn are written to each\n"
+    "             together\n";
 
 #define MESSAGE_MAX 4096
 #define HEADER_MAX  4
@@ -343,10 +352,9 @@ int main(int argc, char **argv)
 {
     struct ev_loop *loop = NULL;
 
-    if (argc != 3 || !read_way(argv[1])) {
-        fputs("usage: bare_lws usual|direct|coalesced|fanout|gathered PORT\n",
-              stderr);
-        return 2;
+    usage_read(argc, argv, 2, 2, help);
+    if (!read_way(argv[1])) {
+        usage_fail(help);
     }
     lws_set_log_level(LLL_ERR, NULL);
     if (does_push()) {

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * What ZeroMQ costs without hoist: a message of one frame from a DEALER through
- * a process with two ROUTERs to another DEALER, and back, over TCP.  Each role
- * is a process of its own.
- *
- *   usage: bench_hops broker                    prints the endpoints of both
- *          bench_hops worker ENDPOINT           echoes
- *          bench_hops client ENDPOINT SECONDS   prints a line of JSON
- *
- * There is one client and one worker, so the broker looks nothing up: it knows
- * their ids.
+ * What ZeroMQ costs without hoist.  There is one client and one worker, so the
+ * broker looks nothing up: it knows their ids.
  */
 #include "base/xalloc.h"
 #include "bench/clocks.h"
 #include "bench/hdr.h"
 #include "bench/numbers.h"
+#include "bench/usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +20,14 @@
 #define ENDPOINT    "tcp://127.0.0.1:*"
 #define WARM_UP_NS  (SECOND_NS / 2)
 #define MESSAGE_MAX 256
+
+static const char help[] =
+    "usage: bench_hops broker | worker ENDPOINT | client ENDPOINT SECONDS\n"
+    "\n"
+    "What ZeroMQ costs alone: a message of one frame from a DEALER (client)\n"
+    "through a process with two ROUTERs (broker) to another DEALER (worker),\n"
+    "and back, over TCP.  The broker prints the endpoints of both, the worker\n"
+    "echoes, and the client prints a line of JSON.\n";
 
 typedef struct {
     void *socket;
@@ -152,6 +153,7 @@ static int run_client(const char *endpoint, const char *seconds)
 
 int main(int argc, char **argv)
 {
+    usage_read(argc, argv, 1, 3, help);
     context = zmq_ctx_new();
     if (argc == 2 && strcmp(argv[1], "broker") == 0) {
         return run_broker();
@@ -162,8 +164,5 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "client") == 0) {
         return run_client(argv[2], argv[3]);
     }
-    fputs(
-        "usage: bench_hops broker | worker ENDPOINT | client ENDPOINT SECONDS\n",
-        stderr);
-    return 2;
+    usage_fail(help);
 }

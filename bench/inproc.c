@@ -10,6 +10,7 @@
 #include "bench/allocations.h"
 #include "bench/clocks.h"
 #include "bench/numbers.h"
+#include "bench/usage.h"
 #include "gateway/throttle.h"
 #include "proto/message.h"
 #include "proto/route_expr.h"
@@ -28,6 +29,13 @@
 #define OPS      200000 /* in a round */
 #define WARM_OPS 20000
 #define OUT_KEEP (1 << 20) /* bytes of the reply buffer that stay allocated */
+
+static const char help[] =
+    "usage: inproc [KEY OPS]\n"
+    "\n"
+    "What an event costs inside a process, without sockets.  Prints a line of\n"
+    "JSON for each row: CPU time, bytes and allocations an operation.  With the\n"
+    "key of a row it runs that alone, so many times, for a profiler.\n";
 
 /* --- what is measured ---------------------------------------------------- */
 
@@ -564,13 +572,14 @@ static void run_one(const row_t *row, uint64_t ops)
  */
 int main(int argc, char **argv)
 {
+    usage_read(argc, argv, 0, 2, help);
     if (argc == 1) {
         run_all();
     } else if (argc == 3) {
         run_one(find_row(argv[1]),
                 (uint64_t)numbers_read("OPS", argv[2], 1, 1e12));
     } else {
-        errx(2, "usage: inproc [KEY OPS]");
+        usage_fail(help);
     }
     return 0;
 }

@@ -3,12 +3,10 @@
  * The worker of the fan-outs, on the protocol alone, so that what is measured
  * is the way through broker and gateway: who connects at /member is in a group,
  * what comes with the route "push" is pushed to the group, "echo" is echoed.
- * What comes as a datagram to the socket of this path it pushes by itself.
- *
- *   usage: bench_pusher BROKER [PATH]
  */
 #include "base/buf.h"
 #include "base/xalloc.h"
+#include "bench/usage.h"
 #include "proto/message.h"
 
 #include <signal.h>
@@ -26,6 +24,14 @@
 #define SILENCE_MS   500
 #define OUT_MAX      ((size_t)FRAME_MAX)
 #define POST_MAX     4096
+
+static const char help[] =
+    "usage: bench_pusher BROKER [PATH]\n"
+    "\n"
+    "A worker for fan-outs, at the broker's endpoint for workers.  Who connects\n"
+    "at /member is in a group, what comes with the route \"push\" is pushed to\n"
+    "it, \"echo\" is echoed.  What comes as a datagram to the socket of PATH\n"
+    "is pushed, too.  It runs until SIGTERM.\n";
 
 /* ["group", "members"] and {"groups": ["members"]} */
 static const char target[] = "\x92\xa5group\xa7members";
@@ -148,10 +154,7 @@ static int open_post(const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2 && argc != 3) {
-        fputs("usage: bench_pusher BROKER [PATH]\n", stderr);
-        return 2;
-    }
+    usage_read(argc, argv, 1, 2, help);
     if (argc == 3) {
         post = open_post(argv[2]);
     }

@@ -2,13 +2,10 @@
  *
  * A worker whose handler takes a time of its own and then echoes.  It sleeps
  * for it, so that many workers are busy at once on a machine with few cores.
- * At its end it prints a line of JSON: how many events it had, how long its
- * handler ran in all, and how long it was from the first to the last.
- *
- *   usage: HANDLER_US=1000 bench_sleeper [options of a worker]
  */
 #include "bench/clocks.h"
 #include "bench/numbers.h"
+#include "bench/usage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +14,15 @@
 #include <sys/prctl.h>
 
 #include <hoist.h>
+
+static const char help[] =
+    "usage: bench_sleeper [OPTION…]\n"
+    "\n"
+    "A worker whose handler sleeps for HANDLER_US, of the environment, in\n"
+    "microseconds (1000), and then echoes.  Its options are those of every\n"
+    "worker in C, as `echo --help` lists them.  At its end it prints a line of\n"
+    "JSON: how many events it had, how long its handler ran in all, and how\n"
+    "long it was from the first to the last.\n";
 
 static uint64_t handler_ns;
 static uint64_t busy_ns, handled;
@@ -38,16 +44,20 @@ static int echo(hoist_ctx *ctx)
 int main(int argc, char **argv)
 {
     const char *us = getenv("HANDLER_US");
-    hoist_app *app = hoist_app_new();
 
+    usage_help(argc, argv, help);
+    hoist_app *app = hoist_app_new();
     handler_ns =
         (uint64_t)numbers_read("HANDLER_US", us ? us : "1000", 1, 999999) *
         1000;
     prctl(PR_SET_TIMERSLACK, 1UL); /* else a sleep is 50 us longer */
     hoist_on(app, "echo", echo);
     int rc = hoist_main(app, argc, argv);
+    if (rc != 0) {
+        return rc;
+    }
     printf("{\"handled\":%llu,\"busy_us\":%.0f,\"span_us\":%.0f}\n",
            (unsigned long long)handled, (double)busy_ns / 1e3,
            (double)(last_ns - first_ns) / 1e3);
-    return rc;
+    return 0;
 }

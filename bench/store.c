@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a store makes of rows that come and go: so many operations under way at
- * any time (of as many connections at least), first saves of all rows, then
- * removes of all, until the time is over.  One line of JSON.
- *
- *   usage: bench_store URL UNDER-WAY SECONDS
+ * What a store makes of rows that come and go.
  */
 #include "base/clock.h"
 #include "base/xalloc.h"
 #include "bench/clocks.h"
+#include "bench/numbers.h"
+#include "bench/usage.h"
 #include "store/open.h"
 #include "store/redis_row.h"
 
@@ -19,6 +17,14 @@
 #include <ev.h>
 
 #define ROWS_MIN 20000
+
+static const char help[] =
+    "usage: bench_store URL UNDER-WAY SECONDS\n"
+    "\n"
+    "What a store (as of `hoist serve --store`) makes of rows that come and go:\n"
+    "so many operations under way at any time, of as many connections at\n"
+    "least, first saves of all rows, then removes of all, until the time is\n"
+    "over.  Prints a line of JSON.\n";
 
 typedef struct {
     const char *name;
@@ -123,12 +129,9 @@ int main(int argc, char **argv)
     store_options_t options;
     char error[256];
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: bench_store URL UNDER-WAY SECONDS\n");
-        return 2;
-    }
-    size_t count = strtoul(argv[2], NULL, 10);
-    double seconds = strtod(argv[3], NULL);
+    usage_read(argc, argv, 3, 3, help);
+    size_t count = (size_t)numbers_read("UNDER-WAY", argv[2], 1, 1e6);
+    double seconds = numbers_read("SECONDS", argv[3], 0, 3600);
     store_options_init(&options);
     options.url = argv[1];
     options.writer = "0123456789abcdef";

@@ -9,6 +9,7 @@
 #include "bench/allocations.h"
 #include "bench/clocks.h"
 #include "bench/numbers.h"
+#include "bench/usage.h"
 #include "workers/c/core.h"
 #include "workers/c/hoist_auth.h"
 
@@ -18,6 +19,13 @@
 #define ROUNDS   15 /* the median counts */
 #define OPS      2000
 #define OUT_KEEP (1 << 20) /* bytes of the reply buffer that stay allocated */
+
+static const char help[] =
+    "usage: bench_tokens\n"
+    "\n"
+    "What a token costs a worker: a CONNECT with hoist_jwt, from its REQUEST to\n"
+    "its REPLY, with each algorithm.  Prints a line of JSON each: CPU time,\n"
+    "bytes and allocations.\n";
 
 /* Keys as a JWKS, and a token that was made with one elsewhere, of 2026 to
  * 2100. */
@@ -181,8 +189,9 @@ static void measure(const char *key, const char *keys, const char *token)
            (double)(after.calls - before.calls) / ops);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    usage_read(argc, argv, 0, 0, help);
     measure("no token", NULL, rows[0].token);
     for (size_t i = 0; i < ROWS; i++) {
         measure(rows[i].key, rows[i].keys, rows[i].token);
