@@ -8,6 +8,8 @@
 
 #define SPARE_DESCRIPTORS 1024 /* beside those of clients and peers */
 #define DESCRIPTORS_MAX   (1 << 20)
+#define DESCRIPTORS_PLENTY                                                     \
+    (SPARE_DESCRIPTORS + GATEWAY_LINGERING_MAX + 1000) /* for a trial */
 
 /* Clients and peers are a descriptor each; 0 clients stands for no limit. */
 static rlim_t wanted_by(const settings_t *settings, audience_t audience)
@@ -28,12 +30,20 @@ static rlim_t wanted_by(const settings_t *settings, audience_t audience)
     return (rlim_t)(count < DESCRIPTORS_MAX ? count : DESCRIPTORS_MAX);
 }
 
-static void tell(const struct rlimit *limit, rlim_t wanted)
+/* Who has not said how many are to come has no reason to be warned that fewer
+ * than by default can, unless that is few for anybody. */
+static void tell(const settings_t *settings, const struct rlimit *limit,
+                 rlim_t wanted)
 {
-    if (limit->rlim_cur < wanted) {
-        log_warn("DESCRIPTORS-FEW", "limit=%llu wanted=%llu",
-                 (unsigned long long)limit->rlim_cur,
-                 (unsigned long long)wanted);
+    unsigned long long has = limit->rlim_cur, wants = wanted;
+
+    if (has >= wants) {
+        return;
+    }
+    if (settings->is_size_said || has < DESCRIPTORS_PLENTY) {
+        log_warn("DESCRIPTORS-FEW", "limit=%llu wanted=%llu", has, wants);
+    } else {
+        log_info("DESCRIPTORS-LIMITED", "limit=%llu wanted=%llu", has, wants);
     }
 }
 
@@ -57,7 +67,7 @@ void descriptors_prepare(const settings_t *settings, audience_t audience)
         limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* else it stays as it is */
     }
-    tell(&limit, wanted);
+    tell(settings, &limit, wanted);
 }
 
 void descriptors_check(const settings_t *settings, audience_t audience)
@@ -65,6 +75,6 @@ void descriptors_check(const settings_t *settings, audience_t audience)
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        tell(&limit, wanted_by(settings, audience));
+        tell(settings, &limit, wanted_by(settings, audience));
     }
 }

@@ -8,7 +8,8 @@
 #include "cli/settings.h"
 
 /* Set the process's limit to what the settings ask for, and log where it is
- * less; before there is any actor. */
+ * less, as a warning where somebody has said how many are to come;
+ * before there is any actor. */
 void descriptors_prepare(const settings_t *settings, audience_t audience);
 
 /* With settings that were changed while it runs, when the limit stays: log

@@ -690,12 +690,21 @@ static void derive(settings_t *settings, audience_t audience)
     set_log(settings);
 }
 
+static bool is_said(const sources_t *sources, const char *name)
+{
+    return sources->values[find(name, strlen(name)) - table] != NULL;
+}
+
 static int check(const sources_t *sources, settings_t *settings,
                  audience_t audience, char *error)
 {
     char liveness[ORIGIN_MAX];
 
     origin_of(sources, find("liveness", strlen("liveness")), liveness);
+    settings->is_size_said = is_said(sources, "max-connections") ||
+                             is_said(sources, "max-handshakes") ||
+                             is_said(sources, "max-workers") ||
+                             is_said(sources, "max-gateways");
     int rc = settings_check(settings, audience, liveness, error);
     if (rc == 0) {
         derive(settings, audience);

@@ -26,6 +26,8 @@ typedef struct {
     const char *name;           /* of this process, for people */
     const char *curve_key;      /* of both */
     int64_t drain_ms;           /* of both */
+    bool is_size_said;          /* somebody said how many clients, handshakes,
+                                   workers or gateways there may be */
     const char *log_level;      /* "error", "warn", "info" or "debug" */
     const char *trace_sample;   /* a number from 0 to 1 */
     const char *trace_endpoint; /* of both */

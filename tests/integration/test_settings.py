@@ -468,6 +468,22 @@ def test_sighup_says_when_descriptors_are_too_few_for_what_has_changed():
             assert "warn DESCRIPTORS-FEW limit=6000 wanted=205150\n" in running.log()
 
 
+def of_descriptors(limit, *flags):
+    """What is said of them where there may be so many."""
+    with Hoist(*flags, inside=("prlimit", f"--nofile={limit}:{limit}")) as running:
+        return re.findall(r"\w+ DESCRIPTORS-.*", running.log())
+
+
+def test_who_has_not_said_how_many_clients_come_is_not_warned():
+    usual = 100000 + 10000 + 2 * 1000 + 4096 + 1024
+    assert of_descriptors(7000) == [f"info DESCRIPTORS-LIMITED limit=7000 wanted={usual}"]
+    assert of_descriptors(6119) == [f"warn DESCRIPTORS-FEW limit=6119 wanted={usual}"]
+    assert of_descriptors(7000, "--max-connections=100000") == \
+        [f"warn DESCRIPTORS-FEW limit=7000 wanted={usual}"]
+    assert of_descriptors(7000, "--max-connections=100", "--max-handshakes=100",
+                          "--max-workers=10", "--max-gateways=10") == []
+
+
 def test_sighup_keeps_all_where_something_is_wrong():
     with config("max-connections = 1\n") as file:
         with Hoist("--drain-time=0", "--config", file.name) as running:
