@@ -78,11 +78,11 @@ TOKEN = "a-token-that-is-long-enough"
 class Connection(Client):
     """A WebSocket that is open, and the id that its worker was told."""
 
-    def __init__(self, hoist, worker, headers=""):
+    def __init__(self, hoist, worker, headers="", options=None):
         super().__init__(hoist.address, headers=headers)
         request = worker.get(harness.REQUEST)
         self.id = request[3]
-        worker.reply(request)
+        worker.reply(request, options=options)
         assert self.opened().status == 101
 
 
@@ -103,8 +103,8 @@ class Stage:
     def __exit__(self, *error):
         self.hoist.__exit__(*error)
 
-    def client(self, headers=""):
-        return Connection(self.hoist, self.worker, headers)
+    def client(self, headers="", options=None):
+        return Connection(self.hoist, self.worker, headers, options)
 
     def nobody(self):
         """An id of the gateway that stands for no connection."""
@@ -151,6 +151,18 @@ def test_a_get_tells_of_the_connection():
         assert re.fullmatch(ISO_8601, told["connectedAt"])
         assert re.fullmatch(ISO_8601, told["lastActiveAt"])
         assert told["lastActiveAt"] >= told["connectedAt"]
+        assert told["groups"] == [] and not {"user", "tenant"} & set(told)
+
+
+def test_it_has_room_for_whatever_is_in_names():
+    """Control characters, which JSON has as six bytes each."""
+    nasty = "\x01" * 126
+    whose = {"user": nasty * 2, "tenant": "\x02" + nasty,
+             "groups": [f"{nasty}{i:02}" for i in range(64)]}
+    with Stage() as stage:
+        client = stage.client(f"User-Agent: {'x' * 3000}\r\n", whose)
+        told = ask(stage.admin, "GET", "/@connections/" + client.id).json()
+        assert {key: told[key] for key in whose} == whose
 
 
 def test_a_delete_closes_it():
