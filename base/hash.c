@@ -48,26 +48,44 @@ static inline uint64_t last_word(const uint8_t *at, size_t len)
     return word;
 }
 
-/* Inline, so that the rounds of hash_keyed are constants. */
-static inline uint64_t sip(const hash_key_t *key, unsigned rounds,
-                           unsigned last_rounds, const void *bytes, size_t len)
+static inline sip_t begin(const hash_key_t *key)
 {
     uint64_t k0 = le64toh(key->half[0]), k1 = le64toh(key->half[1]);
-    sip_t self = {k0 ^ UINT64_C(0x736f6d6570736575),  /* "somepseu" */
-                  k1 ^ UINT64_C(0x646f72616e646f6d),  /* "dorandom" */
-                  k0 ^ UINT64_C(0x6c7967656e657261),  /* "lygenera" */
-                  k1 ^ UINT64_C(0x7465646279746573)}; /* "tedbytes" */
+
+    return (sip_t){k0 ^ UINT64_C(0x736f6d6570736575),  /* "somepseu" */
+                   k1 ^ UINT64_C(0x646f72616e646f6d),  /* "dorandom" */
+                   k0 ^ UINT64_C(0x6c7967656e657261),  /* "lygenera" */
+                   k1 ^ UINT64_C(0x7465646279746573)}; /* "tedbytes" */
+}
+
+static inline void take_all(sip_t *self, unsigned rounds, const void *bytes,
+                            size_t len)
+{
     const uint8_t *at = bytes;
 
     for (size_t left = len; left >= 8; at += 8, left -= 8) {
         uint64_t word;
         memcpy(&word, at, sizeof word);
-        take(&self, le64toh(word), rounds);
+        take(self, le64toh(word), rounds);
     }
-    take(&self, last_word(at, len), rounds);
+    take(self, last_word(at, len), rounds);
+}
+
+static inline uint64_t fold(const sip_t *self)
+{
+    return self->v0 ^ self->v1 ^ self->v2 ^ self->v3;
+}
+
+/* Inline, so that the rounds of hash_keyed are constants. */
+static inline uint64_t sip(const hash_key_t *key, unsigned rounds,
+                           unsigned last_rounds, const void *bytes, size_t len)
+{
+    sip_t self = begin(key);
+
+    take_all(&self, rounds, bytes, len);
     self.v2 ^= 0xff;
     mix(&self, last_rounds);
-    return self.v0 ^ self.v1 ^ self.v2 ^ self.v3;
+    return fold(&self);
 }
 
 uint64_t hash_keyed(const hash_key_t *key, const void *bytes, size_t len)
@@ -79,4 +97,21 @@ uint64_t hash_sip(const hash_key_t *key, unsigned rounds, unsigned last_rounds,
                   const void *bytes, size_t len)
 {
     return sip(key, rounds, last_rounds, bytes, len);
+}
+
+void hash_wide(const hash_key_t *key, const void *bytes, size_t len,
+               uint8_t hash[HASH_WIDE])
+{
+    sip_t self = begin(key);
+    uint64_t halves[2];
+
+    self.v1 ^= 0xee;
+    take_all(&self, 2, bytes, len);
+    self.v2 ^= 0xee;
+    mix(&self, 4);
+    halves[0] = htole64(fold(&self));
+    self.v1 ^= 0xdd;
+    mix(&self, 4);
+    halves[1] = htole64(fold(&self));
+    memcpy(hash, halves, sizeof halves);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two hashes of bytes, for tables in memory.  Neither says that two texts are
- * the same: base/digest.h does.
+ * Hashes of bytes, for what is in memory.  Those of 64 bits are for tables, and
+ * do not say that two texts are the same.  hash_wide does, to whoever has the
+ * key; base/digest.h to everybody.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
@@ -43,5 +44,15 @@ uint64_t hash_keyed(const hash_key_t *key, const void *bytes, size_t len);
  * "SipHash: a fast short-input PRF", 2012). */
 uint64_t hash_sip(const hash_key_t *key, unsigned rounds, unsigned last_rounds,
                   const void *bytes, size_t len);
+
+#define HASH_WIDE 16 /* bytes */
+
+/*
+ * SipHash-2-4, 128 bits: two texts that have the same are the same.  Who does
+ * not know the key finds no two that are not, however many he tries; who does
+ * may.  So it is for what no other process is to compare.
+ */
+void hash_wide(const hash_key_t *key, const void *bytes, size_t len,
+               uint8_t hash[HASH_WIDE]);
 
 #endif
