@@ -224,7 +224,7 @@ static void random_claims_are_in_redis_as_in_memory(void)
     uint64_t state = 11;
     outcomes_t memory;
 
-    outcomes_init(&memory, NAMES, (size_t)4 * NAMES);
+    outcomes_init(&memory, NAMES, (size_t)4 * NAMES, NULL);
     for (int i = 0; i < STEPS; i++) {
         state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
         a_random_step(&memory, (unsigned)(state >> 33));

@@ -72,7 +72,7 @@ void test_ledger_opens(void)
 
     test_ledger = (test_ledger_t){.ledger = {&table}, .now_ms = 1000000};
     buckets_init(&test_ledger.buckets, 1000);
-    outcomes_init(&test_ledger.outcomes, 1000, 1 << 20);
+    outcomes_init(&test_ledger.outcomes, 1000, 1 << 20, NULL);
 }
 
 void test_ledger_closes(void)

@@ -225,7 +225,7 @@ static void a_name_is_claimed_once_until_it_is_released(void **state)
     outcomes_t outcomes;
     (void)state;
 
-    outcomes_init(&outcomes, 10, 100);
+    outcomes_init(&outcomes, 10, 100, NULL);
     assert_int_equal(claims(&outcomes, claim, NOW_MS), HOIST_CLAIM_OURS);
     assert_int_equal(claims(&outcomes, claim_of("a", 2, 7), NOW_MS),
                      HOIST_CLAIM_TAKEN);
@@ -247,7 +247,7 @@ static void an_outcome_is_kept_for_its_time(void **state)
     outcomes_t outcomes;
     (void)state;
 
-    outcomes_init(&outcomes, 10, 100);
+    outcomes_init(&outcomes, 10, 100, NULL);
     (void)claims(&outcomes, claim, NOW_MS);
     assert_int_equal(settles(&outcomes, claim, "done", NOW_MS, 1000), 0);
     assert_int_equal(claims(&outcomes, claim_of("a", 2, 7), NOW_MS + 999), 200);
@@ -267,7 +267,7 @@ static void what_is_under_way_does_not_go_for_want_of_room(void **state)
     outcomes_t outcomes;
     (void)state;
 
-    outcomes_init(&outcomes, 2, 100);
+    outcomes_init(&outcomes, 2, 100, NULL);
     (void)claims(&outcomes, first, NOW_MS);
     (void)claims(&outcomes, second, NOW_MS);
     assert_int_equal(claims(&outcomes, claim_of("c", 3, 7), NOW_MS), -ENOMEM);
@@ -287,7 +287,7 @@ static void of_too_many_bytes_the_longest_done_go(void **state)
     outcomes_t outcomes;
     (void)state;
 
-    outcomes_init(&outcomes, 10, 10);
+    outcomes_init(&outcomes, 10, 10, NULL);
     for (size_t i = 0; i < 3; i++) {
         (void)claims(&outcomes, claim[i], NOW_MS);
     }
@@ -338,7 +338,7 @@ static void random_claims_are_those_of_the_model(void **state)
     (void)state;
 
     random_init(&random, 7);
-    outcomes_init(&outcomes, NAMES, 4096);
+    outcomes_init(&outcomes, NAMES, 4096, NULL);
     for (int64_t step = 0, now_ms = NOW_MS; step < 200000; step++) {
         unsigned number = (unsigned)random_below(&random, NAMES);
         hoist_claim claim = {.name = name_of(number),

@@ -251,8 +251,9 @@ extern const hoist_middleware *const hoist_validate;
  * Messages without a key pass, and so do all other events.
  *
  * In memory at most `keys` names and `bytes` of replies are kept; where there
- * are more the longest done goes, and would be done again.  What is under way
- * is never forgotten.
+ * are more, whoever has most of them (`by`) loses the longest done, which would
+ * be done again: so a user who fills the memory takes from himself.  What is
+ * under way is never forgotten.
  *
  * With a ledger (hoist_redis.h) it holds for all workers that share it.  There
  * a claim stands for hold_s, in case the worker dies: a handler that takes

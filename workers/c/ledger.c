@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 #include "workers/c/buckets.h"
-#include "workers/c/outcomes.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -110,7 +109,7 @@ static hoist_ledger *memory_new(const ledger_memory_t *wanted)
     self->evicted = wanted->evicted;
     must(pthread_mutex_init(&self->lock, NULL) == 0);
     buckets_init(&self->buckets, keys);
-    outcomes_init(&self->outcomes, keys, bytes);
+    outcomes_init(&self->outcomes, keys, bytes, wanted->whose);
     return &self->ledger;
 }
 

@@ -10,6 +10,7 @@
 #include "workers/c/brake.h"
 #include "workers/c/hoist_ledger.h"
 #include "workers/c/hoist_metrics.h"
+#include "workers/c/outcomes.h"
 
 #define LEDGER_KEYS  65536 /* of one in memory, where nobody says */
 #define LEDGER_BYTES ((size_t)16 << 20) /* of outcomes' bodies */
@@ -24,8 +25,9 @@ typedef struct {
 /* What one in memory may have, and what counts that something had to go before
  * its time. */
 typedef struct {
-    size_t keys, bytes;     /* 0: as usual */
-    hoist_counter *evicted; /* borrowed */
+    size_t keys, bytes;      /* 0: as usual */
+    outcomes_whose_t *whose; /* of an outcome, by its name; or NULL */
+    hoist_counter *evicted;  /* borrowed */
 } ledger_memory_t;
 
 static inline bool is_when_down(hoist_when_down wanted)

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 typedef struct {
-    keyed_t keyed; /* first: it is one */
+    keyed_t keyed;    /* first: it is one */
+    holder_t *holder; /* borrowed: whose it is */
+    list_t held;      /* in holder->held, when it is done */
     uint64_t owner;
     uint8_t digest[HOIST_DIGEST_BYTES];
     bool is_done;
@@ -22,14 +24,21 @@ static outcome_t *outcome_of(keyed_t *entry)
     return (outcome_t *)entry;
 }
 
-void outcomes_init(outcomes_t *self, size_t max, size_t max_bytes)
+void outcomes_init(outcomes_t *self, size_t max, size_t max_bytes,
+                   outcomes_whose_t *whose)
 {
-    *self = (outcomes_t){.max_bytes = max_bytes};
+    *self = (outcomes_t){.max_bytes = max_bytes, .whose = whose};
     keyed_init(&self->table, sizeof(outcome_t), max);
+    holders_init(&self->holders, max);
 }
 
 static void drop(outcomes_t *self, outcome_t *outcome)
 {
+    if (outcome->is_done) {
+        list_remove(&outcome->held);
+        holders_remove(&self->holders, outcome->holder, outcome->body_len);
+    }
+    holders_leave(&self->holders, outcome->holder);
     self->bytes -= outcome->body_len;
     free(outcome->body);
     keyed_drop(&self->table, &outcome->keyed);
@@ -48,6 +57,7 @@ void outcomes_fini(outcomes_t *self)
         drop(self, done);
     }
     keyed_fini(&self->table); /* what is under way has no body */
+    holders_fini(&self->holders);
 }
 
 static void forget_old_ones(outcomes_t *self, int64_t now_ms)
@@ -58,28 +68,41 @@ static void forget_old_ones(outcomes_t *self, int64_t now_ms)
     }
 }
 
-static bool evict(outcomes_t *self)
+/* Of whoever holds most of this kind the longest done goes. */
+static bool evict(outcomes_t *self, held_t kind)
 {
-    outcome_t *done = longest_done(self);
+    const holder_t *most = holders_most(&self->holders, kind);
 
-    if (done != NULL) {
-        drop(self, done);
+    if (most != NULL) {
+        drop(self, list_entry(list_peek(&most->held), outcome_t, held));
         self->evicted++;
     }
-    return done != NULL;
+    return most != NULL;
+}
+
+static hoist_text whose(const outcomes_t *self, hoist_text name)
+{
+    return self->whose != NULL ? self->whose(name) : hoist_str("");
 }
 
 static int begin(outcomes_t *self, const hoist_claim *claim)
 {
-    if (self->table.count >= self->table.max && !evict(self)) {
+    if (self->table.count >= self->table.max && !evict(self, HELD_NAMES)) {
+        return -ENOMEM;
+    }
+    holder_t *holder = holders_take(&self->holders, whose(self, claim->name));
+    if (holder == NULL) {
         return -ENOMEM;
     }
     keyed_t *entry = keyed_add(&self->table, claim->name);
     if (entry == NULL) {
+        holders_leave(&self->holders, holder);
         return -ENOMEM;
     }
-    outcome_of(entry)->owner = claim->owner;
-    memcpy(outcome_of(entry)->digest, claim->digest, sizeof claim->digest);
+    outcome_t *outcome = outcome_of(entry);
+    outcome->holder = holder;
+    outcome->owner = claim->owner;
+    memcpy(outcome->digest, claim->digest, sizeof claim->digest);
     return HOIST_CLAIM_OURS;
 }
 
@@ -129,7 +152,7 @@ static int keep_body(outcomes_t *self, outcome_t *to, hoist_text body)
         return -ENOMEM;
     }
     while (self->bytes + body.len > self->max_bytes) {
-        (void)evict(self); /* all bytes are of what is done */
+        (void)evict(self, HELD_BYTES); /* all are of what is done */
     }
     if (body.len > 0 && (to->body = malloc(body.len)) == NULL) {
         return -ENOMEM;
@@ -162,6 +185,8 @@ int outcomes_settle(outcomes_t *self, const hoist_claim *claim,
     own->type = outcome->type;
     own->until_ms = now_ms + keep_ms;
     keyed_touch(&self->table, &own->keyed);
+    list_append(&own->holder->held, &own->held);
+    holders_add(&self->holders, own->holder, own->body_len);
     return 0;
 }
 

@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: MIT
  *
  * What was begun under a name, and with which outcome it ended.  What is under
- * way is never forgotten; of what is done the longest done goes when its time
- * is over, or where there is no room.  Time is handed in.  Not for several
- * threads at once.
+ * way is never forgotten; what is done goes when its time is over.  Where there
+ * is no room, whoever holds most loses what is longest done: one who fills the
+ * table takes from himself.  Time is handed in.  Not for several threads at
+ * once.
  */
 #ifndef WORKERS_C_OUTCOMES_H
 #define WORKERS_C_OUTCOMES_H
 
 #include "workers/c/hoist_ledger.h"
-#include "workers/c/keyed.h"
+#include "workers/c/holders.h"
+
+/* Whose a name is: a part of it. */
+typedef hoist_text outcomes_whose_t(hoist_text name);
 
 typedef struct {
     keyed_table_t table;     /* in its line are those that are done */
+    holders_t holders;       /* whose they are */
+    outcomes_whose_t *whose; /* borrowed: code; NULL: all are one's */
     size_t bytes, max_bytes; /* of bodies */
     uint64_t evicted;        /* outcomes that went before their time */
 } outcomes_t;
 
 /* max: names at once, and max_bytes of bodies. */
-void outcomes_init(outcomes_t *self, size_t max, size_t max_bytes);
+void outcomes_init(outcomes_t *self, size_t max, size_t max_bytes,
+                   outcomes_whose_t *whose);
 void outcomes_fini(outcomes_t *self);
 
 /* As hoist_ledger_table.claim, but that it stands until it is settled or

@@ -139,6 +139,7 @@ static int use_ledger(idempotency_t *self, hoist_app *app,
     const ledger_memory_t memory = {
         .keys = wanted->keys,
         .bytes = wanted->bytes,
+        .whose = whose_of,
         .evicted = whose_counter(&self->whose, app,
                                  "hoist_worker_idempotency_evicted_total",
                                  "Replies that went out of memory before their "

@@ -94,17 +94,37 @@ int whose_name(const whose_t *self, hoist_ctx *ctx, whose_name_t *name)
 /* Its length makes that no two pairs of keys are one name. */
 int whose_add(whose_name_t *name, hoist_text key)
 {
-    char length[8];
+    char *end = name->text + name->len;
 
     if (key.len > WHOSE_KEY_MAX) {
         return -EMSGSIZE;
     }
-    int digits = snprintf(length, sizeof length, ":%zu", key.len);
-    name->text[name->len++] = ':';
-    memcpy(name->text + name->len, key.data, key.len);
-    memcpy(name->text + name->len + key.len, length, (size_t)digits);
-    name->len += key.len + (size_t)digits;
+    *end++ = ':';
+    if (key.len > 0) {
+        memcpy(end, key.data, key.len);
+    }
+    end += key.len;
+    *end++ = ':';
+    for (size_t unit = 100; unit > 0; unit /= 10) {
+        if (key.len >= unit || unit == 1) {
+            *end++ = (char)('0' + key.len / unit % 10);
+        }
+    }
+    name->len = (size_t)(end - name->text);
     return 0;
+}
+
+hoist_text whose_of(hoist_text name)
+{
+    size_t digits = name.len, len = 0;
+
+    while (name.data[digits - 1] != ':') {
+        digits--;
+    }
+    for (size_t at = digits; at < name.len; at++) {
+        len = 10 * len + (size_t)(name.data[at] - '0');
+    }
+    return hoist_bytes(name.data, digits - 1 - len - 1);
 }
 
 hoist_counter *whose_counter(const whose_t *self, hoist_app *app,

@@ -48,6 +48,9 @@ hoist_counter *whose_counter(const whose_t *self, hoist_app *app,
 /* Make it the name of something of theirs.  Returns 0; -EMSGSIZE. */
 int whose_add(whose_name_t *name, hoist_text key);
 
+/* What it was before that, lent of it. */
+hoist_text whose_of(hoist_text name);
+
 static inline hoist_text whose_text(const whose_name_t *name)
 {
     return hoist_bytes(name->text, name->len);
