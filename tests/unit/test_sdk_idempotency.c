@@ -427,6 +427,112 @@ static void who_tries_again_outside_claims_it_again(void **state)
     }
 }
 
+/* --- while those outside fail it ------------------------------------------ */
+
+static int refuse(hoist_ctx *ctx, void *data)
+{
+    const int *status = data;
+
+    (void)hoist_next(ctx);
+    return hoist_fail(ctx, *status, "outside", "Outside");
+}
+
+static int fail_elsewhere(hoist_ctx *ctx, void *data)
+{
+    int rc = hoist_next(ctx);
+    (void)data;
+
+    return hoist_is(hoist_connection(ctx), CONN_B)
+               ? hoist_fail(ctx, 500, "outside", "Outside")
+               : rc;
+}
+
+static int runs; /* of the layers inside */
+
+static int run_twice(hoist_ctx *ctx, void *data)
+{
+    int rc = hoist_next(ctx);
+    (void)data;
+
+    return rc < 0 && hoist_error_of(ctx).status == 500 ? hoist_next(ctx) : rc;
+}
+
+static int fail_first(hoist_ctx *ctx, void *data)
+{
+    int rc = hoist_next(ctx);
+    (void)data;
+
+    return ++runs == 1 ? hoist_fail(ctx, 500, "outside", "Outside") : rc;
+}
+
+/* Its handler may be about to do it, so nobody else is to begin meanwhile; but
+ * what those outside have said is no outcome of it. */
+static void
+what_waits_and_is_failed_outside_can_be_done_behind_its_answer(void **state)
+{
+    int status = 402;
+    (void)state;
+
+    serves("a", ask);
+    must(hoist_wrap(worker.app, refuse, &status) == 0);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    uint64_t query = says_query();
+    says_reply(7, 402);
+    status = 418;
+    order_comes_elsewhere();
+    says_reply(8, 418);
+    assert_trace("asked"); /* once: that was a duplicate */
+    status_comes(query, 200);
+    assert_trace("answered");
+    order_comes_elsewhere();
+    assert_trace("asked");
+}
+
+/* The first is at its handler: what becomes of a duplicate is not its affair.
+ */
+static void
+a_duplicate_that_is_failed_outside_leaves_the_claim_alone(void **state)
+{
+    (void)state;
+    serves("a", ask);
+    must(hoist_wrap(worker.app, fail_elsewhere, NULL) == 0);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    uint64_t query = says_query();
+    for (int i = 0; i < 2; i++) {
+        order_comes_elsewhere();
+        says_reply(8, 500);
+    }
+    status_comes(query, 200);
+    replies("200 late");
+    order_comes(ORDER);
+    replies("200 late");
+    assert_trace("asked answered");
+}
+
+/* Nor is it released by the answer to a run that is over, when the event runs
+ * again. */
+static void a_run_that_waited_in_vain_leaves_the_claim_to_the_next(void **state)
+{
+    (void)state;
+    serves("a", ask);
+    must(hoist_wrap(worker.app, run_twice, NULL) == 0);
+    must(hoist_wrap(worker.app, fail_first, NULL) == 0);
+    uses((hoist_idempotency_config){0});
+    runs = 0;
+    order_comes(ORDER);
+    uint64_t first = says_query(), second = says_query();
+    status_comes(first, 200);
+    order_comes_elsewhere();
+    says_reply(8, 409);
+    status_comes(second, 200);
+    replies("200 late");
+    order_comes_elsewhere();
+    replies("200 late");
+    assert_trace("asked asked answered answered");
+}
+
 /* --- what is kept -------------------------------------------------------- */
 
 static void a_refusal_is_kept_as_it_was_told(void **state)
@@ -682,6 +788,9 @@ int main(void)
         TEST(a_message_whose_worker_died_takes_its_claim_over),
         TEST(an_event_that_is_over_without_a_reply_can_be_done_again),
         TEST(who_tries_again_outside_claims_it_again),
+        TEST(what_waits_and_is_failed_outside_can_be_done_behind_its_answer),
+        TEST(a_duplicate_that_is_failed_outside_leaves_the_claim_alone),
+        TEST(a_run_that_waited_in_vain_leaves_the_claim_to_the_next),
         TEST(a_refusal_is_kept_as_it_was_told),
         TEST(what_failed_may_go_well_the_next_time),
         TEST(failures_are_kept_where_that_is_wanted),

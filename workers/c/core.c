@@ -79,6 +79,7 @@ static void begin(hoist_ctx *ctx, const message_request_t *request,
     ctx->route = NULL;
     ctx->came_ms = now_ms;
     ctx->due_ms = now_ms + (int64_t)request->deadline_ms;
+    ctx->abandoned = NULL;
     ctx->status = 0;
     ctx->reply.len = 0;
     failure_forget(&ctx->failure);

@@ -88,15 +88,17 @@ struct hoist_answer {
 struct hoist_ctx {
     struct hoist_ctx_head head; /* first: hoist_ws reads it */
     hoist_websocket ws;
-    hoist_app *app;   /* borrowed */
-    outbox_t *outbox; /* borrowed: of the event's broker; of a task that has
-                         none, NULL, and over says so */
-    asked_t *asked;   /* the same; NULL: nothing can be asked */
-    query_t *home;    /* borrowed: that it is part of, or NULL */
-    query_t *query;   /* borrowed: under way, or NULL */
-    call_t *call_of;  /* borrowed: whose reply this is; NULL: the broker's */
-    call_t *call;     /* owned: that it makes; NULL: it never made one */
-    int over;         /* why no reply counts any more, or 0 */
+    hoist_app *app;     /* borrowed */
+    outbox_t *outbox;   /* borrowed: of the event's broker; of a task that has
+                           none, NULL, and over says so */
+    asked_t *asked;     /* the same; NULL: nothing can be asked */
+    query_t *home;      /* borrowed: that it is part of, or NULL */
+    query_t *query;     /* borrowed: under way, or NULL */
+    query_t *abandoned; /* borrowed: the last whose answer comes although the
+                           event has failed; or NULL */
+    call_t *call_of;    /* borrowed: whose reply this is; NULL: the broker's */
+    call_t *call;       /* owned: that it makes; NULL: it never made one */
+    int over;           /* why no reply counts any more, or 0 */
     const message_request_t *request; /* borrowed: the event; of a task, one
                                          that is none */
     const route_t *route;   /* borrowed: that matched; NULL: none, and no

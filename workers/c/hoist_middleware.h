@@ -240,9 +240,11 @@ extern const hoist_middleware *const hoist_validate;
  * docs.stripe.com/api/idempotent_requests.  `keep_failures` is the former.)
  * What comes back from inside counts, whatever those outside make of it, and a
  * success that hoist_timeout found too late is one, on either side: who asks
- * again gets the reply.  What is outside of this middleware decides before it,
- * and nothing of that is kept: put hoist_validate there.  Pushes are not
- * repeated.
+ * again gets the reply.  What waits for an answer, and is failed outside
+ * meanwhile, was not done; that can be done again when the answer has come, and
+ * until then a duplicate is 409.  What is outside of this middleware decides
+ * before it, and nothing of that is kept: put hoist_validate there.  Pushes are
+ * not repeated.
  *
  * A reply that is a JSON object (nested 64 deep at most) is marked where it is
  * repeated: it begins with "replayed":true.  hoist_is_replay tells the layers

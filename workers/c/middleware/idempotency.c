@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A message with a key claims it before its handler runs.  What becomes of the
- * claim is decided by what comes back from inside: a reply is kept as it lies
- * there, and a failure that may go well the next time gives the claim up,
- * whatever those outside make of either.  Two things are known by the event's
- * outcome alone: the answer for which it waits, and the words of a refusal,
- * which those outside choose.
+ * A message with a key claims it before its handler runs.
  */
-#include "workers/c/middleware/idempotency.h"
-
 #include "base/digest.h"
-#include "base/hash.h"
-#include "base/rand.h"
 #include "proto/route_expr.h"
-#include "workers/c/core.h"
+#include "workers/c/bytes.h"
 #include "workers/c/hoist_middleware.h"
-#include "workers/c/ledger.h"
+#include "workers/c/middleware/claimed.h"
 #include "workers/c/middleware/replay.h"
-#include "workers/c/middleware/whose.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,43 +22,31 @@
 #define KEEP_MAX_S       2592000
 #define HOLD_MAX_S       86400
 
-/* Of a use; but for `use`, constant. */
+/* Of a use; but for claims.use, constant. */
 typedef struct {
+    claims_t claims;
     whose_t whose;
+    hash_key_t digest_key;     /* random: of digests in this process's memory */
     route_expr_t *expression;  /* owned */
     char blank[ROUTE_KEY_MAX]; /* what it makes of a message without members */
     size_t blank_len;
     hoist_key *key;                 /* borrowed, or NULL */
     void *data;                     /* borrowed */
     char mark[REPLAY_MARK_MAX + 1]; /* "": none */
-    size_t max_reply;
-    int64_t keep_ms, hold_ms;
-    bool is_required, keeps_failures;
+    bool is_required;
     bool passes; /* while the ledger cannot tell */
     hoist_counter *done, *replayed, *in_progress, *reused; /* borrowed */
     hoist_counter *unavailable;                            /* borrowed */
-    ledger_use_t use;
 } idempotency_t;
-
-/* Of an event with a key. */
-typedef struct {
-    idempotency_t *of; /* borrowed */
-    hoist_claim claim; /* its name lies behind this */
-    bool is_ours;      /* to be settled or released */
-    bool is_replay;
-    char name[];
-} claimed_t;
-
-static const char claimed_key; /* its address, for hoist_get */
 
 /* --- settings ------------------------------------------------------------ */
 
 static int set_times(idempotency_t *self,
                      const hoist_idempotency_config *wanted)
 {
-    self->keep_ms =
+    self->claims.keep_ms =
         1000 * (int64_t)(wanted->keep_s > 0 ? wanted->keep_s : USUAL_KEEP_S);
-    self->hold_ms =
+    self->claims.hold_ms =
         1000 * (int64_t)(wanted->hold_s > 0 ? wanted->hold_s : USUAL_HOLD_S);
     return wanted->keep_s <= KEEP_MAX_S && wanted->hold_s <= HOLD_MAX_S
                ? 0
@@ -98,8 +76,10 @@ static int set_sizes(idempotency_t *self,
 {
     size_t bytes = wanted->bytes > 0 ? wanted->bytes : LEDGER_BYTES;
 
-    self->max_reply = wanted->max_reply > 0 ? wanted->max_reply : USUAL_REPLY;
-    return wanted->ledger == NULL && self->max_reply > bytes ? -EINVAL : 0;
+    self->claims.max_reply =
+        wanted->max_reply > 0 ? wanted->max_reply : USUAL_REPLY;
+    return wanted->ledger == NULL && self->claims.max_reply > bytes ? -EINVAL
+                                                                    : 0;
 }
 
 static int set_expression(idempotency_t *self, const char *expression)
@@ -146,7 +126,8 @@ static int use_ledger(idempotency_t *self, hoist_app *app,
                                  "time was over.",
                                  NULL),
     };
-    return ledger_use_init(&self->use, "idempotency", wanted->ledger, &memory);
+    return ledger_use_init(&self->claims.use, "idempotency", wanted->ledger,
+                           &memory);
 }
 
 static int set(idempotency_t *self, hoist_app *app,
@@ -165,7 +146,7 @@ static int set(idempotency_t *self, hoist_app *app,
     self->key = wanted->key;
     self->data = wanted->data;
     self->is_required = wanted->required;
-    self->keeps_failures = wanted->keep_failures;
+    self->claims.keeps_failures = wanted->keep_failures;
     self->passes = wanted->when_down == HOIST_WHEN_DOWN_PASS;
     int rc = whose_init(&self->whose, name, wanted->by, NULL, NULL);
     if (rc == 0) {
@@ -205,7 +186,7 @@ static void idempotency_fini(void *state)
 {
     idempotency_t *self = state;
 
-    ledger_use_fini(&self->use);
+    ledger_use_fini(&self->claims.use);
     route_expr_destroy(&self->expression);
     free(self);
 }
@@ -256,105 +237,10 @@ static void digest_event(const hoist_ctx *ctx, hoist_claim *claim)
     digest_end(&digest, claim->digest);
 }
 
-/* The same each time that the event is delivered. */
-static uint64_t owner_of(const hoist_ctx *ctx)
-{
-    uint64_t number = hoist_request_number(ctx);
-
-    if (number == 0) { /* who sent it gave it none */
-        rand_bytes(&number, sizeof number);
-    }
-    hoist_text connection = hoist_connection(ctx);
-    return number ^ hash_bytes(connection.data, connection.len);
-}
-
-/* --- what becomes of it -------------------------------------------------- */
-
-static bool is_kept(const idempotency_t *self, int status)
-{
-    return self->keeps_failures || (status < 500 && status != 429);
-}
-
-/* It was done, with this status and the reply that lies there, or none. */
-static void settle(claimed_t *claimed, const hoist_ctx *ctx, int status)
-{
-    idempotency_t *self = claimed->of;
-    hoist_outcome outcome = {.status = status};
-    body_t body = {.type = BODY_NONE};
-
-    (void)reply_peek(ctx, &body);
-    if (body.bytes.len > self->max_reply) {
-        outcome.is_cut = true;
-    } else {
-        outcome.type = (hoist_type)body.type;
-        outcome.body = lend(body.bytes);
-    }
-    claimed->is_ours = false;
-    ledger_settle(&self->use, &claimed->claim, &outcome, self->keep_ms);
-}
-
-/* It was not done, and may be claimed anew. */
-static void release(claimed_t *claimed)
-{
-    claimed->is_ours = false;
-    ledger_release(&claimed->of->use, &claimed->claim);
-}
-
-/* The status of what has come back from inside; 200 where nothing was said. */
-static int status_of(const hoist_ctx *ctx, int rc)
-{
-    if (ctx->status != 0) {
-        return ctx->status;
-    }
-    return rc < 0 ? failure_status(&ctx->failure) : 200;
-}
-
-/* This has come back from inside. */
-static int judge(claimed_t *claimed, const hoist_ctx *ctx, int rc)
-{
-    int status = status_of(ctx, rc);
-
-    if (!claimed->is_ours || (rc >= 0 && ctx->query != NULL)) {
-        return rc;
-    }
-    if (!is_kept(claimed->of, status)) {
-        release(claimed);
-    } else if (rc >= 0 || ctx->status != 0) {
-        settle(claimed, ctx, status);
-    }
-    return rc;
-}
-
-/* The event has its outcome; or a run of it, without a reply, where somebody
- * outside tries again. */
-static void conclude(hoist_ctx *ctx, void *data)
-{
-    claimed_t *claimed = data;
-    body_t body;
-
-    if (!claimed->is_ours) {
-        return;
-    }
-    if (reply_peek(ctx, &body) && is_kept(claimed->of, hoist_replied(ctx))) {
-        settle(claimed, ctx, hoist_replied(ctx));
-    } else {
-        release(claimed);
-    }
-}
-
-void idempotency_was_done(hoist_ctx *ctx)
-{
-    claimed_t *claimed = hoist_get(ctx, &claimed_key);
-
-    if (claimed != NULL && claimed->is_ours) {
-        settle(claimed, ctx, status_of(ctx, 0));
-    }
-}
-
 /* --- events -------------------------------------------------------------- */
 
 typedef struct {
-    const claimed_t *claimed;
+    const idempotency_t *idempotency;
     hoist_ctx *ctx;
     int rc; /* of the reply */
 } replay_t;
@@ -363,30 +249,7 @@ static void replay(const hoist_outcome *outcome, void *data)
 {
     replay_t *self = data;
 
-    self->rc = replay_outcome(self->ctx, outcome, self->claimed->of->mark);
-}
-
-/* The memory of an event with a key, which hears of the outcome; NULL: there is
- * no room. */
-static claimed_t *remember(idempotency_t *self, hoist_ctx *ctx,
-                           const whose_name_t *name)
-{
-    claimed_t *claimed = hoist_alloc(ctx, sizeof *claimed + name->len);
-
-    if (claimed == NULL) {
-        return NULL;
-    }
-    memcpy(claimed->name, name->text, name->len);
-    claimed->of = self;
-    claimed->claim = (hoist_claim){
-        .name = hoist_bytes(claimed->name, name->len),
-        .owner = owner_of(ctx),
-        .hold_ms = self->hold_ms,
-    };
-    digest_event(ctx, &claimed->claim);
-    bool is_known = hoist_set(ctx, &claimed_key, claimed) == 0 &&
-                    hoist_finally(ctx, conclude, claimed) == 0;
-    return is_known ? claimed : NULL;
+    self->rc = replay_outcome(self->ctx, outcome, self->idempotency->mark);
 }
 
 static int go_without(const idempotency_t *self, hoist_ctx *ctx)
@@ -399,13 +262,13 @@ static int go_without(const idempotency_t *self, hoist_ctx *ctx)
 
 static int do_once(idempotency_t *self, hoist_ctx *ctx, claimed_t *claimed)
 {
-    replay_t again = {claimed, ctx, 0};
+    replay_t again = {self, ctx, 0};
 
-    switch (ledger_claim(&self->use, &claimed->claim, replay, &again)) {
+    switch (ledger_claim(&self->claims.use, &claimed->claim, replay, &again)) {
     case HOIST_CLAIM_OURS:
         hoist_count(self->done, 1);
-        claimed->is_ours = true;
-        return judge(claimed, ctx, hoist_next(ctx));
+        claimed_begin(claimed, ctx);
+        return claimed_judge(claimed, ctx, hoist_next(ctx));
     case HOIST_CLAIM_DONE:
         hoist_count(self->replayed, 1);
         claimed->is_replay = true;
@@ -451,15 +314,12 @@ static int idempotency_run(hoist_ctx *ctx, void *state)
         return hoist_fail(ctx, 400, "idempotency-key-invalid",
                           "The idempotency key is too long");
     }
-    claimed_t *claimed = remember(self, ctx, &name);
-    return claimed == NULL ? -ENOBUFS : do_once(self, ctx, claimed);
-}
-
-bool hoist_is_replay(const hoist_ctx *ctx)
-{
-    const claimed_t *claimed = hoist_get(ctx, &claimed_key);
-
-    return claimed != NULL && claimed->is_replay;
+    claimed_t *claimed = claimed_new(&self->claims, ctx, &name);
+    if (claimed == NULL) {
+        return -ENOBUFS;
+    }
+    digest_event(ctx, &claimed->claim);
+    return do_once(self, ctx, claimed);
 }
 
 static const hoist_middleware table = {idempotency_init, idempotency_run,
