@@ -190,6 +190,68 @@ def test_a_worker_that_dies_leaves_its_claim():
                       "the claim to end")
 
 
+def is_done(redis, key):
+    """The ledger has an outcome of it."""
+    return redis.ask("HGET", key, "s") == b"200"
+
+
+def test_what_was_done_while_redis_was_away_is_not_done_twice():
+    with Server() as redis, Hoist() as hoist, tempfile.TemporaryDirectory() as folder:
+        gate = folder + "/gate"
+        with Workers(hoist, 1, redis.url(), gate) as first:
+            client = Client(hoist.address).opened()
+            client.send(ORDER)
+            key, = until(lambda: redis.ask("KEYS", "*"), "the claim")
+            redis.kill()
+            with open(gate, "w", encoding="utf-8"):
+                pass
+            done = json.loads(answer(client))
+            assert done["done"] == 1
+            assert json.loads(ask(client, ORDER)) == {"replayed": True, **done}
+            assert first.said("WORKER-LEDGER-FAILED middleware=idempotency")
+            redis.start()  # and knows of no claim any more
+            until(lambda: is_done(redis, key), "the ledger to be told")
+            with Workers(hoist, 1, redis.url()):
+                first.processes.pop().kill()
+                second = Client(hoist.address).opened()
+                until(lambda: "done" in ask(second, ORDER), "the other worker")
+                assert json.loads(ask(second, ORDER)) == {"replayed": True, **done}
+            assert not first.said("WORKER-LEDGER-DROPPED")
+
+
+def test_a_claim_that_redis_heeds_too_late_is_released():
+    with Server() as redis, Hoist() as hoist, Workers(hoist, 1, redis.url()) as workers:
+        client = Client(hoist.address).opened()
+        assert "pid" in ask(client, ORDER.replace("k1", "k0"))  # it knows the script
+        redis.freeze()
+        try:
+            assert code(ask(client, ORDER)) == "idempotency-unavailable"
+        finally:
+            redis.thaw()
+        # It reads the claim now, and then that it is released.
+        until(lambda: "cmdstat_del" in redis.info("commandstats"), "the release")
+        assert len(redis.ask("KEYS", "*")) == 1
+        assert json.loads(ask(client, ORDER))["done"] == 2
+        assert not workers.said("WORKER-LEDGER-DROPPED")
+
+
+def test_a_worker_that_ends_tells_redis_what_it_owes():
+    with Server() as redis, Hoist() as hoist, tempfile.TemporaryDirectory() as folder:
+        gate = folder + "/gate"
+        with Workers(hoist, 1, redis.url(), gate):
+            client = Client(hoist.address).opened()
+            client.send(ORDER)
+            key, = until(lambda: redis.ask("KEYS", "*"), "the claim")
+            redis.freeze()
+            try:
+                with open(gate, "w", encoding="utf-8"):
+                    pass
+                assert json.loads(answer(client))["done"] == 1
+            finally:
+                redis.thaw()  # what it reads now is a script that it does not know
+        assert is_done(redis, key)
+
+
 def test_while_redis_is_away_each_does_as_it_is_set_and_then_as_before():
     with Server() as redis, Hoist() as hoist, Workers(hoist, 2, redis.url()) as workers:
         client = Client(hoist.address).opened()

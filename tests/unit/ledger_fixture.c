@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/ledger_fixture.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 test_ledger_t test_ledger;
@@ -17,6 +18,18 @@ static int failed(hoist_reason *reason)
 {
     (void)snprintf(reason->text, sizeof reason->text, "the test says so");
     return test_ledger.fails;
+}
+
+/* What was done, as it is heard of. */
+static int heard(int rc, int lost)
+{
+    return test_ledger.is_mute ? lost : rc;
+}
+
+static void nobody_hears(const hoist_outcome *outcome, void *data)
+{
+    (void)outcome;
+    (void)data;
 }
 
 static int spend(hoist_ledger *self, hoist_text name,
@@ -36,10 +49,13 @@ static int claim(hoist_ledger *self, const hoist_claim *wanted,
 {
     (void)self;
     note_name(wanted->name);
-    return test_ledger.fails != 0
-               ? failed(reason)
-               : outcomes_claim(&test_ledger.outcomes, wanted,
-                                test_ledger.now_ms, found, data);
+    if (test_ledger.fails != 0) {
+        return failed(reason);
+    }
+    found = test_ledger.is_mute ? nobody_hears : found;
+    return heard(outcomes_claim(&test_ledger.outcomes, wanted,
+                                test_ledger.now_ms, found, data),
+                 HOIST_CLAIM_UNSURE);
 }
 
 static int settle(hoist_ledger *self, const hoist_claim *own,
@@ -49,8 +65,9 @@ static int settle(hoist_ledger *self, const hoist_claim *own,
     (void)self;
     return test_ledger.fails != 0
                ? failed(reason)
-               : outcomes_settle(&test_ledger.outcomes, own, outcome,
-                                 test_ledger.now_ms, keep_ms);
+               : heard(outcomes_settle(&test_ledger.outcomes, own, outcome,
+                                       test_ledger.now_ms, keep_ms),
+                       -ETIMEDOUT);
 }
 
 static int release(hoist_ledger *self, const hoist_claim *own,
@@ -59,7 +76,8 @@ static int release(hoist_ledger *self, const hoist_claim *own,
     (void)self;
     return test_ledger.fails != 0
                ? failed(reason)
-               : outcomes_release(&test_ledger.outcomes, own);
+               : heard(outcomes_release(&test_ledger.outcomes, own),
+                       -ETIMEDOUT);
 }
 
 void test_ledger_opens(void)

@@ -15,6 +15,7 @@ typedef struct {
     outcomes_t outcomes;
     int64_t now_ms;
     int fails;        /* what each call returns, when not 0 */
+    bool is_mute;     /* it does what it is asked, and its answer is lost */
     char names[1024]; /* that were asked for, with blanks between */
 } test_ledger_t;
 

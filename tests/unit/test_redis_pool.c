@@ -102,16 +102,22 @@ static int put_ping(buf_t *out, void *user)
     return command.rc;
 }
 
-static int ask_for(int64_t ms)
+static int ask(attempt_t *attempt)
 {
-    attempt_t attempt = {.until_ms = clock_mono_ms() + ms};
     redisReply *reply;
-    int rc = pool_ask(&pool, &attempt, put_ping, NULL, &reply);
+    int rc = pool_ask(&pool, attempt, put_ping, NULL, &reply);
 
     if (rc == 0) {
         freeReplyObject(reply);
     }
     return rc;
+}
+
+static int ask_for(int64_t ms)
+{
+    attempt_t attempt = {.until_ms = clock_mono_ms() + ms};
+
+    return ask(&attempt);
 }
 
 static void *ask_once(void *rc)
@@ -189,6 +195,49 @@ static void while_it_is_left_alone_the_reason_is_that_of_before(void **state)
     pool_fini(&pool);
 }
 
+/* Whoever reads it later may do what nobody waits for any more. */
+static void what_has_left_and_had_no_answer_is_unsure(void **state)
+{
+    attempt_t asked = {.until_ms = clock_mono_ms() + SHORT_MS}, not_asked = {0};
+    unsigned hangs;
+    int hanging = listens(&hangs);
+    char url[40];
+    (void)state;
+
+    (void)snprintf(url, sizeof url, "redis://127.0.0.1:%u", hangs);
+    pool_for(url);
+    assert_int_equal(ask(&asked), -ETIMEDOUT);
+    assert_true(asked.is_unsure);
+    assert_int_equal(ask(&not_asked), -ENOTCONN); /* it is left alone */
+    assert_false(not_asked.is_unsure);
+    close(hanging);
+    the_pause_is_over();
+    not_asked.until_ms = clock_mono_ms() + LONG_MS;
+    assert_int_equal(ask(&not_asked), -ECONNREFUSED);
+    assert_false(not_asked.is_unsure);
+    pool_fini(&pool);
+}
+
+static void a_connection_that_is_given_up_sends_nothing_more(void **state)
+{
+    unsigned hangs;
+    int hanging = listens(&hangs);
+    char url[40], bytes[256];
+    (void)state;
+
+    (void)snprintf(url, sizeof url, "redis://127.0.0.1:%u", hangs);
+    pool_for(url);
+    assert_int_equal(ask_for(SHORT_MS), -ETIMEDOUT);
+    int fd = accept(hanging, NULL, NULL);
+    assert_true(fd >= 0);
+    while (read(fd, bytes, sizeof bytes) > 0) {
+    }
+    assert_int_equal(errno, ECONNRESET);
+    close(fd);
+    close(hanging);
+    pool_fini(&pool);
+}
+
 static void a_password_stays_in_no_connection(void **state)
 {
     unsigned port;
@@ -213,6 +262,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(behind_a_host_that_hangs_the_next_has_its_turn),
         cmocka_unit_test(who_fail_together_cost_one_pause),
+        cmocka_unit_test(what_has_left_and_had_no_answer_is_unsure),
+        cmocka_unit_test(a_connection_that_is_given_up_sends_nothing_more),
         cmocka_unit_test(a_password_stays_in_no_connection),
         cmocka_unit_test(while_it_is_left_alone_the_reason_is_that_of_before),
     };

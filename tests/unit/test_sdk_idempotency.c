@@ -26,6 +26,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+    test_ledger.fails = 0; /* nobody waits for it to come back */
     int rc = worker_tear_down(state);
 
     test_ledger_closes();
@@ -680,6 +681,36 @@ static void an_outcome_that_cannot_be_kept_is_logged(void **state)
     replies("200 late");
 }
 
+static uint64_t late(const char *labels)
+{
+    return hoist_counted(hoist_counter_of(
+        worker.app, "hoist_worker_idempotency_late_total", "", labels));
+}
+
+static void what_could_not_be_kept_is_known_here_and_told_later(void **state)
+{
+    task_t task;
+    (void)state;
+
+    serves("a", ask);
+    uses((hoist_idempotency_config){.when_down = HOIST_WHEN_DOWN_PASS});
+    order_comes(ORDER);
+    uint64_t query = says_query();
+    test_ledger.fails = -ENOTCONN;
+    status_comes(query, 200);
+    replies("200 late");
+    order_comes_elsewhere();
+    replies("200 late");
+    assert_trace("asked answered");
+    test_ledger.fails = 0;
+    timers_start(&worker.app->timers, 0);
+    assert_true(timers_take(&worker.app->timers, 250, &task));
+    core_run(&worker.core, &task, NULL, NULL);
+    assert_int_equal(late("name=\"orders\",outcome=\"told\""), 1);
+    assert_int_equal(late("name=\"orders\",outcome=\"dropped\""), 0);
+    assert_int_equal(test_ledger.outcomes.table.count, 1);
+}
+
 static void in_memory_what_is_under_way_is_not_forgotten(void **state)
 {
     (void)state;
@@ -800,6 +831,7 @@ int main(void)
         TEST(while_nobody_knows_nothing_is_done),
         TEST(or_it_is_where_that_is_wanted),
         TEST(an_outcome_that_cannot_be_kept_is_logged),
+        TEST(what_could_not_be_kept_is_known_here_and_told_later),
         TEST(in_memory_what_is_under_way_is_not_forgotten),
         TEST(a_connect_has_no_key),
         TEST(what_becomes_of_messages_is_counted),

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include <pthread.h>
@@ -412,7 +413,7 @@ static void several_threads_get_no_more_than_one(void **state)
     int passed = 0, claimed = 0;
     (void)state;
 
-    assert_int_equal(ledger_use_init(&use, "test", NULL, &memory), 0);
+    assert_int_equal(ledger_use_init(&use, "test", NULL, &memory, NULL), 0);
     for (unsigned i = 0; i < THREADS; i++) {
         spenders[i] = (spender_t){.use = &use, .number = i};
         must(pthread_create(&threads[i], NULL, spend_and_claim, &spenders[i]) ==
@@ -426,6 +427,159 @@ static void several_threads_get_no_more_than_one(void **state)
     assert_int_equal(passed, BURST);
     assert_int_equal(claimed, 2 * BURST / THREADS);
     ledger_use_fini(&use);
+}
+
+/* --- threads that share a ledger which fails ------------------------------ */
+
+#define ORDERS 200 /* of which no more can be owed than there is room for */
+
+/* That of a process's memory; of each three calls one does nothing, and of one
+ * the answer is lost. */
+typedef struct {
+    hoist_ledger ledger; /* first: it is one */
+    hoist_ledger *memory;
+    atomic_uint calls, done[ORDERS];
+    atomic_bool is_well;
+} flaky_t;
+
+typedef enum { WELL, DEAF, MUTE } mood_t;
+
+static mood_t mood_of(flaky_t *self)
+{
+    return atomic_load(&self->is_well)
+               ? WELL
+               : (mood_t)(atomic_fetch_add(&self->calls, 1) % 3);
+}
+
+static int flaky_claim(hoist_ledger *ledger, const hoist_claim *claim,
+                       hoist_outcome_handler *found, void *data,
+                       hoist_reason *reason)
+{
+    flaky_t *self = (flaky_t *)ledger;
+    mood_t mood = mood_of(self);
+
+    if (mood == DEAF) {
+        return -ENOTCONN;
+    }
+    int claimed =
+        self->memory->table->claim(self->memory, claim, found, data, reason);
+    return mood == MUTE ? HOIST_CLAIM_UNSURE : claimed;
+}
+
+static int flaky_settle(hoist_ledger *ledger, const hoist_claim *claim,
+                        const hoist_outcome *outcome, int64_t keep_ms,
+                        hoist_reason *reason)
+{
+    flaky_t *self = (flaky_t *)ledger;
+    mood_t mood = mood_of(self);
+
+    if (mood == DEAF) {
+        return -ENOTCONN;
+    }
+    int rc = self->memory->table->settle(self->memory, claim, outcome, keep_ms,
+                                         reason);
+    return mood == MUTE ? -ETIMEDOUT : rc;
+}
+
+static int flaky_release(hoist_ledger *ledger, const hoist_claim *claim,
+                         hoist_reason *reason)
+{
+    flaky_t *self = (flaky_t *)ledger;
+    mood_t mood = mood_of(self);
+
+    if (mood == DEAF) {
+        return -ENOTCONN;
+    }
+    int rc = self->memory->table->release(self->memory, claim, reason);
+    return mood == MUTE ? -ETIMEDOUT : rc;
+}
+
+static const hoist_ledger_table flaky_table = {.size = sizeof flaky_table,
+                                               .claim = flaky_claim,
+                                               .settle = flaky_settle,
+                                               .release = flaky_release};
+
+typedef struct {
+    flaky_t *flaky;
+    ledger_use_t *use;
+    uint64_t last_owner; /* no two threads have the same */
+} orderer_t;
+
+static void ignore(const hoist_outcome *outcome, void *data)
+{
+    (void)outcome;
+    (void)data;
+}
+
+/* Try once to do this; what fails may be done by another thread. */
+static void order(orderer_t *self, unsigned number)
+{
+    const hoist_outcome outcome = {.status = 200};
+    char text[16];
+
+    (void)snprintf(text, sizeof text, "o:%u", number);
+    self->last_owner += THREADS;
+    hoist_claim claim = {
+        .name = hoist_str(text), .owner = self->last_owner, .hold_ms = 60000};
+    if (ledger_claim(self->use, &claim, ignore, NULL) != HOIST_CLAIM_OURS) {
+        return;
+    }
+    if (self->last_owner % 5 == 0 && !atomic_load(&self->flaky->is_well)) {
+        ledger_release(self->use, &claim);
+    } else {
+        atomic_fetch_add(&self->flaky->done[number], 1);
+        ledger_settle(self->use, &claim, &outcome, 600000);
+    }
+}
+
+static void *order_all(void *user)
+{
+    orderer_t *self = user;
+
+    for (unsigned i = 0; i < ORDERS; i++) {
+        order(self, i);
+        ledger_tell(self->use, 50);
+    }
+    return NULL;
+}
+
+static void several_threads_do_once_what_a_bad_ledger_forgets(void **state)
+{
+    const ledger_memory_t memory = {.keys = 0};
+    hoist_app *app = hoist_app_new();
+    hoist_counter *late = hoist_counter_of(app, "late_total", "", NULL);
+    static flaky_t flaky;
+    orderer_t orderers[THREADS];
+    pthread_t threads[THREADS];
+    ledger_use_t below, use;
+    (void)state;
+
+    log_set_level(LEVEL_ERROR);
+    must(ledger_use_init(&below, "test", NULL, &memory, NULL) == 0);
+    flaky.ledger.table = &flaky_table;
+    flaky.memory = below.memory;
+    must(ledger_use_init(&use, "test", &flaky.ledger, NULL,
+                         &(ledger_late_t){late, late}) == 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        orderers[i] = (orderer_t){&flaky, &use, 1 + i};
+        must(pthread_create(&threads[i], NULL, order_all, &orderers[i]) == 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        must(pthread_join(threads[i], NULL) == 0);
+    }
+    atomic_store(&flaky.is_well, true);
+    ledger_tell(&use, 60000);
+    assert_true(owed_is_empty(&use.owed));
+    assert_int_equal(use.owed.dropped, 0);
+    (void)order_all(
+        &orderers[0]); /* what nobody has done, and is held by none */
+    (void)order_all(&orderers[0]);
+    for (unsigned i = 0; i < ORDERS; i++) {
+        assert_int_equal(atomic_load(&flaky.done[i]), 1);
+    }
+    ledger_use_fini(&use);
+    ledger_use_fini(&below);
+    hoist_app_destroy(&app);
 }
 
 int main(void)
@@ -444,6 +598,7 @@ int main(void)
         cmocka_unit_test(of_too_many_bytes_the_longest_done_go),
         cmocka_unit_test(random_claims_are_those_of_the_model),
         cmocka_unit_test(several_threads_get_no_more_than_one),
+        cmocka_unit_test(several_threads_do_once_what_a_bad_ledger_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -995,7 +995,8 @@ typedef int hoist_task(hoist_ctx *ctx, void *data);
  * Run task every so many ms, 1 to 86400000, while the app runs, whatever the
  * number of its threads: first when they have passed, and no more once it was
  * asked to stop.  A time that was missed, by a handler that blocked, is not
- * made up for.  At most 64.
+ * made up for.  At most 64, with those of middleware (hoist_metrics with
+ * count_ms, hoist_idempotency with a ledger).
  *
  * data: handed to the task as it is; not copied, may be NULL.
  * Returns 0; -EINVAL for a time out of range or no task; -ENOSPC; -EBUSY while

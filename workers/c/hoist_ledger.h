@@ -31,10 +31,12 @@ typedef struct {
 
 /* What becomes of a claim. */
 typedef enum {
-    HOIST_CLAIM_OURS = 0,  /* nobody had it: do it, then settle or release */
-    HOIST_CLAIM_TAKEN = 1, /* somebody is at it */
-    HOIST_CLAIM_DONE = 2,  /* it was done, and found was told the outcome */
-    HOIST_CLAIM_OTHER = 3, /* the name stands for something else */
+    HOIST_CLAIM_OURS = 0,   /* nobody had it: do it, then settle or release */
+    HOIST_CLAIM_TAKEN = 1,  /* somebody is at it */
+    HOIST_CLAIM_DONE = 2,   /* it was done, and found was told the outcome */
+    HOIST_CLAIM_OTHER = 3,  /* the name stands for something else */
+    HOIST_CLAIM_UNSURE = 4, /* it was asked for, and no answer came: it may
+                               stand */
 } hoist_claimed;
 
 #define HOIST_DIGEST_BYTES 32
@@ -77,8 +79,12 @@ typedef struct {
                  const hoist_bucket *bucket, int64_t *wait_ms,
                  hoist_reason *reason);
 
-    /* Claim what is to be done.  Who has it may claim it again.  Returns one of
-     * hoist_claimed. */
+    /*
+     * Claim what is to be done.  Who has it may claim it again.
+     * Returns one of hoist_claimed.  UNSURE, with a reason, is a failure, too,
+     * behind which the claim is released when the ledger can be asked again; a
+     * negative errno says that it does not stand.
+     */
     int (*claim)(hoist_ledger *self, const hoist_claim *claim,
                  hoist_outcome_handler *found, void *data,
                  hoist_reason *reason);
@@ -86,7 +92,8 @@ typedef struct {
     /*
      * It was done: keep its outcome, which is copied, for so long.  Release: it
      * was not, and may be claimed anew.  Nothing where the claim is another's.
-     * Return 0.
+     * Return 0.  Where they fail they are called again with the same for
+     * hold_ms, also when what failed was done all the same.
      */
     int (*settle)(hoist_ledger *self, const hoist_claim *claim,
                   const hoist_outcome *outcome, int64_t keep_ms,

@@ -260,10 +260,17 @@ extern const hoist_middleware *const hoist_validate;
  * With a ledger (hoist_redis.h) it holds for all workers that share it.  There
  * a claim stands for hold_s, in case the worker dies: a handler that takes
  * longer may run beside a second one.  A message that is delivered again since
- * its worker died (hoist_redeliver) takes the claim over.  While the ledger
- * cannot be asked, which is logged (WORKER-LEDGER-FAILED), messages with a key
- * are refused: 503, idempotency-unavailable, since to do nothing is what can be
- * repeated.  Where `when_down` says so they are done, at the risk of twice.
+ * its worker died (hoist_redeliver) takes the claim over.  What the ledger
+ * cannot be told when it happens, it is told when it can be asked again, within
+ * hold_s and 1024 of them at most; what is dropped is logged
+ * (WORKER-LEDGER-DROPPED).  Until then this process knows it.  The app's first
+ * thread tries four times a second, for which each such use has a timer
+ * (hoist_every), and when the app is destroyed for up to a second more.
+ *
+ * While the ledger cannot be asked, which is logged (WORKER-LEDGER-FAILED),
+ * messages with a key are refused: 503, idempotency-unavailable, since to do
+ * nothing is what can be repeated.  Where `when_down` says so they are done, at
+ * the risk of twice.
  *
  * init: -EINVAL for what is out of range or no expression, and without a name
  * where there is a ledger; -ENOMEM.

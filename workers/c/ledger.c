@@ -6,11 +6,14 @@
 #include "workers/c/buckets.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <pthread.h>
+/* When a use ends: how long it tries to tell what is owed, and how often. */
+#define LAST_WORDS_MS 1000
+#define LAST_EVERY_MS 50
 
 /* --- in memory ----------------------------------------------------------- */
 
@@ -125,10 +128,97 @@ static void memory_destroy(hoist_ledger *ledger)
     }
 }
 
+/* --- what is owed -------------------------------------------------------- */
+
+static owed_t *lock_owed(ledger_use_t *self)
+{
+    pthread_mutex_lock(&self->lock);
+    return &self->owed;
+}
+
+static void tell_dropped(ledger_use_t *self, uint64_t count)
+{
+    uint32_t suppressed;
+
+    hoist_count(self->late.dropped, count);
+    if (brake_pass(&self->dropped, LEVEL_WARN, &suppressed)) {
+        log_warn("WORKER-LEDGER-DROPPED",
+                 "middleware=%s count=%" PRIu64 " suppressed=%u",
+                 self->middleware, count, suppressed);
+    }
+}
+
+static void unlock_owed(ledger_use_t *self)
+{
+    uint64_t dropped = self->owed.dropped - self->counted;
+
+    self->counted = self->owed.dropped;
+    pthread_mutex_unlock(&self->lock);
+    if (dropped > 0) {
+        tell_dropped(self, dropped);
+    }
+}
+
+/* outcome: NULL where the claim was released. */
+static void owe(ledger_use_t *self, const hoist_claim *claim,
+                const hoist_outcome *outcome, int64_t keep_ms)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (ledger_is_shared(self)) {
+        owed_put(lock_owed(self), claim, outcome, keep_ms, now_ms);
+        unlock_owed(self);
+    }
+}
+
+static int claim_owed(ledger_use_t *self, const hoist_claim *claim,
+                      hoist_outcome_handler *found, void *data)
+{
+    if (!ledger_is_shared(self)) {
+        return HOIST_CLAIM_OURS;
+    }
+    int claimed = owed_claim(lock_owed(self), claim, found, data);
+    unlock_owed(self);
+    return claimed;
+}
+
+/* Returns whether the ledger has heard something: there may be more. */
+static bool tell_next(ledger_use_t *self)
+{
+    const hoist_ledger_table *table = self->ledger->table;
+    hoist_reason reason = {""};
+    int64_t now_ms = clock_mono_ms();
+
+    const debt_t *debt = owed_next(lock_owed(self), now_ms);
+    unlock_owed(self);
+    if (debt == NULL) {
+        return false;
+    }
+    int rc = debt->is_settled
+                 ? table->settle(self->ledger, &debt->claim, &debt->outcome,
+                                 debt->keep_ms, &reason)
+                 : table->release(self->ledger, &debt->claim, &reason);
+    owed_told(lock_owed(self), rc == 0);
+    unlock_owed(self);
+    if (rc == 0) {
+        hoist_count(self->late.told, 1);
+    }
+    return rc == 0;
+}
+
+void ledger_tell(ledger_use_t *self, int64_t ms)
+{
+    int64_t until_ms = clock_mono_ms() + ms;
+
+    while (tell_next(self) && clock_mono_ms() < until_ms) {
+    }
+}
+
 /* --- a use --------------------------------------------------------------- */
 
 int ledger_use_init(ledger_use_t *self, const char *middleware,
-                    hoist_ledger *ledger, const ledger_memory_t *memory)
+                    hoist_ledger *ledger, const ledger_memory_t *memory,
+                    const ledger_late_t *late)
 {
     *self = (ledger_use_t){.middleware = middleware, .ledger = ledger};
     if (ledger == NULL) {
@@ -141,13 +231,37 @@ int ledger_use_init(ledger_use_t *self, const char *middleware,
     if (self->ledger->table->size < sizeof(hoist_ledger_table)) {
         return -EINVAL;
     }
-    brake_init(&self->brake);
+    if (late != NULL) {
+        self->late = *late;
+    }
+    brake_init(&self->failed);
+    brake_init(&self->dropped);
+    must(pthread_mutex_init(&self->lock, NULL) == 0);
+    owed_init(&self->owed);
     return 0;
+}
+
+static void say_last_words(ledger_use_t *self)
+{
+    int64_t until_ms = clock_mono_ms() + LAST_WORDS_MS;
+
+    ledger_tell(self, LAST_WORDS_MS);
+    while (!owed_is_empty(&self->owed) && clock_mono_ms() < until_ms) {
+        clock_sleep_ms(LAST_EVERY_MS);
+        ledger_tell(self, LAST_EVERY_MS);
+    }
 }
 
 void ledger_use_fini(ledger_use_t *self)
 {
-    brake_fini(&self->brake);
+    say_last_words(self);
+    if (!owed_is_empty(&self->owed)) {
+        tell_dropped(self, self->owed.table.count);
+    }
+    owed_fini(&self->owed);
+    pthread_mutex_destroy(&self->lock);
+    brake_fini(&self->dropped);
+    brake_fini(&self->failed);
     memory_destroy(self->memory);
 }
 
@@ -156,7 +270,7 @@ static int failed(ledger_use_t *self, int rc, const hoist_reason *reason)
 {
     uint32_t suppressed;
 
-    if (brake_pass(&self->brake, LEVEL_WARN, &suppressed)) {
+    if (brake_pass(&self->failed, LEVEL_WARN, &suppressed)) {
         log_warn("WORKER-LEDGER-FAILED",
                  "middleware=%s error=\"%s\" reason=\"%s\" suppressed=%u",
                  self->middleware, strerror(-rc), reason->text, suppressed);
@@ -178,10 +292,17 @@ int ledger_claim(ledger_use_t *self, const hoist_claim *claim,
                  hoist_outcome_handler *found, void *data)
 {
     hoist_reason reason = {""};
-    int rc =
-        self->ledger->table->claim(self->ledger, claim, found, data, &reason);
+    int rc = claim_owed(self, claim, found, data);
 
-    if (rc > HOIST_CLAIM_OTHER) {
+    if (rc != HOIST_CLAIM_OURS) {
+        return rc;
+    }
+    rc = self->ledger->table->claim(self->ledger, claim, found, data, &reason);
+    if (rc == HOIST_CLAIM_UNSURE) {
+        owe(self, claim, NULL, 0);
+        rc = -ETIMEDOUT;
+    }
+    if (rc > HOIST_CLAIM_UNSURE) {
         rc = -EPROTO;
     }
     return rc < 0 ? failed(self, rc, &reason) : rc;
@@ -195,6 +316,7 @@ void ledger_settle(ledger_use_t *self, const hoist_claim *claim,
                                          &reason);
 
     if (rc < 0) {
+        owe(self, claim, outcome, keep_ms);
         (void)failed(self, rc, &reason);
     }
 }
@@ -205,6 +327,7 @@ void ledger_release(ledger_use_t *self, const hoist_claim *claim)
     int rc = self->ledger->table->release(self->ledger, claim, &reason);
 
     if (rc < 0) {
+        owe(self, claim, NULL, 0);
         (void)failed(self, rc, &reason);
     }
 }

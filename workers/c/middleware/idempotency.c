@@ -22,6 +22,11 @@
 #define KEEP_MAX_S       2592000
 #define HOLD_MAX_S       86400
 
+/* How often a ledger is told what it could not be told before, and for how long
+ * the first thread does nothing else. */
+#define TELL_EVERY_MS 250
+#define TELL_MS       50
+
 /* Of a use; but for claims.use, constant. */
 typedef struct {
     claims_t claims;
@@ -108,14 +113,46 @@ static hoist_counter *counter_of(const idempotency_t *self, hoist_app *app,
                          outcome);
 }
 
-static int use_ledger(idempotency_t *self, hoist_app *app,
+static hoist_counter *late_counter_of(const idempotency_t *self, hoist_app *app,
+                                      const char *outcome)
+{
+    return whose_counter(&self->whose, app,
+                         "hoist_worker_idempotency_late_total",
+                         "Outcomes of which the ledger could not be told when "
+                         "they came: told later, and dropped.",
+                         outcome);
+}
+
+static int tell_ledger(hoist_ctx *ctx, void *data)
+{
+    idempotency_t *self = data;
+    (void)ctx;
+
+    ledger_tell(&self->claims.use, TELL_MS);
+    return 0;
+}
+
+static int use_shared(idempotency_t *self, hoist_app *app, hoist_ledger *ledger)
+{
+    const ledger_late_t late = {
+        .told = late_counter_of(self, app, "told"),
+        .dropped = late_counter_of(self, app, "dropped"),
+    };
+    int rc =
+        ledger_use_init(&self->claims.use, "idempotency", ledger, NULL, &late);
+
+    if (rc == 0) {
+        rc = hoist_every(app, TELL_EVERY_MS, tell_ledger, self);
+        if (rc < 0) {
+            ledger_use_fini(&self->claims.use);
+        }
+    }
+    return rc;
+}
+
+static int use_memory(idempotency_t *self, hoist_app *app,
                       const hoist_idempotency_config *wanted)
 {
-    self->done = counter_of(self, app, "done");
-    self->replayed = counter_of(self, app, "replayed");
-    self->in_progress = counter_of(self, app, "in_progress");
-    self->reused = counter_of(self, app, "reused");
-    self->unavailable = counter_of(self, app, "unavailable");
     const ledger_memory_t memory = {
         .keys = wanted->keys,
         .bytes = wanted->bytes,
@@ -126,8 +163,21 @@ static int use_ledger(idempotency_t *self, hoist_app *app,
                                  "time was over.",
                                  NULL),
     };
-    return ledger_use_init(&self->claims.use, "idempotency", wanted->ledger,
-                           &memory);
+
+    return ledger_use_init(&self->claims.use, "idempotency", NULL, &memory,
+                           NULL);
+}
+
+static int use_ledger(idempotency_t *self, hoist_app *app,
+                      const hoist_idempotency_config *wanted)
+{
+    self->done = counter_of(self, app, "done");
+    self->replayed = counter_of(self, app, "replayed");
+    self->in_progress = counter_of(self, app, "in_progress");
+    self->reused = counter_of(self, app, "reused");
+    self->unavailable = counter_of(self, app, "unavailable");
+    return wanted->ledger != NULL ? use_shared(self, app, wanted->ledger)
+                                  : use_memory(self, app, wanted);
 }
 
 static int set(idempotency_t *self, hoist_app *app,

@@ -60,7 +60,8 @@ static int use_ledger(rate_limit_t *self, hoist_app *app,
                                  "were full.",
                                  NULL),
     };
-    return ledger_use_init(&self->use, "rate-limit", wanted->ledger, &memory);
+    return ledger_use_init(&self->use, "rate-limit", wanted->ledger, &memory,
+                           NULL);
 }
 
 static int set(rate_limit_t *self, hoist_app *app,

@@ -380,6 +380,15 @@ static conn_t *make(void)
     return self;
 }
 
+/* Otherwise the kernel would go on with what the other end has not taken. */
+static void hang_up(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+}
+
 void conn_destroy(conn_t **conn_p)
 {
     conn_t *self = *conn_p;
@@ -389,7 +398,7 @@ void conn_destroy(conn_t **conn_p)
     }
     SSL_free(self->ssl);
     if (self->fd >= 0) {
-        close(self->fd);
+        hang_up(self->fd);
     }
     redis_reader_fini(&self->reader);
     buf_fini(&self->out);

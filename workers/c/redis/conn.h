@@ -38,7 +38,8 @@ typedef struct {
 int conn_new(conn_t **conn, const manner_t *manner, uint64_t turn,
              int64_t until_ms, char why[CONN_WHY_MAX]);
 
-/* Harmless for NULL. */
+/* What has not arrived yet does not any more: it would come behind what is said
+ * on another connection.  Harmless for NULL. */
 void conn_destroy(conn_t **conn_p);
 
 /*

@@ -96,6 +96,7 @@ typedef struct {
     hoist_text words[WORDS_MAX];
     size_t count;
     bool wants_text; /* the server does not know the script */
+    bool is_unsure;  /* it has failed, and may be done all the same */
 } step_t;
 
 static int put_step(buf_t *out, void *user)
@@ -158,6 +159,7 @@ static int ask(redis_ledger_t *self, step_t *step, redisReply **reply,
     step->ledger = self;
     int rc = try(self, step, &attempt, reply);
     if (rc < 0) {
+        step->is_unsure = attempt.is_unsure;
         (void)snprintf(reason->text, sizeof reason->text, "%s", attempt.why);
     }
     return rc;
@@ -288,7 +290,7 @@ static int redis_claim(hoist_ledger *ledger, const hoist_claim *claim,
     int rc = ask(ledger_of(ledger), &step, &reply, reason);
 
     if (rc < 0) {
-        return rc;
+        return step.is_unsure ? HOIST_CLAIM_UNSURE : rc;
     }
     rc = read_claim(reply, found, data);
     freeReplyObject(reply);

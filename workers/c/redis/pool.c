@@ -115,7 +115,11 @@ static int ask_on(conn_t *conn, attempt_t *attempt, pool_question_t *question,
         (void)snprintf(attempt->why, sizeof attempt->why, "%s", strerror(-rc));
         return rc;
     }
-    return conn_ask(conn, attempt->until_ms, reply, attempt->why);
+    rc = conn_ask(conn, attempt->until_ms, reply, attempt->why);
+    if (rc < 0) {
+        attempt->is_unsure = true;
+    }
+    return rc;
 }
 
 /* A connection that nobody has looked after may be dead, which says nothing of

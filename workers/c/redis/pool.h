@@ -31,6 +31,7 @@ typedef struct {
 typedef struct {
     int64_t until_ms;       /* monotonic: it waits no longer */
     uint64_t epoch;         /* the pool's, when it asked last */
+    bool is_unsure;         /* a question has left, and had no answer */
     char why[CONN_WHY_MAX]; /* it has failed */
 } attempt_t;
 
