@@ -104,6 +104,23 @@ static void who_answers_too_late_has_failed(void **state)
     assert_int_equal(counted("hoist_worker_timeouts_total"), 1);
 }
 
+static int say_nothing(hoist_ctx *ctx)
+{
+    (void)ctx;
+    driven_us += takes_ms * 1000;
+    return 0;
+}
+
+static void so_has_who_accepts_too_late_without_a_word(void **state)
+{
+    (void)state;
+    serves("$connect", say_nothing);
+    uses(hoist_timeout, &half_a_second);
+    takes_ms = 501;
+    comes(EVENT_CONNECT, CONN_A, "$connect", 8);
+    says_reply(8, 504);
+}
+
 static void a_failure_that_comes_late_stays_what_it_is(void **state)
 {
     (void)state;
@@ -577,6 +594,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(who_answers_in_time_is_heard),
         T(who_answers_too_late_has_failed),
+        T(so_has_who_accepts_too_late_without_a_word),
         T(a_failure_that_comes_late_stays_what_it_is),
         T(what_comes_too_late_is_not_begun),
         T(handlers_see_the_nearer_deadline_and_who_is_outside_his_own),

@@ -37,10 +37,12 @@ static int fail_late(const timeout_t *self, hoist_ctx *ctx)
     return hoist_fail(ctx, 504, "timeout", "Endpoint request timed out");
 }
 
-/* It has come to a success that nobody waits for any more. */
+/* It has come to a success that nobody waits for any more; 0 is one, too. */
 static bool is_too_late(const hoist_ctx *ctx, int rc)
 {
-    return rc >= 0 && ctx->query == NULL && !ctx_refuses(ctx, ctx->status) &&
+    bool refuses = ctx->status != 0 && ctx_refuses(ctx, ctx->status);
+
+    return rc >= 0 && ctx->query == NULL && !refuses &&
            hoist_deadline_left_ms(ctx) < 0;
 }
 
