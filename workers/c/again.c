@@ -83,7 +83,9 @@ static int return_accept(again_t *self, const accept_mark_t *mark,
         at = return_name(&accept->user, mark->has_user, mark->user_len, at);
         at = return_name(&accept->tenant, mark->has_tenant, mark->tenant_len,
                          at);
-        memcpy(accept->attributes.data, at, mark->attributes_len);
+        if (mark->attributes_len > 0) { /* else it may have no memory yet */
+            memcpy(accept->attributes.data, at, mark->attributes_len);
+        }
     }
     accept->user.is_set = mark->has_user;
     accept->tenant.is_set = mark->has_tenant;
