@@ -86,6 +86,8 @@ typedef enum {
     COMES_LATE,
     WAITS,
     WAITS_IN_VAIN,
+    WAITS_FOR_A_THREAD,
+    IS_FORGOTTEN_BY_A_THREAD,
     CALLS,
     CALLS_WHAT_FAILS_ONCE,
 } way_t;
@@ -102,13 +104,16 @@ static const char *const ways[WAYS] = {
     "comes late",
     "waits",
     "waits in vain",
+    "waits for another thread",
+    "waits for one that comes too late",
     "calls a route",
     "calls a route that fails once",
 };
 
 static way_t way;
-static int done;      /* how often what was asked for was done */
-static bool is_again; /* it has failed once */
+static hoist_ticket ticket; /* of what waits for another thread; id 0: none */
+static int done;            /* how often what was asked for was done */
+static bool is_again;       /* it has failed once */
 
 /* Whose event it was, so that another's reply would be seen. */
 static int reply_to_user(hoist_ctx *ctx)
@@ -130,6 +135,8 @@ static int fail_once(hoist_ctx *ctx)
     }
     return reply_to_user(ctx);
 }
+
+static const hoist_find_options in_time = {.timeout_ms = 1000};
 
 static int go_on(hoist_ctx *ctx, hoist_answer *answer, void *data)
 {
@@ -179,7 +186,10 @@ static int outer(hoist_ctx *ctx)
         return reply_to_user(ctx);
     case WAITS:
     case WAITS_IN_VAIN:
-        return hoist_find_count(ctx, NULL, go_on, NULL);
+        return hoist_find_count(ctx, &in_time, go_on, NULL);
+    case WAITS_FOR_A_THREAD:
+    case IS_FORGOTTEN_BY_A_THREAD:
+        return hoist_wait(ctx, &ticket);
     case CALLS:
     case CALLS_WHAT_FAILS_ONCE:
         return call_inner(ctx);
@@ -195,9 +205,9 @@ typedef struct {
     char body[160];
 } outcome_t;
 
-/* What the worker says until it has no more to say; who asks is answered, or
- * is not until his time is over. */
-static void hear_all(outcome_t *outcome)
+/* What the worker says; who asks is answered, or is not until his time is
+ * over. */
+static void hear(outcome_t *outcome)
 {
     const message_reply_t *reply = &worker.said.reply;
 
@@ -217,6 +227,39 @@ static void hear_all(outcome_t *outcome)
                            (const char *)reply->body.bytes.data);
         }
     }
+}
+
+/* What is too late for its event is done without one: not at all. */
+static int go_on_later(hoist_ctx *ctx, void *data)
+{
+    (void)data;
+    return hoist_event_of(ctx) == HOIST_TASK ? 0 : reply_to_user(ctx);
+}
+
+/* Whoever has a ticket comes with it.  Returns whether somebody has. */
+static bool another_thread_comes(void)
+{
+    hoist_ticket taken = ticket;
+
+    if (taken.id == 0) {
+        return false;
+    }
+    ticket.id = 0;
+    if (way == IS_FORGOTTEN_BY_A_THREAD) {
+        pass(1000);
+        time_is(worker.now_ms);
+    }
+    must(hoist_resume(taken, go_on_later, NULL) == 0);
+    posts_are_run();
+    return true;
+}
+
+/* Until it has no more to say. */
+static void hear_all(outcome_t *outcome)
+{
+    do {
+        hear(outcome);
+    } while (another_thread_comes());
 }
 
 /* A message of this user comes, with its key. */
@@ -273,6 +316,12 @@ static void has_one_outcome_of_its_own(const outcome_t *outcome,
           strcmp(outcome->body, own) == 0);
 }
 
+static bool goes_well(void)
+{
+    return way == REPLIES || way == WAITS || way == WAITS_FOR_A_THREAD ||
+           way == CALLS;
+}
+
 /* Ada, then Eve, then Ada again under the key of before. */
 static void three_messages_come(void)
 {
@@ -285,6 +334,7 @@ static void three_messages_come(void)
         outcome_t outcome = asks("outer", users[i], "k");
         has_one_outcome_of_its_own(&outcome, users[i]);
         HOLDS(outcome.status != 409); /* what is over is claimed no more */
+        HOLDS(outcome.status == 200 || !goes_well());
         done_for_ada += strcmp(users[i], "ada") == 0 ? done : 0;
     }
     HOLDS(!is_in_pair(hoist_idempotency) || done_for_ada <= 1);

@@ -37,21 +37,6 @@ static int set_up(void **state)
     return 0;
 }
 
-/* The loop's part: what was posted is run. */
-static void posts_are_run(void)
-{
-    task_t task;
-
-    while (posts_take(&worker.app->inlets[0].posts, &task)) {
-        uint64_t id = later_open(&task);
-        if (task.run != NULL &&
-            (id == 0 || !link_go_on(&worker.link, id, &task))) {
-            link_run(&worker.link, &task);
-        }
-    }
-    feed(worker.now_ms);
-}
-
 static int reply(hoist_ctx *ctx, void *data)
 {
     bool is_over = hoist_event_of(ctx) == HOIST_TASK;

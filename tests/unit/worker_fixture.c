@@ -2,6 +2,7 @@
 #include "tests/unit/worker_fixture.h"
 
 #include "base/xalloc.h"
+#include "workers/c/later.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -146,6 +147,20 @@ void bare_comes(message_kind_t kind, int64_t now_ms)
 {
     must(message_put_bare(&worker.in, kind) == 0);
     feed(now_ms);
+}
+
+void posts_are_run(void)
+{
+    task_t task;
+
+    while (posts_take(&worker.app->inlets[0].posts, &task)) {
+        uint64_t id = later_open(&task);
+        if (task.run != NULL &&
+            (id == 0 || !link_go_on(&worker.link, id, &task))) {
+            link_run(&worker.link, &task);
+        }
+    }
+    feed(worker.now_ms);
 }
 
 void time_is(int64_t now_ms)

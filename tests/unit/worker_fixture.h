@@ -82,6 +82,9 @@ void result_comes(const message_result_t *result);
 void status_comes(uint64_t id, unsigned status);
 void bare_comes(message_kind_t kind, int64_t now_ms);
 
+/* What other threads have posted is run. */
+void posts_are_run(void);
+
 /* The time passes; PINGs are of no interest here. */
 void time_is(int64_t now_ms);
 
