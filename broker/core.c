@@ -20,6 +20,7 @@
 
 #define TICK_MS         CREDIT_MS /* between two looks for silent peers */
 #define ASK_AGAIN_MS    100       /* between two WHOs to one stranger */
+#define ROUTE_BUCKETS   256       /* at first */
 #define LIVENESS_MAX_MS 120000    /* that a worker may ask for */
 #define SCRATCH_MAX     ((size_t)2 << 20) /* a target of TARGETS_MAX ids */
 
@@ -611,6 +612,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     interests_init(core);
     wheel_init(&core->wheel, now_ms);
     seed_ids(core);
+    lookup_init(&core->routes, ROUTE_BUCKETS);
     traffic_init(&core->traffic);
     buf_init(&core->scratch, SCRATCH_MAX);
     list_t *heads[] = {&core->peers,    &core->dirty,    &core->doomed,
@@ -625,9 +627,6 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     }
     for (int i = 0; i < LOOP_BUCKETS; i++) {
         list_init(&core->loop_buckets[i]);
-    }
-    for (int i = 0; i < ROUTE_BUCKETS; i++) {
-        list_init(&core->route_buckets[i]);
     }
     return core;
 }
@@ -677,6 +676,7 @@ void core_destroy(core_t **core_p)
     pushes_fini(core);
     interests_fini(core);
     requests_fini(&core->requests);
+    lookup_fini(&core->routes);
     traffic_fini(&core->traffic);
     buf_fini(&core->scratch);
     free(core->workers);

@@ -12,9 +12,8 @@
 
 /* A name that at least one gateway has. */
 typedef struct {
-    list_t hashed;
+    lookup_node_t hashed;
     list_t gateways; /* interest.of_name */
-    uint64_t hash;
     uint32_t len;
     uint8_t type; /* name_type_t */
     uint8_t bytes[];
@@ -52,47 +51,20 @@ static uint64_t hash_of(const core_t *core, name_type_t type, wire_bytes_t name)
     return hash_keyed(&core->names.key, name.data, name.len) + type;
 }
 
-static list_t *bucket_of(const names_t *names, uint64_t hash)
-{
-    return &names->buckets[hash & (names->bucket_count - 1)];
-}
-
 static name_t *find(const core_t *core, name_type_t type, wire_bytes_t name)
 {
+    const lookup_t *table = &core->names.table;
     uint64_t hash = hash_of(core, type, name);
 
-    list_foreach(node, bucket_of(&core->names, hash)) {
+    for (lookup_node_t *node = lookup_first(table, hash); node != NULL;
+         node = lookup_next(table, node)) {
         name_t *found = list_entry(node, name_t, hashed);
-        if (found->hash == hash && found->type == type &&
+        if (found->type == type &&
             wire_equal((wire_bytes_t){found->bytes, found->len}, name)) {
             return found;
         }
     }
     return NULL;
-}
-
-/* Without memory the buckets only grow longer. */
-static void grow(names_t *names)
-{
-    list_t *old = names->buckets;
-    size_t count = names->bucket_count;
-    list_t *buckets = calloc(count * 2, sizeof *buckets);
-
-    if (buckets == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < count * 2; i++) {
-        list_init(&buckets[i]);
-    }
-    names->buckets = buckets;
-    names->bucket_count = count * 2;
-    for (size_t i = 0; i < count; i++) {
-        for (list_t *node; (node = list_take(&old[i])) != NULL;) {
-            uint64_t hash = list_entry(node, name_t, hashed)->hash;
-            list_append(bucket_of(names, hash), node);
-        }
-    }
-    free(old);
 }
 
 static name_t *add(core_t *core, name_type_t type, wire_bytes_t text)
@@ -102,24 +74,18 @@ static name_t *add(core_t *core, name_type_t type, wire_bytes_t text)
     if (name == NULL) {
         return NULL;
     }
-    name->hash = hash_of(core, type, text);
     name->type = (uint8_t)type;
     name->len = (uint32_t)text.len;
     memcpy(name->bytes, text.data, text.len);
     list_init(&name->gateways);
-    if (core->names.count >= core->names.bucket_count) {
-        grow(&core->names);
-    }
-    list_append(bucket_of(&core->names, name->hash), &name->hashed);
-    core->names.count++;
+    lookup_put(&core->names.table, &name->hashed, hash_of(core, type, text));
     return name;
 }
 
 static void remove_if_unused(core_t *core, name_t *name)
 {
     if (list_is_empty(&name->gateways)) {
-        list_remove(&name->hashed);
-        core->names.count--;
+        lookup_remove(&core->names.table, &name->hashed);
         free(name);
     }
 }
@@ -384,15 +350,10 @@ void interests_init(core_t *core)
 
     list_init(&core->keen);
     rand_bytes(&names->key, sizeof names->key);
-    names->bucket_count = FIRST_BUCKETS;
-    names->buckets = xcalloc(FIRST_BUCKETS, sizeof *names->buckets);
-    for (size_t i = 0; i < FIRST_BUCKETS; i++) {
-        list_init(&names->buckets[i]);
-    }
+    lookup_init(&names->table, FIRST_BUCKETS);
 }
 
 void interests_fini(core_t *core)
 {
-    must(core->names.count == 0);
-    free(core->names.buckets);
+    lookup_fini(&core->names.table);
 }

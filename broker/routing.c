@@ -127,17 +127,13 @@ static uint32_t sorted_offers(wire_bytes_t routes, offer_t *offers)
 
 /* --- routes -------------------------------------------------------------- */
 
-static list_t *bucket_of(core_t *core, wire_bytes_t key)
+route_t *routing_find(core_t *core, wire_bytes_t key)
 {
     uint64_t hash = hash_bytes(key.data, key.len);
 
-    return &core->route_buckets[hash % ROUTE_BUCKETS];
-}
-
-route_t *routing_find(core_t *core, wire_bytes_t key)
-{
-    list_foreach(link, bucket_of(core, key)) {
-        route_t *route = list_entry(link, route_t, hashed);
+    for (lookup_node_t *node = lookup_first(&core->routes, hash); node != NULL;
+         node = lookup_next(&core->routes, node)) {
+        route_t *route = list_entry(node, route_t, hashed);
         if (route->key_len == key.len &&
             memcmp(route->key, key.data, key.len) == 0) {
             return route;
@@ -155,13 +151,14 @@ static route_t *find_or_add(core_t *core, wire_bytes_t key)
     }
     route = calloc(1, sizeof *route);
     if (route != NULL) {
-        route->key_len = key.len;
+        route->key_len = (uint32_t)key.len;
         memcpy(route->key, key.data, key.len);
         route->flow = traffic_flow(&core->traffic, key);
         list_init(&route->deserted);
         list_init(&route->crews);
         list_init(&route->waiters);
-        list_append(bucket_of(core, key), &route->hashed);
+        lookup_put(&core->routes, &route->hashed,
+                   hash_bytes(key.data, key.len));
     }
     return route;
 }
@@ -202,7 +199,7 @@ static void close_route(core_t *core, route_t *route, list_t *orphans)
     if (wire_is((wire_bytes_t){route->key, route->key_len}, "$presence")) {
         core->watch_era++;
     }
-    list_remove(&route->hashed);
+    lookup_remove(&core->routes, &route->hashed);
     list_remove(&route->deserted);
     core->deserted_count--;
     free(route);

@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/lookup.h"
 #include "base/wheel.h"
 #include "broker/core.h"
 #include "broker/stats.h"
@@ -251,23 +252,24 @@ struct crew {
 
 /* A crew serves a route. */
 typedef struct {
-    list_t in_crew, in_route, hungry;
+    list_t in_route;
     crew_t *crew;
     route_t *route;
     uint8_t redeliver; /* times that it wants a request again at most */
     bool is_unordered;
+    list_t in_crew, hungry;
 } serves_t;
 
 struct route {
-    list_t hashed;
+    lookup_node_t hashed;
+    list_t crews;     /* serves.in_route */
+    list_t waiters;   /* connections whose first request waits for it */
+    flow_t *flow;     /* that counts its requests */
+    uint32_t strict;  /* of its crews, those that want order */
+    uint32_t key_len; /* of key */
+    uint8_t key[ROUTE_KEY_MAX];
     list_t deserted; /* among those that no crew serves, or alone */
     int64_t deserted_ms;
-    list_t crews;    /* serves.in_route */
-    uint32_t strict; /* those of them that want order */
-    list_t waiters;  /* connections whose first request waits for it */
-    flow_t *flow;    /* that counts its requests */
-    size_t key_len;
-    uint8_t key[ROUTE_KEY_MAX];
 };
 
 /* --- the store ---------------------------------------------------------- */
@@ -330,15 +332,13 @@ typedef struct {
 
 /* --- the whole ---------------------------------------------------------- */
 
-/* Names that gateways have, by hash; see interests.c. */
+/* Names that gateways have; see interests.c. */
 typedef struct {
-    list_t *buckets; /* owned */
-    size_t bucket_count, count;
+    lookup_t table;
     hash_key_t key; /* random */
 } names_t;
 
 #define PEER_BUCKETS  1024
-#define ROUTE_BUCKETS 1024
 #define LOOP_BUCKETS  256
 #define SESSIONS_KEPT 4096 /* of which is known how they ended */
 
@@ -394,7 +394,7 @@ struct core {
     uint32_t deserted_count;
     list_t stranded;            /* conns in QUEUE_STRANDED */
     int64_t disconnect_gone_ms; /* since when nobody serves $disconnect */
-    list_t route_buckets[ROUTE_BUCKETS];
+    lookup_t routes;            /* by key */
     traffic_t traffic;
     requests_t requests;
     push_t *free_pushes;

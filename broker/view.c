@@ -261,13 +261,14 @@ static uint64_t put_told(json_out_t *out, core_t *core, uint64_t at,
     return 1;
 }
 
-/* A bucket of the table: those that have none of their own. */
+/* A bucket of the table: those that have none of their own.  What comes while
+ * somebody turns the pages may show some of them twice. */
 static uint64_t put_untold(json_out_t *out, const core_t *core, uint64_t at)
 {
     uint64_t rows = 0;
 
-    list_foreach(link, &core->route_buckets[at]) {
-        const route_t *route = list_entry(link, route_t, hashed);
+    list_foreach(link, &core->routes.buckets[at]) {
+        const route_t *route = list_entry(link, route_t, hashed.link);
         if (route->flow == core->traffic.other) {
             put_route(out, (wire_bytes_t){route->key, route->key_len}, route,
                       NULL, false);
@@ -280,7 +281,8 @@ static uint64_t put_untold(json_out_t *out, const core_t *core, uint64_t at)
 /* The cursor passes the flows first, then the buckets. */
 static unsigned view_routes(core_t *core, const char *question, buf_t *text)
 {
-    const uint64_t told = TRAFFIC_ROUTES + 1, end = told + ROUTE_BUCKETS;
+    const uint64_t told = TRAFFIC_ROUTES + 1;
+    const uint64_t end = told + core->routes.bucket_count;
     bool has_buckets = question_says(question, "buckets", "1");
     json_out_t out = json_out(text);
     uint64_t at = 0, rows = 0;
@@ -310,7 +312,7 @@ static void put_conn(json_out_t *out, const conn_t *conn)
     wire_bytes_t context = record_context(conn->record);
     char id[CONN_ID_TEXT];
 
-    conn_id_format(&conn->id, id);
+    conn_id_format(conn_id_of(conn), id);
     json_put_open(out, '{');
     json_put_field(out, "id", (wire_bytes_t){(const uint8_t *)id, sizeof id});
     json_put_field_if(out, "user", wire_map_str(context, "user"));

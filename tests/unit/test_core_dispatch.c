@@ -328,6 +328,33 @@ static void a_route_that_nobody_serves_is_forbidden(void **state)
     assert_int_equal(core_stats(broker.core)->no_worker, 1);
 }
 
+/* More than the table of routes has buckets at first. */
+static void each_of_many_routes_goes_to_who_serves_it(void **state)
+{
+    enum { WORKERS = 4, ROUTES = 250 };
+    static char words[ROUTES * 8];
+    node_t *gateway = a_gateway(1), *workers[WORKERS];
+    client_t *client = a_client(gateway);
+    char key[16];
+    (void)state;
+
+    for (int w = 0; w < WORKERS; w++) {
+        size_t len = 0;
+        for (int i = 0; i < ROUTES; i++) {
+            len += (size_t)snprintf(words + len, sizeof words - len, "%sr%d",
+                                    i == 0 ? "" : " ", w * ROUTES + i);
+        }
+        snprintf(key, sizeof key, "w%d", w);
+        workers[w] = a_worker(key, words, 8);
+    }
+    for (int i = 0; i < WORKERS * ROUTES; i++) {
+        snprintf(key, sizeof key, "r%d", i);
+        client_says(client, key, "x");
+        node_t *worker = workers[i / ROUTES];
+        answers(worker, takes_message(worker, "x"), 200, NULL);
+    }
+}
+
 static void a_later_ready_replaces_the_routes(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -612,6 +639,7 @@ int main(void)
         TEST(a_worker_is_found_behind_full_ones),
         TEST(what_no_route_is_for_goes_to_default),
         TEST(a_route_that_nobody_serves_is_forbidden),
+        TEST(each_of_many_routes_goes_to_who_serves_it),
         TEST(a_later_ready_replaces_the_routes),
         TEST(who_waits_for_a_route_waits_for_its_next_worker),
         TEST(while_a_route_is_waited_for_default_gets_none_of_it),
