@@ -7,7 +7,16 @@
 #include "broker/watch.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
+
+#define CONN_HOT   64 /* bytes that a message looks at: a line of the cache */
+#define RECORD_HOT 64 /* the same of a record, from its id on */
+
+/* There may be a million of them: a message is to wait for the memory of few
+ * lines, and one that only stands is to take no more than this of it. */
+_Static_assert(offsetof(conn_t, queued) <= CONN_HOT, "a message's part");
+_Static_assert(sizeof(conn_t) <= 120, "with the heap's 8 bytes, two lines");
 
 /* --- the gateways -------------------------------------------------------- */
 
@@ -93,7 +102,6 @@ static conn_t *conn_new(gateway_t *gateway, const conn_id_t *id,
         return NULL;
     }
     conn->gateway = gateway;
-    conn->id = *id;
     conn->record = record;
     list_init(&conn->waiting);
     list_init(&conn->queued);
@@ -138,10 +146,40 @@ conn_t *conns_find_in(const gateway_t *gateway, const conn_id_t *id)
 {
     conn_t **place = place_of(gateway, id->slot);
 
-    if (place == NULL || *place == NULL || !conn_id_equal(&(*place)->id, id)) {
+    if (place == NULL || *place == NULL ||
+        !conn_id_equal(conn_id_of(*place), id)) {
         return NULL;
     }
     return *place;
+}
+
+static void fetch(const void *at, size_t len)
+{
+    __builtin_prefetch(at);
+    __builtin_prefetch((const char *)at + len - 1);
+}
+
+/* In rounds, each of which waits once for what the one before has fetched. */
+void conns_expect(const gateway_t *gateway, const uint32_t *slots, size_t count)
+{
+    conn_t **places[CONNS_AHEAD];
+    size_t used = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        places[used] = place_of(gateway, slots[i]);
+        __builtin_prefetch(places[used]);
+        used += places[used] != NULL;
+    }
+    for (size_t i = 0; i < used; i++) {
+        if (*places[i] != NULL) {
+            fetch(*places[i], CONN_HOT);
+        }
+    }
+    for (size_t i = 0; i < used; i++) {
+        if (*places[i] != NULL) {
+            fetch(&(*places[i])->record->id, RECORD_HOT);
+        }
+    }
 }
 
 conn_t *conns_find(const core_t *core, const conn_id_t *id)
@@ -157,7 +195,7 @@ void conns_unlist(core_t *core, conn_t *conn)
         return;
     }
     conn->is_listed = false;
-    *place_of(conn->gateway, conn->id.slot) = NULL;
+    *place_of(conn->gateway, conn_id_of(conn)->slot) = NULL;
     core->stats.connections--;
 }
 
@@ -180,7 +218,7 @@ void conns_reap(core_t *core, conn_t *conn)
 
 int conns_set_context(conn_t *conn, wire_bytes_t context)
 {
-    record_t *record = keeper_record(&conn->id, context);
+    record_t *record = keeper_record(conn_id_of(conn), context);
 
     if (record == NULL) {
         return -ENOMEM;

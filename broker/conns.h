@@ -23,8 +23,20 @@ int conns_add(core_t *core, gateway_t *gateway, const conn_id_t *id,
 int conns_add_gone(core_t *core, const conn_id_t *id, wire_bytes_t context,
                    conn_t **conn_p);
 
+static inline const conn_id_t *conn_id_of(const conn_t *conn)
+{
+    return &conn->record->id;
+}
+
 /* Of this gateway, or NULL. */
 conn_t *conns_find_in(const gateway_t *gateway, const conn_id_t *id);
+
+#define CONNS_AHEAD 8 /* a batch of conns_expect at most */
+
+/* Messages of the connections in these slots, if they are there, come next:
+ * their memory is fetched for all of them at once. */
+void conns_expect(const gateway_t *gateway, const uint32_t *slots,
+                  size_t count);
 
 /* Of the live gateway that has the id's loop number, or NULL. */
 conn_t *conns_find(const core_t *core, const conn_id_t *id);

@@ -301,23 +301,69 @@ static void on_malformed(core_t *core, peer_t *peer, const char *text)
     peer_fault(core, peer, "malformed", text);
 }
 
+/* The next of a frame, as message_decode has read it. */
+typedef struct {
+    int got;
+    message_t message;
+} read_t;
+
+static void take(core_t *core, peer_t *peer, const read_t *read)
+{
+    if (read->got > 0) {
+        on_message(core, peer, &read->message);
+    } else if (read->got == -ENOTSUP) {
+        core->stats.unexpected++;
+        peer_error(core, peer, "unknown-kind", "the message was skipped");
+    } else {
+        on_malformed(core, peer,
+                     read->got == -EPROTO
+                         ? "the message was skipped"
+                         : "the rest of the frame was ignored");
+    }
+}
+
+static size_t read_batch(wire_cursor_t *in, read_t batch[CONNS_AHEAD])
+{
+    size_t count = 0;
+
+    while (count < CONNS_AHEAD && (batch[count].got = message_decode(
+                                       in, &batch[count].message)) != 0) {
+        count++;
+    }
+    return count;
+}
+
+static void expect(const gateway_t *gateway, const read_t *batch, size_t count)
+{
+    uint32_t slots[CONNS_AHEAD];
+    size_t used = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const message_t *message = &batch[i].message;
+        if (batch[i].got > 0 && message->kind == KIND_REQUEST) {
+            slots[used++] = conn_id_slot(message->request.conn.data);
+        }
+    }
+    conns_expect(gateway, slots, used);
+}
+
+/*
+ * Some messages are read before the first of them is handled: where there are
+ * more connections than the caches hold, what is known of those is fetched
+ * while they are read, and not waited for one after the other.
+ */
 static void read_frame(core_t *core, peer_t *peer, wire_bytes_t frame)
 {
     wire_cursor_t in = wire_cursor(frame);
-    message_t message;
-    int got;
+    read_t batch[CONNS_AHEAD];
+    size_t count;
 
-    while (!peer_is_doomed(peer) &&
-           (got = message_decode(&in, &message)) != 0) {
-        if (got > 0) {
-            on_message(core, peer, &message);
-        } else if (got == -ENOTSUP) {
-            core->stats.unexpected++;
-            peer_error(core, peer, "unknown-kind", "the message was skipped");
-        } else {
-            on_malformed(core, peer,
-                         got == -EPROTO ? "the message was skipped"
-                                        : "the rest of the frame was ignored");
+    while (!peer_is_doomed(peer) && (count = read_batch(&in, batch)) > 0) {
+        if (peer->gateway != NULL) {
+            expect(peer->gateway, batch, count);
+        }
+        for (size_t i = 0; i < count && !peer_is_doomed(peer); i++) {
+            take(core, peer, &batch[i]);
         }
     }
 }

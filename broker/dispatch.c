@@ -174,7 +174,7 @@ static size_t put_request(core_t *core, request_t *request,
         .traceparent = spans_place(core, request, place),
     };
 
-    conn_id_format(&request->conn->id, id);
+    conn_id_format(conn_id_of(request->conn), id);
     buf_t *out = peer_out(core, worker->peer);
     size_t before = out->len;
     peer_sent(core, worker->peer, message_put_request(out, &message));

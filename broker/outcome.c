@@ -68,7 +68,7 @@ void outcome_finish(core_t *core, request_t *request)
     if (conn->farewell == request) {
         conn->farewell = NULL;
     }
-    if (conn->presence == request) {
+    if (request->event == EVENT_PRESENCE && conn->presence == request) {
         conn->presence = NULL;
     }
     spans_end(core, request);
@@ -92,7 +92,7 @@ void outcome_bury(core_t *core, request_t *request)
     }
     parts_t parts = request_parts(request);
     letter_t letter = {.id = request->letter,
-                       .conn = request->conn->id,
+                       .conn = *conn_id_of(request->conn),
                        .route = parts.route,
                        .body = parts.body,
                        .context = record_context(request->conn->record),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "broker/spans.h"
 
+#include "broker/conns.h"
+
 #include <stdlib.h>
 
 void spans_begin(request_t *request, wire_bytes_t traceparent)
@@ -51,7 +53,7 @@ static span_t span_of(const core_t *core, const request_t *request,
 
     memcpy(span.trace, traced->place.trace, sizeof span.trace);
     memcpy(span.parent, traced->place.span, sizeof span.parent);
-    conn_id_format(&request->conn->id, span.conn);
+    conn_id_format(conn_id_of(request->conn), span.conn);
     span_set_route(&span, (wire_bytes_t){flow->key, flow->key_len});
     return span;
 }

@@ -39,26 +39,26 @@ typedef struct interest interest_t; /* of a gateway in a name: interests.c */
 
 /* Whoever has sent something: a stranger until its HELLO. */
 struct peer {
+    /* What each frame from it and to it looks at. */
     list_t hashed; /* in a bucket of the peer table */
-    list_t named;  /* in one of the boot ids, or alone */
-    list_t linked; /* among all peers */
     list_t dirty;  /* among those with something to send, or alone */
-    list_t doomed; /* among those to be given up, or alone */
     const char *doom;
-
     side_t side;
+    bool is_mute;       /* `id` is another's by now: nothing is sent */
+    uint64_t principal; /* whose key it has; see origin_t */
     size_t id_len;
     uint8_t *id;        /* owned: the ROUTER's name for it */
-    uint64_t principal; /* whose key it has; see origin_t */
-    bool is_mute;       /* that name is another's by now: nothing is sent */
-    buf_t out;          /* messages that leave at the end of the turn */
-
-    char boot[BOOT_ID_MAX + 1];
-    char name[PEER_NAME_MAX + 1];
     worker_t *worker;   /* owned; NULL: not one, or a stranger */
     gateway_t *gateway; /* lives on until its connections are done */
+    buf_t out;          /* messages that leave at the end of the turn */
+    int64_t last_heard_ms, last_sent_ms;
 
-    int64_t last_heard_ms, last_sent_ms, last_asked_ms;
+    list_t named;  /* in one of the boot ids, or alone */
+    list_t linked; /* among all peers */
+    list_t doomed; /* among those to be given up, or alone */
+    char boot[BOOT_ID_MAX + 1];
+    char name[PEER_NAME_MAX + 1];
+    int64_t last_asked_ms;
     int64_t liveness_ms;
     int64_t faults_since_ms;
     uint32_t faults; /* malformed and unexpected messages since then */
@@ -162,30 +162,31 @@ typedef enum {
 } queue_t;
 
 struct conn {
+    /* What each message looks at: CONN_HOT bytes, held in conns.c. */
+    record_t *record; /* one reference; it has the id */
     gateway_t *gateway;
-    conn_id_t id;
-    uint8_t state;       /* conn_state_t */
-    uint8_t queue;       /* queue_t: which list `queued` is in */
-    bool is_listed;      /* found by its id */
-    bool is_moved;       /* another broker's: nothing of it is given again */
-    bool is_busy;        /* in somebody's hands: not to be freed */
-    bool is_stored;      /* it may have a row */
-    bool is_unsaved;     /* its row is not as it should be */
-    bool is_orphan;      /* of the sweep at hand */
-    uint32_t saved_s;    /* when its row was written, since our start */
-    uint32_t round;      /* of the SYNC that named it */
+    worker_t *worker;    /* that holds its requests in flight */
+    list_t waiting;      /* requests: the mailbox */
+    request_t *farewell; /* its gateway's DISCONNECT, until it is done */
     uint32_t in_flight;  /* requests at `worker` */
     uint32_t loose;      /* at any worker, without order */
     uint32_t overdue;    /* requests at workers whose time is over */
-    record_t *record;    /* one reference */
-    worker_t *worker;    /* that holds its requests in flight */
-    route_t *route;      /* that it waits for, when QUEUE_ROUTE */
-    request_t *farewell; /* its gateway's DISCONNECT, until it is done */
-    request_t *presence; /* its gateway's PRESENCE, likewise */
-    known_t *groups;     /* owned; NULL: none that a handler was told of */
-    request_t *held;     /* CONNECT or DISCONNECT that waits for the store */
-    list_t waiting;      /* requests: the mailbox */
+    uint8_t state;       /* conn_state_t */
+    uint8_t queue;       /* queue_t: which list `queued` is in */
+    bool is_listed : 1;  /* found by its id */
+    bool is_moved : 1;   /* another broker's: nothing of it is given again */
+    bool is_busy : 1;    /* in somebody's hands: not to be freed */
+    bool is_stored : 1;  /* it may have a row */
+    bool is_unsaved : 1; /* its row is not as it should be */
+    bool is_orphan : 1;  /* of the sweep at hand */
+
     list_t queued;
+    route_t *route;      /* that it waits for, when QUEUE_ROUTE */
+    request_t *presence; /* its gateway's PRESENCE, until it is done */
+    request_t *held;     /* CONNECT or DISCONNECT that waits for the store */
+    known_t *groups;     /* owned; NULL: none that a handler was told of */
+    uint32_t saved_s;    /* when its row was written, since our start */
+    uint32_t round;      /* of the SYNC that named it */
 };
 
 /* The parts of a request that a worker needs; lent. */

@@ -61,3 +61,14 @@ int conn_id_parse(const void *text, size_t len, conn_id_t *id)
     id->random = group[2] << 24 | group[3];
     return 0;
 }
+
+uint32_t conn_id_slot(const void *text)
+{
+    const uint8_t *at = (const uint8_t *)text + 4;
+    uint32_t slot = 0;
+
+    for (int i = 0; i < 4; i++) {
+        slot = slot << 6 | ((value_of[at[i]] - 1u) & 63);
+    }
+    return slot;
+}

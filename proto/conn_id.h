@@ -40,4 +40,8 @@ void conn_id_format(const conn_id_t *id, char text[CONN_ID_TEXT]);
 /* Returns 0, or -EINVAL when text is not 16 base64url characters. */
 int conn_id_parse(const void *text, size_t len, conn_id_t *id);
 
+/* The slot that CONN_ID_TEXT characters name, where they are an id; else any.
+ * For who only wants to know where to look. */
+uint32_t conn_id_slot(const void *text);
+
 #endif

@@ -11,18 +11,21 @@
 #include "proto/wire.h"
 
 typedef struct record {
-    uint32_t references;
-    uint32_t context_len;
     struct record *next; /* in the memory store's chain */
     uint64_t place;      /* in the memory store's lists */
     int64_t expires_ms;  /* there, too */
     const char *writer;  /* there, too: borrowed */
+    uint32_t references;
+    uint32_t ttl_s; /* that its row lasts untouched; 0: as the store says */
+
+    /* What each message of the connection wants lies together. */
     conn_id_t id;
-    uint32_t ttl_s;    /* that its row lasts untouched; 0: as the store says */
+    uint16_t context_len;
     uint8_t context[]; /* a map */
 } record_t;
 
-/* A record with one reference, or NULL without memory; context is copied. */
+/* A record with one reference; context is copied.  NULL without memory, or for
+ * a context that no message can have brought: one of 64 KiB. */
 record_t *record_new(const conn_id_t *id, wire_bytes_t context, uint32_t ttl_s);
 
 /* One reference more. */

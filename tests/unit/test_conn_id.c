@@ -57,6 +57,7 @@ static void every_id_survives_a_round_trip(void **state)
         char text[CONN_ID_TEXT];
         conn_id_format(&id, text);
         assert_int_equal(conn_id_parse(text, sizeof text, &parsed), 0);
+        assert_int_equal(conn_id_slot(text), id.slot);
         assert_int_equal(parsed.loop, id.loop);
         assert_int_equal(parsed.slot, id.slot);
         assert_int_equal(parsed.generation, id.generation);
@@ -99,6 +100,17 @@ static void a_text_of_another_length_is_refused(void **state)
     }
 }
 
+static void what_is_no_id_names_a_slot_that_could_be(void **state)
+{
+    char text[CONN_ID_TEXT];
+    (void)state;
+
+    for (int byte = 0; byte <= UINT8_MAX; byte++) {
+        memset(text, byte, sizeof text);
+        assert_true(conn_id_slot(text) <= CONN_ID_SLOT_MAX);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +119,7 @@ int main(void)
         cmocka_unit_test(every_id_survives_a_round_trip),
         cmocka_unit_test(only_the_64_characters_are_taken_at_every_place),
         cmocka_unit_test(a_text_of_another_length_is_refused),
+        cmocka_unit_test(what_is_no_id_names_a_slot_that_could_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

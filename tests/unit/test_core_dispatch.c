@@ -607,6 +607,38 @@ static void a_message_of_a_closed_or_unknown_connection_is_refused(void **state)
     gets_reply(gateway, client_says(gone, "echo", "x"), 500);
 }
 
+/* What follows in a frame was read before it was known. */
+static void who_leaves_in_a_frame_is_gone_in_the_rest_of_it(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 64);
+    client_t *gone = a_client(gateway), *stays = a_client(gateway);
+    (void)state;
+
+    uint64_t end = put_event(gone, EVENT_DISCONNECT, "$disconnect", NULL, 0);
+    uint64_t late = put_event(gone, EVENT_MESSAGE, "echo", "2", 1000);
+    put_event(stays, EVENT_MESSAGE, "echo", "3", 1000);
+    speaks(gateway);
+    gets_reply(gateway, end, 200);
+    gets_reply(gateway, late, 500);
+    takes_message(worker, "3");
+    gets_nothing(worker);
+}
+
+static void what_follows_a_bye_in_its_frame_is_nobodys(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    node_t *worker = a_worker("w", "echo", 8);
+    client_t *client = a_client(gateway);
+    (void)state;
+
+    put_message(gateway, &(message_t){.kind = KIND_BYE});
+    put_event(client, EVENT_MESSAGE, "echo", "x", 1000);
+    speaks(gateway);
+    gets_nothing(worker);
+    assert_int_equal(core_stats(broker.core)->gateways, 0);
+}
+
 static void a_connection_id_of_another_gateway_is_refused(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -653,6 +685,8 @@ int main(void)
         TEST(no_client_takes_a_whole_window_while_another_waits),
         TEST(clients_of_a_worker_and_of_its_route_take_turns),
         TEST(a_message_of_a_closed_or_unknown_connection_is_refused),
+        TEST(who_leaves_in_a_frame_is_gone_in_the_rest_of_it),
+        TEST(what_follows_a_bye_in_its_frame_is_nobodys),
         TEST(a_connection_id_of_another_gateway_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
