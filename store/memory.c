@@ -297,19 +297,18 @@ static int enlist(store_memory_t *self, record_t *record)
 
 /* --- rows ---------------------------------------------------------------- */
 
-static bool forget(store_memory_t *self, const conn_id_t *id)
+/* The row that *link, as `find` has said, points at; if there is one. */
+static void forget(store_memory_t *self, record_t **link)
 {
-    record_t **link = find(self, id);
     record_t *record = *link;
 
     if (record == NULL) {
-        return false;
+        return;
     }
     *link = record->next;
     unlist(self, record);
     record_drop(record);
     self->count--;
-    return true;
 }
 
 static bool is_over(const store_memory_t *self, const record_t *record)
@@ -327,14 +326,15 @@ static void put_off(const store_memory_t *self, record_t *record)
 
 static int save(store_memory_t *self, record_t *record, store_result_t *result)
 {
-    record_t *former = *find(self, &record->id);
+    record_t **link = find(self, &record->id);
+    const record_t *former = *link;
 
     result->was_there = former != NULL && !is_over(self, former);
     if (former == record) {
         put_off(self, record);
         return 0;
     }
-    (void)forget(self, &record->id);
+    forget(self, link);
     record->place = ++self->places;
     put_off(self, record);
     if (enlist(self, record) < 0) {
@@ -342,10 +342,10 @@ static int save(store_memory_t *self, record_t *record, store_result_t *result)
     }
     if (self->count > self->mask) {
         grow_table(self);
+        link = bucket_of(self, &record->id);
     }
-    record_t **bucket = bucket_of(self, &record->id);
-    record->next = *bucket;
-    *bucket = record_hold(record);
+    record->next = *link;
+    *link = record_hold(record);
     self->count++;
     return 0;
 }
@@ -581,7 +581,7 @@ static void memory_submit(store_t *store, store_op_t *op)
         done(self, op, save(self, op->record, &result), &result);
         break;
     case STORE_REMOVE:
-        (void)forget(self, &op->record->id);
+        forget(self, find(self, &op->record->id));
         done(self, op, 0, &result);
         break;
     case STORE_GET:
