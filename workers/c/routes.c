@@ -114,12 +114,28 @@ int routes_stand_in(routes_t *self, const char *key, hoist_handler *handler)
     return rc;
 }
 
+/* Up to eight bytes as a number: two halves that overlap, or three bytes of
+ * which two may be the same. */
+static uint64_t last_word(const uint8_t *at, size_t len)
+{
+    uint32_t first, last;
+
+    if (len < 4) {
+        return len == 0 ? 0
+                        : (uint64_t)at[0] << 16 | (uint64_t)at[len / 2] << 8 |
+                              at[len - 1];
+    }
+    memcpy(&first, at, sizeof first);
+    memcpy(&last, at + len - sizeof last, sizeof last);
+    return (uint64_t)first << 32 | last;
+}
+
 /*
  * Eight bytes a step, each multiplied in (the idea of wyhash and its kin,
  * without their strength: only trusted programs insert).  FNV's byte a step
  * would cost more than the whole look-up may.
  */
-static uint32_t hash_key(const uint8_t *at, size_t len)
+static inline uint32_t hash_key(const uint8_t *at, size_t len)
 {
     const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t hash = len * factor;
@@ -130,11 +146,7 @@ static uint32_t hash_key(const uint8_t *at, size_t len)
         hash = (hash ^ word) * factor;
         hash ^= hash >> 32;
     }
-    word = 0;
-    for (size_t i = 0; i < len; i++) {
-        word = word << 8 | at[i];
-    }
-    hash = (hash ^ word) * factor;
+    hash = (hash ^ last_word(at, len)) * factor;
     return (uint32_t)(hash >> 32);
 }
 
