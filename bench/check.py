@@ -25,7 +25,7 @@ BASELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "baseline.js
 SKIPPED = 77
 A_FRAME = 64  # messages of bench_broker and bench_gateway: a run carries whole frames
 
-IN_PROCESS = ("routing", "selection", "handler", "connection", "conversion",
+IN_PROCESS = ("routing", "selection", "handler", "connection", "row", "conversion", "nothing",
               "middleware", "builtins", "rate limit", "idempotency", "validation", "legacy",
               "unlimited", "limited", "push", "member", "authorize", "connect", "ip filter",
               "metrics", "timeout", "bulkhead", "breaker", "shed", "retry")

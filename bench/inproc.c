@@ -51,6 +51,7 @@ typedef struct {
     route_expr_t *expr;
     store_options_t store_options;
     store_t *store;
+    record_t *record; /* of the event's connection; one reference */
     conn_id_t id;
 } worker_t;
 
@@ -198,15 +199,30 @@ static void saved(store_op_t *op, int rc, const store_result_t *result)
     must(rc == 0);
 }
 
-static void handle_and_save(worker_t *self)
+static void put_row(worker_t *self, store_verb_t verb, record_t *record)
+{
+    store_op_t op = {.verb = verb, .record = record, .done = saved};
+
+    store_submit(self->store, &op);
+}
+
+/* The event's connection stands: its row has another time to live, as brokers
+ * see to it now and then. */
+static void handle_and_keep(worker_t *self)
+{
+    put_row(self, STORE_SAVE, self->record);
+    handle(self);
+}
+
+/* It comes and goes: all that is kept of it, and nothing of its events. */
+static void come_and_go(worker_t *self)
 {
     record_t *record = record_new(&self->id, self->request.context, 0);
-    store_op_t op = {.verb = STORE_SAVE, .record = record, .done = saved};
 
     must(record != NULL);
-    store_submit(self->store, &op);
+    put_row(self, STORE_SAVE, record);
+    put_row(self, STORE_REMOVE, record);
     record_drop(record);
-    handle(self);
 }
 
 /* What a gateway does beside for a message of a read of its own; a message a
@@ -239,6 +255,11 @@ static void throttle_on(worker_t *self)
         hub.byte_rate = rate_of(1000000, 0);
     }
     throttle(&session);
+}
+
+static void do_nothing(worker_t *self)
+{
+    sink = (uintptr_t)self;
 }
 
 static void convert(worker_t *self)
@@ -441,12 +462,15 @@ static void worker_init(worker_t *self, const row_t *row)
                             sizeof error) == 0);
     store_options_init(&self->store_options);
     self->store = store_memory_new(&self->store_options);
+    self->record = record_new(&self->id, self->request.context, 0);
+    must(self->record != NULL);
     handle(self); /* the context is one of an event */
 }
 
 static void worker_fini(worker_t *self)
 {
     store_destroy(&self->store);
+    record_drop(self->record);
     route_expr_destroy(&self->expr);
     buf_fini(&self->frame);
     asked_fini(&self->asked);
@@ -464,8 +488,12 @@ static const row_t rows[] = {
      false, NULL},
     {"handler", "handler execution: frame to frame", handle, echo, 0, false,
      NULL},
-    {"connection", "… with connection management", handle_and_save, echo, 0,
+    {"connection", "… with connection management", handle_and_keep, echo, 0,
      false, NULL},
+    {"row", "a connection's row, from its coming to its going", come_and_go,
+     echo, 0, false, NULL},
+    {"nothing", "nothing: what the loop costs", do_nothing, echo, 0, false,
+     NULL},
     {"conversion", "context conversion", convert, echo, 0, false, NULL},
     {"middleware", "… with 5 layers of middleware", handle, echo, 5, false,
      NULL},
