@@ -531,45 +531,63 @@ static const row_t rows[] = {
 
 #define ROWS (sizeof rows / sizeof rows[0])
 
+/* Of a row. */
 typedef struct {
-    double ns, bytes, allocations; /* an operation */
-} cost_t;
+    worker_t worker;
+    double took[ROUNDS]; /* ns an operation */
+    allocations_t spent; /* in all rounds */
+} measured_t;
 
-static cost_t measure(const row_t *row)
+static void start(measured_t *self, const row_t *row)
 {
-    static worker_t worker;
-    double took[ROUNDS];
-
-    worker_init(&worker, row);
+    worker_init(&self->worker, row);
     for (int i = 0; i < WARM_OPS; i++) {
-        row->run(&worker);
+        row->run(&self->worker);
     }
-    allocations_t before = allocations_so_far();
-    for (int round = 0; round < ROUNDS; round++) {
-        uint64_t start_ns = clocks_thread_ns();
-        for (int i = 0; i < OPS; i++) {
-            row->run(&worker);
-        }
-        took[round] = (double)(clocks_thread_ns() - start_ns) / OPS;
-    }
-    allocations_t after = allocations_so_far();
-    double ops = (double)OPS * ROUNDS;
-    cost_t cost = {.bytes = (double)(after.bytes - before.bytes) / ops,
-                   .allocations = (double)(after.calls - before.calls) / ops};
-    worker_fini(&worker);
-    numbers_sort(took, ROUNDS);
-    cost.ns = took[ROUNDS / 2];
-    return cost;
 }
 
+static void run_round(measured_t *self, const row_t *row, int round)
+{
+    self->worker.came_ms = clock_mono_ms();
+    allocations_t before = allocations_so_far();
+    uint64_t start_ns = clocks_thread_ns();
+
+    for (int i = 0; i < OPS; i++) {
+        row->run(&self->worker);
+    }
+    self->took[round] = (double)(clocks_thread_ns() - start_ns) / OPS;
+    allocations_t after = allocations_so_far();
+    self->spent.calls += after.calls - before.calls;
+    self->spent.bytes += after.bytes - before.bytes;
+}
+
+static void tell(measured_t *self, const row_t *row)
+{
+    double ops = (double)OPS * ROUNDS;
+
+    numbers_sort(self->took, ROUNDS);
+    printf("{\"key\":\"%s\",\"name\":\"%s\",\"ns\":%.2f,"
+           "\"bytes\":%.2f,\"allocations\":%.3f}\n",
+           row->key, row->name, self->took[ROUNDS / 2],
+           (double)self->spent.bytes / ops, (double)self->spent.calls / ops);
+    worker_fini(&self->worker);
+}
+
+/* In turns, since rows are compared: what else the machine does changes. */
 static void run_all(void)
 {
+    static measured_t all[ROWS];
+
     for (size_t i = 0; i < ROWS; i++) {
-        cost_t cost = measure(&rows[i]);
-        printf("{\"key\":\"%s\",\"name\":\"%s\",\"ns\":%.2f,"
-               "\"bytes\":%.2f,\"allocations\":%.3f}\n",
-               rows[i].key, rows[i].name, cost.ns, cost.bytes,
-               cost.allocations);
+        start(&all[i], &rows[i]);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < ROWS; i++) {
+            run_round(&all[i], &rows[i], round);
+        }
+    }
+    for (size_t i = 0; i < ROWS; i++) {
+        tell(&all[i], &rows[i]);
     }
 }
 
