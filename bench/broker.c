@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "bench/allocations.h"
 #include "bench/clocks.h"
+#include "bench/counted.h"
 #include "bench/numbers.h"
 #include "broker/core.h"
 #include "proto/message.h"
@@ -74,7 +75,7 @@ static const char help[] =
     "  --routes N       that messages go to in turns (1)\n"
     "  --workers N      which serve them (1)\n"
     "  --messages N     carry so many and print nothing: for who counts\n"
-    "                   instructions\n"
+    "                   instructions; callgrind counts the second half\n"
     "Prints a line of JSON: CPU in the core and allocations of a message, and\n"
     "memory of a connection.\n";
 
@@ -437,6 +438,20 @@ static void measure(bench_t *self, double connection)
            connection);
 }
 
+static void carry_counted(bench_t *self)
+{
+    uint64_t frames = (self->options.messages + A_FRAME - 1) / A_FRAME;
+
+    counted_warm();
+    for (uint64_t i = 0; i < frames; i++) {
+        if (i == frames / 2) {
+            counted_begin();
+        }
+        exchange(self);
+    }
+    counted_end();
+}
+
 int main(int argc, char **argv)
 {
     bench_t self = {.now_ms = 1000000, .options = read_options(argc, argv)};
@@ -448,9 +463,7 @@ int main(int argc, char **argv)
     gateway_lists(&self);
     double connection = (in_use() - before) / self.options.connections;
     if (self.options.messages > 0) {
-        for (uint64_t i = 0; i < self.options.messages; i += A_FRAME) {
-            exchange(&self);
-        }
+        carry_counted(&self);
     } else {
         warm_up(&self);
         measure(&self, connection);

@@ -20,10 +20,11 @@ import re
 import subprocess
 import sys
 
+import counting
+
 TOLERANCE = 0.03
 BASELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "baseline.json")
 SKIPPED = 77
-A_FRAME = 64  # messages of bench_broker and bench_gateway: a run carries whole frames
 
 IN_PROCESS = ("routing", "selection", "handler", "connection", "row", "conversion", "nothing",
               "middleware", "builtins", "rate limit", "idempotency", "validation", "legacy",
@@ -31,26 +32,10 @@ IN_PROCESS = ("routing", "selection", "handler", "connection", "row", "conversio
               "metrics", "timeout", "bulkhead", "breaker", "shed", "retry")
 # Connections, routes, workers.
 BROKERS = ((1, 1, 1), (100, 1, 1), (10000, 1, 1), (100000, 1, 1),
-           (10000, 100, 10), (10000, 10000, 10), (10000, 1, 100), (10000, 1, 1000))
+           (10000, 1, 10), (10000, 100, 10), (10000, 10000, 10),
+           (10000, 1, 100), (10000, 1, 1000))
 
 SAMPLED = (0, 1)  # shares of the messages in the gateway
-
-
-def count(command):
-    """Instructions of a whole run."""
-    done = subprocess.run(
-        ["valgrind", "--tool=cachegrind", "--cache-sim=no",
-         "--cachegrind-out-file=/dev/null", *command],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stdout)
-    if done.returncode != 0 or found is None:
-        sys.exit(f"{' '.join(command)}: {done.stdout}")
-    return int(found[1].replace(",", ""))
-
-
-def count_one(command_of, few, many):
-    """Instructions of one operation."""
-    return (count(command_of(many)) - count(command_of(few))) / (many - few)
 
 
 def rows_of(build):
@@ -60,18 +45,16 @@ def rows_of(build):
         yield (f"broker, {connections} connections, {routes} routes, {workers} workers",
                lambda ops, c=connections, r=routes, w=workers: [
                    f"{build}/bench/bench_broker", f"--connections={c}", f"--routes={r}",
-                   f"--workers={w}", f"--messages={ops}"],
-               200 * A_FRAME, 400 * A_FRAME)
+                   f"--workers={w}", f"--messages={ops}"])
     for share in SAMPLED:
         yield (f"gateway, {share:.0%} of the messages sampled",
                lambda ops, s=share: [f"{build}/bench/bench_gateway", f"--sampled={s}",
-                                     f"--messages={ops}"],
-               200 * A_FRAME, 400 * A_FRAME)
+                                     f"--messages={ops}"])
 
 
 def count_all(build):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        counts = {name: pool.submit(count_one, *how) for name, *how in rows_of(build)}
+        counts = {name: pool.submit(counting.of_one, *how) for name, *how in rows_of(build)}
         return {name: round(future.result(), 1) for name, future in counts.items()}
 
 

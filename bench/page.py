@@ -4,7 +4,8 @@
 In the page a table stands between <!-- NAME --> and <!-- /NAME -->.
 
     bench/page.py                       write them anew
-    bench/page.py --take RESULTS        of another run, what bench/run.py wrote
+    bench/page.py --take RESULTS        of another run, what bench/run.py wrote; of one of
+                                        some parts those, and the others stay
     bench/page.py --check               exit status 1: they are not what is made of it
 """
 import argparse
@@ -23,6 +24,7 @@ FOLDER = ROOT / "docs/performance"
 RESULTS = FOLDER / "results.json"
 DIGITS = 5  # of a figure that are kept
 BUSY = 3  # load before a run: others are at work, too
+OF_A_RUN = {"machine", "date", "rounds", "seconds", "later"}  # all else are its parts
 
 short = plot.short
 
@@ -47,12 +49,21 @@ def machine(results):
     return (f"Taken on {results['date']}: {of['cores']} cores of {of['processor'].strip()}, "
             f"Linux {of['kernel']}; load average at the beginning and at the end {loads} "
             f"(at the end the benchmarks' own is in it). {results['rounds']} rounds of "
-            f"{results['seconds']:g} s, medians.{shared}")
+            f"{results['seconds']:g} s, medians.{shared}{later_parts(results)}")
+
+
+def later_parts(results):
+    """Which parts are of other runs, and what else the machine did then."""
+    runs = {}
+    for part, run in results.get("later", {}).items():
+        runs.setdefault((run["date"], run["load"]), []).append(part)
+    return "".join(f" Of another run, on {date} with a load of {load:.1f} before it: "
+                   f"{', '.join(parts)}." for (date, load), parts in runs.items())
 
 
 def target_rows(results):
     return table(["What", "Wanted", "Measured", ""],
-                 [[t.what, t.wanted, short(t.value) + t.unit, t.verdict]
+                 [[t.what, t.wanted, short(t.value) + t.unit + t.beside, t.verdict]
                   for t in targets.all_of(results)])
 
 
@@ -97,9 +108,10 @@ def scale(results):
 
 
 def core(results):
-    return table(["By", "How many", "ns a message", "Messages/s", "Allocations",
-                  "Bytes a connection"],
-                 [[what, f"{r[what]:,}", short(r["ns"]), short(1e9 / r["ns"]),
+    return table(["By", "How many", "Instructions", "Lines", "ns a message", "Messages/s",
+                  "Allocations", "Bytes a connection"],
+                 [[what, f"{r[what]:,}", short(r["instructions"]), f"{r['lines']:.1f}",
+                   short(r["ns"]), short(1e9 / r["ns"]),
                    f"{r['allocations']:.4f}", short(r["connection_bytes"])]
                   for what, rows in results["curves"].items() for r in rows])
 
@@ -157,6 +169,16 @@ def rounded(value):
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
+def merged(before, taken):
+    """A run of all parts, or of some in place of those of the run before."""
+    parts = set(taken) - OF_A_RUN
+    if parts >= set(before) - OF_A_RUN:
+        return taken
+    run = {"date": taken["date"], "load": taken["machine"]["load"][0]}
+    return before | {part: taken[part] for part in parts} | {
+        "later": before.get("later", {}) | {part: run for part in sorted(parts)}}
+
+
 def made():
     """What each file is to have in it."""
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
@@ -187,8 +209,10 @@ def main():
         return 1 if wrong else 0
     FOLDER.mkdir(exist_ok=True)
     if options.take:
-        taken = json.loads(options.take.read_text(encoding="utf-8"))
-        RESULTS.write_text(json.dumps(rounded(taken), indent=1) + "\n", encoding="utf-8")
+        before, taken = (json.loads(path.read_text(encoding="utf-8"))
+                         for path in (RESULTS, options.take))
+        RESULTS.write_text(json.dumps(rounded(merged(before, taken)), indent=1) + "\n",
+                           encoding="utf-8")
     for path, wanted in made().items():
         path.write_text(wanted, encoding="utf-8")
     return 0

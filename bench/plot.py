@@ -117,10 +117,20 @@ def plot_trips(results):
         name: [r["p50_us"], r["p99_us"]] for name, r in results["trips"].items()})
 
 
-def plot_core(results):
-    return lines("A message in the broker's core", "ns of CPU, by how many there are", {
-        what: [(row[what], row["ns"]) for row in rows]
+def plot_curves(results, title, axes, figure):
+    return lines(title, axes, {
+        what: [(row[what], row[figure]) for row in rows]
         for what, rows in results["curves"].items()}, across=math.log10)
+
+
+def plot_core(results):
+    return plot_curves(results, "A message in the broker's core: time",
+                       "ns of CPU, by how many there are", "ns")
+
+
+def plot_core_work(results):
+    return plot_curves(results, "A message in the broker's core: work",
+                       "instructions, by how many there are", "instructions")
 
 
 def plot_scale(results):
@@ -131,7 +141,7 @@ def plot_scale(results):
 
 
 PLOTS = {"echo.svg": plot_echo, "trips.svg": plot_trips, "core.svg": plot_core,
-         "scale.svg": plot_scale}
+         "core-work.svg": plot_core_work, "scale.svg": plot_scale}
 
 
 def plots(results):
