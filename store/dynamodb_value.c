@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/dynamodb_value.h"
 
+#include "base/base64.h"
 #include "base/utf8.h"
-#include "store/base64.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,7 +3,6 @@
  * The parts of the DynamoDB store that do no I/O: its URL, values, pages and
  * the order of its queue.
  */
-#include "store/base64.h"
 #include "store/dynamodb_page.h"
 #include "store/dynamodb_queue.h"
 #include "store/dynamodb_stream.h"
@@ -21,47 +20,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* --- base64 -------------------------------------------------------------- */
-
-static void bytes_survive_base64(void **state)
-{
-    static const char *const texts[] = {"",     "f",     "fo",    "foo",
-                                        "foob", "fooba", "foobar"};
-    static const char *const codes[] = {
-        "",         "Zg==",     "Zm8=",    "Zm9v",
-        "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"}; /* RFC 4648 section 10 */
-    char code[16];
-    uint8_t bytes[16];
-    size_t len;
-    (void)state;
-
-    for (size_t i = 0; i < 7; i++) {
-        size_t code_len = strlen(codes[i]);
-        assert_int_equal(base64_len(strlen(texts[i])), code_len);
-        base64_encode((const uint8_t *)texts[i], strlen(texts[i]), code);
-        assert_memory_equal(code, codes[i], code_len);
-        assert_int_equal(base64_decode(codes[i], code_len, bytes, &len), 0);
-        assert_int_equal(len, strlen(texts[i]));
-        assert_memory_equal(bytes, texts[i], len);
-    }
-}
-
-static void what_is_no_base64_is_refused(void **state)
-{
-    static const char *const wrong[] = {
-        "Z",    "Zg",   "Zg=",  "Z===", "====",     "Zh==",
-        "Zm9=", "Z=g=", "Zm8-", "Zm 8", "Zg==Zg==", "Zm9vYg="};
-    uint8_t bytes[16];
-    size_t len;
-    (void)state;
-
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        if (base64_decode(wrong[i], strlen(wrong[i]), bytes, &len) == 0) {
-            fail_msg("taken for base64: %s", wrong[i]);
-        }
-    }
-}
 
 /* --- the URL ------------------------------------------------------------- */
 
@@ -397,8 +355,6 @@ static void one_that_is_given_up_lets_the_next_go(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_survive_base64),
-        cmocka_unit_test(what_is_no_base64_is_refused),
         cmocka_unit_test(without_an_endpoint_it_is_that_of_the_region),
         cmocka_unit_test(the_environment_fills_in_what_the_url_leaves_out),
         cmocka_unit_test(values_are_written_as_dynamodb_has_them),

@@ -5,7 +5,6 @@
  */
 #include "base/xalloc.h"
 #include "tests/unit/made_token.h"
-#include "workers/c/auth/base64url.h"
 #include "workers/c/auth/keyset.h"
 
 #include <errno.h>
@@ -29,34 +28,6 @@ static int parse(const char *token)
 static int parse_header(const char *header)
 {
     return parse(made_token(header, "{}", "c2ln"));
-}
-
-/* --- base64url ------------------------------------------------------------ */
-
-static void bytes_are_written_in_one_way_only(void **state)
-{
-    static const struct {
-        const char *text, *bytes;
-    } right[] = {{"", ""},        {"Zg", "f"},        {"Zm8", "fo"},
-                 {"Zm9v", "foo"}, {"Zm9vYg", "foob"}, {"-_8", "\xfb\xff"}};
-    static const char *const wrong[] = {
-        "Z",      "Zg==", "Zg=",   "Zh", "Zm9", "Zm9vYh", "Zm 9",
-        "Zm9v\n", "+/8",  "Zm9v.", "=",  "Z=",  "Zm9vY",
-    };
-    uint8_t out[64];
-    size_t len;
-    (void)state;
-
-    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
-        assert_int_equal(base64url_decode(hoist_str(right[i].text), out, &len),
-                         0);
-        assert_int_equal(len, strlen(right[i].bytes));
-        assert_memory_equal(out, right[i].bytes, len);
-    }
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_int_equal(base64url_decode(hoist_str(wrong[i]), out, &len),
-                         -EINVAL);
-    }
 }
 
 /* --- what is a token ------------------------------------------------------ */
@@ -305,7 +276,6 @@ static void the_tokens_of_the_rfcs_are_right(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_are_written_in_one_way_only),
         cmocka_unit_test(a_token_has_three_parts),
         cmocka_unit_test(an_algorithm_is_one_of_four_as_they_are_written),
         cmocka_unit_test(a_header_that_two_readers_could_read_is_none),

@@ -6,7 +6,7 @@
  */
 #include "workers/c/auth/jws.h"
 
-#include "workers/c/auth/base64url.h"
+#include "base/base64.h"
 #include "workers/c/auth/json_text.h"
 
 #include <errno.h>
@@ -54,7 +54,8 @@ static json_t *decode_object(hoist_text text)
     uint8_t bytes[BASE64URL_BYTES(JWS_TOKEN_MAX)];
     size_t len;
 
-    if (text.len > JWS_TOKEN_MAX || base64url_decode(text, bytes, &len) < 0) {
+    if (text.len > JWS_TOKEN_MAX ||
+        base64url_decode(text.data, text.len, bytes, &len) < 0) {
         return NULL;
     }
     json_t *json =
@@ -119,7 +120,8 @@ static int read_signature(hoist_text text, jws_t *self)
     if (text.len == 0 || text.len > most) {
         return -EINVAL;
     }
-    return base64url_decode(text, self->signature, &self->signature_len);
+    return base64url_decode(text.data, text.len, self->signature,
+                            &self->signature_len);
 }
 
 int jws_parse(hoist_text token, jws_t *self)

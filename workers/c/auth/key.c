@@ -5,7 +5,7 @@
  */
 #include "workers/c/auth/key.h"
 
-#include "workers/c/auth/base64url.h"
+#include "base/base64.h"
 #include "workers/c/auth/json_text.h"
 
 #include <errno.h>
@@ -101,7 +101,7 @@ static int bytes_member(const json_t *jwk, const char *name, uint8_t *out,
     size_t len;
 
     if (text.len == 0 || text.len > (size * 4 + 2) / 3 ||
-        base64url_decode(text, out, &len) < 0) {
+        base64url_decode(text.data, text.len, out, &len) < 0) {
         return -EINVAL;
     }
     return (int)len;
