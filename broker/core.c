@@ -658,7 +658,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     interests_init(core);
     wheel_init(&core->wheel, now_ms);
     seed_ids(core);
-    lookup_init(&core->routes, ROUTE_BUCKETS);
+    must(table_init(&core->routes, ROUTE_BUCKETS) == 0);
     traffic_init(&core->traffic);
     buf_init(&core->scratch, SCRATCH_MAX);
     list_t *heads[] = {&core->peers,    &core->dirty,    &core->doomed,
@@ -722,7 +722,8 @@ void core_destroy(core_t **core_p)
     pushes_fini(core);
     interests_fini(core);
     requests_fini(&core->requests);
-    lookup_fini(&core->routes);
+    must(core->routes.count == 0);
+    table_fini(&core->routes);
     traffic_fini(&core->traffic);
     buf_fini(&core->scratch);
     free(core->workers);

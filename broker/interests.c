@@ -12,7 +12,7 @@
 
 /* A name that at least one gateway has. */
 typedef struct {
-    lookup_node_t hashed;
+    hashed_t hashed;
     list_t gateways; /* interest.of_name */
     uint32_t len;
     uint8_t type; /* name_type_t */
@@ -53,12 +53,12 @@ static uint64_t hash_of(const core_t *core, name_type_t type, wire_bytes_t name)
 
 static name_t *find(const core_t *core, name_type_t type, wire_bytes_t name)
 {
-    const lookup_t *table = &core->names.table;
+    const table_t *table = &core->names.table;
     uint64_t hash = hash_of(core, type, name);
 
-    for (lookup_node_t *node = lookup_first(table, hash); node != NULL;
-         node = lookup_next(table, node)) {
-        name_t *found = list_entry(node, name_t, hashed);
+    for (hashed_t *at = table_first(table, hash); at != NULL;
+         at = table_next(table, at)) {
+        name_t *found = list_entry(at, name_t, hashed);
         if (found->type == type &&
             wire_equal((wire_bytes_t){found->bytes, found->len}, name)) {
             return found;
@@ -78,14 +78,14 @@ static name_t *add(core_t *core, name_type_t type, wire_bytes_t text)
     name->len = (uint32_t)text.len;
     memcpy(name->bytes, text.data, text.len);
     list_init(&name->gateways);
-    lookup_put(&core->names.table, &name->hashed, hash_of(core, type, text));
+    table_add(&core->names.table, &name->hashed, hash_of(core, type, text));
     return name;
 }
 
 static void remove_if_unused(core_t *core, name_t *name)
 {
     if (list_is_empty(&name->gateways)) {
-        lookup_remove(&core->names.table, &name->hashed);
+        table_remove(&core->names.table, &name->hashed);
         free(name);
     }
 }
@@ -350,10 +350,11 @@ void interests_init(core_t *core)
 
     list_init(&core->keen);
     rand_bytes(&names->key, sizeof names->key);
-    lookup_init(&names->table, FIRST_BUCKETS);
+    must(table_init(&names->table, FIRST_BUCKETS) == 0);
 }
 
 void interests_fini(core_t *core)
 {
-    lookup_fini(&core->names.table);
+    must(core->names.table.count == 0);
+    table_fini(&core->names.table);
 }

@@ -131,9 +131,9 @@ route_t *routing_find(core_t *core, wire_bytes_t key)
 {
     uint64_t hash = hash_bytes(key.data, key.len);
 
-    for (lookup_node_t *node = lookup_first(&core->routes, hash); node != NULL;
-         node = lookup_next(&core->routes, node)) {
-        route_t *route = list_entry(node, route_t, hashed);
+    for (hashed_t *at = table_first(&core->routes, hash); at != NULL;
+         at = table_next(&core->routes, at)) {
+        route_t *route = list_entry(at, route_t, hashed);
         if (route->key_len == key.len &&
             memcmp(route->key, key.data, key.len) == 0) {
             return route;
@@ -157,8 +157,7 @@ static route_t *find_or_add(core_t *core, wire_bytes_t key)
         list_init(&route->deserted);
         list_init(&route->crews);
         list_init(&route->waiters);
-        lookup_put(&core->routes, &route->hashed,
-                   hash_bytes(key.data, key.len));
+        table_add(&core->routes, &route->hashed, hash_bytes(key.data, key.len));
     }
     return route;
 }
@@ -199,7 +198,7 @@ static void close_route(core_t *core, route_t *route, list_t *orphans)
     if (wire_is((wire_bytes_t){route->key, route->key_len}, "$presence")) {
         core->watch_era++;
     }
-    lookup_remove(&core->routes, &route->hashed);
+    table_remove(&core->routes, &route->hashed);
     list_remove(&route->deserted);
     core->deserted_count--;
     free(route);

@@ -17,7 +17,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "base/lookup.h"
+#include "base/table.h"
 #include "base/wheel.h"
 #include "broker/core.h"
 #include "broker/stats.h"
@@ -262,7 +262,7 @@ typedef struct {
 } serves_t;
 
 struct route {
-    lookup_node_t hashed;
+    hashed_t hashed;
     list_t crews;     /* serves.in_route */
     list_t waiters;   /* connections whose first request waits for it */
     flow_t *flow;     /* that counts its requests */
@@ -335,7 +335,7 @@ typedef struct {
 
 /* Names that gateways have; see interests.c. */
 typedef struct {
-    lookup_t table;
+    table_t table;
     hash_key_t key; /* random */
 } names_t;
 
@@ -395,7 +395,7 @@ struct core {
     uint32_t deserted_count;
     list_t stranded;            /* conns in QUEUE_STRANDED */
     int64_t disconnect_gone_ms; /* since when nobody serves $disconnect */
-    lookup_t routes;            /* by key */
+    table_t routes;             /* by key */
     traffic_t traffic;
     requests_t requests;
     push_t *free_pushes;

@@ -1,19 +1,12 @@
-/* SPDX-License-Identifier: MIT
- *
- * Clients choose what is in the table, so its hash is one for which nobody
- * without the secret can name keys that collide more often than by chance
- * (multiply-shift: Dietzfelbinger, Hagerup, Katajainen, Penttonen, "A reliable
- * randomized algorithm for the closest-pair problem", 1997).
- */
+/* SPDX-License-Identifier: MIT */
 #include "gateway/admission.h"
 
 #include "base/xalloc.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define FIRST_BITS         6  /* of the number of a bucket */
+#define FIRST_BUCKETS      64
 #define FORGOTTEN_PER_TURN 64 /* sources */
 
 /* --- sources ------------------------------------------------------------- */
@@ -30,55 +23,29 @@ ip_t admission_network(const admission_t *self, const ip_t *address)
     return network;
 }
 
-static list_t *bucket_of(const admission_t *self, const ip_t *network)
+static uint64_t hash_of(const admission_t *self, const ip_t *network)
 {
-    uint64_t half[2];
+    return hash_keyed(&self->key, network->bytes, sizeof network->bytes);
+}
 
-    memcpy(half, network->bytes, sizeof half);
-    uint64_t hash = half[0] * self->secret[0] + half[1] * self->secret[1];
-    return &self->buckets[hash >> (64 - self->bucket_bits)];
+/* Are sources kept? */
+static bool has_table(const admission_t *self)
+{
+    return self->table.buckets != NULL;
 }
 
 static source_t *find(const admission_t *self, const ip_t *network)
 {
-    list_foreach(node, bucket_of(self, network)) {
-        source_t *source = list_entry(node, source_t, hashed);
+    uint64_t hash = hash_of(self, network);
+
+    for (hashed_t *at = table_first(&self->table, hash); at != NULL;
+         at = table_next(&self->table, at)) {
+        source_t *source = list_entry(at, source_t, hashed);
         if (ip_equal(&source->network, network)) {
             return source;
         }
     }
     return NULL;
-}
-
-static list_t *make_buckets(unsigned bits)
-{
-    size_t count = (size_t)1 << bits;
-    list_t *buckets = calloc(count, sizeof *buckets);
-
-    for (size_t i = 0; buckets != NULL && i < count; i++) {
-        list_init(&buckets[i]);
-    }
-    return buckets;
-}
-
-/* Without memory the buckets only grow longer. */
-static void grow(admission_t *self)
-{
-    list_t *old = self->buckets, *buckets = make_buckets(self->bucket_bits + 1);
-    size_t count = (size_t)1 << self->bucket_bits;
-
-    if (buckets == NULL) {
-        return;
-    }
-    self->buckets = buckets;
-    self->bucket_bits++;
-    for (size_t i = 0; i < count; i++) {
-        for (list_t *node; (node = list_take(&old[i])) != NULL;) {
-            source_t *source = list_entry(node, source_t, hashed);
-            list_append(bucket_of(self, &source->network), node);
-        }
-    }
-    free(old);
 }
 
 static void wake(admission_t *self, source_t *source)
@@ -92,8 +59,7 @@ static void wake(admission_t *self, source_t *source)
 static void forget(admission_t *self, source_t *source)
 {
     wake(self, source);
-    list_remove(&source->hashed);
-    self->count--;
+    table_remove(&self->table, &source->hashed);
     free(source);
 }
 
@@ -117,13 +83,9 @@ static source_t *add(admission_t *self, const ip_t *network)
     if (source == NULL) {
         return NULL;
     }
-    if (self->count >> self->bucket_bits > 0) {
-        grow(self);
-    }
     source->network = *network;
     list_init(&source->resting);
-    list_append(bucket_of(self, network), &source->hashed);
-    self->count++;
+    table_add(&self->table, &source->hashed, hash_of(self, network));
     return source;
 }
 
@@ -155,7 +117,7 @@ int admission_arrive(admission_t *self, const ip_t *address, int64_t now_ms,
                      source_t **source)
 {
     *source = NULL;
-    if (self->buckets == NULL) {
+    if (!has_table(self)) {
         return 0;
     }
     ip_t network = admission_network(self, address);
@@ -254,33 +216,26 @@ static void set_limits(admission_t *self, const admission_limits_t *limits)
     self->handshakes = rate_of(limits->rate, limits->burst);
     self->arrivals = arrivals_of(limits);
     self->all_handshakes = rate_of(limits->all_rate, limits->all_burst);
-    if (has_sources && self->buckets == NULL) {
-        self->bucket_bits = FIRST_BITS;
-        self->buckets = make_buckets(FIRST_BITS);
-        must(self->buckets != NULL);
+    if (has_sources && !has_table(self)) {
+        must(table_init(&self->table, FIRST_BUCKETS) == 0);
     }
 }
 
 void admission_init(admission_t *self, const admission_limits_t *limits,
-                    const uint64_t secret[2])
+                    const hash_key_t *key)
 {
-    *self = (admission_t){.secret = {secret[0] | 1, secret[1] | 1}};
+    *self = (admission_t){.key = *key};
     list_init(&self->resting);
     set_limits(self, limits);
-}
-
-static size_t bucket_count(const admission_t *self)
-{
-    return self->buckets == NULL ? 0 : (size_t)1 << self->bucket_bits;
 }
 
 void admission_limit(admission_t *self, const admission_limits_t *limits)
 {
     set_limits(self, limits);
     self->all_tokens = (tokens_t){0};
-    for (size_t i = 0; i < bucket_count(self); i++) {
-        list_foreach(node, &self->buckets[i]) {
-            source_t *source = list_entry(node, source_t, hashed);
+    for (size_t i = 0; i < self->table.bucket_count; i++) {
+        list_foreach(node, &self->table.buckets[i]) {
+            source_t *source = list_entry(node, source_t, hashed.linked);
             source->handshakes = source->arrivals = (tokens_t){0};
         }
     }
@@ -288,11 +243,10 @@ void admission_limit(admission_t *self, const admission_limits_t *limits)
 
 void admission_fini(admission_t *self)
 {
-    for (size_t i = 0; i < bucket_count(self); i++) {
-        list_foreach_safe(node, &self->buckets[i]) {
-            free(list_entry(node, source_t, hashed));
+    for (size_t i = 0; i < self->table.bucket_count; i++) {
+        list_foreach_safe(node, &self->table.buckets[i]) {
+            free(list_entry(node, source_t, hashed.linked));
         }
     }
-    free(self->buckets);
-    self->buckets = NULL;
+    table_fini(&self->table);
 }

@@ -2,7 +2,7 @@
  *
  * Who may come: how many sockets and connections one source has, and how many
  * handshakes it, and all together, begin in a second.  Pure: time, addresses
- * and a secret are handed in; what is refused is said by admitting.c.
+ * and a key are handed in; what is refused is said by admitting.c.
  *
  * A *source* is an address of IPv4, or a network of IPv6 of so many bits, since
  * whoever has one address there has a network of them.  It is known while a
@@ -18,8 +18,9 @@
 #ifndef GATEWAY_ADMISSION_H
 #define GATEWAY_ADMISSION_H
 
+#include "base/hash.h"
 #include "base/ip.h"
-#include "base/list.h"
+#include "base/table.h"
 #include "base/tokens.h"
 
 #include <stdbool.h>
@@ -31,8 +32,8 @@
 #define ADMISSION_SOCKETS     8     /* that may come for each handshake */
 
 typedef struct {
-    list_t hashed;  /* in one of the table's buckets */
-    list_t resting; /* in admission_t.resting, or alone */
+    hashed_t hashed; /* in admission_t.table */
+    list_t resting;  /* in admission_t.resting, or alone */
     ip_t network;
     uint32_t sockets;     /* that stand, or have left a CONNECT behind */
     uint32_t connections; /* those of them that are WebSockets, or ask to be */
@@ -52,12 +53,10 @@ typedef struct {
     rate_t handshakes, arrivals; /* of a source */
     rate_t all_handshakes;
     tokens_t all_tokens;
-    list_t *buckets;      /* owned; NULL: sources have no limits */
-    unsigned bucket_bits; /* there are 2^bucket_bits */
-    size_t count;         /* sources */
+    table_t table;  /* of sources; not begun: they have no limits */
     list_t resting; /* those without a socket, the longest at rest first */
     size_t resting_count;
-    uint64_t secret[2]; /* odd */
+    hash_key_t key; /* of the table */
 } admission_t;
 
 typedef enum {
@@ -67,9 +66,9 @@ typedef enum {
     REFUSED_RATE,        /* all together do */
 } admission_verdict_t;
 
-/* secret: random, so that nobody knows which sources share a bucket. */
+/* key: random, so that nobody knows which sources share a bucket. */
 void admission_init(admission_t *self, const admission_limits_t *limits,
-                    const uint64_t secret[2]);
+                    const hash_key_t *key);
 void admission_fini(admission_t *self); /* no source may be used any more */
 
 /* Other limits, from now on; all tokens are there.  Sockets that came while

@@ -23,10 +23,10 @@ static admission_limits_t limits_of(const gateway_options_t *options)
 void admitting_init(hub_t *hub)
 {
     const admission_limits_t limits = limits_of(&hub->options);
-    uint64_t secret[2];
+    hash_key_t key;
 
-    rand_bytes(secret, sizeof secret);
-    admission_init(&hub->admission, &limits, secret);
+    rand_bytes(&key, sizeof key);
+    admission_init(&hub->admission, &limits, &key);
 }
 
 void admitting_limit(hub_t *hub)

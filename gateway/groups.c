@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define FIRST_BUCKETS 64
+#define FIRST_LISTED  64
 
 /* --- the table ----------------------------------------------------------- */
 
@@ -22,20 +23,16 @@ static uint64_t hash_of(const groups_t *self, group_type_t type,
     return hash_keyed(&self->key, name.data, name.len) + type;
 }
 
-static list_t *bucket_of(const groups_t *self, uint64_t hash)
-{
-    return &self->buckets[hash & (self->bucket_count - 1)];
-}
-
 group_t *groups_find(const groups_t *self, group_type_t type, wire_bytes_t name)
 {
     if (type == GROUP_ALL) {
         return self->all;
     }
     uint64_t hash = hash_of(self, type, name);
-    list_foreach(node, bucket_of(self, hash)) {
-        group_t *group = list_entry(node, group_t, hashed);
-        if (group->hash == hash && group->type == type &&
+    for (hashed_t *at = table_first(&self->table, hash); at != NULL;
+         at = table_next(&self->table, at)) {
+        group_t *group = list_entry(at, group_t, hashed);
+        if (group->type == type &&
             wire_equal((wire_bytes_t){group->bytes, group->len}, name)) {
             return group;
         }
@@ -43,33 +40,9 @@ group_t *groups_find(const groups_t *self, group_type_t type, wire_bytes_t name)
     return NULL;
 }
 
-/* Without memory the buckets only grow longer. */
-static void grow_buckets(groups_t *self)
-{
-    list_t *old = self->buckets;
-    size_t count = self->bucket_count;
-    list_t *buckets = calloc(count * 2, sizeof *buckets);
-
-    if (buckets == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < count * 2; i++) {
-        list_init(&buckets[i]);
-    }
-    self->buckets = buckets;
-    self->bucket_count = count * 2;
-    for (size_t i = 0; i < count; i++) {
-        for (list_t *node; (node = list_take(&old[i])) != NULL;) {
-            uint64_t hash = list_entry(node, group_t, hashed)->hash;
-            list_append(bucket_of(self, hash), node);
-        }
-    }
-    free(old);
-}
-
 static int grow_listed(groups_t *self)
 {
-    uint32_t cap = self->listed_cap > 0 ? self->listed_cap * 2 : FIRST_BUCKETS;
+    uint32_t cap = self->listed_cap > 0 ? self->listed_cap * 2 : FIRST_LISTED;
     group_t **listed = realloc(self->listed, cap * sizeof(group_t *));
 
     if (listed == NULL) {
@@ -90,7 +63,6 @@ static group_t *make(group_type_t type, wire_bytes_t name)
     group_t *group = calloc(1, sizeof *group + name.len);
 
     if (group != NULL) {
-        list_init(&group->hashed);
         list_init(&group->changed);
         list_init(&group->members);
         group->type = (uint8_t)type;
@@ -112,15 +84,10 @@ static group_t *add(groups_t *self, group_type_t type, wire_bytes_t name)
     if (group == NULL) {
         return NULL;
     }
-    group->hash = hash_of(self, type, name);
     group->index = self->free_count > 0 ? self->free_index[--self->free_count]
                                         : self->listed_used++;
     self->listed[group->index] = group;
-    if (self->count >= self->bucket_count) {
-        grow_buckets(self);
-    }
-    list_append(bucket_of(self, group->hash), &group->hashed);
-    self->count++;
+    table_add(&self->table, &group->hashed, hash_of(self, type, name));
     return group;
 }
 
@@ -128,9 +95,8 @@ static void discard(groups_t *self, group_t *group)
 {
     self->listed[group->index] = NULL;
     self->free_index[self->free_count++] = group->index;
-    list_remove(&group->hashed);
+    table_remove(&self->table, &group->hashed);
     list_remove(&group->changed);
-    self->count--;
     free(group);
 }
 
@@ -314,11 +280,7 @@ void groups_init(groups_t *self, uint32_t named_max)
     memset(self, 0, sizeof *self);
     rand_bytes(&self->key, sizeof self->key);
     self->named_max = named_max;
-    self->bucket_count = FIRST_BUCKETS;
-    self->buckets = xcalloc(FIRST_BUCKETS, sizeof *self->buckets);
-    for (size_t i = 0; i < FIRST_BUCKETS; i++) {
-        list_init(&self->buckets[i]);
-    }
+    must(table_init(&self->table, FIRST_BUCKETS) == 0);
     list_init(&self->changed);
     self->all = make(GROUP_ALL, (wire_bytes_t){NULL, 0});
     must(self->all != NULL);
@@ -333,9 +295,9 @@ void groups_fini(groups_t *self)
     for (group_t *group; (group = groups_next_changed(self)) != NULL;) {
         groups_settle(self, group, false);
     }
-    must(self->count == 0);
+    must(self->table.count == 0);
     free(self->all);
-    free(self->buckets);
+    table_fini(&self->table);
     free(self->listed);
     free(self->free_index);
     self->all = NULL;

@@ -10,20 +10,19 @@
 #define GATEWAY_GROUPS_H
 
 #include "base/hash.h"
-#include "base/list.h"
+#include "base/table.h"
 #include "proto/message.h"
 
 typedef enum { GROUP_USER, GROUP_TENANT, GROUP_NAMED, GROUP_ALL } group_type_t;
 
 typedef struct {
-    list_t hashed;
+    hashed_t hashed;
     list_t changed; /* among those whose interest may be told, or alone */
     list_t members; /* membership_t.of_group, by their numbers */
     uint32_t count; /* of them */
     uint32_t index; /* in groups_t.listed */
     bool is_told;   /* brokers were told that it is here */
     uint8_t type;   /* group_type_t */
-    uint64_t hash;
     uint32_t len;
     uint8_t bytes[];
 } group_t;
@@ -43,8 +42,7 @@ typedef struct {
 } membership_t;
 
 typedef struct {
-    list_t *buckets; /* owned */
-    size_t bucket_count, count;
+    table_t table;      /* of all but GROUP_ALL */
     hash_key_t key;     /* random */
     uint64_t joined;    /* number of the last membership */
     uint32_t named_max; /* names that a member may have */

@@ -814,7 +814,7 @@ void hub_end(hub_t *self)
     delivery_step(self);
     busiest_step(self);
     admission_step(&self->admission, self->now_ms);
-    self->stats.addresses = self->admission.count;
+    self->stats.addresses = self->admission.table.count;
     flush(self);
     reap(self);
     telling_flush(self);

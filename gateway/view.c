@@ -101,7 +101,7 @@ static unsigned view_status(hub_t *hub, const char *address, buf_t *text)
                         (uint64_t)(hub->now_ms - hub->born_ms));
     put_ready(&out, hub);
     json_put_field_bool(&out, "draining", hub->is_draining);
-    json_put_field_uint(&out, "groups", hub->groups.count);
+    json_put_field_uint(&out, "groups", hub->groups.table.count);
     json_put_key(&out, "brokers");
     json_put_open(&out, '[');
     for (size_t i = 0; i < hub->link_count; i++) {

@@ -880,7 +880,7 @@ static void check_that_nothing_is_left(const hub_t *hub)
     must(hub->handshakes == 0 && hub->gated == 0 && hub->lingering == 0);
     must(hub->managing == 0 && list_is_empty(&hub->bodies));
     must(hub->stats.sockets == 0 && hub->stats.connections == 0);
-    must(hub->admission.count == hub->admission.resting_count);
+    must(hub->admission.table.count == hub->admission.resting_count);
     for (size_t i = 0; i < BROKERS; i++) {
         const link_t *link = hub->links[i]; /* in any order */
         must(list_is_empty(&link->waiting) && list_is_empty(&link->arriving));

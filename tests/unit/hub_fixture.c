@@ -275,7 +275,7 @@ void nothing_is_left(void)
     assert_int_equal(hub->stats.connections, 0);
     assert_int_equal(hub->links[0]->in_flight, 0);
     assert_int_equal(hub->links[0]->in_flight_bytes, 0);
-    assert_int_equal(hub->admission.count, hub->admission.resting_count);
+    assert_int_equal(hub->admission.table.count, hub->admission.resting_count);
 }
 
 /* --- start and end ------------------------------------------------------- */

@@ -18,11 +18,11 @@ static admission_t admission;
 
 static void with(const admission_limits_t *limits)
 {
-    const uint64_t secret[2] = {UINT64_C(0x9b1f3a5c7d2e4806),
-                                UINT64_C(0x1c8e6d4a9f7b3052)};
+    const hash_key_t key = {
+        {UINT64_C(0x9b1f3a5c7d2e4806), UINT64_C(0x1c8e6d4a9f7b3052)}};
 
     admission_fini(&admission);
-    admission_init(&admission, limits, secret);
+    admission_init(&admission, limits, &key);
 }
 
 static int set_up(void **state)
@@ -94,7 +94,7 @@ static void without_limits_of_sources_none_is_kept(void **state)
     (void)state;
     with(&(admission_limits_t){.all_rate = 1, .network_bits = 64});
     assert_null(a_socket("192.0.2.1"));
-    assert_int_equal(admission.count, 0);
+    assert_int_equal(admission.table.count, 0);
     assert_int_equal(asks(NULL, NOW_MS), ADMITTED);
     assert_int_equal(asks(NULL, NOW_MS), REFUSED_RATE);
     admission_leave(&admission, NULL);
@@ -107,7 +107,7 @@ static void each_address_of_ipv4_is_a_source(void **state)
     assert_ptr_equal(a_socket("192.0.2.1"), a_socket("192.0.2.1"));
     assert_ptr_equal(a_socket("192.0.2.1"), a_socket("::ffff:192.0.2.1"));
     assert_ptr_not_equal(a_socket("192.0.2.1"), a_socket("192.0.2.2"));
-    assert_int_equal(admission.count, 2);
+    assert_int_equal(admission.table.count, 2);
 }
 
 static void of_ipv6_a_network_is_one(void **state)
@@ -240,10 +240,10 @@ static void who_leaves_is_known_until_its_tokens_are_back(void **state)
     assert_ptr_equal(a_socket("192.0.2.1"), source);
     assert_int_equal(asks(source, NOW_MS + 999), REFUSED_SOURCE_RATE);
     admission_step(&admission, NOW_MS + 5000); /* it has a socket */
-    assert_int_equal(admission.count, 1);
+    assert_int_equal(admission.table.count, 1);
     admission_leave(&admission, source);
     admission_step(&admission, NOW_MS + 5000);
-    assert_int_equal(admission.count, 0);
+    assert_int_equal(admission.table.count, 0);
 }
 
 static void of_those_without_a_socket_65536_are_known(void **state)
@@ -261,7 +261,7 @@ static void of_those_without_a_socket_65536_are_known(void **state)
         admission_leave(&admission, source);
     }
     assert_int_equal(admission.resting_count, ADMISSION_RESTING_MAX);
-    assert_int_equal(admission.count, ADMISSION_RESTING_MAX + 1);
+    assert_int_equal(admission.table.count, ADMISSION_RESTING_MAX + 1);
     assert_int_equal(asks(a_socket("2001:db8::1"), NOW_MS), ADMITTED);
     assert_int_equal(asks(a_socket("2001:db8:0:9::1"), NOW_MS),
                      REFUSED_SOURCE_RATE);
@@ -280,9 +280,9 @@ networks_of_one_prefix_share_no_bucket_more_than_others(void **state)
         ip_t ip = network(i);
         assert_int_equal(admission_arrive(&admission, &ip, NOW_MS, &source), 0);
     }
-    for (size_t i = 0; i < (size_t)1 << admission.bucket_bits; i++) {
+    for (size_t i = 0; i < admission.table.bucket_count; i++) {
         int count = 0;
-        list_foreach(node, &admission.buckets[i]) {
+        list_foreach(node, &admission.table.buckets[i]) {
             count++;
         }
         assert_true(count <= 16);
@@ -348,8 +348,8 @@ static void agrees(const socket_t *sockets, const known_t *known)
     for (size_t i = 0; i < SOURCES; i++) {
         awake += known[i].sockets > 0;
     }
-    assert_int_equal(admission.count - admission.resting_count, awake);
-    assert_true(admission.count <= SOURCES);
+    assert_int_equal(admission.table.count - admission.resting_count, awake);
+    assert_true(admission.table.count <= SOURCES);
 }
 
 static void whatever_happens_the_counts_are_right_and_nobody_stays(void **state)
@@ -381,7 +381,7 @@ static void whatever_happens_the_counts_are_right_and_nobody_stays(void **state)
             }
         }
         admission_step(&admission, now_ms + 2000);
-        assert_int_equal(admission.count, 0);
+        assert_int_equal(admission.table.count, 0);
     }
     random_fini(&random);
 }

@@ -520,7 +520,7 @@ static void a_group_that_empties_and_fills_in_one_turn_is_no_news(void **state)
     group = groups_next_changed(&world.groups);
     groups_settle(&world.groups, group, false);
     assert_null(group_at(0));
-    assert_int_equal(world.groups.count, 0);
+    assert_int_equal(world.groups.table.count, 0);
 }
 
 static void many_groups_are_found(void **state)
@@ -552,9 +552,9 @@ static size_t longest_bucket(const groups_t *groups)
 {
     size_t longest = 0;
 
-    for (size_t i = 0; i < groups->bucket_count; i++) {
+    for (size_t i = 0; i < groups->table.bucket_count; i++) {
         size_t found = 0;
-        list_foreach(node, &groups->buckets[i]) {
+        list_foreach(node, &groups->table.buckets[i]) {
             found++;
         }
         longest = found > longest ? found : longest;
@@ -575,7 +575,7 @@ static void names_chosen_to_collide_do_not_share_a_bucket(void **state)
                                      (wire_bytes_t){name, sizeof name}, member),
                          0);
     }
-    assert_int_equal(groups->count, COLLIDING_NAMES);
+    assert_int_equal(groups->table.count, COLLIDING_NAMES);
     assert_true(longest_bucket(groups) < COLLIDING_BUCKET);
 }
 

@@ -69,9 +69,9 @@ static void buckets_that_are_full_again_go(void **state)
     (void)waits(&buckets, "ada", NOW_MS);
     (void)waits(&buckets, "bob", NOW_MS);
     (void)waits(&buckets, "eve", NOW_MS + 499);
-    assert_int_equal(buckets.table.count, 3);
+    assert_int_equal(buckets.table.entries.count, 3);
     (void)waits(&buckets, "joe", NOW_MS + 500);
-    assert_int_equal(buckets.table.count, 2); /* eve and joe */
+    assert_int_equal(buckets.table.entries.count, 2); /* eve and joe */
     assert_int_equal(buckets.evicted, 0);
     buckets_fini(&buckets);
 }
@@ -89,7 +89,7 @@ static void of_too_many_the_one_asked_for_longest_ago_goes(void **state)
     (void)waits(&buckets, "eve", NOW_MS);
     assert_int_equal(buckets.evicted, 1);
     assert_int_equal(waits(&buckets, "ada", NOW_MS), 500); /* it was bob's */
-    assert_int_equal(buckets.table.count, 2);
+    assert_int_equal(buckets.table.entries.count, 2);
     buckets_fini(&buckets);
 }
 
@@ -131,7 +131,7 @@ random_buckets_are_never_faster_than_said_and_hardly_slower(void **state)
         assert_int_equal(wait_ms,
                          lacks <= 0 ? 0 : (lacks + per_ms - 1) / per_ms);
         one->has -= wait_ms == 0 ? 1000000 : 0;
-        assert_true(buckets.table.count <= NAMES);
+        assert_true(buckets.table.entries.count <= NAMES);
     }
     assert_int_equal(buckets.evicted, 0);
     buckets_fini(&buckets);
@@ -151,18 +151,18 @@ static void a_flood_of_names_stays_bounded(void **state)
                          0);
         assert_int_equal(wait_ms, 0);
     }
-    assert_int_equal(buckets.table.count, 1000);
+    assert_int_equal(buckets.table.entries.count, 1000);
     assert_int_equal(buckets.evicted, 49000);
     buckets_fini(&buckets);
 }
 
-static size_t longest_row(const keyed_table_t *table)
+static size_t longest_bucket(const table_t *table)
 {
     size_t longest = 0;
 
-    for (size_t i = 0; i < (size_t)1 << table->row_bits; i++) {
+    for (size_t i = 0; i < table->bucket_count; i++) {
         size_t entries = 0;
-        list_foreach(node, &table->rows[i]) {
+        list_foreach(node, &table->buckets[i]) {
             entries++;
         }
         longest = entries > longest ? entries : longest;
@@ -170,7 +170,7 @@ static size_t longest_row(const keyed_table_t *table)
     return longest;
 }
 
-static void names_chosen_to_collide_do_not_share_a_row(void **state)
+static void names_chosen_to_collide_do_not_share_a_bucket(void **state)
 {
     buckets_t buckets;
     int64_t wait_ms;
@@ -184,8 +184,8 @@ static void names_chosen_to_collide_do_not_share_a_row(void **state)
                                        &two_a_second, NOW_MS, &wait_ms),
                          0);
     }
-    assert_int_equal(buckets.table.count, COLLIDING_NAMES);
-    assert_true(longest_row(&buckets.table) < COLLIDING_BUCKET);
+    assert_int_equal(buckets.table.entries.count, COLLIDING_NAMES);
+    assert_true(longest_bucket(&buckets.table.entries) < COLLIDING_BUCKET);
     buckets_fini(&buckets);
 }
 
@@ -591,7 +591,7 @@ int main(void)
         cmocka_unit_test(
             random_buckets_are_never_faster_than_said_and_hardly_slower),
         cmocka_unit_test(a_flood_of_names_stays_bounded),
-        cmocka_unit_test(names_chosen_to_collide_do_not_share_a_row),
+        cmocka_unit_test(names_chosen_to_collide_do_not_share_a_bucket),
         cmocka_unit_test(a_name_is_claimed_once_until_it_is_released),
         cmocka_unit_test(an_outcome_is_kept_for_its_time),
         cmocka_unit_test(what_is_under_way_does_not_go_for_want_of_room),

@@ -43,7 +43,7 @@ static void forget_full_ones(buckets_t *self, int64_t now_ms)
 static keyed_t *add(buckets_t *self, hoist_text name, int64_t now_ms)
 {
     forget_full_ones(self, now_ms);
-    if (self->table.count >= self->table.max) {
+    if (keyed_is_full(&self->table)) {
         keyed_drop(&self->table, keyed_oldest(&self->table));
         self->evicted++;
     }

@@ -10,20 +10,18 @@
 #define WORKERS_C_KEYED_H
 
 #include "base/hash.h"
-#include "base/list.h"
+#include "base/table.h"
 #include "workers/c/hoist.h"
 
 typedef struct {
-    list_t hashed; /* in one of the table's rows */
-    list_t aged;   /* in keyed_table_t.aged, or alone */
-    uint64_t hash;
+    hashed_t hashed; /* in keyed_table_t.entries */
+    list_t aged;     /* in keyed_table_t.aged, or alone */
     size_t name_len;
 } keyed_t;
 
 typedef struct {
-    list_t *rows;      /* owned; NULL until there is an entry */
-    unsigned row_bits; /* of the number of a row */
-    size_t count, max; /* entries */
+    table_t entries;   /* not begun until there is one */
+    size_t max;        /* of them */
     size_t entry_size; /* bytes, without the name */
     hash_key_t key;    /* random */
     list_t aged;       /* those that may go */
@@ -33,6 +31,11 @@ void keyed_init(keyed_table_t *self, size_t entry_size, size_t max);
 
 /* Entries are freed as keyed_drop does. */
 void keyed_fini(keyed_table_t *self);
+
+static inline bool keyed_is_full(const keyed_table_t *self)
+{
+    return self->entries.count >= self->max;
+}
 
 /* Lent until it is dropped, or NULL. */
 keyed_t *keyed_find(const keyed_table_t *self, hoist_text name);

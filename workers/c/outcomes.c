@@ -87,7 +87,7 @@ static hoist_text whose(const outcomes_t *self, hoist_text name)
 
 static int begin(outcomes_t *self, const hoist_claim *claim)
 {
-    if (self->table.count >= self->table.max && !evict(self, HELD_NAMES)) {
+    if (keyed_is_full(&self->table) && !evict(self, HELD_NAMES)) {
         return -ENOMEM;
     }
     holder_t *holder = holders_take(&self->holders, whose(self, claim->name));
