@@ -2,7 +2,9 @@
 """What the integration tests are made of: the real program, raw clients and
 scripted workers.  Everything waits for a condition with a deadline."""
 import base64
+import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -35,9 +37,15 @@ def until(condition, what, patience_s=WAIT_S, pause_s=0.01):
 
 
 def free_port():
-    """One that is nobody's now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """One that is nobody's now, and that the system gives to nobody who asks for
+    any: it is there for a restart, too."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as ports:
+        first_given = int(ports.read().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(10000, max(first_given, 20000))
+        with contextlib.suppress(OSError), \
+                socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Hoist:

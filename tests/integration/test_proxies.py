@@ -234,8 +234,7 @@ class Haproxy:
     """In front of a gateway."""
 
     def __init__(self, gateway, word="", option=""):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.file = tempfile.NamedTemporaryFile("w", suffix=".cfg")
         self.file.write(CONFIG.format(port=self.port, gateway=gateway, word=word,
                                       option=option))

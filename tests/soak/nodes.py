@@ -4,12 +4,16 @@ import asyncio
 import ctypes
 import datetime
 import os
-import random
+import pathlib
 import re
 import signal
-import socket
 import subprocess
+import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+from harness import free_port  # noqa: E402
 
 READY_S = 30  # for a start; machines are loaded, sanitizers slow
 LEAVE_S = 60  # for an end in order
@@ -20,21 +24,6 @@ LIBC = ctypes.CDLL(None)
 
 def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def free_port():
-    """One that is nobody's, and below those that clients are given: it must be
-    there for a restart, too."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
-        first = int(f.read().split()[0])
-    while True:
-        port = random.SystemRandom().randrange(10000, max(first, 20000))
-        with socket.socket() as sock:
-            try:
-                sock.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
 
 
 class Tail:
