@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The admin listener: what it says of the processes as they come and go, and
 that no client of it keeps others out."""
+import concurrent.futures
 import contextlib
 import ctypes
 import http.client
@@ -19,6 +20,7 @@ from harness import *
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 GOOD = b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"
+PATHS = ("/healthz", "/readyz", "/metrics")
 SLOTS = 64
 
 
@@ -236,10 +238,10 @@ def stopped(process, name):
 def test_an_actor_that_stands_still_is_told():
     with Watched("--liveness=120000") as hoist:
         for actor in ("broker", "gateway"):
-            with stopped(hoist.process, "hoist-" + actor):
-                for path in ("/healthz", "/readyz", "/metrics"):
-                    status, _, text = hoist.get(path)
-                    assert (status, text) == (503, f"{actor}: does not answer\n"), path
+            with stopped(hoist.process, "hoist-" + actor), \
+                    concurrent.futures.ThreadPoolExecutor() as pool:
+                for status, _, text in pool.map(hoist.get, PATHS):
+                    assert (status, text) == (503, f"{actor}: does not answer\n")
                 flood(hoist)
             until(hoist.is_healthy, "the " + actor + " to go on")
             hoist.until_ready(200, "ready")
@@ -437,7 +439,7 @@ def test_a_thousand_quick_requests():
         connection = http.client.HTTPConnection(hoist.admin, timeout=WAIT_S)
         with contextlib.closing(connection):
             for i in range(1000):
-                connection.request("GET", ("/healthz", "/readyz", "/metrics")[i % 3])
+                connection.request("GET", PATHS[i % 3])
                 answer = connection.getresponse()
                 assert answer.read() and answer.status == 200
         for _ in range(200):
