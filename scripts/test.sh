@@ -26,5 +26,6 @@ done
         echo "subdirs($flavour)"
     done
 } >build/CTestTestfile.cmake
-# One more than there are processors: some of them mostly wait.
-exec ctest --test-dir build --output-on-failure -j $((jobs + 1))
+# Three more than there are processors: one computes when the others do not (BATCH in
+# tests/CMakeLists.txt), and these mostly wait.
+exec ctest --test-dir build --output-on-failure -j $((jobs + 3))
