@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A worker whose limits and outcomes are shared: the ledger is at the URL of
- * the variable LEDGER.
+ * the variable LEDGER, and has the time of TIMEOUT_MS for each step.
  *
  *     spend    100 of all callers together, ever; replies with its process
  *     guarded  the same, and nothing while Redis is away
@@ -53,13 +53,17 @@ static int order(hoist_ctx *ctx)
 int main(int argc, char **argv)
 {
     hoist_app *app = hoist_app_new();
-    const char *url = getenv("LEDGER");
+    const char *url = getenv("LEDGER"), *timeout_ms = getenv("TIMEOUT_MS");
+    hoist_redis_config config = {0};
     hoist_ledger *ledger;
     char error[256];
 
-    if (url == NULL ||
-        hoist_redis_open(url, NULL, &ledger, error, sizeof error) < 0) {
-        errx(2, "%s", url == NULL ? "LEDGER says no URL" : error);
+    if (url == NULL || timeout_ms == NULL) {
+        errx(2, "LEDGER and TIMEOUT_MS are to be set");
+    }
+    config.timeout_ms = (unsigned)strtoul(timeout_ms, NULL, 10);
+    if (hoist_redis_open(url, &config, &ledger, error, sizeof error) < 0) {
+        errx(2, "%s", error);
     }
     hoist_rate_limit_config limit = {.rate = 1,
                                      .per_s = 86400,

@@ -87,7 +87,8 @@ def test_who_reads_no_answer_keeps_nobody_out():
             assert one.recv(8) == b"HTTP/1.1"
             asking.append(one)
             assert worker.get("/healthz") == (200, "ok\n")
-        until(lambda: dropped(worker) >= 14, "the first to have had its second")
+        until(lambda: dropped(worker) >= 14, "the first to have had its second",
+              pause_s=0.3)  # what is asked is a megabyte
         for one in asking:
             one.close()
         worker.stop()
