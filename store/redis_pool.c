@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/rand.h"
 #include "base/xalloc.h"
-#include "store/redis_slots.h"
+#include "store/redis_scout.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #define REDIRECTS_MAX    16
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_LAST_MS  5000
-#define SCOUT_REST_MS    1000 /* between two looks while all is well */
+#define REST_MS          1000 /* of a scout while all is well, and of reaping */
 
 struct redis_node {
     list_t linked;
@@ -36,12 +36,10 @@ struct redis_node {
     bool must_leave;
 };
 
-static void scout_soon(redis_pool_t *self, int64_t delay_ms);
-
 /* --- backoff ------------------------------------------------------------- */
 
 /* Full jitter: many who lost a server together must not come back together. */
-static int64_t backoff_ms(unsigned failures)
+int64_t redis_pool_backoff_ms(unsigned failures)
 {
     int64_t most = BACKOFF_LAST_MS;
 
@@ -51,8 +49,8 @@ static int64_t backoff_ms(unsigned failures)
     return 1 + (int64_t)(rand_u32() % (uint32_t)most);
 }
 
-static void start_timer(const redis_pool_t *self, ev_timer *timer,
-                        int64_t delay_ms)
+void redis_pool_start_timer(const redis_pool_t *self, ev_timer *timer,
+                            int64_t delay_ms)
 {
     ev_timer_stop(self->manner.loop, timer);
     ev_timer_set(timer, (double)delay_ms / 1000.0, 0.0);
@@ -66,7 +64,7 @@ static bool is_ready(const redis_node_t *node)
     return node->link.state == LINK_READY;
 }
 
-static bool are_all_ready(const redis_pool_t *self)
+bool redis_pool_is_ready(const redis_pool_t *self)
 {
     size_t listed = 0;
 
@@ -82,11 +80,9 @@ static bool are_all_ready(const redis_pool_t *self)
     return listed > 0 && self->kind != POOL_UNKNOWN;
 }
 
-/* why NULL: nothing went wrong, so that nobody is told before something does.
- */
-static void tell(redis_pool_t *self, const char *why)
+void redis_pool_tell(redis_pool_t *self, const char *why)
 {
-    bool is_up = are_all_ready(self);
+    bool is_up = redis_pool_is_ready(self);
 
     if ((!self->is_told && (is_up || why != NULL)) ||
         (self->is_told && is_up != self->is_up)) {
@@ -285,7 +281,7 @@ static void on_rested(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
 
     if (self->mode == REDIS_SENTINEL) {
-        scout_soon(self, 0);
+        redis_scout_soon(self, 0);
         return;
     }
     if (self->kind == POOL_SINGLE && url->host_count > 1) {
@@ -306,7 +302,7 @@ static void on_node_ready(void *user)
     node->must_leave = false;
     node->number = rand_u32();
     node->pool->ops->connected(node->pool->user);
-    tell(node->pool, NULL);
+    redis_pool_tell(node->pool, NULL);
 }
 
 static void explain(const redis_host_t *host, const char *why,
@@ -342,10 +338,11 @@ static void on_node_lost(void *user, int rc, const char *why)
     node->down_rc = rc;
     node->sent_count = 0;
     explain(&node->host, why, text);
-    tell(self, text);
-    start_timer(self, &node->resting, backoff_ms(node->failures++));
+    redis_pool_tell(self, text);
+    redis_pool_start_timer(self, &node->resting,
+                           redis_pool_backoff_ms(node->failures++));
     if (self->kind == POOL_CLUSTER) {
-        scout_soon(self, backoff_ms(self->scout_failures));
+        redis_scout_soon(self, redis_pool_backoff_ms(self->scout_failures));
     }
     forget_asking(node);
     fail_all(self, &node->sent, -ENOTCONN, REDIS_LEAVE_SERVER);
@@ -444,7 +441,7 @@ static void on_reaping(struct ev_loop *loop, ev_timer *timer, int events)
         }
     }
     if (is_left) {
-        start_timer(self, &self->reaping, SCOUT_REST_MS);
+        redis_pool_start_timer(self, &self->reaping, REST_MS);
     }
 }
 
@@ -455,7 +452,7 @@ static void become_cluster(redis_pool_t *self)
 {
     if (self->kind == POOL_SINGLE) {
         self->single->is_listed = false;
-        start_timer(self, &self->reaping, 0);
+        redis_pool_start_timer(self, &self->reaping, 0);
         self->single = NULL;
         self->mode = REDIS_CLUSTER;
         self->kind = POOL_UNKNOWN;
@@ -486,10 +483,10 @@ static void follow(redis_node_t *from, redis_request_t *request,
     if (is_for_good) {
         to->is_listed = true;
         self->owners[slot] = to;
-        scout_soon(self, self->kind == POOL_UNKNOWN ? 0 : SCOUT_REST_MS);
+        redis_scout_soon(self, self->kind == POOL_UNKNOWN ? 0 : REST_MS);
         queue(self, request);
     } else {
-        start_timer(self, &self->reaping, SCOUT_REST_MS);
+        redis_pool_start_timer(self, &self->reaping, REST_MS);
         request->must_ask = true;
         queue_at(self, to, request);
     }
@@ -516,7 +513,7 @@ static void take_error(redis_node_t *node, redis_request_t *request,
         break;
     default:
         if (self->kind == POOL_CLUSTER && verdict.advice == REDIS_TRY_LATER) {
-            scout_soon(self, SCOUT_REST_MS);
+            redis_scout_soon(self, REST_MS);
         }
         give_back(self, request, verdict.rc, verdict.advice, NULL);
     }
@@ -547,9 +544,9 @@ static void on_node_reply(void *user, const redisReply *reply)
     }
 }
 
-/* --- who the servers are ------------------------------------------------- */
+/* --- what the scout found out -------------------------------------------- */
 
-static void become_single(redis_pool_t *self, const redis_host_t *host)
+void redis_pool_become_single(redis_pool_t *self, const redis_host_t *host)
 {
     self->kind = POOL_SINGLE;
     if (self->single == NULL) {
@@ -583,182 +580,36 @@ static void list_nodes(redis_pool_t *self, const redis_range_t *ranges,
     }
 }
 
-/* Returns 0, or -errno with the reason. */
-static int take_slots(redis_pool_t *self, const redisReply *reply,
-                      const char **why)
+void redis_pool_become_cluster(redis_pool_t *self, const redis_range_t *ranges,
+                               size_t count)
 {
-    redis_range_t *ranges;
-    int count = redis_slots_parse(reply, self->scout.host.host, &ranges);
-
-    if (count < 0) {
-        *why = "its answer to CLUSTER SLOTS cannot be understood";
-        return count;
-    }
-    if (count > 0) {
-        self->kind = POOL_CLUSTER;
-        list_nodes(self, ranges, (size_t)count);
-        rehome(self);
-        start_timer(self, &self->reaping, 0);
-    }
-    free(ranges);
-    *why = "no node of the cluster has slots";
-    return count > 0 ? 0 : -EBUSY;
+    self->kind = POOL_CLUSTER;
+    list_nodes(self, ranges, count);
+    rehome(self);
+    redis_pool_start_timer(self, &self->reaping, 0);
 }
 
-static int take_master(redis_pool_t *self, const redisReply *reply,
-                       const char **why)
-{
-    redis_host_t host = {.port = 0};
-
-    if (reply->type == REDIS_REPLY_NIL) {
-        *why = "this sentinel knows no master of that name";
-        return -EREMOTEIO;
-    }
-    *why = "a sentinel's answer cannot be understood";
-    if (!redis_is_array(reply, 2)) {
-        return -EPROTO;
-    }
-    wire_bytes_t name = redis_text(reply->element[0]);
-    wire_bytes_t port = redis_text(reply->element[1]);
-    if (name.len == 0 || name.len >= sizeof host.host || port.len == 0) {
-        return -EPROTO;
-    }
-    memcpy(host.host, name.data, name.len);
-    host.host[name.len] = '\0';
-    host.port = (uint16_t)strtoul((const char *)port.data, NULL, 10);
-    if (host.port == 0) {
-        return -EPROTO;
-    }
-    become_single(self, &host);
-    return 0;
-}
-
-/* Asked for slots, a server that is in no cluster answers with an error, and
- * so does one where we may not ask. */
-static int take_answer(redis_pool_t *self, const redisReply *reply,
-                       const char **why)
-{
-    if (reply->type == REDIS_REPLY_ERROR) {
-        redis_verdict_t verdict = redis_verdict_of(redis_text(reply));
-        if (self->mode == REDIS_AUTO && verdict.advice == REDIS_GIVE_UP) {
-            self->host = (self->scouted - 1) % self->manner.url->host_count;
-            become_single(self, &self->scout.host);
-            return 0;
-        }
-        *why = reply->str;
-        return verdict.rc;
-    }
-    return self->mode == REDIS_SENTINEL ? take_master(self, reply, why)
-                                        : take_slots(self, reply, why);
-}
-
-static void scout_failed(redis_pool_t *self, int rc, const char *why)
+void redis_pool_miss(redis_pool_t *self, const redis_host_t *host, int rc,
+                     const char *why)
 {
     char text[REDIS_WHY_TEXT + REDIS_ADDRESS_TEXT];
 
     self->down_rc = rc;
-    explain(&self->scout.host, why, text);
-    tell(self, text);
+    explain(host, why, text);
+    redis_pool_tell(self, text);
     if (rc == -EACCES) {
         fail_all(self, &self->waiting, rc, REDIS_GIVE_UP);
     }
-    scout_soon(self, backoff_ms(self->scout_failures++));
 }
 
-static void on_scout_ready(void *user)
+const redis_host_t *redis_pool_host(const redis_pool_t *self, size_t at)
 {
-    redis_pool_t *self = user;
-    redis_command_t command = {.out = redis_link_out(&self->scout)};
-
-    if (self->mode == REDIS_SENTINEL) {
-        redis_put_words(&command, 3);
-        redis_put_text(&command, "SENTINEL");
-        redis_put_text(&command, "get-master-addr-by-name");
-        redis_put_text(&command, self->manner.url->master);
-    } else {
-        redis_put_words(&command, 2);
-        redis_put_text(&command, "CLUSTER");
-        redis_put_text(&command, "SLOTS");
-    }
-    redis_link_owes(&self->scout, 1);
-    redis_link_flush(&self->scout);
-}
-
-static void on_scout_reply(void *user, const redisReply *reply)
-{
-    redis_pool_t *self = user;
-    char text[REDIS_WHY_TEXT];
-    const char *why = "";
-
-    int rc = take_answer(self, reply, &why);
-    snprintf(text, sizeof text, "%s", why);
-    redis_link_close(&self->scout);
-    if (rc < 0) {
-        scout_failed(self, rc, text);
-        return;
-    }
-    tell(self, NULL);
-    if (self->kind == POOL_CLUSTER && !are_all_ready(self)) {
-        /* One that is gone may have a successor soon. */
-        scout_soon(self, BACKOFF_FIRST_MS + backoff_ms(self->scout_failures++));
-    } else {
-        self->scout_failures = 0;
-    }
-}
-
-static void on_scout_lost(void *user, int rc, const char *why)
-{
-    scout_failed(user, rc, why);
-}
-
-static void on_scout_turned(void *user)
-{
-    redis_pool_t *self = user;
-
-    self->ops->turned(self->user);
-}
-
-/* Hosts of the URL and nodes that are known, in turns: either may be gone. */
-static const redis_host_t *next_candidate(redis_pool_t *self)
-{
-    const redis_url_t *url = self->manner.url;
-    size_t known = self->mode == REDIS_SENTINEL ? 0 : self->node_count;
-    size_t at = self->scouted++ % (url->host_count + known);
-
-    if (at < url->host_count) {
-        return &url->hosts[at];
-    }
-    at -= url->host_count;
     list_foreach(link, &self->nodes) {
         if (at-- == 0) {
             return &list_entry(link, redis_node_t, linked)->host;
         }
     }
-    return &url->hosts[0];
-}
-
-static void on_scouting(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    redis_pool_t *self = timer->data;
-    (void)loop;
-    (void)events;
-
-    if (self->scout.state == LINK_CLOSED) {
-        redis_link_open(&self->scout, next_candidate(self));
-        self->ops->turned(self->user);
-    }
-}
-
-/* Unless it is out already, or leaves sooner. */
-static void scout_soon(redis_pool_t *self, int64_t delay_ms)
-{
-    if (self->scout.state != LINK_CLOSED ||
-        (ev_is_active(&self->scouting) &&
-         ev_timer_remaining(self->manner.loop, &self->scouting) <=
-             (double)delay_ms / 1000.0)) {
-        return;
-    }
-    start_timer(self, &self->scouting, delay_ms);
+    return NULL;
 }
 
 /* --- the pool ------------------------------------------------------------ */
@@ -766,11 +617,6 @@ static void scout_soon(redis_pool_t *self, int64_t delay_ms)
 void redis_pool_init(redis_pool_t *self, const redis_manner_t *manner,
                      const redis_pool_ops_t *ops, void *user)
 {
-    static const redis_link_ops_t scout_ops = {.ready = on_scout_ready,
-                                               .reply = on_scout_reply,
-                                               .lost = on_scout_lost,
-                                               .turned = on_scout_turned};
-
     memset(self, 0, sizeof *self);
     self->manner = *manner;
     self->ops = ops;
@@ -779,24 +625,20 @@ void redis_pool_init(redis_pool_t *self, const redis_manner_t *manner,
     self->down_since_ms = clock_mono_ms();
     list_init(&self->nodes);
     list_init(&self->waiting);
-    redis_link_init(&self->scout, &self->manner, &scout_ops, self);
-    self->scout.is_sentinel = self->mode == REDIS_SENTINEL;
-    ev_init(&self->scouting, on_scouting);
-    self->scouting.data = self;
+    redis_scout_init(self);
     ev_init(&self->reaping, on_reaping);
     self->reaping.data = self;
     if (self->mode == REDIS_PLAIN) {
-        become_single(self, &manner->url->hosts[0]);
+        redis_pool_become_single(self, &manner->url->hosts[0]);
     } else {
-        scout_soon(self, 0);
+        redis_scout_soon(self, 0);
     }
 }
 
 void redis_pool_fini(redis_pool_t *self)
 {
-    ev_timer_stop(self->manner.loop, &self->scouting);
+    redis_scout_fini(self);
     ev_timer_stop(self->manner.loop, &self->reaping);
-    redis_link_fini(&self->scout);
     list_foreach_safe(link, &self->nodes) {
         free_node(self, list_entry(link, redis_node_t, linked));
     }

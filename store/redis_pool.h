@@ -15,6 +15,7 @@
 #include "store/redis_error.h"
 #include "store/redis_keys.h"
 #include "store/redis_link.h"
+#include "store/redis_slots.h"
 #include "store/stats.h"
 
 #define REDIS_POOL_MANY 1024
@@ -128,5 +129,34 @@ static inline void redis_pool_flush_many(redis_pool_t *self)
         redis_pool_flush(self);
     }
 }
+
+/* --- for the scout ------------------------------------------------------- */
+
+/* It is this server alone. */
+void redis_pool_become_single(redis_pool_t *self, const redis_host_t *host);
+
+/* It is the cluster of these. */
+void redis_pool_become_cluster(redis_pool_t *self, const redis_range_t *ranges,
+                               size_t count);
+
+/* Nobody knows who it is: -errno, and what this host said. */
+void redis_pool_miss(redis_pool_t *self, const redis_host_t *host, int rc,
+                     const char *why);
+
+/* Say by `changed` how it stands, where that is news.  why NULL: nothing went
+ * wrong, so that nobody is told before something does. */
+void redis_pool_tell(redis_pool_t *self, const char *why);
+
+/* All servers are there. */
+bool redis_pool_is_ready(const redis_pool_t *self);
+
+/* Of the at-th node, below node_count. */
+const redis_host_t *redis_pool_host(const redis_pool_t *self, size_t at);
+
+/* How long to wait after so many failures; random. */
+int64_t redis_pool_backoff_ms(unsigned failures);
+
+void redis_pool_start_timer(const redis_pool_t *self, ev_timer *timer,
+                            int64_t delay_ms);
 
 #endif
