@@ -2,9 +2,13 @@
 #include "proto/json.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
+#include <endian.h>
+
 #define REPLACED_MAX 4 /* bytes of UTF-8 that one escape can become */
+#define BYTES(byte)  (UINT64_C(0x0101010101010101) * (byte))
 
 static int hex4(const uint8_t *at, const uint8_t *end, uint32_t *value)
 {
@@ -98,6 +102,44 @@ static int take_escape(const uint8_t **at, const uint8_t *end,
     return 1;
 }
 
+/* Is it a byte that a string does not have as it stands? */
+static bool is_special(uint8_t byte)
+{
+    return byte == '"' || byte == '\\' || byte < ' ';
+}
+
+/* The high bit of each byte of the word that is zero, or below the limit; above
+ * the first that is, more may be set. */
+static uint64_t zeros(uint64_t word)
+{
+    return (word - BYTES(1)) & ~word & BYTES(0x80);
+}
+
+static uint64_t below(uint64_t word, uint64_t limit)
+{
+    return (word - BYTES(limit)) & ~word & BYTES(0x80);
+}
+
+/* Behind the bytes that are not special, eight at a time. */
+static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end)
+{
+    uint64_t word;
+
+    for (; end - at >= (ptrdiff_t)sizeof word; at += sizeof word) {
+        memcpy(&word, at, sizeof word);
+        word = le64toh(word);
+        uint64_t special = zeros(word ^ BYTES('"')) |
+                           zeros(word ^ BYTES('\\')) | below(word, ' ');
+        if (special != 0) {
+            return at + __builtin_ctzll(special) / 8;
+        }
+    }
+    while (at < end && !is_special(*at)) {
+        at++;
+    }
+    return at;
+}
+
 int json_skip_string(wire_cursor_t *in, wire_bytes_t *inside)
 {
     const uint8_t *at = in->at, *end = in->end;
@@ -107,15 +149,13 @@ int json_skip_string(wire_cursor_t *in, wire_bytes_t *inside)
         return -EPROTO;
     }
     const uint8_t *start = at;
-    while (at < end && *at != '"') {
-        if (*at < ' ') {
-            return -EPROTO;
-        }
-        if (*at++ == '\\' && take_escape(&at, end, unused) < 0) {
+    while ((at = skip_plain(at, end)) < end && *at == '\\') {
+        at++;
+        if (take_escape(&at, end, unused) < 0) {
             return -EPROTO;
         }
     }
-    if (at == end) {
+    if (at == end || *at != '"') {
         return -EPROTO;
     }
     *inside = (wire_bytes_t){start, (size_t)(at - start)};

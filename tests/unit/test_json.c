@@ -158,6 +158,51 @@ static void a_byte_of_zero_ends_neither_an_escape_nor_a_string(void **state)
                      -EPROTO);
 }
 
+/* Strings are looked at eight bytes at a time. */
+static void a_byte_that_no_string_has_is_found_wherever_it_stands(void **state)
+{
+    uint8_t text[120];
+    (void)state;
+
+    for (size_t len = 2; len < sizeof text; len++) {
+        for (size_t at = 1; at < len - 1; at++) {
+            wire_cursor_t in = wire_cursor((wire_bytes_t){text, len});
+            wire_bytes_t inside;
+            memset(text, 'x', len);
+            text[0] = text[len - 1] = '"';
+            text[at] = 0x1f;
+            assert_int_equal(json_skip_string(&in, &inside), -EPROTO);
+            text[at] = '\\'; /* and an 'x' or the quote behind it */
+            in = wire_cursor((wire_bytes_t){text, len});
+            assert_int_equal(json_skip_string(&in, &inside), -EPROTO);
+            text[at] = '"';
+            in = wire_cursor((wire_bytes_t){text, len});
+            assert_int_equal(json_skip_string(&in, &inside), 0);
+            assert_int_equal(inside.len, at - 1);
+            assert_ptr_equal(in.at, text + at + 1);
+        }
+    }
+}
+
+static void a_string_has_any_byte_but_those(void **state)
+{
+    uint8_t text[65]; /* an odd number of backslashes */
+    (void)state;
+
+    for (unsigned byte = 0; byte <= 0xff; byte++) {
+        bool is_end = byte == '"', is_broken = byte < 0x20 || byte == '\\';
+        wire_cursor_t in = wire_cursor((wire_bytes_t){text, sizeof text});
+        wire_bytes_t inside;
+        memset(text, (int)byte, sizeof text);
+        text[0] = text[sizeof text - 1] = '"';
+        assert_int_equal(json_skip_string(&in, &inside),
+                         is_broken ? -EPROTO : 0);
+        if (!is_broken) {
+            assert_int_equal(inside.len, is_end ? 0 : sizeof text - 2);
+        }
+    }
+}
+
 static void decoding_stops_at_the_room_that_there_is(void **state)
 {
     char out[4] = "....";
@@ -210,6 +255,8 @@ int main(void)
         cmocka_unit_test(a_zero_code_point_is_a_character_like_any_other),
         cmocka_unit_test(a_broken_string_is_no_string),
         cmocka_unit_test(a_byte_of_zero_ends_neither_an_escape_nor_a_string),
+        cmocka_unit_test(a_byte_that_no_string_has_is_found_wherever_it_stands),
+        cmocka_unit_test(a_string_has_any_byte_but_those),
         cmocka_unit_test(decoding_stops_at_the_room_that_there_is),
         cmocka_unit_test(a_string_is_compared_by_what_it_means),
     };
