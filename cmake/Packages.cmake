@@ -21,5 +21,5 @@ function(library target header)
 endfunction()
 
 library(ev ev.h ev)
-library(msgpack msgpack.h msgpack-c msgpackc)
+library(msgpack msgpack.h msgpack-c msgpackc) # an example of a bare worker
 library(hiredis hiredis/hiredis.h hiredis)

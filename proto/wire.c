@@ -6,12 +6,13 @@
  */
 #include "proto/wire.h"
 
-#include "proto/compat_msgpack.h"
-
 #include <errno.h>
 #include <string.h>
 
+#include <endian.h>
+
 typedef enum {
+    TYPE_NONE,
     TYPE_UINT,
     TYPE_NEGATIVE,
     TYPE_NIL,
@@ -32,94 +33,92 @@ typedef struct {
     const uint8_t *end; /* of head and payload */
 } element_t;
 
-/* How each first byte from 0xc0 to 0xdf reads: type, bytes of the number
- * behind it, bytes added to what that number counts (an ext's type). */
+/* How an element reads that begins with some byte: its type, the bytes of the
+ * number behind it (where there are none, the number is in the byte itself,
+ * under the mask), whether that number counts bytes, how many elements are
+ * inside for each one counted, and the bytes behind it that are always there.
+ */
 typedef struct {
-    uint8_t type, width, extra;
+    uint8_t type, width, mask, is_length, children, extra;
 } head_t;
 
+/* By the upper half of the byte; two of these are in `heads`. */
+static const head_t fixed_heads[16] = {
+    [0x0] = {.type = TYPE_UINT, .mask = 0x7f},
+    [0x1] = {.type = TYPE_UINT, .mask = 0x7f},
+    [0x2] = {.type = TYPE_UINT, .mask = 0x7f},
+    [0x3] = {.type = TYPE_UINT, .mask = 0x7f},
+    [0x4] = {.type = TYPE_UINT, .mask = 0x7f},
+    [0x5] = {.type = TYPE_UINT, .mask = 0x7f},
+    [0x6] = {.type = TYPE_UINT, .mask = 0x7f},
+    [0x7] = {.type = TYPE_UINT, .mask = 0x7f},
+    [0x8] = {.type = TYPE_MAP, .mask = 0x0f, .children = 2},
+    [0x9] = {.type = TYPE_ARRAY, .mask = 0x0f, .children = 1},
+    [0xa] = {.type = TYPE_STR, .mask = 0x1f, .is_length = 1},
+    [0xb] = {.type = TYPE_STR, .mask = 0x1f, .is_length = 1},
+    [0xe] = {.type = TYPE_NEGATIVE},
+    [0xf] = {.type = TYPE_NEGATIVE},
+};
+
+/* From 0xc0 to 0xdf; the spec never uses the byte without a row. */
 static const head_t heads[32] = {
-    [0x00] = {TYPE_NIL, 0, 0},      [0x02] = {TYPE_BOOL, 0, 0},
-    [0x03] = {TYPE_BOOL, 0, 0},     [0x04] = {TYPE_BIN, 1, 0},
-    [0x05] = {TYPE_BIN, 2, 0},      [0x06] = {TYPE_BIN, 4, 0},
-    [0x07] = {TYPE_EXT, 1, 1},      [0x08] = {TYPE_EXT, 2, 1},
-    [0x09] = {TYPE_EXT, 4, 1},      [0x0a] = {TYPE_FLOAT, 0, 4},
-    [0x0b] = {TYPE_FLOAT, 0, 8},    [0x0c] = {TYPE_UINT, 1, 0},
-    [0x0d] = {TYPE_UINT, 2, 0},     [0x0e] = {TYPE_UINT, 4, 0},
-    [0x0f] = {TYPE_UINT, 8, 0},     [0x10] = {TYPE_NEGATIVE, 1, 0},
-    [0x11] = {TYPE_NEGATIVE, 2, 0}, [0x12] = {TYPE_NEGATIVE, 4, 0},
-    [0x13] = {TYPE_NEGATIVE, 8, 0}, [0x14] = {TYPE_EXT, 0, 2},
-    [0x15] = {TYPE_EXT, 0, 3},      [0x16] = {TYPE_EXT, 0, 5},
-    [0x17] = {TYPE_EXT, 0, 9},      [0x18] = {TYPE_EXT, 0, 17},
-    [0x19] = {TYPE_STR, 1, 0},      [0x1a] = {TYPE_STR, 2, 0},
-    [0x1b] = {TYPE_STR, 4, 0},      [0x1c] = {TYPE_ARRAY, 2, 0},
-    [0x1d] = {TYPE_ARRAY, 4, 0},    [0x1e] = {TYPE_MAP, 2, 0},
-    [0x1f] = {TYPE_MAP, 4, 0},
+    [0x00] = {.type = TYPE_NIL},
+    [0x01] = {.type = TYPE_NONE},
+    [0x02] = {.type = TYPE_BOOL, .mask = 1},
+    [0x03] = {.type = TYPE_BOOL, .mask = 1},
+    [0x04] = {.type = TYPE_BIN, .width = 1, .is_length = 1},
+    [0x05] = {.type = TYPE_BIN, .width = 2, .is_length = 1},
+    [0x06] = {.type = TYPE_BIN, .width = 4, .is_length = 1},
+    [0x07] = {.type = TYPE_EXT, .width = 1, .is_length = 1, .extra = 1},
+    [0x08] = {.type = TYPE_EXT, .width = 2, .is_length = 1, .extra = 1},
+    [0x09] = {.type = TYPE_EXT, .width = 4, .is_length = 1, .extra = 1},
+    [0x0a] = {.type = TYPE_FLOAT, .extra = 4},
+    [0x0b] = {.type = TYPE_FLOAT, .extra = 8},
+    [0x0c] = {.type = TYPE_UINT, .width = 1},
+    [0x0d] = {.type = TYPE_UINT, .width = 2},
+    [0x0e] = {.type = TYPE_UINT, .width = 4},
+    [0x0f] = {.type = TYPE_UINT, .width = 8},
+    [0x10] = {.type = TYPE_NEGATIVE, .width = 1},
+    [0x11] = {.type = TYPE_NEGATIVE, .width = 2},
+    [0x12] = {.type = TYPE_NEGATIVE, .width = 4},
+    [0x13] = {.type = TYPE_NEGATIVE, .width = 8},
+    [0x14] = {.type = TYPE_EXT, .extra = 2},
+    [0x15] = {.type = TYPE_EXT, .extra = 3},
+    [0x16] = {.type = TYPE_EXT, .extra = 5},
+    [0x17] = {.type = TYPE_EXT, .extra = 9},
+    [0x18] = {.type = TYPE_EXT, .extra = 17},
+    [0x19] = {.type = TYPE_STR, .width = 1, .is_length = 1},
+    [0x1a] = {.type = TYPE_STR, .width = 2, .is_length = 1},
+    [0x1b] = {.type = TYPE_STR, .width = 4, .is_length = 1},
+    [0x1c] = {.type = TYPE_ARRAY, .width = 2, .children = 1},
+    [0x1d] = {.type = TYPE_ARRAY, .width = 4, .children = 1},
+    [0x1e] = {.type = TYPE_MAP, .width = 2, .children = 2},
+    [0x1f] = {.type = TYPE_MAP, .width = 4, .children = 2},
 };
 
 static uint64_t big_endian(const uint8_t *at, unsigned width)
 {
-    uint64_t value = 0;
+    uint64_t wide;
+    uint32_t word;
+    uint16_t half;
 
-    for (unsigned i = 0; i < width; i++) {
-        value = value << 8 | at[i];
-    }
-    return value;
-}
-
-/* Give *element the meaning that its type has for the number in its head. */
-static int settle(element_t *element, type_t type, uint64_t number,
-                  size_t extra, size_t left)
-{
-    element->type = type;
-    element->value = number;
-    element->children = 0;
-    element->payload = (uint32_t)extra;
-    switch (type) {
-    case TYPE_STR:
-    case TYPE_BIN:
-    case TYPE_EXT:
-        if (number + extra > left) {
-            return -EPROTO;
-        }
-        element->payload = (uint32_t)(number + extra);
-        return 0;
-    case TYPE_ARRAY:
-        if (number > left) { /* each element takes a byte at least */
-            return -EPROTO;
-        }
-        element->children = (uint32_t)number;
-        return 0;
-    case TYPE_MAP:
-        if (number > left / 2) {
-            return -EPROTO;
-        }
-        element->children = (uint32_t)(number * 2);
-        return 0;
+    switch (width) {
+    case 1:
+        return *at;
+    case 2:
+        memcpy(&half, at, sizeof half);
+        return be16toh(half);
+    case 4:
+        memcpy(&word, at, sizeof word);
+        return be32toh(word);
     default:
-        return extra > left ? -EPROTO : 0;
+        memcpy(&wide, at, sizeof wide);
+        return be64toh(wide);
     }
-}
-
-static int peek_fixed(uint8_t first, size_t left, element_t *element)
-{
-    if (first <= 0x7f) {
-        return settle(element, TYPE_UINT, first, 0, left);
-    }
-    if (first >= 0xe0) {
-        return settle(element, TYPE_NEGATIVE, 0, 0, left);
-    }
-    if (first >= 0xa0) {
-        return settle(element, TYPE_STR, first & 0x1f, 0, left);
-    }
-    if (first >= 0x90) {
-        return settle(element, TYPE_ARRAY, first & 0x0f, 0, left);
-    }
-    return settle(element, TYPE_MAP, first & 0x0f, 0, left);
 }
 
 /* Look at the element under the cursor without moving. */
-static int peek(const wire_cursor_t *cursor, element_t *element)
+static inline int peek(const wire_cursor_t *cursor, element_t *element)
 {
     const uint8_t *at = cursor->at;
 
@@ -127,30 +126,34 @@ static int peek(const wire_cursor_t *cursor, element_t *element)
         return -EPROTO;
     }
     uint8_t first = *at++;
+    const head_t *head = first >= 0xc0 && first < 0xe0
+                             ? &heads[first - 0xc0]
+                             : &fixed_heads[first >> 4];
+    uint64_t number = first & head->mask;
     size_t left = (size_t)(cursor->end - at);
-    int rc;
-    if (first < 0xc0 || first >= 0xe0) {
-        rc = peek_fixed(first, left, element);
-    } else if (first == 0xc1) { /* the one byte that the spec never uses */
-        return -EPROTO;
-    } else {
-        head_t head = heads[first - 0xc0];
-        if (head.width > left) {
+    element->type = (type_t)head->type;
+    if (head->width > 0) {
+        if (head->width > left) {
             return -EPROTO;
         }
-        uint64_t number = big_endian(at, head.width);
-        if (head.type == TYPE_BOOL) {
-            number = first & 1;
+        if (head->type == TYPE_NEGATIVE && *at <= 0x7f) {
+            element->type =
+                TYPE_UINT; /* some encoders write every integer so */
         }
-        if (head.type == TYPE_NEGATIVE && at[0] <= 0x7f) {
-            head.type = TYPE_UINT; /* some encoders write every integer so */
-        }
-        at += head.width;
-        rc = settle(element, (type_t)head.type, number, head.extra,
-                    left - head.width);
+        number = big_endian(at, head->width);
+        at += head->width;
+        left -= head->width;
     }
-    element->end = at + element->payload;
-    return rc;
+    uint64_t payload = number * head->is_length + head->extra;
+    uint64_t children = number * head->children;
+    if (payload > left || children > left) { /* each of those takes a byte */
+        return -EPROTO;
+    }
+    element->value = number;
+    element->children = (uint32_t)children;
+    element->payload = (uint32_t)payload;
+    element->end = at + payload;
+    return element->type == TYPE_NONE ? -EPROTO : 0;
 }
 
 /* Read the element if it is of this type. */
@@ -184,13 +187,17 @@ int wire_get_uint(wire_cursor_t *cursor, uint64_t *value)
 
 int wire_get_uint_max(wire_cursor_t *cursor, uint64_t max, uint64_t *value)
 {
-    wire_cursor_t start = *cursor;
-    int rc = wire_get_uint(cursor, value);
-    if (rc == 0 && *value > max) {
-        *cursor = start;
-        rc = -EPROTO;
+    element_t element;
+    int rc = peek(cursor, &element);
+    if (rc < 0) {
+        return rc;
     }
-    return rc;
+    if (element.type != TYPE_UINT || element.value > max) {
+        return -EPROTO;
+    }
+    cursor->at = element.end;
+    *value = element.value;
+    return 0;
 }
 
 int wire_get_bool(wire_cursor_t *cursor, bool *value)
@@ -391,42 +398,89 @@ bool wire_is(wire_bytes_t bytes, const char *text)
 
 /* --- writing ----------------------------------------------------------- */
 
-/* msgpack-c hands every piece to this; it has no other error than "no". */
-static int write_piece(void *data, const char *bytes, size_t len)
+static const wire_bytes_t nothing;
+
+/* The number in `width` bytes: 0, 1, 2, 4 or 8. */
+static inline void store(uint8_t *at, uint64_t number, unsigned width)
 {
-    return buf_put(data, bytes, len);
+    uint64_t wide = htobe64(number);
+    uint32_t word = htobe32((uint32_t)number);
+    uint16_t half = htobe16((uint16_t)number);
+
+    switch (width) {
+    case 0:
+        return;
+    case 1:
+        *at = (uint8_t)number;
+        return;
+    case 2:
+        memcpy(at, &half, sizeof half);
+        return;
+    case 4:
+        memcpy(at, &word, sizeof word);
+        return;
+    default:
+        memcpy(at, &wide, sizeof wide);
+        return;
+    }
 }
 
-static msgpack_packer packer(buf_t *out)
+/* Append a head, its first byte and `width` bytes of a number, and what it
+ * announces. */
+static inline int put(buf_t *out, uint8_t first, uint64_t number,
+                      unsigned width, wire_bytes_t payload)
 {
-    msgpack_packer packer;
-    msgpack_packer_init(&packer, out, write_piece);
-    return packer;
+    int rc = buf_reserve(out, 1 + width + payload.len);
+    if (rc < 0) {
+        return rc;
+    }
+    uint8_t *at = out->data + out->len;
+    *at++ = first;
+    store(at, number, width);
+    if (payload.len > 0) {
+        memcpy(at + width, payload.data, payload.len);
+    }
+    out->len += 1 + width + payload.len;
+    return 0;
+}
+
+/* As put, of a number of the fewest bytes, 1, 2, 4 or 8, which the first byte
+ * counts from `first` on. */
+static int put_shortest(buf_t *out, uint8_t first, uint64_t number,
+                        wire_bytes_t payload)
+{
+    if (number <= UINT8_MAX) {
+        return put(out, first, number, 1, payload);
+    }
+    if (number <= UINT16_MAX) {
+        return put(out, first + 1, number, 2, payload);
+    }
+    if (number <= UINT32_MAX) {
+        return put(out, first + 2, number, 4, payload);
+    }
+    return put(out, first + 3, number, 8, payload);
 }
 
 int wire_put_uint(buf_t *out, uint64_t value)
 {
-    msgpack_packer to = packer(out);
-    return msgpack_pack_uint64(&to, value);
+    return value <= 0x7f ? put(out, (uint8_t)value, 0, 0, nothing)
+                         : put_shortest(out, 0xcc, value, nothing);
 }
 
 int wire_put_bool(buf_t *out, bool value)
 {
-    msgpack_packer to = packer(out);
-    return value ? msgpack_pack_true(&to) : msgpack_pack_false(&to);
+    return put(out, value ? 0xc3 : 0xc2, 0, 0, nothing);
 }
 
 int wire_put_nil(buf_t *out)
 {
-    msgpack_packer to = packer(out);
-    return msgpack_pack_nil(&to);
+    return put(out, 0xc0, 0, 0, nothing);
 }
 
 int wire_put_str(buf_t *out, wire_bytes_t text)
 {
-    msgpack_packer to = packer(out);
-    int rc = msgpack_pack_str(&to, text.len);
-    return rc < 0 ? rc : buf_put(out, text.data, text.len);
+    return text.len <= 0x1f ? put(out, (uint8_t)(0xa0 | text.len), 0, 0, text)
+                            : put_shortest(out, 0xd9, text.len, text);
 }
 
 int wire_put_text(buf_t *out, const char *text)
@@ -457,30 +511,34 @@ int wire_put_entry_str(buf_t *out, const char *key, wire_bytes_t value)
 
 int wire_put_body(buf_t *out, const body_t *body)
 {
-    msgpack_packer to = packer(out);
-
     switch (body->type) {
     case BODY_TEXT:
         return wire_put_str(out, body->bytes);
-    case BODY_BINARY: {
-        int rc = msgpack_pack_bin(&to, body->bytes.len);
-        return rc < 0 ? rc : buf_put(out, body->bytes.data, body->bytes.len);
-    }
+    case BODY_BINARY:
+        return put_shortest(out, 0xc4, body->bytes.len, body->bytes);
     default:
-        return msgpack_pack_nil(&to);
+        return wire_put_nil(out);
     }
+}
+
+/* The number of an array or a map has two bytes or four. */
+static int put_count(buf_t *out, uint8_t few, uint8_t many, uint32_t count)
+{
+    if (count <= 0x0f) {
+        return put(out, (uint8_t)(few | count), 0, 0, nothing);
+    }
+    return count <= UINT16_MAX ? put(out, many, count, 2, nothing)
+                               : put(out, many + 1, count, 4, nothing);
 }
 
 int wire_put_array(buf_t *out, uint32_t count)
 {
-    msgpack_packer to = packer(out);
-    return msgpack_pack_array(&to, count);
+    return put_count(out, 0x90, 0xdc, count);
 }
 
 int wire_put_map(buf_t *out, uint32_t count)
 {
-    msgpack_packer to = packer(out);
-    return msgpack_pack_map(&to, count);
+    return put_count(out, 0x80, 0xde, count);
 }
 
 int wire_put_raw(buf_t *out, wire_bytes_t raw)

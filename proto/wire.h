@@ -4,8 +4,8 @@
  *
  * Reading is a bounds-checked cursor over bytes that a peer sent: nothing is
  * allocated, no length is believed before it is compared with the bytes left,
- * and skipping needs no recursion whatever the nesting.  Writing goes through
- * msgpack-c into a buf_t.  Pure; any thread.
+ * and skipping needs no recursion whatever the nesting.  Writing appends to a
+ * buf_t, each number and length in its shortest form.  Pure; any thread.
  */
 #ifndef PROTO_WIRE_H
 #define PROTO_WIRE_H

@@ -245,6 +245,107 @@ static void text_of_every_length_class_survives_a_round_trip(void **state)
     free(text);
 }
 
+/* --- writing ------------------------------------------------------------- */
+
+typedef int put_fn(buf_t *out, uint64_t number);
+
+static int put_array(buf_t *out, uint64_t count)
+{
+    return wire_put_array(out, (uint32_t)count);
+}
+
+static int put_map(buf_t *out, uint64_t count)
+{
+    return wire_put_map(out, (uint32_t)count);
+}
+
+static int put_zeros(buf_t *out, body_type_t type, uint64_t len)
+{
+    static const uint8_t zeros[65536];
+    body_t body = {type, {zeros, len}};
+
+    must(len <= sizeof zeros);
+    return wire_put_body(out, &body);
+}
+
+static int put_text(buf_t *out, uint64_t len)
+{
+    return put_zeros(out, BODY_TEXT, len);
+}
+
+static int put_binary(buf_t *out, uint64_t len)
+{
+    return put_zeros(out, BODY_BINARY, len);
+}
+
+/* As the specification of MessagePack has them. */
+static void every_head_is_written_in_its_shortest_form(void **state)
+{
+    static const struct {
+        put_fn *put;
+        uint64_t number;
+        size_t size;
+        uint8_t head[9];
+    } cases[] = {
+        {wire_put_uint, 0, 1, {0x00}},
+        {wire_put_uint, 0x7f, 1, {0x7f}},
+        {wire_put_uint, 0x80, 2, {0xcc, 0x80}},
+        {wire_put_uint, 0xff, 2, {0xcc, 0xff}},
+        {wire_put_uint, 0x100, 3, {0xcd, 1, 0}},
+        {wire_put_uint, 0xffff, 3, {0xcd, 0xff, 0xff}},
+        {wire_put_uint, 0x10000, 5, {0xce, 0, 1, 0, 0}},
+        {wire_put_uint, UINT32_MAX, 5, {0xce, 0xff, 0xff, 0xff, 0xff}},
+        {wire_put_uint, 0x123456789a, 9, {0xcf, 0, 0, 0, 18, 52, 86, 120, 154}},
+        {put_text, 0, 1, {0xa0}},
+        {put_text, 31, 1, {0xbf}},
+        {put_text, 32, 2, {0xd9, 32}},
+        {put_text, 255, 2, {0xd9, 255}},
+        {put_text, 256, 3, {0xda, 1, 0}},
+        {put_text, 65536, 5, {0xdb, 0, 1, 0, 0}},
+        {put_binary, 0, 2, {0xc4, 0}},
+        {put_binary, 255, 2, {0xc4, 255}},
+        {put_binary, 256, 3, {0xc5, 1, 0}},
+        {put_binary, 65536, 5, {0xc6, 0, 1, 0, 0}},
+        {put_array, 15, 1, {0x9f}},
+        {put_array, 16, 3, {0xdc, 0, 16}},
+        {put_array, 65535, 3, {0xdc, 255, 255}},
+        {put_array, 65536, 5, {0xdd, 0, 1, 0, 0}},
+        {put_map, 15, 1, {0x8f}},
+        {put_map, 16, 3, {0xde, 0, 16}},
+        {put_map, 65536, 5, {0xdf, 0, 1, 0, 0}},
+    };
+    buf_t out;
+    (void)state;
+
+    buf_init(&out, 100000);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool has_payload =
+            cases[i].put == put_text || cases[i].put == put_binary;
+        out.len = 0;
+        assert_int_equal(cases[i].put(&out, cases[i].number), 0);
+        assert_int_equal(out.len,
+                         cases[i].size + (has_payload ? cases[i].number : 0));
+        assert_memory_equal(out.data, cases[i].head, cases[i].size);
+    }
+    buf_fini(&out);
+}
+
+static void what_has_no_room_leaves_nothing_behind(void **state)
+{
+    buf_t out;
+    (void)state;
+
+    buf_init(&out, 6);
+    assert_int_equal(wire_put_text(&out, "123456"), -ENOBUFS);
+    assert_int_equal(out.len, 0);
+    assert_int_equal(wire_put_text(&out, "12345"), 0); /* just fits */
+    assert_int_equal(wire_put_nil(&out), -ENOBUFS);
+    assert_int_equal(out.len, 6);
+    buf_fini(&out);
+}
+
+/* --- skipping ------------------------------------------------------------ */
+
 static void random_elements_are_skipped_to_their_end(void **state)
 {
     random_t random;
@@ -394,6 +495,8 @@ int main(void)
         cmocka_unit_test(counts_that_together_exceed_the_bytes_are_refused),
         cmocka_unit_test(a_body_is_text_binary_or_none),
         cmocka_unit_test(text_of_every_length_class_survives_a_round_trip),
+        cmocka_unit_test(every_head_is_written_in_its_shortest_form),
+        cmocka_unit_test(what_has_no_room_leaves_nothing_behind),
         cmocka_unit_test(random_elements_are_skipped_to_their_end),
         cmocka_unit_test(keys_are_found_in_any_order_among_unknown_ones),
         cmocka_unit_test(
