@@ -175,7 +175,7 @@ static wire_bytes_t payload(const element_t *element)
     return (wire_bytes_t){element->end - element->payload, element->payload};
 }
 
-int wire_get_uint(wire_cursor_t *cursor, uint64_t *value)
+int wire_get_large(wire_cursor_t *cursor, uint64_t *value)
 {
     element_t element;
     int rc = get(cursor, TYPE_UINT, &element);
@@ -183,21 +183,6 @@ int wire_get_uint(wire_cursor_t *cursor, uint64_t *value)
         *value = element.value;
     }
     return rc;
-}
-
-int wire_get_uint_max(wire_cursor_t *cursor, uint64_t max, uint64_t *value)
-{
-    element_t element;
-    int rc = peek(cursor, &element);
-    if (rc < 0) {
-        return rc;
-    }
-    if (element.type != TYPE_UINT || element.value > max) {
-        return -EPROTO;
-    }
-    cursor->at = element.end;
-    *value = element.value;
-    return 0;
 }
 
 int wire_get_bool(wire_cursor_t *cursor, bool *value)
@@ -208,12 +193,6 @@ int wire_get_bool(wire_cursor_t *cursor, bool *value)
         *value = element.value != 0;
     }
     return rc;
-}
-
-int wire_get_nil(wire_cursor_t *cursor)
-{
-    element_t element;
-    return get(cursor, TYPE_NIL, &element);
 }
 
 int wire_get_str(wire_cursor_t *cursor, wire_bytes_t *text)
@@ -461,20 +440,14 @@ static int put_shortest(buf_t *out, uint8_t first, uint64_t number,
     return put(out, first + 3, number, 8, payload);
 }
 
-int wire_put_uint(buf_t *out, uint64_t value)
+int wire_put_large(buf_t *out, uint64_t value)
 {
-    return value <= 0x7f ? put(out, (uint8_t)value, 0, 0, nothing)
-                         : put_shortest(out, 0xcc, value, nothing);
+    return put_shortest(out, 0xcc, value, nothing);
 }
 
 int wire_put_bool(buf_t *out, bool value)
 {
     return put(out, value ? 0xc3 : 0xc2, 0, 0, nothing);
-}
-
-int wire_put_nil(buf_t *out)
-{
-    return put(out, 0xc0, 0, 0, nothing);
 }
 
 int wire_put_str(buf_t *out, wire_bytes_t text)

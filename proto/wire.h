@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,16 +63,18 @@ static inline bool wire_at_end(const wire_cursor_t *cursor)
  * type or a count is larger than the bytes left can hold; then the cursor
  * stays where it was.
  */
-int wire_get_uint(wire_cursor_t *cursor, uint64_t *value); /* any width */
+static inline int wire_get_uint(wire_cursor_t *cursor,
+                                uint64_t *value); /* any width */
+static inline int wire_get_nil(wire_cursor_t *cursor);
 int wire_get_bool(wire_cursor_t *cursor, bool *value);
-int wire_get_nil(wire_cursor_t *cursor);
 int wire_get_str(wire_cursor_t *cursor, wire_bytes_t *text);
 int wire_get_body(wire_cursor_t *cursor, body_t *body);
 int wire_get_array(wire_cursor_t *cursor, uint32_t *count); /* header only */
 int wire_get_map(wire_cursor_t *cursor, uint32_t *count);   /* header only */
 
 /* As wire_get_uint, and -EPROTO above max. */
-int wire_get_uint_max(wire_cursor_t *cursor, uint64_t max, uint64_t *value);
+static inline int wire_get_uint_max(wire_cursor_t *cursor, uint64_t max,
+                                    uint64_t *value);
 
 /* As wire_get_str, and -EPROTO above max bytes. */
 int wire_get_str_max(wire_cursor_t *cursor, size_t max, wire_bytes_t *text);
@@ -104,9 +107,9 @@ bool wire_map_bool(wire_bytes_t map, const char *key, bool fallback);
  * Each appends one element.
  * Returns 0, -ENOBUFS past the buffer's limit, -ENOMEM.
  */
-int wire_put_uint(buf_t *out, uint64_t value);
+static inline int wire_put_uint(buf_t *out, uint64_t value);
+static inline int wire_put_nil(buf_t *out);
 int wire_put_bool(buf_t *out, bool value);
-int wire_put_nil(buf_t *out);
 int wire_put_str(buf_t *out, wire_bytes_t text);
 int wire_put_text(buf_t *out, const char *text);
 int wire_put_body(buf_t *out, const body_t *body);
@@ -120,5 +123,69 @@ int wire_put_entry_str(buf_t *out, const char *key, wire_bytes_t value);
 
 /* Bytes that are already one or more elements. */
 int wire_put_raw(buf_t *out, wire_bytes_t raw);
+
+/* --- elements of one byte ------------------------------------------------ */
+
+/*
+ * Most elements of a message are of one byte, which is all of them; these are
+ * read and written in place.
+ */
+#define WIRE_NIL       0xc0
+#define WIRE_SMALL_MAX 0x7f /* of numbers that are their byte */
+
+/* The numbers that are not small. */
+int wire_get_large(wire_cursor_t *cursor, uint64_t *value);
+int wire_put_large(buf_t *out, uint64_t value);
+
+static inline int wire_get_uint(wire_cursor_t *cursor, uint64_t *value)
+{
+    if (wire_at_end(cursor) || *cursor->at > WIRE_SMALL_MAX) {
+        return wire_get_large(cursor, value);
+    }
+    *value = *cursor->at++;
+    return 0;
+}
+
+static inline int wire_get_uint_max(wire_cursor_t *cursor, uint64_t max,
+                                    uint64_t *value)
+{
+    wire_cursor_t start = *cursor;
+    uint64_t number;
+    int rc = wire_get_uint(cursor, &number);
+
+    if (rc < 0) {
+        return rc;
+    }
+    if (number > max) {
+        *cursor = start;
+        return -EPROTO;
+    }
+    *value = number;
+    return 0;
+}
+
+static inline int wire_get_nil(wire_cursor_t *cursor)
+{
+    if (wire_at_end(cursor) || *cursor->at != WIRE_NIL) {
+        return -EPROTO;
+    }
+    cursor->at++;
+    return 0;
+}
+
+static inline int wire_put_uint(buf_t *out, uint64_t value)
+{
+    uint8_t small = (uint8_t)value;
+
+    return value > WIRE_SMALL_MAX ? wire_put_large(out, value)
+                                  : buf_put(out, &small, 1);
+}
+
+static inline int wire_put_nil(buf_t *out)
+{
+    static const uint8_t nil = WIRE_NIL;
+
+    return buf_put(out, &nil, 1);
+}
 
 #endif
