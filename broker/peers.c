@@ -9,7 +9,8 @@
 
 #define OUT_MAX       (48u << 20) /* bytes for one peer; a frame may have 64 MiB */
 #define OUT_FLUSH     (256u << 10) /* bytes after which it is sent at once */
-#define OUT_KEEP      (64u << 10)  /* bytes kept between turns */
+#define OUT_KEEP      (64u << 10)  /* bytes kept between turns, or … */
+#define OUT_KEEP_USES 4            /* … so many times what a turn had used */
 #define FAULTS_MAX    16
 #define FAULTS_MS     10000
 #define PEERS_DOUBLED 2 /* strangers and peers together, to a limit's one */
@@ -135,6 +136,15 @@ void peer_doom(core_t *core, peer_t *peer, const char *why)
 
 /* --- sending ------------------------------------------------------------- */
 
+/* What a busy peer's memory is, it would be again in the next turn; that of one
+ * that has become quiet goes. */
+static size_t keep_of(const peer_t *peer)
+{
+    size_t used = OUT_KEEP_USES * peer->out.len;
+
+    return used > OUT_KEEP ? used : OUT_KEEP;
+}
+
 void peer_flush(core_t *core, peer_t *peer)
 {
     if (peer->out.len == 0 || peer->is_mute) {
@@ -144,7 +154,7 @@ void peer_flush(core_t *core, peer_t *peer)
     int sent = core->ops.send(core->user, peer->side, peer->id, peer->id_len,
                               peer->out.data, peer->out.len);
     if (sent == 0) {
-        buf_reset(&peer->out, OUT_KEEP);
+        buf_reset(&peer->out, keep_of(peer));
         peer->last_sent_ms = core->now_ms;
         list_remove(&peer->dirty);
     } else if (sent != -EAGAIN) {
