@@ -27,12 +27,14 @@ HALF_OF = "500 x 1"
 HALF = "half of the peak"
 
 
-def measure_load(build, server, flags, seconds):
-    """What bench/load says of a server, and the CPU that this spent for a reply."""
+def measure_load(build, server, flags, seconds, begun=lambda: None):
+    """What bench/load says of a server, and the CPU that this spent for a reply.
+    begun() is called when the measurement begins."""
     load = subprocess.Popen([f"{build}/bench/load", f"--port={server.port}",
                              f"--seconds={seconds}", *flags],
                             stdout=subprocess.PIPE, text=True)
     load.stdout.readline()  # begin
+    begun()
     before = server.cpu_us()
     line = load.stdout.readline()
     after = server.cpu_us()

@@ -104,7 +104,7 @@ static void a_number_above_its_maximum_leaves_the_cursor(void **state)
 {
     wire_bytes_t bytes = BYTES(0xcc, 200);
     wire_cursor_t in = wire_cursor(bytes);
-    uint64_t value;
+    uint64_t value = 0;
     (void)state;
 
     assert_int_equal(wire_get_uint_max(&in, 199, &value), -EPROTO);
