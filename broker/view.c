@@ -268,7 +268,7 @@ static uint64_t put_untold(json_out_t *out, const core_t *core, uint64_t at)
     uint64_t rows = 0;
 
     list_foreach(link, &core->routes.buckets[at]) {
-        const route_t *route = list_entry(link, route_t, hashed.link);
+        const route_t *route = list_entry(link, route_t, hashed.linked);
         if (route->flow == core->traffic.other) {
             put_route(out, (wire_bytes_t){route->key, route->key_len}, route,
                       NULL, false);
