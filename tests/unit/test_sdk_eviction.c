@@ -145,11 +145,12 @@ static void who_holds_nothing_any_more_is_forgotten(void **state)
     outcomes_init(&outcomes, 10, 100, who);
     assert_int_equal(claims(&outcomes, "ada/1"), HOIST_CLAIM_OURS);
     does(&outcomes, "eve/1", "body");
-    assert_int_equal(outcomes.holders.table.count, 2);
+    assert_int_equal(keyed_count(&outcomes.holders.table), 2);
     assert_int_equal(outcomes_release(&outcomes, &claim), 0);
-    assert_int_equal(outcomes.holders.table.count, 1);
+    assert_int_equal(keyed_count(&outcomes.holders.table), 1);
     (void)outcomes_claim(&outcomes, &claim, NOW_MS + KEEP_MS, NULL, NULL);
-    assert_int_equal(outcomes.holders.table.count, 1); /* ada, not eve */
+    assert_int_equal(keyed_count(&outcomes.holders.table),
+                     1); /* ada, not eve */
     assert_null(holders_most(&outcomes.holders, HELD_NAMES));
     outcomes_fini(&outcomes);
 }
@@ -335,7 +336,7 @@ static void whatever_goes_goes_from_who_holds_most(void **state)
     for (int step = 0; step < 100000; step++) {
         a_random_step(&outcomes, &random, step);
         assert_true(outcomes.bytes <= ROOM_BYTES);
-        assert_true(outcomes.table.count <= ROOM);
+        assert_true(keyed_count(&outcomes.table) <= ROOM);
     }
     assert_true(outcomes.evicted > 1000);
     outcomes_fini(&outcomes);
@@ -348,7 +349,7 @@ static void nobody_holds_more_than_who_is_above(const holders_t *holders)
 {
     for (size_t kind = 0; kind < HELD_KINDS; kind++) {
         holder_t *const *heap = holders->heaps[kind];
-        for (size_t at = 0; at < holders->table.count; at++) {
+        for (size_t at = 0; at < keyed_count(&holders->table); at++) {
             assert_int_equal(heap[at]->place[kind], at);
             assert_true(heap[at]->amount[kind] <=
                         heap[at > 0 ? (at - 1) / 2 : 0]->amount[kind]);

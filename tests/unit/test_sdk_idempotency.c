@@ -708,7 +708,7 @@ static void what_could_not_be_kept_is_known_here_and_told_later(void **state)
     core_run(&worker.core, &task, NULL, NULL);
     assert_int_equal(late("name=\"orders\",outcome=\"told\""), 1);
     assert_int_equal(late("name=\"orders\",outcome=\"dropped\""), 0);
-    assert_int_equal(test_ledger.outcomes.table.count, 1);
+    assert_int_equal(keyed_count(&test_ledger.outcomes.table), 1);
 }
 
 static void in_memory_what_is_under_way_is_not_forgotten(void **state)

@@ -69,9 +69,9 @@ static void buckets_that_are_full_again_go(void **state)
     (void)waits(&buckets, "ada", NOW_MS);
     (void)waits(&buckets, "bob", NOW_MS);
     (void)waits(&buckets, "eve", NOW_MS + 499);
-    assert_int_equal(buckets.table.entries.count, 3);
+    assert_int_equal(keyed_count(&buckets.table), 3);
     (void)waits(&buckets, "joe", NOW_MS + 500);
-    assert_int_equal(buckets.table.entries.count, 2); /* eve and joe */
+    assert_int_equal(keyed_count(&buckets.table), 2); /* eve and joe */
     assert_int_equal(buckets.evicted, 0);
     buckets_fini(&buckets);
 }
@@ -89,7 +89,7 @@ static void of_too_many_the_one_asked_for_longest_ago_goes(void **state)
     (void)waits(&buckets, "eve", NOW_MS);
     assert_int_equal(buckets.evicted, 1);
     assert_int_equal(waits(&buckets, "ada", NOW_MS), 500); /* it was bob's */
-    assert_int_equal(buckets.table.entries.count, 2);
+    assert_int_equal(keyed_count(&buckets.table), 2);
     buckets_fini(&buckets);
 }
 
@@ -131,7 +131,7 @@ random_buckets_are_never_faster_than_said_and_hardly_slower(void **state)
         assert_int_equal(wait_ms,
                          lacks <= 0 ? 0 : (lacks + per_ms - 1) / per_ms);
         one->has -= wait_ms == 0 ? 1000000 : 0;
-        assert_true(buckets.table.entries.count <= NAMES);
+        assert_true(keyed_count(&buckets.table) <= NAMES);
     }
     assert_int_equal(buckets.evicted, 0);
     buckets_fini(&buckets);
@@ -151,7 +151,7 @@ static void a_flood_of_names_stays_bounded(void **state)
                          0);
         assert_int_equal(wait_ms, 0);
     }
-    assert_int_equal(buckets.table.entries.count, 1000);
+    assert_int_equal(keyed_count(&buckets.table), 1000);
     assert_int_equal(buckets.evicted, 49000);
     buckets_fini(&buckets);
 }
@@ -184,7 +184,7 @@ static void names_chosen_to_collide_do_not_share_a_bucket(void **state)
                                        &two_a_second, NOW_MS, &wait_ms),
                          0);
     }
-    assert_int_equal(buckets.table.entries.count, COLLIDING_NAMES);
+    assert_int_equal(keyed_count(&buckets.table), COLLIDING_NAMES);
     assert_true(longest_bucket(&buckets.table.entries) < COLLIDING_BUCKET);
     buckets_fini(&buckets);
 }

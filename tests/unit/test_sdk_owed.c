@@ -285,7 +285,7 @@ static void what_is_owed_anew_while_it_is_told_counts(void **state)
     assert_non_null(owed_next(&use.owed, 10000));
     settles("a", 1, "second");
     owed_told(&use.owed, false);
-    assert_int_equal(use.owed.table.count, 1);
+    assert_int_equal(keyed_count(&use.owed.table), 1);
     assert_true(hoist_is(owed_next(&use.owed, 10000)->outcome.body, "second"));
     owed_told(&use.owed, true);
     assert_true(owed_is_empty(&use.owed));
@@ -299,7 +299,7 @@ static void each_claim_of_a_name_whose_answer_was_lost_is_released(void **state)
     test_ledger.is_mute = true;
     assert_int_equal(claims("a", 1), -ETIMEDOUT);
     assert_int_equal(claims("a", 2), -ETIMEDOUT);
-    assert_int_equal(use.owed.table.count, 2);
+    assert_int_equal(keyed_count(&use.owed.table), 2);
     ledger_comes_back();
     ledger_tell(&use, 50);
     assert_int_equal(claims_elsewhere("a", 3), HOIST_CLAIM_OURS);
@@ -338,7 +338,7 @@ static void of_more_than_1024_whose_turn_is_next_is_dropped(void **state)
         (void)snprintf(name, sizeof name, "%d", i);
         settles(name, 1, "");
     }
-    assert_int_equal(use.owed.table.count, OWED_MAX);
+    assert_int_equal(keyed_count(&use.owed.table), OWED_MAX);
     assert_int_equal(hoist_counted(dropped), 10);
     assert_int_equal(claims("9", 2), -ENOTCONN);
     assert_int_equal(claims("10", 2), HOIST_CLAIM_DONE);

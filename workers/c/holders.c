@@ -56,7 +56,7 @@ static void rise(holders_t *self, held_t kind, holder_t *holder)
 static void sink(holders_t *self, held_t kind, holder_t *holder)
 {
     holder_t *const *heap = self->heaps[kind];
-    size_t count = self->table.count;
+    size_t count = keyed_count(&self->table);
     size_t place = holder->place[kind];
 
     for (;;) {
@@ -79,7 +79,7 @@ static void sink(holders_t *self, held_t kind, holder_t *holder)
  * than those below it. */
 static void take_out(holders_t *self, held_t kind, const holder_t *holder)
 {
-    size_t last = self->table.count - 1;
+    size_t last = keyed_count(&self->table) - 1;
     holder_t *moved = self->heaps[kind][last];
 
     if (moved != holder) {
@@ -92,7 +92,7 @@ static bool make_room(holders_t *self)
 {
     size_t room = self->room > 0 ? 2 * self->room : FIRST_ROOM;
 
-    if (self->table.count < self->room) {
+    if (keyed_count(&self->table) < self->room) {
         return true;
     }
     for (size_t kind = 0; kind < HELD_KINDS; kind++) {
@@ -111,7 +111,7 @@ static bool make_room(holders_t *self)
 
 static holder_t *add_holder(holders_t *self, hoist_text name)
 {
-    size_t last = self->table.count;
+    size_t last = keyed_count(&self->table);
     keyed_t *entry = make_room(self) ? keyed_add(&self->table, name) : NULL;
 
     if (entry == NULL) {
@@ -163,7 +163,8 @@ void holders_remove(holders_t *self, holder_t *holder, size_t bytes)
 
 holder_t *holders_most(const holders_t *self, held_t kind)
 {
-    holder_t *most = self->table.count > 0 ? self->heaps[kind][0] : NULL;
+    holder_t *most =
+        keyed_count(&self->table) > 0 ? self->heaps[kind][0] : NULL;
 
     return most != NULL && most->amount[kind] > 0 ? most : NULL;
 }

@@ -32,9 +32,14 @@ void keyed_init(keyed_table_t *self, size_t entry_size, size_t max);
 /* Entries are freed as keyed_drop does. */
 void keyed_fini(keyed_table_t *self);
 
+static inline size_t keyed_count(const keyed_table_t *self)
+{
+    return self->entries.count;
+}
+
 static inline bool keyed_is_full(const keyed_table_t *self)
 {
-    return self->entries.count >= self->max;
+    return keyed_count(self) >= self->max;
 }
 
 /* Lent until it is dropped, or NULL. */

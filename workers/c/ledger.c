@@ -256,7 +256,7 @@ void ledger_use_fini(ledger_use_t *self)
 {
     say_last_words(self);
     if (!owed_is_empty(&self->owed)) {
-        tell_dropped(self, self->owed.table.count);
+        tell_dropped(self, keyed_count(&self->owed.table));
     }
     owed_fini(&self->owed);
     pthread_mutex_destroy(&self->lock);

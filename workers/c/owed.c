@@ -139,7 +139,7 @@ void owed_fini(owed_t *self)
 
 static bool has_room(const owed_t *self, const debt_t *debt)
 {
-    return self->table.count < OWED_MAX &&
+    return keyed_count(&self->table) < OWED_MAX &&
            self->bytes + debt->size <= OWED_BYTES_MAX;
 }
 

@@ -39,7 +39,7 @@ void owed_fini(owed_t *self);
 /* Nothing is owed. */
 static inline bool owed_is_empty(const owed_t *self)
 {
-    return self->table.count == 0 && self->telling == NULL;
+    return keyed_count(&self->table) == 0 && self->telling == NULL;
 }
 
 /*
