@@ -458,8 +458,8 @@ server_t *server_new(struct ev_loop *loop, const server_options_t *options,
     self->asked = options->asked;
     self->takes_body = options->takes_body;
     self->user = options->user;
-    self->listener = listener_open(options->address, BACKLOG, self->address,
-                                   error, error_size);
+    self->listener = listener_open(options->address, LISTENER_ALONE, BACKLOG,
+                                   self->address, error, error_size);
     if (self->listener < 0) {
         free(self);
         return NULL;

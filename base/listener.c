@@ -40,7 +40,21 @@ static int split_address(const char *text, char *host, size_t size,
     return 0;
 }
 
-static int open_socket(const struct addrinfo *where, int backlog)
+/* From now on others may bind to its port that say the same before. */
+static void share_port(int fd)
+{
+    int on = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+}
+
+/*
+ * Who says SO_REUSEPORT before it binds gets a port that somebody else has who
+ * said it, too, such as another hoist that was started by mistake.  So the
+ * first says it when the port is its own.
+ */
+static int open_socket(const struct addrinfo *where, listener_share_t share,
+                       int backlog)
 {
     int on = 1;
     int fd =
@@ -49,13 +63,23 @@ static int open_socket(const struct addrinfo *where, int backlog)
         return -errno;
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, where->ai_addr, where->ai_addrlen) < 0 ||
-        listen(fd, backlog) < 0) {
-        int error = errno;
-        close(fd);
-        return -error;
+    if (share == LISTENER_JOINS) {
+        share_port(fd);
+    }
+    if (bind(fd, where->ai_addr, where->ai_addrlen) < 0) {
+        goto fail;
+    }
+    if (share == LISTENER_FIRST) {
+        share_port(fd);
+    }
+    if (listen(fd, backlog) < 0) {
+        goto fail;
     }
     return fd;
+fail:;
+    int error = errno;
+    close(fd);
+    return -error;
 }
 
 static void read_address(int fd, char address[LISTENER_ADDRESS_MAX])
@@ -73,7 +97,7 @@ static void read_address(int fd, char address[LISTENER_ADDRESS_MAX])
              host, is_v6 ? "]" : "", port);
 }
 
-int listener_open(const char *where, int backlog,
+int listener_open(const char *where, listener_share_t share, int backlog,
                   char address[LISTENER_ADDRESS_MAX], char *error, size_t size)
 {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
@@ -92,7 +116,7 @@ int listener_open(const char *where, int backlog,
                  gai_strerror(rc));
         return -EINVAL;
     }
-    int fd = open_socket(found, backlog);
+    int fd = open_socket(found, share, backlog);
     freeaddrinfo(found);
     if (fd < 0) {
         snprintf(error, size, "cannot listen on %s: %s", where, strerror(-fd));

@@ -349,8 +349,8 @@ transport_t *transport_new(struct ev_loop *loop,
         start_arrivals(self, options, error, error_size) < 0) {
         goto fail;
     }
-    self->listener = listener_open(options->listen, BACKLOG, self->address,
-                                   error, error_size);
+    self->listener = listener_open(options->listen, LISTENER_ALONE, BACKLOG,
+                                   self->address, error, error_size);
     if (self->listener < 0) {
         goto fail;
     }

@@ -333,8 +333,8 @@ int prober_new(prober_t **self_p, hoist_app *app, const char *listen,
         app, "hoist_worker_probes_dropped_total",
         "Sockets of the metrics listener that were closed without an answer.",
         NULL);
-    self->listener =
-        listener_open(address, BACKLOG, self->address, error, size);
+    self->listener = listener_open(address, LISTENER_ALONE, BACKLOG,
+                                   self->address, error, size);
     int rc = self->listener < 0 ? self->listener : start(self, error, size);
     if (rc < 0) {
         free_prober(self);
