@@ -16,11 +16,14 @@
 
 #define LINE_MAX_BYTES 4096 /* PIPE_BUF keeps them whole */
 #define STAMP_MAX      40
+#define MARK_MAX       32
 
-_Static_assert(LOG_TEXT_MAX < LINE_MAX_BYTES - 148, "with what is before it");
+_Static_assert(LOG_TEXT_MAX < LINE_MAX_BYTES - 148 - MARK_MAX,
+               "with what is before it, and behind");
 
 static _Atomic int threshold = LEVEL_INFO;
 static _Atomic int log_format = LOG_TEXT;
+static _Thread_local char mark[MARK_MAX - 1]; /* "": none */
 
 static const char *const level_names[] = {
     [LEVEL_ERROR] = "error",
@@ -67,6 +70,14 @@ void log_set_format(log_format_t format)
     atomic_store(&log_format, (int)format);
 }
 
+void log_mark_thread(const char *name, unsigned number)
+{
+    mark[0] = '\0';
+    if (name != NULL) {
+        snprintf(mark, sizeof mark, "%s=%u", name, number);
+    }
+}
+
 static void put_stamp(char stamp[STAMP_MAX])
 {
     int64_t now_ms = clock_wall_ms();
@@ -88,6 +99,11 @@ static void tame(char *line, size_t len)
     }
 }
 
+static size_t put_mark(char *line)
+{
+    return (size_t)snprintf(line, MARK_MAX, " %s", mark);
+}
+
 /* Each makes a line without its end, of less than LINE_MAX_BYTES. */
 
 __attribute__((format(printf, 5, 0))) static size_t
@@ -96,14 +112,14 @@ make_text(char *line, const char *stamp, const char *level, const char *event,
 {
     size_t size = LINE_MAX_BYTES - 1;
     size_t len = (size_t)snprintf(line, size, "%s %s %s ", stamp, level, event);
-    size_t room = size - 1 - len;
+    size_t room = size - 1 - MARK_MAX - len;
     int more = vsnprintf(line + len, room + 1, format, args);
 
     if (more > 0) {
         len += (size_t)more < room ? (size_t)more : room;
     }
     tame(line, len);
-    return len;
+    return mark[0] == '\0' ? len : len + put_mark(line + len);
 }
 
 __attribute__((format(printf, 5, 0))) static size_t
@@ -112,6 +128,7 @@ make_json(char *line, const char *stamp, const char *level, const char *event,
 {
     log_json_t json = log_json(line, LINE_MAX_BYTES - 1, stamp, level, event);
 
+    log_json_pairs(&json, mark);
     log_json_format(&json, format, args);
     return log_json_end(&json);
 }
@@ -163,6 +180,7 @@ void log_pairs(log_level_t level, const char *event, const char *pairs)
         put_stamp(stamp);
         log_json_t json =
             log_json(line, sizeof line - 1, stamp, level_names[level], event);
+        log_json_pairs(&json, mark);
         log_json_pairs(&json, pairs);
         write_line(line, log_json_end(&json));
     }

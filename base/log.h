@@ -51,6 +51,13 @@ void log_vline(log_level_t level, const char *event, const char *format,
 /* As log_line, with fields that are ready: name=number, a space between. */
 void log_pairs(log_level_t level, const char *event, const char *pairs);
 
+/*
+ * What all lines of this thread say behind their own fields: a name and a
+ * number, which tell it from others that do the same.  name: ours; NULL:
+ * nothing.
+ */
+void log_mark_thread(const char *name, unsigned number);
+
 #define log_err(event, ...)   log_line(LEVEL_ERROR, event, __VA_ARGS__)
 #define log_warn(event, ...)  log_line(LEVEL_WARN, event, __VA_ARGS__)
 #define log_info(event, ...)  log_line(LEVEL_INFO, event, __VA_ARGS__)

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <fcntl.h>
@@ -210,6 +211,32 @@ static void pairs_of_numbers_are_numbers(void **state)
     json_decref(object);
 }
 
+/* Whatever the value is: it is not cut off by a long one. */
+static void a_thread_that_has_a_mark_says_it_in_each_line(void **state)
+{
+    char large[VALUE_MAX];
+    (void)state;
+
+    memset(large, 'x', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    log_mark_thread("loop", 3);
+    LOGGED(log_warn("CUT", "text=%s", large));
+    json_t *object = parse_line();
+    assert_int_equal(json_integer_value(json_object_get(object, "loop")), 3);
+    json_decref(object);
+    LOGGED(log_pairs(LEVEL_INFO, "STATS", "a=1"));
+    object = parse_line();
+    assert_int_equal(json_integer_value(json_object_get(object, "loop")), 3);
+    json_decref(object);
+    log_set_format(LOG_TEXT);
+    LOGGED(log_warn("CUT", "text=%s", large));
+    assert_string_equal(line + strlen(line) - strlen("x loop=3\n"),
+                        "x loop=3\n");
+    LOGGED(log_pairs(LEVEL_INFO, "STATS", "a=1"));
+    assert_non_null(strstr(line, " info STATS a=1 loop=3\n"));
+    log_mark_thread(NULL, 0);
+}
+
 static void a_level_that_is_dropped_says_nothing(void **state)
 {
     (void)state;
@@ -399,6 +426,7 @@ int main(void)
         T(what_has_no_key_is_the_message),
         T(no_value_can_pass_for_a_field),
         T(pairs_of_numbers_are_numbers),
+        T(a_thread_that_has_a_mark_says_it_in_each_line),
         T(a_level_that_is_dropped_says_nothing),
         T(a_line_that_is_dropped_takes_no_others_place),
         T(a_brake_lets_ten_lines_a_second_pass),
