@@ -193,6 +193,8 @@ static void take_question(actor_t *self, actor_call_t call,
 
     if (count > 0 && self->ops->asked != NULL) {
         self->ops->asked(self->user, call, parts, count);
+    } else if (self->ops->defers != NULL) {
+        self->ops->defers(self->user, call, question);
     } else {
         answer_word(self, call, question);
     }
@@ -249,7 +251,9 @@ void actor_init(actor_t *self, const char *name, zsock_t *pipe,
 /* Who only answers words sends while it reads. */
 static zwatch_use_t use_of(const actor_t *self)
 {
-    return self->ops->asked == NULL ? ZWATCH_READS : ZWATCH_READS_AND_SENDS;
+    return self->ops->asked == NULL && self->ops->defers == NULL
+               ? ZWATCH_READS
+               : ZWATCH_READS_AND_SENDS;
 }
 
 void actor_run(actor_t *self)

@@ -41,7 +41,9 @@
 #include <czmq.h>
 #include <ev.h>
 
-#define ACTOR_ASKERS_MAX 2 /* pipes with questions */
+#define ACTOR_ASKERS_MAX                                                       \
+    65 /* pipes with questions: the admin listener's, and                      \
+          one of each loop of a gateway */
 
 /* A question with parts, until actor_answer. */
 typedef struct {
@@ -68,6 +70,10 @@ typedef struct {
     /* Append the answer to a question; returns its status, 404 when it is
      * none.  NULL: there is nothing to ask. */
     unsigned (*answer)(void *user, const char *question, buf_t *out);
+
+    /* A question that is only a word, HEALTH too, whose answer is due later
+     * (actor_answer).  NULL: they are answered at once, as above. */
+    void (*defers)(void *user, actor_call_t call, const char *question);
 
     /* A question with parts, which are lent: actor_answer is due, now or
      * later.  NULL: there is none. */
