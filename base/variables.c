@@ -46,6 +46,7 @@ static const char *const known[] = {
     "LIVENESS",
     "LOG_FORMAT",
     "LOG_LEVEL",
+    "LOOPS",
     "MANAGE_ALLOW_REPLAYS",
     "MANAGE_BODY",
     "MANAGE_KEYS",

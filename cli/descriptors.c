@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #define SPARE_DESCRIPTORS 1024 /* beside those of clients and peers */
+#define LOOP_DESCRIPTORS  320  /* of a further loop: its brokers, most of all */
 #define DESCRIPTORS_MAX   (1 << 20)
 #define DESCRIPTORS_PLENTY                                                     \
     (SPARE_DESCRIPTORS + GATEWAY_LINGERING_MAX + 1000) /* for a trial */
@@ -18,11 +19,14 @@ static rlim_t wanted_by(const settings_t *settings, audience_t audience)
 
     if ((audience & FOR_GATEWAY) != 0) {
         int64_t clients = settings->gateway.max_connections;
+        int64_t loops = settings->gateway.loops;
         int64_t arrivals = settings->gateway.proxy_protocol
                                ? 2 * settings->gateway.max_handshakes
                                : settings->gateway.max_handshakes;
-        count += clients > 0 ? clients + arrivals + GATEWAY_LINGERING_MAX
-                             : DESCRIPTORS_MAX;
+        count += clients > 0
+                     ? clients + arrivals + loops * GATEWAY_LINGERING_MAX
+                     : DESCRIPTORS_MAX;
+        count += (loops - 1) * LOOP_DESCRIPTORS;
     }
     if ((audience & FOR_BROKER) != 0) {
         count += settings->broker.max_workers + settings->broker.max_gateways;

@@ -11,6 +11,7 @@
  * setting.
  */
 #include "admin/admin.h"
+#include "base/actor.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/variables.h"
@@ -34,9 +35,16 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <zmq.h>
+
 #define INNER_ENDPOINT                                                         \
     "inproc://hoist-gateways" /* of the broker, for actors of its process */
 #define BROKERS_SHARE 4       /* one of so many of --drain-time, with serve */
+#define LOOPS_PER_IO  4       /* to one of ZeroMQ's threads */
+#define SOCKETS       1024    /* of ZeroMQ, as CZMQ has it … */
+#define LOOP_SOCKETS  256 /* … and of a further loop: three a broker, pipes */
+
+_Static_assert(GATEWAY_LOOPS_MAX < ACTOR_ASKERS_MAX, "the manager's askers");
 
 typedef struct {
     const char *name;
@@ -54,9 +62,10 @@ typedef struct {
     zactor_t *gateway, *broker, *manage, *admin; /* NULL: not run here */
     zsock_t *asked[ADMIN_SOURCES_MAX]; /* their ends of the pipes on which … */
     zsock_t *asking[ADMIN_SOURCES_MAX]; /* … the admin listener asks them */
-    zsock_t *handing, *handed; /* the gateway's and the manager's end */
-    reload_t *settings;        /* what SIGHUP may change */
-    int signals;               /* signalfd */
+    void *handing[GATEWAY_LOOPS_MAX]; /* each loop's and the manager's end … */
+    void *handed[GATEWAY_LOOPS_MAX];  /* … of a pipe; NULL: none */
+    reload_t *settings;               /* what SIGHUP may change */
+    int signals;                      /* signalfd */
 } program_t;
 
 static void usage(FILE *out)
@@ -156,13 +165,29 @@ static bool has_manager(const command_t *command, const settings_t *settings)
             manage_is_public(&settings->manage));
 }
 
-/* The pipe on which the gateway hands requests to the manager. */
+/* The pipes on which the gateway's loops hand requests to the manager. */
 static void open_public(program_t *self, settings_t *settings)
 {
-    self->handing = zsys_create_pipe(&self->handed);
-    must(self->handing != NULL);
+    size_t count = (size_t)settings->gateway.loops;
+
+    for (size_t i = 0; i < count; i++) {
+        zsock_t *handed;
+        self->handing[i] = zsys_create_pipe(&handed);
+        must(self->handing[i] != NULL);
+        self->handed[i] = handed;
+    }
     settings->gateway.manage = self->handing;
     settings->manage.public = self->handed;
+    settings->manage.public_count = count;
+}
+
+static void close_public(program_t *self)
+{
+    for (size_t i = 0; i < GATEWAY_LOOPS_MAX; i++) {
+        zsock_t *handing = self->handing[i], *handed = self->handed[i];
+        zsock_destroy(&handing); /* harmless for NULL */
+        zsock_destroy(&handed);
+    }
 }
 
 static int start_manage(program_t *self, const command_t *command,
@@ -243,7 +268,9 @@ static int start_all(program_t *self, const command_t *command,
         return 1;
     }
     if ((command->audience & FOR_GATEWAY) != 0) {
-        self->gateway = start(gateway_actor, &settings->gateway);
+        self->gateway = start(settings->gateway.loops > 1 ? gateway_loops_actor
+                                                          : gateway_actor,
+                              &settings->gateway);
         if (self->gateway == NULL) {
             cancel(self->manage);
             cancel(self->broker);
@@ -362,8 +389,7 @@ static void stop_all(program_t *self, int64_t drain_ms)
     zactor_destroy(&self->broker);
     tell_admin(self, "GONE broker");
     zactor_destroy(&self->admin);
-    zsock_destroy(&self->handing);
-    zsock_destroy(&self->handed);
+    close_public(self);
     for (size_t i = 0; i < ADMIN_SOURCES_MAX; i++) {
         zsock_destroy(&self->asking[i]);
         zsock_destroy(&self->asked[i]);
@@ -381,12 +407,26 @@ static void unblock_signals(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* Before there is a socket.  CZMQ's own functions for it unlock what nobody has
+ * locked (4.2.1). */
+static void size_zeromq(const gateway_options_t *gateway)
+{
+    int others = (int)gateway->loops - 1;
+
+    if (others > 0) {
+        void *zmq = zsys_init();
+        zmq_ctx_set(zmq, ZMQ_IO_THREADS, 1 + others / LOOPS_PER_IO);
+        zmq_ctx_set(zmq, ZMQ_MAX_SOCKETS, SOCKETS + others * LOOP_SOCKETS);
+    }
+}
+
 static int run(const command_t *command, settings_t *settings, reload_t *reload)
 {
     program_t self = {.settings = reload, .signals = block_signals()};
 
     zsys_init();
     zsys_handler_set(NULL);
+    size_zeromq(&settings->gateway);
     descriptors_prepare(settings, command->audience);
     int result = start_all(&self, command, settings);
     if (result == 0) {

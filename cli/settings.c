@@ -36,6 +36,8 @@ typedef struct {
 static const setting_t table[] = {
     {"listen", ADDRESS, FOR_GATEWAY, AT(gateway.listen), 0, 0, "ADDRESS:PORT",
      "where clients connect; port 0 picks one"},
+    {"loops", NUMBER, FOR_GATEWAY, AT(gateway.loops), 1, GATEWAY_LOOPS_MAX,
+     "threads", "each with clients of its own, and to brokers a gateway"},
     {"broker", ENDPOINTS, FOR_GATEWAY, AT(gateway.broker), 0, 0, "ENDPOINTS",
      "each broker's socket for gateways (not with serve)"},
     {"resolve-interval", NUMBER, FOR_GATEWAY, AT(gateway.resolve_ms), 0, MS_MAX,

@@ -96,6 +96,32 @@ static int check_bursts(const gateway_options_t *gateway, char *error)
     return 0;
 }
 
+/* Each loop has a share of what is a limit of all, and a share of none is no
+ * client. */
+static int check_loops(const gateway_options_t *gateway, char *error)
+{
+    const struct {
+        const char *name;
+        int64_t number;
+    } limits[] = {
+        {"--max-connections", gateway->max_connections},
+        {"--max-handshakes", gateway->max_handshakes},
+        {"--handshake-rate", gateway->handshake_rate},
+        {"--handshake-burst", gateway->handshake_burst},
+    };
+    char value[32], right[64];
+
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        if (limits[i].number > 0 && limits[i].number < gateway->loops) {
+            snprintf(value, sizeof value, "%lld", (long long)limits[i].number);
+            snprintf(right, sizeof right, "0, or at least the --loops of %lld",
+                     (long long)gateway->loops);
+            return settings_fault(error, limits[i].name, value, right);
+        }
+    }
+    return 0;
+}
+
 static int check_tls(const gateway_options_t *gateway, char *error)
 {
     if (gateway->tls_cert[0] == '\0' && gateway->tls_key[0] != '\0') {
@@ -145,6 +171,9 @@ int settings_check(const settings_t *settings, audience_t audience,
     }
     if (rc == 0) {
         rc = check_bursts(gateway, error);
+    }
+    if (rc == 0) {
+        rc = check_loops(gateway, error);
     }
     if (rc == 0) {
         rc = check_liveness(&settings->broker, liveness, error);

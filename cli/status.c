@@ -68,6 +68,46 @@ static void print_table(table_t *table)
     table_destroy(&table);
 }
 
+static void put_loop_rate(table_t *table, const looks_t *looks,
+                          const json_t *loop, const json_t *before,
+                          const char *counter)
+{
+    if (looks->span_us == 0) {
+        table_put(table, "-");
+        return;
+    }
+    table_put_rate(table,
+                   system_rate(ask_number(loop, counter),
+                               ask_number(before, counter), looks->span_us));
+}
+
+/* Of a gateway that has several, a line each below its own. */
+static void put_loops(table_t *table, const looks_t *looks, size_t process)
+{
+    const json_t *now = system_actor(&looks->now, process, "gateway");
+    const json_t *then = system_actor(&looks->before, process, "gateway");
+    const json_t *loops = json_object_get(now, "loops");
+    const json_t *before = json_object_get(then, "loops");
+
+    for (size_t i = 0; json_array_size(loops) > 1 && i < json_array_size(loops);
+         i++) {
+        const json_t *loop = json_array_get(loops, i);
+        char name[32];
+        snprintf(name, sizeof name, "  loop %llu",
+                 (unsigned long long)ask_number(loop, "loop"));
+        table_put(table, name);
+        table_put(table, "");
+        table_put(table, state_of(loop));
+        table_put(table, "");
+        table_put_count(table, ask_number(loop, "connections"));
+        put_loop_rate(table, looks, loop, json_array_get(before, i),
+                      "messages_in");
+        put_loop_rate(table, looks, loop, json_array_get(before, i),
+                      "messages_out");
+        table_put_count(table, ask_number(loop, "groups"));
+    }
+}
+
 static void print_gateways(const looks_t *looks)
 {
     static const char *const heads[] = {"GATEWAY", "ADDRESS",      "STATE",
@@ -88,18 +128,22 @@ static void print_gateways(const looks_t *looks)
         put_rate(table, looks, i, "gateway", "messages_in");
         put_rate(table, looks, i, "gateway", "messages_out");
         table_put_count(table, ask_number(actor, "groups"));
+        put_loops(table, looks, i);
     }
     print_table(table);
 }
 
 static void put_link(table_t *table, const char *gateway, const json_t *link)
 {
-    char used[64];
+    uint64_t loop = ask_number(link, "loop");
+    char used[64], name[CELL_MAX];
 
     snprintf(used, sizeof used, "%llu of %llu",
              (unsigned long long)ask_number(link, "in_flight"),
              (unsigned long long)ask_number(link, "window"));
-    table_put(table, gateway);
+    snprintf(name, sizeof name, "%.400s, loop %llu", gateway,
+             (unsigned long long)loop);
+    table_put(table, loop == 0 ? gateway : name);
     table_put(table, ask_text(link, "endpoint"));
     table_put(table, ask_text(link, "state"));
     table_put(table, used);

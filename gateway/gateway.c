@@ -22,7 +22,9 @@
 #include "gateway/hub.h"
 #include "gateway/managing.h"
 #include "gateway/presence.h"
+#include "gateway/ranking.h"
 #include "gateway/report.h"
+#include "gateway/summary.h"
 #include "gateway/tuning.h"
 #include "gateway/view.h"
 #include "trace/exporter.h"
@@ -262,10 +264,10 @@ static void on_managed(void *user)
     }
 }
 
-static void start_managing(gateway_t *self, void *manage)
+static void start_managing(gateway_t *self, const gateway_options_t *options)
 {
-    self->manage = manage;
-    if (manage != NULL) {
+    if (options->manage != NULL) {
+        self->manage = options->manage[options->loop];
         zsock_set_sndtimeo(self->manage, 0);
         hub_manage(self->hub, ask_manager, self);
         zwatch_start(&self->managed, self->actor.loop,
@@ -450,12 +452,18 @@ static unsigned on_question(void *user, const char *question, buf_t *out)
 {
     gateway_t *self = user;
 
+    count_spans(self);
     if (streq(question, "READY")) {
         return gateway_ready(self->hub, out);
     }
     if (streq(question, "METRICS")) {
-        count_spans(self);
         return gateway_metrics(&self->hub->stats, &self->hub->trips, out);
+    }
+    if (streq(question, GATEWAY_REPORT)) {
+        return report_put(self->hub, out);
+    }
+    if (streq(question, GATEWAY_BUSIEST)) {
+        return ranking_put(self->hub, out);
     }
     return gateway_view(self->hub, transport_address(self->transport), question,
                         out);
@@ -485,6 +493,13 @@ static int start_brokers(gateway_t *self, const gateway_options_t *options,
     return brokers_start(&self->brokers, &brokers, error, error_size);
 }
 
+static listener_share_t share_of(const gateway_options_t *options)
+{
+    return options->loops == 1  ? LISTENER_ALONE
+           : options->loop == 0 ? LISTENER_FIRST
+                                : LISTENER_JOINS;
+}
+
 static int start(gateway_t *self, const gateway_options_t *options, char *error,
                  size_t error_size)
 {
@@ -503,6 +518,7 @@ static int start(gateway_t *self, const gateway_options_t *options, char *error,
     }
     transport_options_t listening = {
         .listen = options->listen,
+        .share = share_of(options),
         .tls = {.cert = options->tls_cert,
                 .key = options->tls_key,
                 .client_ca = options->tls_client_ca,
@@ -535,6 +551,36 @@ static void stop(gateway_t *self)
     actor_fini(&self->actor);
 }
 
+/* Of several loops each says which it is: to top, and in the log. */
+static void name_thread(const gateway_options_t *options, char name[16])
+{
+    unsigned number = (unsigned)options->loop + 1;
+
+    if (options->loops == 1) {
+        snprintf(name, 16, "hoist-gateway");
+        return;
+    }
+    snprintf(name, 16, "hoist-loop-%u", number % 1000);
+    log_mark_thread("loop", number);
+}
+
+/* The last word: of several loops to whoever adds up. */
+static void say_end(gateway_t *self, zmsg_t *last)
+{
+    buf_t report;
+
+    if (self->hub->options.loops == 1) {
+        log_stats(self);
+        return;
+    }
+    count_spans(self);
+    buf_init(&report, REPORT_MAX);
+    if (report_put(self->hub, &report) == 200) {
+        zmsg_addmem(last, report.data, report.len);
+    }
+    buf_fini(&report);
+}
+
 void gateway_actor(zsock_t *pipe, void *options)
 {
     static const actor_ops_t ops = {
@@ -548,9 +594,10 @@ void gateway_actor(zsock_t *pipe, void *options)
     };
     const gateway_options_t *told = options;
     gateway_t self = {.hub = NULL};
-    char error[512] = "";
+    char error[512] = "", name[16];
 
-    actor_init(&self.actor, "hoist-gateway", pipe, &ops, &self);
+    name_thread(told, name);
+    actor_init(&self.actor, name, pipe, &ops, &self);
     ev_idle_init(&self.busy, on_idle);
     zsock_signal(pipe, 0);
     if (start(&self, options, error, sizeof error) < 0) {
@@ -559,10 +606,12 @@ void gateway_actor(zsock_t *pipe, void *options)
         return;
     }
     actor_take_questions(&self.actor, told->questions);
-    start_managing(&self, told->manage);
+    start_managing(&self, told);
     zstr_sendx(pipe, "READY", transport_address(self.transport), NULL);
     actor_run(&self.actor);
-    log_stats(&self);
+    zmsg_t *last = zmsg_new();
+    zmsg_addstr(last, "STOPPED");
+    say_end(&self, last);
     stop(&self);
-    zstr_send(pipe, "STOPPED");
+    zmsg_send(&last, pipe);
 }

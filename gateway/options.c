@@ -8,6 +8,7 @@ void gateway_options_init(gateway_options_t *options)
     *options = (gateway_options_t){
         .name = "",
         .listen = "127.0.0.1:8080",
+        .loops = 1,
         .broker = "tcp://127.0.0.1:5556",
         .curve_key = "",
         .curve_broker = "",

@@ -10,10 +10,13 @@
 
 #define GATEWAY_BROKERS_MAX   64
 #define GATEWAY_LINGERING_MAX 4096 /* sockets that were refused or closed */
+#define GATEWAY_LOOPS_MAX     64
 
 typedef struct {
     const char *name;   /* for people; at most PEER_NAME_MAX bytes */
     const char *listen; /* ADDRESS:PORT, port 0 picks one; [::1]:8080 for v6 */
+    int64_t loops;      /* threads, each a gateway of its own to brokers … */
+    int64_t loop;       /* … and which of them this is, from 0 */
     const char *broker; /* ENDPOINT[,ENDPOINT…] of brokers' gateways sockets */
     const char *curve_key;    /* file of its secret key, "": no CURVE */
     const char *curve_broker; /* the brokers' public key, or a file with it */
@@ -67,10 +70,10 @@ typedef struct {
     int64_t byte_burst;
     int64_t max_groups; /* of a connection; 1 to GROUPS_MAX */
 
-    void *questions; /* borrowed zsock_t, where it is asked (base/actor.h);
-                        NULL: nobody does */
-    void *manage; /* borrowed zsock_t, on which it asks the management API for
-                     its clients; NULL: it does not */
+    void *questions;     /* borrowed zsock_t, where it is asked (base/actor.h);
+                            NULL: nobody does */
+    void *const *manage; /* borrowed: a zsock_t for each loop, on which it asks
+                            the management API for its clients; NULL: none */
     int64_t manage_body; /* bytes of a request's body to that */
 } gateway_options_t;
 

@@ -13,7 +13,6 @@
  */
 #include "gateway/transport.h"
 
-#include "base/listener.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "gateway/arrivals.h"
@@ -44,6 +43,7 @@ struct transport {
     void *owner;                /* borrowed */
     struct lws_context *context;
     struct lws_vhost *vhost;
+    SSL_CTX *outgoing;    /* owned: see make_context; NULL: plain TCP */
     int listener;         /* -1 after transport_stop_accepting */
     tls_t *tls;           /* owned; NULL: plain TCP */
     arrivals_t *arrivals; /* owned; NULL: sockets are their clients' own */
@@ -260,11 +260,20 @@ static void log_library_line(int level, const char *line)
               (int)strcspn(line, "\n"), line);
 }
 
-static int make_context(transport_t *self)
+/*
+ * What the library keeps of the whole process are its log, which the first of
+ * its users sets, and the numbers under which OpenSSL finds what is the
+ * library's.  Those are made anew with each context (4.1.6), so that contexts
+ * must not need them: what it would find by them, its SSL_CTX for connections
+ * that it opens itself, is one of ours, which nobody uses.
+ */
+static int make_context(transport_t *self, listener_share_t share)
 {
     void *loops[1] = {self->loop};
 
-    lws_set_log_level(COMPAT_LWS_LOG_LEVELS, log_library_line);
+    if (share != LISTENER_JOINS) {
+        lws_set_log_level(COMPAT_LWS_LOG_LEVELS, log_library_line);
+    }
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .protocols = protocols,
@@ -275,6 +284,8 @@ static int make_context(transport_t *self)
         .alpn = "http/1.1",
     };
     if (self->tls != NULL) {
+        self->outgoing = SSL_CTX_new(TLS_client_method());
+        info.provided_client_ssl_ctx = self->outgoing;
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
                         LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
     }
@@ -349,12 +360,12 @@ transport_t *transport_new(struct ev_loop *loop,
         start_arrivals(self, options, error, error_size) < 0) {
         goto fail;
     }
-    self->listener = listener_open(options->listen, LISTENER_ALONE, BACKLOG,
+    self->listener = listener_open(options->listen, options->share, BACKLOG,
                                    self->address, error, error_size);
     if (self->listener < 0) {
         goto fail;
     }
-    if (make_context(self) < 0) {
+    if (make_context(self, options->share) < 0) {
         snprintf(error, error_size, "libwebsockets cannot start");
         goto fail;
     }
@@ -379,6 +390,7 @@ void transport_destroy(transport_t **self_p)
         lws_context_destroy(self->context);
     }
     tls_destroy(&self->tls); /* harmless for NULL */
+    SSL_CTX_free(self->outgoing);
     /* What OpenSSL keeps for this thread goes now, not when the thread ends:
      * nobody joins it, and the exit of the program cleans OpenSSL up. */
     OPENSSL_thread_stop();

@@ -14,6 +14,7 @@
 #define GATEWAY_TRANSPORT_H
 
 #include "base/ip.h"
+#include "base/listener.h"
 #include "gateway/tls.h"
 
 #include <stdbool.h>
@@ -65,8 +66,9 @@ typedef struct {
 } transport_ops_t;
 
 typedef struct {
-    const char *listen; /* ADDRESS:PORT, [ADDRESS]:PORT */
-    tls_options_t tls;  /* its cert is "" for plain TCP */
+    const char *listen;     /* ADDRESS:PORT, [ADDRESS]:PORT */
+    listener_share_t share; /* LISTENER_JOINS: there is one in this process */
+    tls_options_t tls;      /* its cert is "" for plain TCP */
 
     /* Who may, and must, begin with a PROXY header, a list of networks; NULL:
      * nobody.  Of those that have not said it so many may be there, 0 for any

@@ -53,3 +53,10 @@ void trips_end(hub_t *hub, link_request_t *request, uint64_t status)
         tracing_end(hub, &request->origin.span, status);
     }
 }
+
+void trips_merge(trips_t *self, const trips_t *other)
+{
+    for (size_t i = 0; i < TRIPS_EVENTS; i++) {
+        histogram_merge(&self->request[i], &other->request[i]);
+    }
+}

@@ -35,4 +35,7 @@ int trips_put(session_t *session, link_t *link, message_request_t *request);
 /* It has an outcome.  request: as the link gave it back; its span is moved. */
 void trips_end(hub_t *hub, link_request_t *request, uint64_t status);
 
+/* Add what another loop has measured. */
+void trips_merge(trips_t *self, const trips_t *other);
+
 #endif

@@ -14,24 +14,25 @@
 typedef struct {
     const char *name; /* of the setting */
     size_t offset;    /* of its number in gateway_options_t */
+    bool is_divided;  /* among the loops: it is of all clients together */
 } limit_t;
 
 #define AT(field) offsetof(gateway_options_t, field)
 
 static const limit_t limits[] = {
-    {"max-connections", AT(max_connections)},
-    {"max-handshakes", AT(max_handshakes)},
-    {"address-connections", AT(address_connections)},
-    {"address-bits", AT(address_bits)},
-    {"handshake-rate", AT(handshake_rate)},
-    {"handshake-burst", AT(handshake_burst)},
-    {"address-rate", AT(address_rate)},
-    {"address-burst", AT(address_burst)},
-    {"message-rate", AT(message_rate)},
-    {"message-burst", AT(message_burst)},
-    {"byte-rate", AT(byte_rate)},
-    {"byte-burst", AT(byte_burst)},
-    {"max-groups", AT(max_groups)},
+    {"max-connections", AT(max_connections), true},
+    {"max-handshakes", AT(max_handshakes), true},
+    {"address-connections", AT(address_connections), false},
+    {"address-bits", AT(address_bits), false},
+    {"handshake-rate", AT(handshake_rate), true},
+    {"handshake-burst", AT(handshake_burst), true},
+    {"address-rate", AT(address_rate), false},
+    {"address-burst", AT(address_burst), false},
+    {"message-rate", AT(message_rate), false},
+    {"message-burst", AT(message_burst), false},
+    {"byte-rate", AT(byte_rate), false},
+    {"byte-burst", AT(byte_burst), false},
+    {"max-groups", AT(max_groups), false},
 };
 
 static const limit_t *find_limit(const char *name)
@@ -42,6 +43,32 @@ static const limit_t *find_limit(const char *name)
         }
     }
     return NULL;
+}
+
+/* A share of what is a limit is one, too: 0 would be none. */
+static int64_t share_of(const gateway_options_t *options, int64_t all)
+{
+    int64_t loops = options->loops, loop = options->loop;
+    int64_t share = all * (loop + 1) / loops - all * loop / loops;
+
+    return all > 0 && share == 0 ? 1 : share;
+}
+
+static void put_limit(gateway_options_t *options, const limit_t *limit,
+                      int64_t number)
+{
+    int64_t own = limit->is_divided ? share_of(options, number) : number;
+
+    memcpy((char *)options + limit->offset, &own, sizeof own);
+}
+
+void tuning_divide(gateway_options_t *options)
+{
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        int64_t number;
+        memcpy(&number, (char *)options + limits[i].offset, sizeof number);
+        put_limit(options, &limits[i], number);
+    }
 }
 
 static bool is_origins(const char *name)
@@ -72,8 +99,7 @@ int tuning_set(hub_t *hub, const char *name, const char *value)
     if (limit == NULL) {
         return -ENOENT;
     }
-    int64_t number = strtoll(value, NULL, 10);
-    memcpy((char *)&hub->options + limit->offset, &number, sizeof number);
+    put_limit(&hub->options, limit, strtoll(value, NULL, 10));
     return 0;
 }
 

@@ -2,26 +2,28 @@
 #include "gateway/view.h"
 
 #include "base/question.h"
-#include "gateway/busiest.h"
-#include "gateway/report.h"
+#include "gateway/ranking.h"
+#include "gateway/rows.h"
+#include "gateway/summary.h"
 #include "proto/json_out.h"
 
 #include <string.h>
-
-#define REASONS_MAX 512 /* bytes */
 
 static unsigned refuse(buf_t *out, const char *why)
 {
     return buf_put(out, why, strlen(why)) < 0 ? 500 : 400;
 }
 
-/* A page: from where, and how many rows. */
-static int get_page(const char *question, uint64_t *cursor, uint64_t *limit)
+/* A page: from where in our table, and how many rows. */
+static int get_page(const hub_t *hub, const char *question, uint64_t *at,
+                    uint64_t *limit)
 {
-    *cursor = 0;
-    *limit = VIEW_ROWS;
-    int rc = question_number(question, "cursor", UINT32_MAX, cursor);
+    uint64_t most = (uint64_t)hub->options.loops << VIEW_LOOP_SHIFT;
+    uint64_t cursor = 0;
 
+    *limit = VIEW_ROWS;
+    int rc = question_number(question, "cursor", most - 1, &cursor);
+    *at = cursor & UINT32_MAX;
     return rc < 0 ? rc : question_number(question, "limit", VIEW_ROWS, limit);
 }
 
@@ -31,141 +33,51 @@ static unsigned refuse_page(buf_t *out)
                        "before has said\n");
 }
 
-/* There is more from this entry on. */
-static void put_cursor(json_out_t *out, uint64_t at, uint64_t end)
+/* There is more from this entry on, or in the next loop. */
+static void put_cursor(json_out_t *out, const hub_t *hub, uint64_t at,
+                       uint64_t end)
 {
+    uint64_t loop = (uint64_t)hub->options.loop;
+
     if (at < end) {
-        json_put_field_uint(out, "cursor", at);
+        json_put_field_uint(out, "cursor", loop << VIEW_LOOP_SHIFT | at);
+    } else if (loop + 1 < (uint64_t)hub->options.loops) {
+        json_put_field_uint(out, "cursor", (loop + 1) << VIEW_LOOP_SHIFT);
     }
 }
 
 /* --- STATUS -------------------------------------------------------------- */
 
-static const char *state_of(const link_t *link)
+/* As of several loops, of which there is one. */
+static unsigned view_status(const hub_t *hub, const char *address, buf_t *text)
 {
-    if (link->state == LINK_UP) {
-        return link->is_draining ? "drains" : "up";
+    report_t report;
+    buf_t bytes;
+
+    buf_init(&bytes, REPORT_MAX);
+    unsigned status = report_put(hub, &bytes);
+    if (status == 200) {
+        report_read((wire_bytes_t){bytes.data, bytes.len}, &report);
+        status = summary_status(&report, 1, hub->options.name, address, text);
     }
-    return link->is_lost ? "lost" : "greeting";
-}
-
-static void put_broker(json_out_t *out, const hub_t *hub, const link_t *link)
-{
-    json_put_open(out, '{');
-    json_put_field(out, "endpoint", wire_bytes(link->endpoint));
-    json_put_field(out, "state", wire_bytes(state_of(link)));
-    json_put_field(out, "boot", wire_bytes(link->boot));
-    json_put_field_uint(out, "window", link->window);
-    json_put_field_uint(out, "window_bytes", link->window_bytes);
-    json_put_field_uint(out, "in_flight", link->in_flight);
-    json_put_field_uint(out, "in_flight_bytes", link->in_flight_bytes);
-    if (link->last_heard_ms > 0) { /* else it never was */
-        json_put_field_uint(out, "silent_ms",
-                            (uint64_t)(hub->now_ms - link->last_heard_ms));
-    }
-    json_put_close(out, '}');
-}
-
-/* What is said for people when somebody asks whether it is ready. */
-static void put_ready(json_out_t *out, const hub_t *hub)
-{
-    buf_t lines;
-
-    buf_init(&lines, REASONS_MAX);
-    json_put_field_bool(out, "ready", gateway_ready(hub, &lines) == 200);
-    json_put_key(out, "reasons");
-    json_put_lines(out, (wire_bytes_t){lines.data, lines.len});
-    buf_fini(&lines);
-}
-
-static void put_counters(json_out_t *out, const gateway_stats_t *stats)
-{
-    json_put_key(out, "counters");
-    json_put_open(out, '{');
-#define X(name, kind, unit, meaning)                                           \
-    json_put_field_uint(out, #name, stats->name);
-    GATEWAY_STATS(X)
-#undef X
-    json_put_close(out, '}');
-}
-
-static unsigned view_status(hub_t *hub, const char *address, buf_t *text)
-{
-    json_out_t out = json_out(text);
-
-    json_put_open(&out, '{');
-    json_put_field(&out, "name", wire_bytes(hub->options.name));
-    json_put_field(&out, "address", wire_bytes(address));
-    json_put_field_uint(&out, "loop", hub->loop);
-    json_put_field_uint(&out, "uptime_ms",
-                        (uint64_t)(hub->now_ms - hub->born_ms));
-    put_ready(&out, hub);
-    json_put_field_bool(&out, "draining", hub->is_draining);
-    json_put_field_uint(&out, "groups", hub->groups.table.count);
-    json_put_key(&out, "brokers");
-    json_put_open(&out, '[');
-    for (size_t i = 0; i < hub->link_count; i++) {
-        put_broker(&out, hub, hub->links[i]);
-    }
-    json_put_close(&out, ']');
-    put_counters(&out, &hub->stats);
-    json_put_close(&out, '}');
-    return out.rc < 0 ? 500 : 200;
+    buf_fini(&bytes);
+    return status;
 }
 
 /* --- CONNECTIONS --------------------------------------------------------- */
 
-static int64_t wall_of(const hub_t *hub, int64_t mono_ms)
-{
-    return hub->now_wall_ms - (hub->now_ms - mono_ms);
-}
-
-static void put_session(json_out_t *out, const session_t *session)
-{
-    const hub_t *hub = session->hub;
-    wire_bytes_t context = {session->context, session->context_len};
-    char id[CONN_ID_TEXT];
-
-    conn_id_format(&session->id, id);
-    json_put_field(out, "id", (wire_bytes_t){(const uint8_t *)id, sizeof id});
-    json_put_field_if(out, "user", wire_map_str(context, "user"));
-    json_put_field_if(out, "tenant", wire_map_str(context, "tenant"));
-    json_put_field(out, "ip", wire_bytes(session->ip));
-    json_put_field_uint(out, "connected_at",
-                        (uint64_t)wall_of(hub, session->opened_ms));
-    json_put_field_uint(out, "active_at",
-                        (uint64_t)wall_of(hub, session->message_ms));
-    json_put_field_uint(out, "messages_in", session->messages_in);
-    json_put_field_uint(out, "messages_out", session->messages_out);
-    json_put_field_uint(out, "in_flight", session->in_flight);
-    json_put_field_uint(out, "queued_bytes", session_queued(session));
-    json_put_field_bool(out, "paused", session->is_paused);
-    json_put_field_uint(out, "groups", session->member.named);
-}
-
 static unsigned view_busiest(hub_t *hub, uint64_t limit, buf_t *text)
 {
-    const busiest_t *busiest = &hub->busiest;
-    json_out_t out = json_out(text);
+    buf_t bytes;
 
-    busiest_ask(hub);
-    json_put_open(&out, '{');
-    json_put_field_uint(&out, "over_ms", (uint64_t)busiest->told_ms);
-    json_put_key(&out, "connections");
-    json_put_open(&out, '[');
-    for (size_t i = 0; i < busiest->told_count && i < limit; i++) {
-        const busy_t *busy = &busiest->told[i];
-        const session_t *session = hub_find(hub, &busy->id);
-        if (session != NULL && session->state == SESSION_OPEN) {
-            json_put_open(&out, '{');
-            put_session(&out, session);
-            json_put_field_uint(&out, "messages", busy->messages);
-            json_put_close(&out, '}');
-        }
+    buf_init(&bytes, REPORT_MAX);
+    unsigned status = ranking_put(hub, &bytes);
+    if (status == 200) {
+        wire_bytes_t rows = {bytes.data, bytes.len};
+        status = ranking_show(&rows, 1, limit, text);
     }
-    json_put_close(&out, ']');
-    json_put_close(&out, '}');
-    return out.rc < 0 ? 500 : 200;
+    buf_fini(&bytes);
+    return status;
 }
 
 static unsigned view_page(const hub_t *hub, uint64_t slot, uint64_t limit,
@@ -181,13 +93,13 @@ static unsigned view_page(const hub_t *hub, uint64_t slot, uint64_t limit,
         const session_t *session = hub->table[slot];
         if (session != NULL && session->state == SESSION_OPEN) {
             json_put_open(&out, '{');
-            put_session(&out, session);
+            row_put_session(&out, session);
             json_put_close(&out, '}');
             limit--;
         }
     }
     json_put_close(&out, ']');
-    put_cursor(&out, slot, hub->used);
+    put_cursor(&out, hub, slot, hub->used);
     json_put_close(&out, '}');
     return out.rc < 0 ? 500 : 200;
 }
@@ -202,7 +114,7 @@ static unsigned view_connections(hub_t *hub, const char *question, buf_t *text)
     if (question_has(question, "busiest")) {
         return view_busiest(hub, busiest, text);
     }
-    if (get_page(question, &cursor, &limit) < 0) {
+    if (get_page(hub, question, &cursor, &limit) < 0) {
         return refuse_page(text);
     }
     return view_page(hub, cursor, limit, text);
@@ -230,7 +142,7 @@ static unsigned view_groups(const hub_t *hub, const char *question, buf_t *text)
     json_out_t out = json_out(text);
     uint64_t at, limit;
 
-    if (get_page(question, &at, &limit) < 0) {
+    if (get_page(hub, question, &at, &limit) < 0) {
         return refuse_page(text);
     }
     uint64_t end = at + VIEW_SLOTS;
@@ -247,7 +159,7 @@ static unsigned view_groups(const hub_t *hub, const char *question, buf_t *text)
         }
     }
     json_put_close(&out, ']');
-    put_cursor(&out, at, groups->listed_used);
+    put_cursor(&out, hub, at, groups->listed_used);
     json_put_close(&out, '}');
     return out.rc < 0 ? 500 : 200;
 }

@@ -13,6 +13,9 @@
 #define VIEW_ROWS  200  /* of a page, at most */
 #define VIEW_SLOTS 1024 /* of a table that a page looks at */
 
+/* A cursor is an entry of a loop's table, and above it which loop's. */
+#define VIEW_LOOP_SHIFT 32
+
 /*
  * Append the answer to STATUS, GROUPS or, but for of=broker, CONNECTIONS
  * (base/question.h).

@@ -50,7 +50,7 @@ typedef struct manage {
     curve_peer_t curve;
     auth_t *auth; /* owned; NULL: nobody has credentials */
     char boot[RAND_HEX_LEN + 1];
-    uint32_t public; /* the asker whose clients are anybody; or UINT32_MAX */
+    uint32_t public; /* from this asker on their clients are anybody */
     brokers_t brokers;
     int64_t now_ms;
     log_brake_t brake;
@@ -88,7 +88,7 @@ static void on_asked(void *user, actor_call_t call, const actor_part_t *parts,
         manager_look(self->manager, caller, &request);
         return;
     }
-    manager_ask(self->manager, caller, call.asker != self->public, &request,
+    manager_ask(self->manager, caller, call.asker < self->public, &request,
                 (wire_bytes_t){parts[1].data, parts[1].len});
 }
 
@@ -352,9 +352,10 @@ static int start(manage_t *self, const manage_options_t *options, char *error,
 static void take_questions(manage_t *self, const manage_options_t *options)
 {
     actor_take_questions(&self->actor, options->admin);
-    self->public =
-        options->public == NULL ? UINT32_MAX : self->actor.asker_count;
-    actor_take_questions(&self->actor, options->public);
+    self->public = self->actor.asker_count;
+    for (size_t i = 0; i < options->public_count; i++) {
+        actor_take_questions(&self->actor, options->public[i]);
+    }
 }
 
 static void stop(manage_t *self)

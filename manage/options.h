@@ -6,6 +6,7 @@
 #define MANAGE_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define MANAGE_BROKERS_MAX 64
@@ -23,8 +24,9 @@ typedef struct {
     int64_t body_max;         /* bytes of a request's body */
 
     /* Where it is asked (base/actor.h): borrowed zsock_t, NULL for none. */
-    void *admin;  /* by whoever reaches the admin listener */
-    void *public; /* by anybody, so that credentials are asked for */
+    void *admin;         /* by whoever reaches the admin listener */
+    void *const *public; /* by anybody, so that credentials are asked for: … */
+    size_t public_count; /* … one of each loop of the gateway */
 } manage_options_t;
 
 /* Set every field to its documented default. */

@@ -357,6 +357,25 @@ static void limits_can_be_set_while_it_runs(void **state)
     assert_int_equal(tuning_set(gateway.hub, "stage", "x"), -ENOENT);
 }
 
+/* One of several loops has a share of what is said of all. */
+static void a_loop_takes_its_share_of_a_limit(void **state)
+{
+    (void)state;
+    gateway.hub->options.loops = 3;
+    gateway.hub->options.loop = 2;
+    sets("max-connections", "8");
+    assert_int_equal(gateway.hub->options.max_connections, 3); /* 2, 3 and 3 */
+    sets("handshake-rate", "2");
+    assert_int_equal(gateway.hub->options.handshake_rate, 1);
+    gateway.hub->options.loop = 0;
+    sets("handshake-rate", "2");
+    assert_int_equal(gateway.hub->options.handshake_rate, 1); /* 0: no limit */
+    sets("max-connections", "0");
+    assert_int_equal(gateway.hub->options.max_connections, 0);
+    sets("address-rate", "8");
+    assert_int_equal(gateway.hub->options.address_rate, 8);
+}
+
 static void a_limit_of_addresses_may_go_and_come_again(void **state)
 {
     (void)state;
@@ -646,6 +665,7 @@ int main(void)
         TEST(an_address_is_forgotten_when_nothing_is_left_of_it),
         TEST(who_is_of_no_listed_origin_is_counted),
         TEST(limits_can_be_set_while_it_runs),
+        TEST(a_loop_takes_its_share_of_a_limit),
         TEST(a_limit_of_addresses_may_go_and_come_again),
         TEST(what_a_former_rate_is_owed_is_forgiven),
         TEST(who_sends_too_fast_is_not_read_and_loses_nothing),

@@ -105,6 +105,26 @@ static void a_page_looks_at_a_part_of_the_table(void **state)
     assert_null(strstr(text, "cursor"));
 }
 
+/* Of several loops a page of the next follows the last of one. */
+static void a_cursor_says_which_loop_is_next(void **state)
+{
+    (void)state;
+
+    gateway.hub->options.loops = 3;
+    gateway.hub->options.loop = 1;
+    for (size_t i = 0; i < 3; i++) {
+        (void)a_client();
+    }
+    assert_non_null(strstr(shows("CONNECTIONS limit=2", 200),
+                           "\"cursor\":4294967298}")); /* 2^32 + 2 */
+    const char *text = shows("CONNECTIONS limit=2&cursor=4294967298", 200);
+    assert_int_equal(count_of(text, "\"id\""), 1);
+    assert_non_null(strstr(text, "\"cursor\":8589934592}")); /* 2 * 2^32 */
+    gateway.hub->options.loop = 2;
+    assert_null(strstr(shows("GROUPS cursor=8589934592", 200), "cursor"));
+    shows("GROUPS cursor=12884901888", 400); /* there is no such loop */
+}
+
 static void the_busiest_are_found_a_part_a_turn(void **state)
 {
     static client_t *clients[MANY];
@@ -183,6 +203,7 @@ int main(void)
         T(status_tells_of_brokers_and_windows),
         T(a_connection_has_its_counters),
         T(a_page_looks_at_a_part_of_the_table),
+        T(a_cursor_says_which_loop_is_next),
         T(the_busiest_are_found_a_part_a_turn),
         T(who_has_become_quiet_is_not_busy),
         T(of_many_the_busiest_stay),
