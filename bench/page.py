@@ -107,6 +107,15 @@ def scale(results):
                    percent(max(r["busy"]))] for r in results["scale"]])
 
 
+def loops(results):
+    return table(["Messages", "Gateway", "Replies/s", "p50 µs", "p99 µs", "Gateway's CPU µs",
+                  "CPU of all µs", "Of the gateway's, the least busy loop"],
+                 [[scenario, name, short(r["replies_per_s"]), short(r["p50_us"]),
+                   short(r["p99_us"]), short(r["gateway_us"]), short(r["total_us"]),
+                   percent(r["least_loop"])]
+                  for scenario, rows in results["loops"].items() for name, r in rows.items()])
+
+
 def core(results):
     return table(["By", "How many", "Instructions", "Lines", "ns a message", "Messages/s",
                   "Allocations", "Bytes a connection"],
@@ -144,7 +153,7 @@ def fanout(results):
 
 
 TABLES = {"machine": machine, "targets": target_rows, "echo": echo, "trips": trips,
-          "idle": idle, "openings": openings, "scale": scale, "core": core,
+          "idle": idle, "openings": openings, "scale": scale, "loops": loops, "core": core,
           "inside": inside, "fanout": fanout, "costs": costs, "sizes": size_rows}
 
 

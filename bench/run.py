@@ -15,6 +15,7 @@ import echo
 import fanout
 import idle
 import inside
+import loops
 import scale
 import servers
 import sizing
@@ -35,6 +36,7 @@ PARTS = {
     "trips": lambda o: trips.measure(o.build, o.rounds, o.seconds),
     "idle": lambda o: idle.measure(o.build, o.rounds, o.seconds),
     "scale": lambda o: scale.measure(o.build, o.seconds),
+    "loops": lambda o: loops.measure(o.build, o.rounds, o.seconds),
     "curves": lambda o: curves.measure(o.build),
     "inside": lambda o: inside.measure(o.build),
     "sizing": lambda o: sizing.measure(o.build, o.seconds),
