@@ -11,6 +11,7 @@
 #include "broker/pushes.h"
 #include "broker/queries.h"
 #include "broker/requests.h"
+#include "broker/returns.h"
 #include "broker/sweep.h"
 #include "broker/watch.h"
 
@@ -65,9 +66,11 @@ static bool has_role(const peer_t *peer)
 }
 
 static int put_gateway_options(const core_t *core, const gateway_t *gateway,
-                               const message_hello_t *hello, buf_t *out)
+                               const message_hello_t *hello, bool returned,
+                               buf_t *out)
 {
     const broker_options_t *options = &core->options;
+    bool is_watched = core->is_watched && !gateway->is_unsure;
     bool was_ended = gateway_was_ended(core, hello);
     int64_t left_ms = core->born_ms + options->settle_ms - core->now_ms;
     uint64_t settles_ms = left_ms > 0 ? (uint64_t)left_ms : 0;
@@ -75,13 +78,15 @@ static int put_gateway_options(const core_t *core, const gateway_t *gateway,
     uint64_t window_bytes = (uint64_t)options->gateway_window_bytes;
     uint64_t push_window = (uint64_t)options->push_window;
     uint64_t push_window_bytes = (uint64_t)options->push_window_bytes;
-    int rc = wire_put_map(out, 8);
+    int rc = wire_put_map(out, 10);
 
     if (rc == 0 &&
         (rc = wire_put_entry_uint(out, "settles_ms", settles_ms)) == 0 &&
         (rc = wire_put_entry_uint(out, "session", gateway->session)) == 0 &&
         (rc = wire_put_entry_bool(out, "ended", was_ended)) == 0 &&
-        (rc = wire_put_entry_bool(out, "presence", core->is_watched)) == 0 &&
+        (rc = wire_put_entry_bool(out, "returns", true)) == 0 &&
+        (rc = wire_put_entry_bool(out, "returned", returned)) == 0 &&
+        (rc = wire_put_entry_bool(out, "presence", is_watched)) == 0 &&
         (rc = wire_put_entry_uint(out, "window", window)) == 0 &&
         (rc = wire_put_entry_uint(out, "window_bytes", window_bytes)) == 0 &&
         (rc = wire_put_entry_uint(out, "push_window", push_window)) == 0) {
@@ -108,7 +113,8 @@ static int put_worker_options(const core_t *core, const peer_t *peer,
     return rc;
 }
 
-static void welcome(core_t *core, peer_t *peer, const message_hello_t *hello)
+static void welcome(core_t *core, peer_t *peer, const message_hello_t *hello,
+                    bool returned)
 {
     message_welcome_t welcome = {
         .version = PROTOCOL_VERSION,
@@ -119,10 +125,10 @@ static void welcome(core_t *core, peer_t *peer, const message_hello_t *hello)
     };
 
     buf_reset(&core->scratch, CONTEXT_MAX);
-    int rc =
-        peer->gateway != NULL
-            ? put_gateway_options(core, peer->gateway, hello, &core->scratch)
-            : put_worker_options(core, peer, &core->scratch);
+    int rc = peer->gateway != NULL
+                 ? put_gateway_options(core, peer->gateway, hello, returned,
+                                       &core->scratch)
+                 : put_worker_options(core, peer, &core->scratch);
     if (rc == 0) {
         welcome.options = (wire_bytes_t){core->scratch.data, core->scratch.len};
     }
@@ -198,10 +204,7 @@ static int start_role(core_t *core, peer_t *peer, const message_hello_t *hello)
 {
     int started =
         wire_is(hello->role, "gateway")
-            ? gateway_start(
-                  core, peer,
-                  (uint32_t)wire_map_uint(hello->options, "loop", 0),
-                  wire_map_bool(hello->options, "require_connect", false))
+            ? gateway_start(core, peer, hello)
             : worker_start(core, peer, wire_is(hello->role, "manager"));
     if (started < 0) {
         core->stats.refused++;
@@ -246,6 +249,7 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
                    "a peer with another key has that boot id");
         return;
     }
+    bool returned = former != NULL && returns_take(core, former, peer, hello);
     if (former != NULL) { /* it has come back on another connection */
         end_role(core, former);
         peer_doom(core, former, "greeted anew");
@@ -263,7 +267,10 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
     if (!has_role(peer) && start_role(core, peer, hello) < 0) {
         return;
     }
-    welcome(core, peer, hello);
+    welcome(core, peer, hello, returned);
+    if (returned) {
+        returns_welcomed(core, former, peer);
+    }
     if (core->is_draining) {
         ask_to_drain(core, peer);
     }
@@ -271,8 +278,20 @@ static void on_hello(core_t *core, peer_t *peer, const message_hello_t *hello)
 
 /* --- messages ------------------------------------------------------------ */
 
+/* By a transport that broke, and before that: all of it counts as lost. */
+static void on_last_word(core_t *core, peer_t *peer, const message_t *message)
+{
+    if (message->kind == KIND_BYE) {
+        peer_doom(core, peer, "bye");
+    }
+}
+
 static void on_message(core_t *core, peer_t *peer, const message_t *message)
 {
+    if (peer->cut_ms != 0) {
+        on_last_word(core, peer, message);
+        return;
+    }
     if (message->kind == KIND_HELLO) {
         on_hello(core, peer, &message->hello);
         return;
@@ -374,8 +393,10 @@ static void reap_doomed(core_t *core)
 
     while ((link = list_take(&core->doomed)) != NULL) {
         peer_t *peer = list_entry(link, peer_t, doomed);
-        bool had_role = has_role(peer);
-        if (had_role) {
+        if (returns_keep(core, peer)) {
+            continue;
+        }
+        if (has_role(peer)) {
             log_info("PEER-LOST", "role=%s name=%s reason=\"%s\"",
                      role_of(peer), peer->name, peer->doom);
             core->stats.peers_lost += strcmp(peer->doom, "bye") != 0;
@@ -468,7 +489,9 @@ void core_refused_frame(core_t *core)
 static void forgive_silence(core_t *core, int64_t pause_ms)
 {
     list_foreach(link, &core->peers) {
-        list_entry(link, peer_t, linked)->last_heard_ms += pause_ms;
+        peer_t *peer = list_entry(link, peer_t, linked);
+        peer->last_heard_ms += pause_ms;
+        peer->cut_ms += peer->cut_ms != 0 ? pause_ms : 0;
     }
 }
 
@@ -508,6 +531,8 @@ static void tick(core_t *core)
         peer_t *peer = list_entry(link, peer_t, linked);
         if (core->now_ms - peer->last_heard_ms > peer->liveness_ms) {
             peer_doom(core, peer, "silent");
+        } else if (returns_is_late(core, peer)) {
+            peer_doom(core, peer, PEER_UNREACHABLE);
         }
     }
     reap_doomed(core);
@@ -560,12 +585,7 @@ bool core_is_parked(const core_t *core)
 void core_probe(core_t *core)
 {
     list_foreach(link, &core->peers) {
-        peer_t *peer = list_entry(link, peer_t, linked);
-        int sent = core->ops.send(core->user, peer->side, peer->id,
-                                  peer->id_len, NULL, 0);
-        if (sent < 0 && sent != -EAGAIN) {
-            peer_doom(core, peer, "unreachable");
-        }
+        peer_probe(core, list_entry(link, peer_t, linked));
     }
     reap_doomed(core);
 }
@@ -695,6 +715,8 @@ static void end_side(core_t *core, side_t side)
     list_foreach(link, &core->peers) {
         peer_t *peer = list_entry(link, peer_t, linked);
         if (peer->side == side) {
+            list_remove(&peer->doomed); /* nobody is waited for any more */
+            peer->doom = NULL;
             peer_doom(core, peer, "the broker ends");
         }
     }

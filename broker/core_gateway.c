@@ -47,9 +47,10 @@ bool gateway_was_ended(const core_t *core, const message_hello_t *hello)
            (core->was_synced[session % SESSIONS_KEPT / 8] >> session % 8 & 1);
 }
 
-int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
-                  bool requires_connect)
+int gateway_start(core_t *core, peer_t *peer, const message_hello_t *hello)
 {
+    wire_bytes_t options = hello->options;
+
     if (core->stats.gateways >= (uint64_t)core->options.max_gateways) {
         return -EUSERS;
     }
@@ -58,10 +59,12 @@ int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
         return -ENOMEM;
     }
     gateway->peer = peer;
-    gateway->loop = loop;
+    gateway->loop = (uint32_t)wire_map_uint(options, "loop", 0);
     gateway->session = ++core->next_session;
     mark_synced(core, gateway->session, false);
-    gateway->requires_connect = requires_connect;
+    gateway->requires_connect =
+        wire_map_bool(options, "require_connect", false);
+    gateway->returns = wire_map_bool(options, "returns", false);
     buf_init(&gateway->targets, TARGETS_BYTES);
     list_init(&gateway->targeted);
     list_init(&gateway->unleased);

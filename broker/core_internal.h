@@ -12,8 +12,7 @@
  * that takes no requests) or a gateway.  0, -ENOMEM, -EUSERS when there are too
  * many. */
 int worker_start(core_t *core, peer_t *peer, bool is_manager);
-int gateway_start(core_t *core, peer_t *peer, uint32_t loop,
-                  bool requires_connect);
+int gateway_start(core_t *core, peer_t *peer, const message_hello_t *hello);
 
 /*
  * Did we end the connections that the greeting gateway had in the session which

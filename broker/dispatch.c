@@ -884,6 +884,46 @@ static void bury(core_t *core, worker_t *worker, list_t *homeless)
     }
 }
 
+/* What a gateway waits for no longer. */
+typedef struct {
+    core_t *core;
+    list_t homeless;
+} cut_t;
+
+static void abandon(void *user, request_t *request)
+{
+    cut_t *cut = user;
+    core_t *core = cut->core;
+    conn_t *conn = request->conn;
+
+    if (request->is_answered || !event_is_counted(request->event)) {
+        return;
+    }
+    if (conn->held == request) {
+        outcome_abandon_entry(core, conn);
+    } else if (request->worker != NULL) { /* it may be at it */
+        request->is_overdue = true;
+        conn->overdue++;
+        outcome_fail(core, request, 500);
+    } else {
+        make_homeless(conn, &cut->homeless);
+        stop_waiting(core, request);
+        outcome_bury(core, request);
+        outcome_fail(core, request, 500);
+        outcome_finish(core, request);
+    }
+}
+
+void dispatch_cut(core_t *core, gateway_t *gateway)
+{
+    cut_t cut = {.core = core};
+
+    list_init(&cut.homeless);
+    requests_each(&core->requests, gateway, abandon, &cut);
+    schedule_all(core, &cut.homeless);
+    must(gateway->held == 0);
+}
+
 void dispatch_worker_lost(core_t *core, worker_t *worker)
 {
     list_t homeless;

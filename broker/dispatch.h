@@ -40,6 +40,13 @@ void dispatch_leave(core_t *core, conn_t *conn);
  */
 void dispatch_drop(core_t *core, conn_t *conn);
 
+/*
+ * The gateway's transport broke: its requests have failed for it, but for
+ * DISCONNECTs and PRESENCEs, which it says again.  What waits here is over;
+ * what a worker holds is left to it.
+ */
+void dispatch_cut(core_t *core, gateway_t *gateway);
+
 /* A worker's REPLY.  dispatch_feed is to follow, at the end of the frame. */
 void dispatch_reply(core_t *core, worker_t *worker,
                     const message_reply_t *given);

@@ -344,6 +344,12 @@ void interests_end(core_t *core, gateway_t *gateway)
     must(list_is_empty(&gateway->interests)); /* no JOIN is on its way */
 }
 
+void interests_doubt(core_t *core, gateway_t *gateway)
+{
+    gateway->is_naming = false;
+    make_keen(core, gateway);
+}
+
 void interests_init(core_t *core)
 {
     names_t *names = &core->names;

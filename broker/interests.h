@@ -18,6 +18,10 @@ void interests_fini(core_t *core);
 void interests_start(core_t *core, gateway_t *gateway);
 void interests_end(core_t *core, gateway_t *gateway);
 
+/* What it told may have been lost: it has every name until its next list is
+ * whole. */
+void interests_doubt(core_t *core, gateway_t *gateway);
+
 /* A gateway tells. */
 void interests_take(core_t *core, gateway_t *gateway,
                     const message_interest_t *interest);

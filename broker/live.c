@@ -29,6 +29,8 @@ typedef struct {
     int64_t due_ms;
     uint32_t limit; /* rows */
     uint64_t count; /* members of the gateways before */
+    size_t cursor_len;
+    uint8_t cursor[CURSOR_MAX]; /* the gateway's own, of the page at hand */
     size_t name_len;
     uint8_t name[]; /* of the group; or the connection's id */
 } question_t;
@@ -117,6 +119,14 @@ static int put_options(buf_t *out, const question_t *question,
     }
 }
 
+static void keep_cursor(question_t *question, wire_bytes_t cursor)
+{
+    question->cursor_len = cursor.len;
+    if (cursor.len > 0) {
+        memcpy(question->cursor, cursor.data, cursor.len);
+    }
+}
+
 /* cursor: the gateway's own. */
 static void ask(core_t *core, gateway_t *gateway, question_t *question,
                 wire_bytes_t cursor)
@@ -130,6 +140,7 @@ static void ask(core_t *core, gateway_t *gateway, question_t *question,
         fail(core, question, 503);
         return;
     }
+    keep_cursor(question, cursor);
     question->id = ++core->next_question;
     question->loop = gateway->loop;
     list_remove(&question->linked);
@@ -378,6 +389,23 @@ void live_lost(core_t *core, gateway_t *gateway)
         } else {
             go_on(core, question, question->loop + 1, (wire_bytes_t){NULL, 0});
         }
+    }
+}
+
+void live_cut(core_t *core, gateway_t *gateway)
+{
+    list_t asked, *link;
+
+    list_init(&asked);
+    while ((link = list_take(&gateway->questions)) != NULL) {
+        list_append(&asked, link);
+    }
+    while ((link = list_peek(&asked)) != NULL) {
+        question_t *question = list_entry(link, question_t, linked);
+        uint8_t cursor[CURSOR_MAX];
+        memcpy(cursor, question->cursor, question->cursor_len);
+        ask(core, gateway, question,
+            (wire_bytes_t){cursor, question->cursor_len});
     }
 }
 

@@ -39,6 +39,9 @@ bool live_told(core_t *core, gateway_t *gateway,
 /* The gateway is lost: what it was asked goes on without it. */
 void live_lost(core_t *core, gateway_t *gateway);
 
+/* Its transport broke: what it has not answered it is asked once more. */
+void live_cut(core_t *core, gateway_t *gateway);
+
 /* Now and then: look for questions whose time is over. */
 void live_turn(core_t *core);
 

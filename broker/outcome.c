@@ -32,7 +32,7 @@ void outcome_answer(core_t *core, request_t *request,
         gateway->held--;
         gateway->held_bytes -= request->size;
     }
-    if (gateway->peer != NULL) {
+    if (gateway->peer != NULL && gateway->peer->cut_ms == 0) {
         if (request->conn->overdue > 0 && request->event == EVENT_MESSAGE) {
             mine.options = (wire_bytes_t){runs, sizeof runs};
         }

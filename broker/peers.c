@@ -145,21 +145,44 @@ static size_t keep_of(const peer_t *peer)
     return used > OUT_KEEP ? used : OUT_KEEP;
 }
 
+/* Its transport is gone, or somebody else's by now. */
+static bool is_out_of_reach(const peer_t *peer)
+{
+    return peer->is_mute || peer->is_unreachable;
+}
+
+static int send_bytes(core_t *core, peer_t *peer, const void *bytes, size_t len)
+{
+    int sent = core->ops.send(core->user, peer->side, peer->id, peer->id_len,
+                              bytes, len);
+
+    if (sent < 0 && sent != -EAGAIN) {
+        peer->is_unreachable = true;
+        peer_doom(core, peer, PEER_UNREACHABLE);
+    }
+    return sent;
+}
+
+void peer_probe(core_t *core, peer_t *peer)
+{
+    if (!is_out_of_reach(peer)) {
+        (void)send_bytes(core, peer, NULL, 0);
+    }
+}
+
 void peer_flush(core_t *core, peer_t *peer)
 {
-    if (peer->out.len == 0 || peer->is_mute) {
+    if (peer->out.len == 0 || is_out_of_reach(peer)) {
         list_remove(&peer->dirty);
         return;
     }
-    int sent = core->ops.send(core->user, peer->side, peer->id, peer->id_len,
-                              peer->out.data, peer->out.len);
+    int sent = send_bytes(core, peer, peer->out.data, peer->out.len);
     if (sent == 0) {
         buf_reset(&peer->out, keep_of(peer));
         peer->last_sent_ms = core->now_ms;
+    }
+    if (sent != -EAGAIN) {
         list_remove(&peer->dirty);
-    } else if (sent != -EAGAIN) {
-        list_remove(&peer->dirty);
-        peer_doom(core, peer, "unreachable");
     }
 }
 

@@ -38,6 +38,11 @@ void peers_remove(core_t *core, peer_t *peer);
 /* It is to be given up at the end of this frame or turn.  why: a constant. */
 void peer_doom(core_t *core, peer_t *peer, const char *why);
 
+#define PEER_UNREACHABLE "unreachable" /* why: its transport is gone */
+
+/* Send it an empty frame, which shows whether its transport stands. */
+void peer_probe(core_t *core, peer_t *peer);
+
 static inline bool peer_is_doomed(const peer_t *peer)
 {
     return peer->doom != NULL;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* --- credit -------------------------------------------------------------- */
 
@@ -116,6 +117,10 @@ static void push_taken(core_t *core, push_t *push)
 /* What a gateway has said nothing of was lost with it. */
 static void passed_taken(core_t *core, passed_t passed)
 {
+    free(passed.order);
+    if (passed.push == NULL) {
+        return;
+    }
     if (!passed.is_told) {
         passed.push->gone += passed.named;
     }
@@ -125,14 +130,50 @@ static void passed_taken(core_t *core, passed_t passed)
     push_taken(core, passed.push);
 }
 
+static passed_t ring_take(gateway_t *gateway)
+{
+    passed_t passed = gateway->pushes[gateway->pushes_head];
+
+    gateway->pushes_head = (gateway->pushes_head + 1) % gateway->pushes_cap;
+    gateway->pushes_len--;
+    gateway->pushes_first++;
+    gateway->orders_bytes -= passed.order_len;
+    return passed;
+}
+
+/* There is room. */
+static void ring_put(gateway_t *gateway, const passed_t *passed)
+{
+    size_t at =
+        (gateway->pushes_head + gateway->pushes_len) % gateway->pushes_cap;
+
+    gateway->pushes[at] = *passed;
+    gateway->pushes_len++;
+    gateway->orders_bytes += passed->order_len;
+}
+
 void pushes_taken(core_t *core, gateway_t *gateway, uint64_t count)
 {
     for (; count > 0 && gateway->pushes_len > 0; count--) {
-        passed_t passed = gateway->pushes[gateway->pushes_head];
-        gateway->pushes_head = (gateway->pushes_head + 1) % gateway->pushes_cap;
-        gateway->pushes_len--;
-        gateway->pushes_first++;
-        passed_taken(core, passed);
+        passed_taken(core, ring_take(gateway));
+    }
+}
+
+void pushes_cut(core_t *core, gateway_t *gateway)
+{
+    peer_t *peer = gateway->peer;
+
+    for (size_t left = gateway->pushes_len; left > 0; left--) {
+        passed_t passed = ring_take(gateway);
+        if (passed.order == NULL) {
+            core->stats.orders_lost += passed.named == 0;
+            passed_taken(core, passed);
+            continue;
+        }
+        ring_put(gateway, &passed);
+        peer_sent(
+            core, peer,
+            buf_put(peer_out(core, peer), passed.order, passed.order_len));
     }
 }
 
@@ -145,7 +186,7 @@ void pushes_counted(gateway_t *gateway, const message_pushed_t *pushed)
     }
     size_t at = (gateway->pushes_head + behind) % gateway->pushes_cap;
     passed_t *passed = &gateway->pushes[at];
-    if (!passed->is_told) {
+    if (!passed->is_told && passed->push != NULL) {
         passed->is_told = true;
         passed->push->delivered += pushed->delivered;
         passed->push->gone += pushed->gone;
@@ -172,18 +213,15 @@ static int ring_grow(gateway_t *gateway)
     return 0;
 }
 
-static int ring_add(gateway_t *gateway, push_t *push, interest_t *joining,
-                    uint32_t named)
+static int ring_add(gateway_t *gateway, const passed_t *passed)
 {
     if (gateway->pushes_len == gateway->pushes_cap && ring_grow(gateway) < 0) {
         return -ENOMEM;
     }
-    size_t at =
-        (gateway->pushes_head + gateway->pushes_len) % gateway->pushes_cap;
-    gateway->pushes[at] =
-        (passed_t){.push = push, .joining = joining, .named = named};
-    gateway->pushes_len++;
-    push->gateways++;
+    ring_put(gateway, passed);
+    if (passed->push != NULL) {
+        passed->push->gateways++;
+    }
     return 0;
 }
 
@@ -422,8 +460,9 @@ static void put_push(core_t *core, gateway_t *gateway, push_t *push,
         return;
     }
     size_t target_len = scratch->len;
+    passed_t passed = {.push = push, .named = named > 0 ? named : 1};
     if (put_options(core, gateway, push, from_worker->options) < 0 ||
-        ring_add(gateway, push, NULL, named > 0 ? named : 1) < 0) {
+        ring_add(gateway, &passed) < 0) {
         return;
     }
     if (named > 0) {
@@ -540,24 +579,52 @@ void pushes_put(core_t *core, worker_t *worker, const message_push_t *message)
     spread(core, push, message, &targeted);
 }
 
+/* --- orders -------------------------------------------------------------- */
+
+/* What changes a connection must not be lost: of a gateway that can come back
+ * it is kept until its CREDIT.  It has been put, behind `start`. */
+static int keep_order(gateway_t *gateway, passed_t *passed, size_t start)
+{
+    const buf_t *out = &gateway->peer->out;
+    size_t len = out->len - start;
+
+    if (gateway->returns && gateway->orders_bytes + len <= ORDERS_MAX) {
+        if ((passed->order = malloc(len)) == NULL) {
+            return -ENOMEM;
+        }
+        memcpy(passed->order, out->data + start, len);
+        passed->order_len = (uint32_t)len;
+    }
+    if (ring_add(gateway, passed) < 0) {
+        free(passed->order);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
 /* --- joins --------------------------------------------------------------- */
 
 static void put_join(core_t *core, gateway_t *gateway, push_t *push,
                      message_kind_t kind, const message_join_t *join)
 {
-    interest_t *joining = kind == KIND_JOIN
-                              ? interests_joining(core, gateway, join->group)
-                              : NULL;
+    passed_t passed = {.push = push};
     peer_t *peer = gateway->peer;
+    buf_t *out = peer_out(core, peer);
+    size_t start = out->len;
 
-    if (ring_add(gateway, push, joining, 0) < 0) {
-        if (joining != NULL) {
-            interests_joined(core, joining);
-        }
+    if (kind == KIND_JOIN) {
+        passed.joining = interests_joining(core, gateway, join->group);
+    }
+    int rc = message_put_join(out, kind, join);
+    if (rc == 0 && keep_order(gateway, &passed, start) == 0) {
+        core->stats.joins++;
         return;
     }
-    core->stats.joins++;
-    peer_sent(core, peer, message_put_join(peer_out(core, peer), kind, join));
+    out->len = start;
+    if (passed.joining != NULL) {
+        interests_joined(core, passed.joining);
+    }
+    peer_sent(core, peer, rc);
 }
 
 void pushes_join(core_t *core, worker_t *worker, message_kind_t kind,
@@ -602,6 +669,25 @@ bool pushes_failed(core_t *core, const message_error_t *error)
 
 /* --- closes -------------------------------------------------------------- */
 
+/* Who can come back gives CREDIT for it, too. */
+static void put_close(core_t *core, gateway_t *gateway,
+                      const message_close_t *close)
+{
+    passed_t passed = {.push = NULL};
+    peer_t *peer = gateway->peer;
+    buf_t *out = peer_out(core, peer);
+    size_t start = out->len;
+    int rc = message_put_close(out, close);
+
+    if (rc == 0 && gateway->returns) {
+        rc = keep_order(gateway, &passed, start);
+    }
+    if (rc < 0) {
+        out->len = start;
+    }
+    peer_sent(core, peer, rc);
+}
+
 void pushes_close(core_t *core, worker_t *worker, const message_close_t *close)
 {
     message_close_t passed = *close;
@@ -622,6 +708,5 @@ void pushes_close(core_t *core, worker_t *worker, const message_close_t *close)
     }
     core->stats.closes++;
     passed.from = worker->handle;
-    peer_t *peer = gateway->peer;
-    peer_sent(core, peer, message_put_close(peer_out(core, peer), &passed));
+    put_close(core, gateway, &passed);
 }

@@ -87,6 +87,7 @@ void requests_give(requests_t *self, request_t *request)
     request_release_parts(request);
     request_renew(request);
     request->worker = NULL;
+    request->conn = NULL;
     list_prepend(&self->unused, &request->link); /* the warm one first */
 }
 
@@ -110,6 +111,18 @@ request_t *requests_find(const requests_t *self, uint64_t id)
     request_t *request =
         &self->pages[index / REQUESTS_A_PAGE][index % REQUESTS_A_PAGE];
     return request->generation == id >> 24 ? request : NULL;
+}
+
+void requests_each(requests_t *self, const gateway_t *gateway,
+                   void (*fn)(void *user, request_t *request), void *user)
+{
+    for (uint32_t i = 0; i < self->used; i++) {
+        request_t *request =
+            &self->pages[i / REQUESTS_A_PAGE][i % REQUESTS_A_PAGE];
+        if (request->conn != NULL && request->conn->gateway == gateway) {
+            fn(user, request);
+        }
+    }
 }
 
 static uint8_t *put(uint8_t *to, wire_bytes_t bytes)

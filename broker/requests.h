@@ -32,6 +32,11 @@ void request_renew(request_t *self);
 /* The request of this id, or NULL. */
 request_t *requests_find(const requests_t *self, uint64_t id);
 
+/* Call fn for each of a gateway's connections; fn may give it, but takes none.
+ * It looks at every entry that was ever used. */
+void requests_each(requests_t *self, const gateway_t *gateway,
+                   void (*fn)(void *user, request_t *request), void *user);
+
 /* Keep a copy of the parts.  0 or -ENOMEM; harmless when it has one. */
 int request_hold(request_t *self, const parts_t *parts);
 

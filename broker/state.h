@@ -44,14 +44,16 @@ struct peer {
     list_t dirty;  /* among those with something to send, or alone */
     const char *doom;
     side_t side;
-    bool is_mute;       /* `id` is another's by now: nothing is sent */
-    uint64_t principal; /* whose key it has; see origin_t */
+    bool is_mute;        /* `id` is another's by now: nothing is sent */
+    bool is_unreachable; /* its transport is gone */
+    uint64_t principal;  /* whose key it has; see origin_t */
     size_t id_len;
     uint8_t *id;        /* owned: the ROUTER's name for it */
     worker_t *worker;   /* owned; NULL: not one, or a stranger */
     gateway_t *gateway; /* lives on until its connections are done */
     buf_t out;          /* messages that leave at the end of the turn */
     int64_t last_heard_ms, last_sent_ms;
+    int64_t cut_ms; /* a gateway: since when it is waited for; 0: it stands */
 
     list_t named;  /* in one of the boot ids, or alone */
     list_t linked; /* among all peers */
@@ -96,12 +98,14 @@ typedef struct push {
     uint64_t delivered, gone, refused; /* connections, so far */
 } push_t;
 
-/* What one gateway has of it. */
+/* What one gateway has of it; or of a CLOSE. */
 typedef struct {
-    push_t *push;
+    push_t *push;        /* NULL: a CLOSE */
     interest_t *joining; /* in the group that it joins, or NULL */
-    uint32_t named;      /* connections; 1: a name */
-    bool is_told;        /* its PUSHED came */
+    uint8_t *order;      /* owned: what is no PUSH, to be said again; or NULL */
+    uint32_t order_len;
+    uint32_t named; /* connections; 1: a name */
+    bool is_told;   /* its PUSHED came */
 } passed_t;
 
 struct gateway {
@@ -111,6 +115,9 @@ struct gateway {
     uint32_t loop;
     uint64_t session; /* that it was told in WELCOME */
     bool requires_connect;
+    bool returns;              /* it can come back by another transport */
+    bool is_unsure;            /* whether it has heard each WATCH, … */
+    uint32_t watches;          /* … of which it was told so many */
     uint64_t held, held_bytes; /* requests without a REPLY */
 
     conn_t ***pages; /* [slot / CONNS_A_PAGE][slot % CONNS_A_PAGE]; owned */
@@ -131,6 +138,7 @@ struct gateway {
 
     passed_t *pushes; /* ring of those that it has not taken, oldest first */
     size_t pushes_head, pushes_len, pushes_cap;
+    size_t orders_bytes;   /* of the copies in it */
     uint64_t pushes_first; /* number of the oldest: `ack` to the gateway */
 
     list_t interests; /* the names that it has */

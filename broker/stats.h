@@ -59,6 +59,8 @@
     X(handshakes_refused, counter, handshakes, "without CURVE, or by its key") \
     X(revoked, counter, frames, "of peers whose key is not allowed any more")  \
     X(peers_lost, counter, peers, "given up: silent, unreachable or banned")   \
+    X(returned, counter, gateways, "back by another transport")                \
+    X(orders_lost, counter, messages, "too many to be said again behind that") \
     X(spans, counter, spans, "of requests that were sampled")                  \
     X(spans_exported, counter, spans, "that the receiver has taken")           \
     X(spans_dropped, counter, spans, "for which there was no room or receiver")

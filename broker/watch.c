@@ -22,18 +22,45 @@ static wire_bytes_t key(void)
     return wire_bytes("$presence");
 }
 
+/* One that cannot be reached misses it. */
+static void tell_one(core_t *core, gateway_t *gateway)
+{
+    message_watch_t watch = {core->is_watched};
+    peer_t *peer = gateway->peer;
+
+    gateway->watches++;
+    if (peer->cut_ms == 0) {
+        peer_sent(core, peer, message_put_watch(peer_out(core, peer), &watch));
+    }
+}
+
 static void tell(core_t *core, bool is_watched)
 {
-    message_watch_t watch = {is_watched};
-
     core->is_watched = is_watched;
     list_foreach(link, &core->gateways) {
-        peer_t *peer = list_entry(link, gateway_t, linked)->peer;
-        if (peer != NULL) {
-            peer_sent(core, peer,
-                      message_put_watch(peer_out(core, peer), &watch));
+        gateway_t *gateway = list_entry(link, gateway_t, linked);
+        if (gateway->peer != NULL) {
+            tell_one(core, gateway);
         }
     }
+}
+
+void watch_returned(gateway_t *gateway, const message_hello_t *hello)
+{
+    uint64_t heard = wire_map_uint(hello->options, "watches", 0);
+
+    gateway->is_unsure = heard != gateway->watches;
+    gateway->watches = (uint32_t)heard;
+}
+
+/* If nobody watched for a moment that it missed, all that it told before is
+ * void. */
+void watch_welcomed(core_t *core, gateway_t *gateway)
+{
+    if (gateway->is_unsure && core->is_watched) {
+        tell_one(core, gateway);
+    }
+    gateway->is_unsure = false;
 }
 
 void watch_step(core_t *core)

@@ -20,6 +20,11 @@ void watch_expect(core_t *core);
 /* End of turn: tell the gateways, if something has changed. */
 void watch_step(core_t *core);
 
+/* A gateway came back: it says how many WATCHes it has heard.  And it has been
+ * welcomed, as one that is to be told nothing if it missed some. */
+void watch_returned(gateway_t *gateway, const message_hello_t *hello);
+void watch_welcomed(core_t *core, gateway_t *gateway);
+
 /* The connection's PRESENCE has come with these details; and nobody has said
  * that he was told of it, after all.  Surely nobody was, if no worker had it.
  */

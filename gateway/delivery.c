@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/delivery.h"
 
+#include "base/utf8.h"
 #include "gateway/presence.h"
 #include "proto/context.h"
 
@@ -276,6 +277,38 @@ void delivery_join(hub_t *hub, link_t *link, message_kind_t kind,
         presence_touch(session);
     }
     give_credit(link, 0);
+}
+
+/* --- closing ------------------------------------------------------------- */
+
+static void kick(hub_t *hub, link_t *link, const message_close_t *close)
+{
+    session_t *session = hub_find_conn(hub, close->conn);
+    wire_bytes_t reason = close->reason;
+
+    if (!close_code_is_allowed(close->code)) {
+        hub_malformed(hub, "close code not allowed");
+        return;
+    }
+    if (!utf8_is_valid(reason.data, reason.len)) {
+        hub_malformed(hub, "the reason of a CLOSE is no UTF-8");
+        reason.len = 0; /* no client may be told, nor a worker */
+    }
+    if (session != NULL) {
+        delivery_catch_up(session);
+    }
+    if (session == NULL ||
+        session_kick(session, (uint16_t)close->code, reason) < 0) {
+        hub_put_gone_to(hub, link, close->conn, close->from);
+    }
+}
+
+void delivery_close(hub_t *hub, link_t *link, const message_close_t *close)
+{
+    kick(hub, link, close);
+    if (link->credits_closes) {
+        give_credit(link, 0);
+    }
 }
 
 /* --- a connection's life ------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What workers send to clients of their own accord: PUSH, to ids or to a name,
- * JOIN and LEAVE, and what is counted of it (PROTOCOL.md section 8).  Between
- * the hub and groups.h, fanout.h.  Loop thread only.
+ * JOIN, LEAVE and CLOSE, and what is counted of it (PROTOCOL.md section 8).
+ * Between the hub and groups.h, fanout.h.  Loop thread only.
  */
 #ifndef GATEWAY_DELIVERY_H
 #define GATEWAY_DELIVERY_H
@@ -15,6 +15,7 @@ void delivery_fini(hub_t *hub); /* no session is left */
 void delivery_push(hub_t *hub, link_t *link, const message_push_t *push);
 void delivery_join(hub_t *hub, link_t *link, message_kind_t kind,
                    const message_join_t *join);
+void delivery_close(hub_t *hub, link_t *link, const message_close_t *close);
 
 /*
  * The connection is accepted with these options of the REPLY, which are valid:

@@ -2,7 +2,6 @@
 #include "gateway/hub.h"
 
 #include "base/rand.h"
-#include "base/utf8.h"
 #include "base/xalloc.h"
 #include "gateway/admitting.h"
 #include "gateway/answering.h"
@@ -308,28 +307,6 @@ void hub_malformed(hub_t *self, const char *text)
                "text=\"%s\"", text);
 }
 
-static void take_close(hub_t *self, link_t *link, const message_close_t *close)
-{
-    session_t *session = hub_find_conn(self, close->conn);
-    wire_bytes_t reason = close->reason;
-
-    if (!close_code_is_allowed(close->code)) {
-        hub_malformed(self, "close code not allowed");
-        return;
-    }
-    if (!utf8_is_valid(reason.data, reason.len)) {
-        hub_malformed(self, "the reason of a CLOSE is no UTF-8");
-        reason.len = 0; /* no client may be told, nor a worker */
-    }
-    if (session != NULL) {
-        delivery_catch_up(session);
-    }
-    if (session == NULL ||
-        session_kick(session, (uint16_t)close->code, reason) < 0) {
-        hub_put_gone_to(self, link, close->conn, close->from);
-    }
-}
-
 /* --- a link's life --------------------------------------------------- */
 
 static void greet(hub_t *self, link_t *link)
@@ -416,6 +393,11 @@ static void take_welcome(hub_t *self, link_t *link,
                    wire_map_bool(welcome->options, "presence", false));
     log_info("GATEWAY-BROKER-FOUND", "broker=%s boot=%s", link->endpoint,
              link->boot);
+    if (meaning == LINK_RESET) {
+        self->stats.broker_reset++;
+        log_warn("GATEWAY-BROKER-RESET", "broker=%s requests=%llu",
+                 link->endpoint, (unsigned long long)link->in_flight);
+    }
     abandon_requests(self, link);
     if (meaning != LINK_RESUMED) {
         link_release_abandoned(link);
@@ -520,9 +502,10 @@ static void take_message(hub_t *self, link_t *link, const message_t *message)
         delivery_join(self, link, message->kind, &message->join);
         return;
     case KIND_CLOSE:
-        take_close(self, link, &message->close);
+        delivery_close(self, link, &message->close);
         return;
     case KIND_WATCH:
+        link->watches++;
         presence_watch(self, link, message->watch.presence);
         return;
     case KIND_QUERY:

@@ -82,14 +82,16 @@ static int put_session(buf_t *options, const link_t *self)
 static int put_options(buf_t *options, const link_t *self,
                        link_greeting_t greeting)
 {
-    int rc = wire_put_map(options, 5);
+    int rc = wire_put_map(options, 7);
 
     if (rc == 0 && (rc = wire_put_text(options, "loop")) == 0 &&
         (rc = wire_put_uint(options, self->loop)) == 0 &&
         (rc = wire_put_text(options, "require_connect")) == 0 &&
         (rc = wire_put_bool(options, greeting.require_connect)) == 0 &&
         (rc = wire_put_text(options, "presence")) == 0 &&
-        (rc = wire_put_bool(options, greeting.presence)) == 0) {
+        (rc = wire_put_bool(options, greeting.presence)) == 0 &&
+        (rc = wire_put_entry_bool(options, "returns", true)) == 0 &&
+        (rc = wire_put_entry_uint(options, "watches", self->watches)) == 0) {
         rc = put_session(options, self);
     }
     return rc;
@@ -132,6 +134,9 @@ static link_welcome_t judge(const link_t *self,
     uint64_t session = wire_map_uint(welcome->options, "session", 0);
     bool is_same = wire_is(welcome->boot, self->boot);
 
+    if (is_same && wire_map_bool(welcome->options, "returned", false)) {
+        return LINK_RESET;
+    }
     if (is_same && session == self->session) {
         return link_stands(self) ? LINK_UNCHANGED : LINK_RESUMED;
     }
@@ -164,6 +169,10 @@ link_welcome_t link_welcome(link_t *self, int64_t now_ms,
     memcpy(self->boot, welcome->boot.data, welcome->boot.len);
     self->boot[welcome->boot.len] = '\0';
     self->session = wire_map_uint(welcome->options, "session", 0);
+    if (meaning == LINK_FIRST || meaning == LINK_GIVEN_UP) {
+        self->watches = 0;
+    }
+    self->credits_closes = wire_map_bool(welcome->options, "returns", false);
     if (meaning != LINK_RESUMED) { /* what it pushed before is settled */
         self->credit_messages = 0;
         self->credit_bytes = 0;
@@ -256,9 +265,14 @@ void link_pong(link_t *self, const message_pong_t *pong)
     }
 }
 
+static bool takes_requests(const link_t *self)
+{
+    return self->state == LINK_UP && self->broken_ms == 0;
+}
+
 bool link_has_room(const link_t *self)
 {
-    return self->state == LINK_UP && !self->is_draining &&
+    return takes_requests(self) && !self->is_draining &&
            self->in_flight < self->window &&
            (self->in_flight == 0 ||
             self->in_flight_bytes + self->reserve <= self->window_bytes);
@@ -323,7 +337,7 @@ int link_put(link_t *self, message_request_t *request,
     size_t before = self->out.len;
     uint32_t index;
 
-    if (self->state != LINK_UP ||
+    if (!takes_requests(self) ||
         (event_is_counted(request->event) && !link_has_room(self))) {
         return -EAGAIN;
     }

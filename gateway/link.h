@@ -37,6 +37,7 @@ typedef enum {
     LINK_GIVEN_UP,  /* it, or another for it, had counted us lost and ended them
                      */
     LINK_RESUMED,   /* the same broker, and it kept them */
+    LINK_RESET,     /* so it did, but what was on its way is lost */
     LINK_UNCHANGED, /* a second WELCOME to one greeting */
 } link_welcome_t;
 
@@ -84,10 +85,12 @@ typedef struct {
     size_t
         forgetful; /* … bytes of those that it was told since its last PONG */
 
-    uint32_t named;   /* groups that the list of names has passed, … */
-    bool is_naming;   /* … while that goes out */
-    bool hears_names; /* it has begun, so changes are told */
-    bool is_watching; /* it says that somebody serves $presence */
+    uint32_t named;      /* groups that the list of names has passed, … */
+    bool is_naming;      /* … while that goes out */
+    bool hears_names;    /* it has begun, so changes are told */
+    bool is_watching;    /* it says that somebody serves $presence, … */
+    uint64_t watches;    /* … or no more, so often in this session */
+    bool credits_closes; /* it waits for the CREDIT of a CLOSE */
 
     char boot[BOOT_ID_MAX + 1]; /* of the broker, "" before the first WELCOME */
     uint64_t session; /* that it gave us: another one means it gave us up */
@@ -180,7 +183,8 @@ void link_refused(link_t *self, const char *reason);
 /* A PONG came. */
 void link_pong(link_t *self, const message_pong_t *pong);
 
-/* Does the window allow one more CONNECT or MESSAGE? */
+/* Does the window allow one more CONNECT or MESSAGE?  Not while the transport
+ * is made again: what is put then is lost, or nobody knows whose it is. */
 bool link_has_room(const link_t *self);
 
 /*

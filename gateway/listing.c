@@ -240,7 +240,10 @@ static void put_arriving(link_t *link)
  * nothing yet. */
 static void confirm(link_t *link)
 {
-    while (link->state == LINK_UP && list_take(&link->told) != NULL) {
+    list_t *node;
+
+    while (link->state == LINK_UP && (node = list_take(&link->told)) != NULL) {
+        session_resume(list_entry(node, session_t, move)); /* it may end now */
     }
     if (link->forgetful > 0) {
         buf_drop(&link->departed, link->forgetful);
@@ -326,7 +329,7 @@ void listing_start(hub_t *hub, link_t *link, link_welcome_t meaning)
         hub->stats.given_up++;
         end_given_up(hub, link);
     }
-    if (meaning == LINK_RESUMED) {
+    if (meaning == LINK_RESUMED || meaning == LINK_RESET) {
         tell_again(link);
         return;
     }

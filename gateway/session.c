@@ -719,7 +719,8 @@ void session_resume(session_t *self)
         return; /* its broker would not know whose it is */
     }
     if (self->is_known && self->is_ending && !self->is_disconnecting) {
-        if (!presence_holds(self)) {
+        /* A broker that may be told of it once more must not have ended it. */
+        if (list_is_empty(&self->move) && !presence_holds(self)) {
             put_disconnect(self);
         }
         return;

@@ -60,6 +60,7 @@
     X(throttled, counter, times, "reading paused: message-rate or byte-rate")  \
     X(broker_lost, counter, times, "broker counted lost")                      \
     X(broker_left, counter, times, "broker left, with nothing on its way")     \
+    X(broker_reset, counter, times, "broker back behind a broken transport")   \
     X(moved, counter, connections, "moved from broker to broker")              \
     X(given_up, counter, times,                                                \
       "connections closed 1012: the broker had counted this gateway lost")     \

@@ -225,6 +225,7 @@ static void check_stats(const gateway_node_t *self)
 {
     const gateway_stats_t *stats = &self->hub->stats;
     bool was_steady = stats->broker_lost == 0 && stats->broker_left == 0 &&
+                      stats->broker_reset == 0 &&
                       self->sessions <= self->wire_count;
 
     if (was_steady && stats->replies_unknown > 0) {
@@ -265,12 +266,8 @@ static void on_broken(void *owner, wire_t *wire)
 {
     gateway_node_t *self = owner;
 
-    if (self->hub == NULL) {
-        return;
-    }
-    hub_broken(self->hub, link_of(self, wire));
-    if (self->wire_count > 1 && wire->router->is_alive) {
-        truth_torn(self->hub->loop); /* that broker gives it up */
+    if (self->hub != NULL) {
+        hub_broken(self->hub, link_of(self, wire));
     }
 }
 
@@ -526,8 +523,8 @@ void gateway_node_add_broker(gateway_node_t *self, router_t *broker)
                                    .stopped_until_ms = stopped_until_ms,
                                    .broken = on_broken};
 
-    wire_init(&self->wires[self->wire_count++], SIDE_GATEWAYS, broker, self,
-              &ops);
+    wire_t *wire = &self->wires[self->wire_count++];
+    wire_init(wire, SIDE_GATEWAYS, broker, self, &ops);
 }
 
 void gateway_node_fini(gateway_node_t *self)

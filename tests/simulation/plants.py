@@ -210,8 +210,8 @@ PLANTS = [
           "a broker ends with replies that a full socket has not taken",
           "who ends in order leaves nothing"),
     Plant("drain-unheard", "gateway/link.c",
-          "self->state == LINK_UP && !self->is_draining &&",
-          "self->state == LINK_UP &&",
+          "takes_requests(self) && !self->is_draining &&",
+          "takes_requests(self) &&",
           "a gateway goes on sending after it said that it will not",
           "who ends in order leaves nothing"),
 
@@ -304,8 +304,7 @@ PLANTS = [
           "a push is credited, but not delivered",
           "nothing is dropped"),
     Plant("close-lost", "broker/pushes.c",
-          "peer_sent(core, peer, message_put_close(peer_out(core, peer), &passed));",
-          "",
+          "    put_close(core, gateway, &passed);\n", "",
           "a CLOSE does not come to the gateway",
           "nothing is dropped"),
     Plant("early-push-lost", "gateway/opening.c",
@@ -377,7 +376,8 @@ PLANTS = [
 
     # Who is in which group.
     Plant("presence-without-end", "gateway/session.c",
-          "if (!presence_holds(self)) {", "if (1) {",
+          "if (list_is_empty(&self->move) && !presence_holds(self)) {",
+          "if (list_is_empty(&self->move)) {",
           "a connection ends, and its groups were never left",
           "presence is told"),
     Plant("presence-lost", "broker/dispatch.c",

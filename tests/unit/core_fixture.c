@@ -269,7 +269,7 @@ void put_hello(node_t *node)
 
     buf_init(&options, OPTIONS_MAX);
     if (strcmp(role_of(node), "gateway") == 0) {
-        must(wire_put_map(&options, 5) == 0);
+        must(wire_put_map(&options, 7) == 0);
         wire_bytes_t known = wire_bytes(node->broker);
         bool is_strict = node->requires_connect;
         bool is_watched = node->knows_watchers;
@@ -278,6 +278,8 @@ void put_hello(node_t *node)
         must(wire_put_entry_uint(&options, "session", node->session) == 0);
         must(wire_put_entry_uint(&options, "loop", node->loop) == 0);
         must(wire_put_entry_bool(&options, "require_connect", is_strict) == 0);
+        must(wire_put_entry_bool(&options, "returns", node->returns) == 0);
+        must(wire_put_entry_uint(&options, "watches", node->watches) == 0);
     }
     hello.hello = (message_hello_t){
         .version = PROTOCOL_VERSION,

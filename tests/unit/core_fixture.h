@@ -49,6 +49,8 @@ typedef struct node {
     bool requires_connect;
     bool is_manager;
     bool knows_watchers; /* of a gateway: who serve $presence */
+    bool returns;        /* of a gateway: it can, behind a broken transport, */
+    uint64_t watches;    /* and has heard so many WATCHes */
     bool is_silent;      /* sends nothing of its own accord */
     bool is_stuck;       /* its socket takes nothing now */
     bool is_broken;      /* its transport is gone */

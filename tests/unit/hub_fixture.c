@@ -460,7 +460,9 @@ void broker_welcomes(void)
     buf_t options;
 
     buf_init(&options, 256);
-    must(wire_put_map(&options, 8) == 0);
+    must(wire_put_map(&options, 10) == 0);
+    must(wire_put_entry_bool(&options, "returns", gateway.broker_keeps) == 0);
+    must(wire_put_entry_bool(&options, "returned", gateway.has_returned) == 0);
     must(wire_put_entry_uint(&options, "push_window", gateway.push_window) ==
          0);
     must(wire_put_entry_uint(&options, "push_window_bytes",
@@ -501,6 +503,13 @@ void another_session_begins(void)
     gateway.broker_ended = true;
     broker_welcomes();
     gateway.broker_ended = false;
+}
+
+void same_session_goes_on(void)
+{
+    gateway.has_returned = true;
+    broker_welcomes();
+    gateway.has_returned = false;
 }
 
 body_t text_body(const char *text)

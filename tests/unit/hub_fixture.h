@@ -77,6 +77,8 @@ typedef struct {
     uint64_t push_window,
         push_window_bytes; /* of its workers; 0: it says none */
     bool broker_ended; /* what its next WELCOME says about the former session */
+    bool broker_keeps; /* its WELCOMEs say that it keeps who returns, … */
+    bool has_returned; /* … and that this gateway has */
     bool is_watching;  /* the broker's WELCOME says that $presence is served */
     bool broker_is_silent;    /* sends nothing of its own accord */
     bool broker_is_stuck;     /* its socket takes nothing now */
@@ -139,9 +141,11 @@ void broker_says_bytes(const void *bytes, size_t len);
 /* WELCOME with gateway.broker_boot and the rest. */
 void broker_welcomes(void);
 
-/* WELCOME as another process, or as one that had given the gateway up. */
+/* WELCOME as another process; as one that had given the gateway up; or as one
+ * that has kept it behind a broken transport. */
 void another_broker_welcomes(void);
 void another_session_begins(void);
+void same_session_goes_on(void);
 
 /* The next message to the broker; false when there is none.  PINGs are only
  * counted, INTERESTs passed over unless gateway.hears_names. */
