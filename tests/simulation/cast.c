@@ -118,7 +118,10 @@ void cast_set_up(void)
     cast.broker_count =
         world_chance(2) ? 1 : (size_t)world_between(2, BROKERS_MAX);
     cast.has_store = world_chance(2);
-    cast.has_presence = world_chance(4); /* probes see less then */
+    cast.has_presence = world_chance(4); /* probes see less then … */
+    cast.has_resets =                    /* … and then */
+        cast.broker_count == 1 && cast.may[GATEWAY_LINK_BREAKS] &&
+        world_chance(2);
     if (cast.has_store) {
         model_table_init(&cast.table);
     }
@@ -172,8 +175,8 @@ static void set_broker_chances(broker_node_t *broker, act_t act)
 
     /* Of two brokers, who knows whose first message comes first?  And it may
      * wait behind a PRESENCE. */
-    broker->is_probed =
-        act == PROBE && cast.broker_count == 1 && !cast.has_presence;
+    broker->is_probed = act == PROBE && cast.broker_count == 1 &&
+                        !cast.has_presence && !cast.has_resets;
     broker->router.flap = is_chaos && cast.may[LINKS_FLAP] ? 3 : 0;
     broker->router.late = act == PROBE ? 0 : 40;
     broker->store_ms = is_chaos && cast.may[STORE_SLOW] ? 400 : 5;
@@ -203,8 +206,10 @@ void cast_set_chances(act_t act)
         options->refuses = act == CHAOS || act == CALM ? 12 : 0;
         options->pace_ms = act == PROBE ? PACE_MS : 0;
     }
+    /* What it cannot ask before it closes, it does not close. */
+    unsigned closes = act != PROBE ? 30 : cast.has_resets ? 0 : 40;
     for (size_t i = 0; i < cast.manager_count; i++) {
-        cast.managers[i].closes = act == PROBE ? 40 : 30;
+        cast.managers[i].closes = closes;
         cast.managers[i].is_quiet = act == RETURN;
     }
 }

@@ -59,6 +59,7 @@ typedef struct {
     bool is_chaos;
     bool has_store;    /* that the brokers share */
     bool has_presence; /* some worker serves $presence */
+    bool has_resets;   /* gateways' links break in the probe, too */
     model_table_t table;
     int64_t pause_ms; /* between faults, at most */
     broker_node_t brokers[BROKERS_MAX];

@@ -88,7 +88,8 @@ static void check_burst(uint32_t attempt)
 
 void checks_probe(void)
 {
-    bool is_burst = !is_window_small() && !cast.has_presence;
+    bool is_burst =
+        !is_window_small() && !cast.has_presence && !cast.has_resets;
 
     for (size_t i = 0; i < cast.client_count; i++) {
         const client_t *client = &cast.clients[i];
@@ -122,6 +123,14 @@ static uint32_t groups_of(const session_t *session)
     return groups;
 }
 
+static void check_session_groups(const session_t *session)
+{
+    char conn[CONN_ID_TEXT];
+
+    conn_id_format(&session->id, conn);
+    truth_groups(conn, groups_of(session));
+}
+
 static void check_session_presence(const session_t *session)
 {
     char conn[CONN_ID_TEXT];
@@ -133,17 +142,29 @@ static void check_session_presence(const session_t *session)
     truth_present(conn, groups_of(session));
 }
 
-void checks_presence(void)
+static void each_open(void (*check)(const session_t *session))
 {
     for (size_t i = 0; i < cast.gateway_count; i++) {
         const hub_t *hub = cast.gateways[i].hub;
         for (uint32_t slot = 0; slot < hub->used; slot++) {
             const session_t *session = hub->table[slot];
             if (session != NULL && session->state == SESSION_OPEN) {
-                check_session_presence(session);
+                check(session);
             }
         }
     }
+}
+
+void checks_groups(void)
+{
+    if (cast.broker_count == 1) { /* else its handlers' words go by several */
+        each_open(check_session_groups);
+    }
+}
+
+void checks_presence(void)
+{
+    each_open(check_session_presence);
 }
 
 /* --- managers ------------------------------------------------------------ */
@@ -167,7 +188,7 @@ void checks_peace(void)
             world_broken("manager %u lacks a broker", cast.managers[i].number);
         }
     }
-    asks_peace(are_all_linked());
+    asks_peace(are_all_linked() && !cast.has_resets);
 }
 
 void checks_asks(void)

@@ -23,6 +23,9 @@ void checks_return(void);
 /* Those that were probed have reached a handler, in their turn. */
 void checks_probe(void);
 
+/* Connections are in the groups that their handlers said. */
+void checks_groups(void);
+
 /* What handlers of $presence were told is what is. */
 void checks_presence(void);
 

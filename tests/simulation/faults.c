@@ -10,7 +10,8 @@
 #define LONG_MS           7000 /* longer than a lease */
 #define JUMP_MS           ((int64_t)40 * 365 * 86400 * 1000)
 #define SHARED_JUMP_MS    1000
-#define SILENCE_MARGIN_MS 400 /* of who judges it: sweeps, turns, travel */
+#define RESETS_APART_MS   1700 /* so that it has come back before */
+#define SILENCE_MARGIN_MS 400  /* of who judges it: sweeps, turns, travel */
 
 static const char *const fault_names[FAULTS] = {
     "worker-crashes",  "worker-drains",       "worker-stops",
@@ -253,6 +254,25 @@ static void hurt_broker(mishap_t fault)
             tear(&cast.gateways[i], ms);
         }
         broker_node_stop(broker, ms);
+    }
+}
+
+static void reset_link(void *subject, uint32_t life)
+{
+    gateway_node_t *gateway = subject;
+    (void)life;
+
+    world_trace("the link of a gateway breaks in peace");
+    wire_break(&gateway->wires[0]);
+}
+
+void faults_reset_links(void)
+{
+    truth_resets();
+    for (size_t i = 0; i < cast.gateway_count; i++) {
+        world_after(world_between(1, 900), reset_link, &cast.gateways[i], 0);
+        world_after(world_between(RESETS_APART_MS, 2300), reset_link,
+                    &cast.gateways[i], 0);
     }
 }
 

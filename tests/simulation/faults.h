@@ -23,4 +23,8 @@ void faults_end_hung(void);
 /* A line of those that may happen in this run. */
 void faults_print(FILE *out);
 
+/* In an otherwise peaceful act the link of each gateway breaks, and again when
+ * it has come back. */
+void faults_reset_links(void);
+
 #endif

@@ -525,6 +525,7 @@ void gateway_node_add_broker(gateway_node_t *self, router_t *broker)
 
     wire_t *wire = &self->wires[self->wire_count++];
     wire_init(wire, SIDE_GATEWAYS, broker, self, &ops);
+    wire_let_stray(wire);
 }
 
 void gateway_node_fini(gateway_node_t *self)

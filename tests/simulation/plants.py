@@ -38,7 +38,8 @@ PROMISES = {
     "deliveries are counted": r"is given for the \d+th time",
     "one outcome each":
         r"outcomes|answer to message \d+, but|no request of its own",
-    "nothing is dropped": r"hears \d+ words of|a worker closed it",
+    "nothing is dropped":
+        r"hears \d+ words of|a worker closed it|against its handler's word",
     "who stands is served":
         r"reaches no handler|was closed in peace|is not let in",
     "first come, first served": r"served behind one|had room, and",
@@ -459,6 +460,33 @@ PLANTS = [
           'dispatch_end(core, conn, 1006, "dropped");',
           "a connection that went to another broker gets its DISCONNECT",
           "one DISCONNECT, last"),
+
+    # A gateway behind a broken transport.
+    Plant("gateway-not-awaited", "broker/returns.c",
+          "    if (!has_broken ||", "    if (1 ||",
+          "a gateway is lost with its transport",
+          "who stands is served"),
+    Plant("requests-outlive-transport", "broker/returns.c",
+          "    dispatch_cut(core, gateway);\n", "",
+          "what the gateway takes for failed keeps its share of the window",
+          "windows are kept"),
+    Plant("orders-lost", "broker/pushes.c",
+          "        if (passed.order == NULL) {", "        if (1) {",
+          "a JOIN, LEAVE or CLOSE is lost with the transport",
+          "nothing is dropped"),
+    Plant("list-is-the-first", "broker/returns.c",
+          "    gateway->is_drained = false;", "    gateway->was_synced = false;",
+          "the list of a gateway that came back adds whom it names",
+          "one DISCONNECT, last"),
+    Plant("close-not-credited", "gateway/delivery.c",
+          "    if (link->credits_closes) {", "    if (0) {",
+          "a CLOSE gets no CREDIT, and the next PUSH gives it instead",
+          "windows are kept"),
+    Plant("ended-and-told-again", "gateway/session.c",
+          "if (list_is_empty(&self->move) && ", "if (",
+          "a broker hears of a connection once more that it has ended",
+          "one DISCONNECT, last"),
+
     # A store that brokers share.
     Plant("row-left", "broker/keeper.c",
           "remove_row(core, conn->record, conn->is_orphan);", ";",

@@ -10,9 +10,9 @@
  * A run has six acts: chaos; calm, in which everything is up again, but for
  * handlers that hang, and deadlines must be kept; the return, in which these
  * end, too, all open messages must come to an outcome and every client must get
- * in; a probe, in which every connection must reach a handler; the clients
- * leave; silence, in which no request, connection, session or credit may be
- * left over.
+ * in; a probe, in which every connection must reach a handler, or where links
+ * of gateways break must stand at least; the clients leave; silence, in which
+ * no request, connection, session or credit may be left over.
  *
  * Exit status: 0 when every seed kept the promises, 1 at the first that did
  * not, whose trace is printed.
@@ -92,6 +92,9 @@ static void probe(void)
             count = 1;
         }
     }
+    if (cast.has_resets) {
+        faults_reset_links();
+    }
 }
 
 /* Whoever comes from now on comes too late to be looked at. */
@@ -147,6 +150,7 @@ static void play(uint64_t seed)
         checks_probe();
         checks_asks();
         checks_rows();
+        checks_groups();
         if (cast.has_presence) {
             checks_presence();
         }

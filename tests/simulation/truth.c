@@ -88,7 +88,7 @@ static struct {
     uint32_t broker_crashes, gateway_crashes;
     store_trust_t store;
     uint32_t comers;
-    bool is_peace;
+    bool is_peace, has_resets;
     cry_t *cries; /* owned */
     size_t cry_count;
     truth_counts_t counts;
@@ -103,7 +103,7 @@ void truth_begin(void)
     truth.gateway_crashes = 0;
     truth.comers = 0;
     truth.cry_count = 0;
-    truth.is_peace = false;
+    truth.is_peace = truth.has_resets = false;
     truth.counts = (truth_counts_t){0};
 }
 
@@ -932,6 +932,21 @@ uint32_t truth_probed_by(uint32_t attempt)
     return attempt_of(attempt)->worker;
 }
 
+/* All that was said by it and to it has arrived. */
+static void check_service(uint32_t attempt)
+{
+    const attempt_t *self = attempt_of(attempt);
+
+    if (self->handled != self->sent) {
+        world_broken("attempt %u stands, but reaches no handler", attempt);
+    }
+    check_cries(attempt);
+    if (self->said != self->heard_words) {
+        world_broken("attempt %u hears %u words of %u", attempt,
+                     self->heard_words, self->said);
+    }
+}
+
 void truth_probed(uint32_t attempt, bool is_open)
 {
     const attempt_t *self = attempt_of(attempt);
@@ -941,15 +956,33 @@ void truth_probed(uint32_t attempt, bool is_open)
                      is_open ? "stands, although a worker closed it"
                              : "was closed in peace");
     }
-    if (is_open && self->handled != self->sent) {
-        world_broken("attempt %u stands, but reaches no handler", attempt);
-    }
-    if (is_open) {
-        check_cries(attempt);
-    }
-    if (is_open && self->said != self->heard_words) {
+    if (is_open && self->heard_words > self->said) {
         world_broken("attempt %u hears %u words of %u", attempt,
                      self->heard_words, self->said);
+    }
+    if (is_open && !truth.has_resets) {
+        check_service(attempt);
+    }
+}
+
+void truth_resets(void)
+{
+    truth.has_resets = true;
+}
+
+void truth_groups(const char conn[CONN_ID_TEXT], uint32_t groups)
+{
+    const actor_t *actor = actor_of(conn);
+    const attempt_t *self =
+        actor->attempt > 0 ? attempt_of(actor->attempt) : NULL;
+
+    for (uint32_t i = 0; self != NULL && !self->is_loose && i < TRUTH_GROUPS;
+         i++) {
+        if (self->groups[i].is_known &&
+            self->groups[i].is_in != (groups >> i & 1)) {
+            world_broken("attempt %u is %s g%u, against its handler's word",
+                         actor->attempt, groups >> i & 1 ? "in" : "not in", i);
+        }
     }
 }
 

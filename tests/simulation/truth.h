@@ -160,6 +160,14 @@ void truth_gateway_crashed(uint32_t loop);
 /* The client, which stands in peace, is going to send: look at it closely. */
 void truth_probe(uint32_t attempt);
 
+/* Gateways' links will break meanwhile: what is on its way is lost, and nothing
+ * else. */
+void truth_resets(void);
+
+/* All is quiet, and the connection is in these groups, in bits: it must be
+ * where its handlers have put it since truth_probe. */
+void truth_groups(const char conn[CONN_ID_TEXT], uint32_t groups);
+
 /* Its message n has come to the broker; counts only if it is the first. */
 void truth_came(uint32_t attempt, uint32_t n);
 

@@ -12,6 +12,7 @@
 #define TRAVEL_MS    3   /* at most, on a good day */
 #define TRAVEL_MAX   150 /* and on a bad one */
 #define RECONNECT_MS 400 /* at most */
+#define STRAY_MS     100 /* between two that are read late, at most */
 #define FLAP_FRAMES  2 /* that get through where a connection breaks at once */
 
 /* --- pipes --------------------------------------------------------------- */
@@ -133,6 +134,46 @@ static void arrive_at_dealer(void *subject, uint32_t life)
     free(parcel.bytes);
 }
 
+/* --- what is read behind a break ----------------------------------------- */
+
+static void stray_to_router(void *subject, uint32_t life)
+{
+    wire_t *self = subject;
+    const router_t *router = self->router;
+
+    if (life != self->life || self->to_router.count == 0 || !router->is_alive) {
+        return;
+    }
+    int64_t wait_ms =
+        held_ms(self, router->ops->stopped_until_ms(router->owner));
+    if (wait_ms > 0) {
+        world_after(wait_ms, stray_to_router, self, life);
+        return;
+    }
+    parcel_t parcel = pipe_take(&self->to_router);
+    router->ops->frame(router->owner, self, parcel.bytes, parcel.len);
+    free(parcel.bytes);
+    world_after(world_between(0, STRAY_MS), stray_to_router, self, life);
+}
+
+/* The first that are on their way have come already. */
+static void keep_strays(wire_t *self)
+{
+    wire_t *former = self->former;
+
+    former->life++;
+    pipe_clear(&former->to_router);
+    memcpy(former->id, self->id, sizeof self->id);
+    size_t count = (size_t)world_between(0, (int64_t)self->to_router.count);
+    for (; count > 0; count--) {
+        parcel_t parcel = pipe_take(&self->to_router);
+        pipe_put(&former->to_router, parcel.bytes, parcel.len);
+        free(parcel.bytes);
+    }
+    world_after(world_between(0, STRAY_MS), stray_to_router, former,
+                former->life);
+}
+
 /* --- connecting ---------------------------------------------------------- */
 
 static void connect_(void *subject, uint32_t life)
@@ -173,8 +214,20 @@ void wire_init(wire_t *self, side_t side, router_t *router, void *owner,
     router->wires = self;
 }
 
+void wire_let_stray(wire_t *self)
+{
+    self->former = xcalloc(1, sizeof *self);
+    self->former->side = self->side;
+    self->former->router = self->router;
+}
+
 void wire_fini(wire_t *self)
 {
+    if (self->former != NULL) {
+        wire_fini(self->former);
+        free(self->former);
+        self->former = NULL;
+    }
     pipe_clear(&self->to_router);
     pipe_clear(&self->to_dealer);
     free(self->to_router.parcels);
@@ -207,6 +260,9 @@ void wire_break(wire_t *self)
 {
     if (!self->is_up) {
         return;
+    }
+    if (self->former != NULL && self->router->is_alive) {
+        keep_strays(self);
     }
     go_down(self);
     self->ops->broken(self->owner, self);
@@ -266,5 +322,8 @@ void router_close(router_t *self)
     self->is_alive = false;
     for (wire_t *wire = self->wires; wire != NULL; wire = wire->next) {
         wire_break(wire);
+        if (wire->former != NULL) {
+            pipe_clear(&wire->former->to_router);
+        }
     }
 }

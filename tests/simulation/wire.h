@@ -3,7 +3,9 @@
  * A ZeroMQ connection between a peer's DEALER and a broker's ROUTER, as both
  * really behave: frames keep their order and take their time; when it breaks,
  * what was on its way is lost, the ROUTER knows the peer no longer and the
- * DEALER comes back some time later under a new name.  A hole is a network
+ * DEALER comes back some time later under a new name.  Where it strays, some
+ * of it had come in time and is read later: at the ROUTER, under the old name,
+ * perhaps behind what comes by the new one.  A hole is a network
  * that delivers nothing for a while and tells nobody.
  */
 #ifndef TESTS_SIMULATION_WIRE_H
@@ -64,12 +66,17 @@ struct wire {
     unsigned frames_left; /* to the DEALER until it breaks; 0: it lasts */
     pipe_t to_router, to_dealer;
     int64_t hole_until_ms;
-    wire_t *next; /* of the router */
+    struct wire *former; /* owned: as it was before a break; NULL: unless it
+                            strays, and in that itself */
+    wire_t *next;        /* of the router */
 };
 
 void wire_init(wire_t *self, side_t side, router_t *router, void *owner,
                const wire_ops_t *ops);
 void wire_fini(wire_t *self);
+
+/* From now on it strays. */
+void wire_let_stray(wire_t *self);
 
 /* The DEALER's process begins: connect, as soon as the router stands. */
 void wire_open(wire_t *self);
