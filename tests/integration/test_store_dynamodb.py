@@ -285,7 +285,8 @@ def test_many_writes_go_together():
     with Sessions() as proxy, Tool(url(proxy.port)) as tool:
         tool.say("wait up")
         assert tool.say("many 1000 ann")["failed"] == 0
-        assert proxy.seen.count("BatchWriteItem") == 40
+        # 25 rows each, and some of them twice where an answer came late
+        assert 40 <= proxy.seen.count("BatchWriteItem") < 80
         assert tool.say("count")["count"] == 1000
 
 
