@@ -14,6 +14,7 @@
 #include "base/actor.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stdio_fds.h"
 #include "base/variables.h"
 #include "base/xalloc.h"
 #include "broker/broker.h"
@@ -532,6 +533,9 @@ static int run_help(char *word)
 
 int main(int argc, char **argv)
 {
+    if (stdio_fds_open() < 0) {
+        return 1;
+    }
     if (argc < 2) {
         usage(stderr);
         return 2;

@@ -211,6 +211,18 @@ def test_without_descriptors_for_all_threads_the_run_ends_with_an_error():
         assert "WORKER-FAILED error=\"Too many open files\"" in ended.stderr, ended
 
 
+def test_one_that_was_started_without_standard_error_works():
+    with Hoist() as hoist:
+        crew = subprocess.Popen(["/bin/sh", "-c", 'exec "$@" <&- 2>&-', "sh", CREW,
+                                 "--broker", hoist.workers])
+        hoist.soon(workers=1)
+        client = enter(hoist)
+        assert asks(client, "later").startswith("later ")
+        assert asks(client, "post") == f"posted {crew.pid}"
+        crew.terminate()
+        assert crew.wait(2 * WAIT_S) == 0
+
+
 def test_sighup_reloads_and_does_no_harm():
     with Hoist() as hoist, threaded(hoist) as crew:
         client = enter(hoist)

@@ -126,6 +126,34 @@ static hoist_called call(hoist_ctx *ctx, const char *route, const char *body)
 
 /* --- what the caller gets ------------------------------------------------ */
 
+static int reply_the_same(hoist_ctx *ctx)
+{
+    return hoist_reply(ctx, 200, hoist_body_type(ctx), hoist_body(ctx));
+}
+
+static int ask_with_the_answer(hoist_ctx *ctx)
+{
+    hoist_called called = call(ctx, "upper", "abcdefghijklmnopqrstuvwxyz");
+    const hoist_text first = called.body;
+
+    assert_int_equal(hoist_call(ctx, "same", called.type, first, &called), 0);
+    assert_true(hoist_is(called.body, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"));
+    assert_int_equal(hoist_call(ctx, "same", called.type, called.body, &called),
+                     0);
+    assert_true(hoist_is(called.body, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"));
+    return 0;
+}
+
+static void what_one_replied_may_be_the_body_of_the_next(void **state)
+{
+    (void)state;
+    must(hoist_on(worker.app, "same", reply_the_same) == 0);
+    must(hoist_on(worker.app, "asks", ask_with_the_answer) == 0);
+    worker_freezes();
+    comes(EVENT_MESSAGE, CONN_A, "asks", 1);
+    assert_int_equal(says(KIND_REPLY)->reply.status, 200);
+}
+
 static int ask_upper(hoist_ctx *ctx)
 {
     hoist_called called = call(ctx, "upper", "ada");
@@ -380,6 +408,7 @@ static void it_may_be_called_behind_an_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(what_one_replied_may_be_the_body_of_the_next),
         TEST(a_handler_gets_the_reply_of_another_route),
         TEST(what_it_pushes_leaves_in_order),
         TEST(a_failure_is_the_callers_to_judge),

@@ -469,6 +469,34 @@ static void a_message_too_long_is_cut_between_characters(void **state)
 
 /* --- what a CONNECT accepts ---------------------------------------------- */
 
+/* What it has already, again and in part. */
+static int accept_its_own(hoist_ctx *ctx)
+{
+    assert_int_equal(hoist_accept_attribute(ctx, "room", hoist_str("two")), 0);
+    for (int i = 0; i < 40; i++) { /* what it has, again and longer */
+        char name[8];
+        (void)snprintf(name, sizeof name, "copy%d", i);
+        assert_int_equal(
+            hoist_accept_attribute(ctx, name, hoist_attribute(ctx, "room")), 0);
+        assert_true(hoist_is(hoist_attribute(ctx, name), "two"));
+    }
+    assert_int_equal(hoist_accept_user(ctx, hoist_str("auth0|ada-lovelace")),
+                     0);
+    hoist_text user = hoist_user(ctx);
+    assert_int_equal(
+        hoist_accept_user(ctx, hoist_bytes(user.data + 6, user.len - 6)), 0);
+    assert_true(hoist_is(hoist_user(ctx), "ada-lovelace"));
+    return 0;
+}
+
+static void what_was_accepted_may_be_accepted_again(void **state)
+{
+    (void)state;
+    hoist_on(fixture->app, "$connect", accept_its_own);
+    message_reply_t reply = run(sdk_event(EVENT_CONNECT));
+    assert_text(lend(wire_map_str(reply.options, "user")), "ada-lovelace");
+}
+
 static int accept_all(hoist_ctx *ctx)
 {
     char large[ATTRIBUTES_MAX];
@@ -850,6 +878,7 @@ int main(void)
         TEST(a_failure_takes_the_reply_back_and_becomes_a_status),
         TEST(a_refused_connect_carries_code_and_message_as_json),
         TEST(a_message_too_long_is_cut_between_characters),
+        TEST(what_was_accepted_may_be_accepted_again),
         TEST(what_was_accepted_stands_when_a_later_value_is_refused),
         TEST(a_refusal_has_headers_of_its_own),
         TEST(a_message_and_the_next_connect_have_none_of_them),

@@ -422,6 +422,27 @@ an_error_has_details_for_whoever_looks_and_for_the_client(void **state)
                          "\"details\":{\"free\":[\"ada2\"]}}"));
 }
 
+static int fail_with_what_it_said(hoist_ctx *ctx)
+{
+    (void)hoist_fail(ctx, 409, "error.name-taken", "Ada is here");
+    hoist_error error = hoist_error_of(ctx);
+    error.message = error.code;
+    error.code = hoist_bytes(error.code.data + 6, error.code.len - 6);
+    (void)hoist_fail_with(ctx, &error);
+    assert_true(hoist_is(hoist_error_of(ctx).code, "name-taken"));
+    assert_true(hoist_is(hoist_error_of(ctx).message, "error.name-taken"));
+    return 0;
+}
+
+static void an_error_may_be_made_of_the_one_before(void **state)
+{
+    (void)state;
+    serves("job", fail_with_what_it_said);
+    worker_freezes();
+    comes(EVENT_MESSAGE, CONN_A, "job", 1);
+    assert_int_equal(says(KIND_REPLY)->reply.status, 409);
+}
+
 static int fail_at_length(hoist_ctx *ctx)
 {
     char details[ERROR_DETAILS_MAX + 1];
@@ -833,6 +854,7 @@ int main(void)
         WORKER_TEST(a_refusal_whose_result_is_dropped_stays_one),
         WORKER_TEST(a_refusal_cannot_be_asked_away),
         WORKER_TEST(an_error_has_details_for_whoever_looks_and_for_the_client),
+        WORKER_TEST(an_error_may_be_made_of_the_one_before),
         WORKER_TEST(details_that_do_not_fit_are_left_out),
         WORKER_TEST(
             an_event_that_waits_takes_its_memory_along_and_tells_its_outcome),

@@ -8,8 +8,10 @@
 
 #include <errno.h>
 
-#define TTL_MIN 60         /* s; PROTOCOL.md section 6 */
-#define TTL_MAX 2147483647 /* s */
+#define TTL_MIN        60         /* s; PROTOCOL.md section 6 */
+#define TTL_MAX        2147483647 /* s */
+
+#define PAIR_HEADS_MAX 10 /* bytes before two encoded texts */
 
 void accept_reset(accept_t *self)
 {
@@ -63,7 +65,7 @@ static int accept_name(hoist_ctx *ctx, accept_name_t *name, hoist_text text)
         return -EILSEQ;
     }
     if (text.len > 0) {
-        memcpy(name->text, text.data, text.len);
+        memmove(name->text, text.data, text.len); /* it may be part of it */
     }
     name->len = text.len;
     name->is_set = true;
@@ -123,6 +125,19 @@ hoist_text accept_attribute(const accept_t *accept, const char *name)
     return lend(value);
 }
 
+/* For a pair, whose value may be one of those that lie there. */
+static int make_room(buf_t *buf, size_t name_len, hoist_text *value)
+{
+    uintptr_t at = (uintptr_t)value->data, start = (uintptr_t)buf->data;
+    bool is_ours = at >= start && at < start + buf->len;
+    int rc = buf_reserve(buf, name_len + value->len + PAIR_HEADS_MAX);
+
+    if (rc == 0 && is_ours) {
+        value->data = (const char *)buf->data + (at - start);
+    }
+    return rc == -ENOBUFS ? -EMSGSIZE : rc;
+}
+
 /* Remove len encoded bytes at that offset. */
 static void cut_attribute(buf_t *buf, size_t offset, size_t len)
 {
@@ -152,6 +167,10 @@ int hoist_accept_attribute(hoist_ctx *ctx, const char *name, hoist_text value)
     /* The map's own head counts too: 3 bytes at most at this size. */
     if (buf->len - old.len + strlen(name) + value.len + 13 > ATTRIBUTES_MAX) {
         return -EMSGSIZE;
+    }
+    rc = make_room(buf, strlen(name), &value);
+    if (rc < 0) {
+        return rc;
     }
     /* The old value goes last: it stands when the new one does not. */
     rc = put_texts(buf, hoist_str(name), value);

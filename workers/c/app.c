@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/stdio_fds.h"
 #include "base/xalloc.h"
 #include "workers/c/core.h"
 #include "workers/c/later.h"
@@ -21,6 +22,8 @@ hoist_app *hoist_app_new(void)
 {
     hoist_app *app = xcalloc(1, sizeof *app);
 
+    (void)refusal_keep(&app->refusal, stdio_fds_open(), __func__, NULL,
+                       "standard error is closed"); /* hoist_run says so */
     routes_init(&app->routes);
     registry_init(&app->registry);
     init_health(app);

@@ -25,6 +25,7 @@ static call_t *new_call(hoist_app *app, unsigned depth)
         ctx_init(&self->ctx, app);
         again_init(&self->again);
         buf_init(&self->body, OUTBOX_BODY_MAX);
+        buf_init(&self->former, OUTBOX_BODY_MAX);
         self->ctx.again = &self->again;
         self->ctx.call_of = self;
     }
@@ -39,6 +40,7 @@ void call_destroy(call_t **self_p)
         ctx_fini(&self->ctx);
         again_fini(&self->again);
         buf_fini(&self->body);
+        buf_fini(&self->former);
         free(self);
         *self_p = NULL;
     }
@@ -82,6 +84,16 @@ static int open_call(hoist_ctx *ctx)
     return ctx->call != NULL ? 0 : -ENOMEM;
 }
 
+/* The reply before stands until the next call has replied. */
+static void put_by(call_t *self)
+{
+    buf_t body = self->body;
+
+    self->body = self->former;
+    self->former = body;
+    call_forget_reply(self);
+}
+
 /* A message of the caller's connection, in what is left of its time.  Nothing
  * is left of the call before, which was of another event, perhaps of another
  * connection. */
@@ -104,7 +116,7 @@ static void begin(call_t *self, const hoist_ctx *caller, const route_t *route,
     ctx->due_ms = caller->due_ms;
     ctx->is_hurried = caller->is_hurried;
     ctx->status = 0;
-    call_forget_reply(self);
+    put_by(self);
     failure_forget(&ctx->failure);
     values_reset(&ctx->values);
     ctx_enter(ctx, route);

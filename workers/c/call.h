@@ -20,6 +20,8 @@ struct call {
     unsigned depth;           /* 1: an event's handler calls */
     bool has_reply;           /* it was given one, which was not taken back */
     buf_t body;               /* owned: of the reply */
+    buf_t former;             /* owned: of the reply before, which may be the
+                                 body of this call */
     body_type_t type;         /* of body */
 };
 

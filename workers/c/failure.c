@@ -48,8 +48,11 @@ static void copy_details(failure_t *self, hoist_text details)
 
 int hoist_fail_with(hoist_ctx *ctx, const hoist_error *error)
 {
-    failure_t *failure = &ctx->failure;
-    int status = error->status;
+    const int status = error->status;
+    failure_t failure = {
+        .result = -ECANCELED,
+        .status = status >= 400 && status <= 599 ? status : 500,
+    };
 
     if (ctx->over == -EALREADY) {
         return -ECANCELED; /* it has its outcome */
@@ -57,12 +60,10 @@ int hoist_fail_with(hoist_ctx *ctx, const hoist_error *error)
     if (ctx->status != 0) {
         reply_withdraw(ctx);
     }
-    failure->result = -ECANCELED;
-    failure->is_ours = false;
-    failure->status = status >= 400 && status <= 599 ? status : 500;
-    copy_text(failure->code, sizeof failure->code, error->code);
-    copy_text(failure->message, sizeof failure->message, error->message);
-    copy_details(failure, error->details);
+    copy_text(failure.code, sizeof failure.code, error->code);
+    copy_text(failure.message, sizeof failure.message, error->message);
+    copy_details(&failure, error->details);
+    ctx->failure = failure; /* whose texts the error's may have been */
     return -ECANCELED;
 }
 

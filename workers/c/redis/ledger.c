@@ -221,7 +221,8 @@ static int redis_spend(hoist_ledger *ledger, hoist_text name,
         return rc;
     }
     bool is_number = reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0;
-    *wait_ms = is_number ? (reply->integer + 999) / 1000 : 0;
+    *wait_ms =
+        is_number ? reply->integer / 1000 + (reply->integer % 1000 > 0) : 0;
     freeReplyObject(reply);
     return is_number ? 0 : strange(reason);
 }
