@@ -18,7 +18,7 @@ WORKER = BUILD + "/tests/integration/sharing"
 LEDGER = BUILD + "/tests/integration/ledger"
 # For a step of the ledger: so that a machine with other work misses no server that
 # is there, or so that one which hangs is not waited for.
-PATIENT_MS, HASTY_MS = 5000, 100
+PATIENT_MS, BRIEF_MS, HASTY_MS = 5000, 1000, 100
 ORDER = '{"action":"order","idempotencyKey":"k1"}'
 
 
@@ -224,7 +224,8 @@ def test_what_was_done_while_redis_was_away_is_not_done_twice():
 
 
 def test_a_claim_that_redis_heeds_too_late_is_released():
-    with Server() as redis, Hoist() as hoist, Workers(hoist, 1, redis.url()) as workers:
+    with Server() as redis, Hoist() as hoist, \
+            Workers(hoist, 1, redis.url(), timeout_ms=BRIEF_MS) as workers:
         client = Client(hoist.address).opened()
         assert "pid" in ask(client, ORDER.replace("k1", "k0"))  # it knows the script
         redis.freeze()
@@ -242,7 +243,7 @@ def test_a_claim_that_redis_heeds_too_late_is_released():
 def test_a_worker_that_ends_tells_redis_what_it_owes():
     with Server() as redis, Hoist() as hoist, tempfile.TemporaryDirectory() as folder:
         gate = folder + "/gate"
-        with Workers(hoist, 1, redis.url(), gate):
+        with Workers(hoist, 1, redis.url(), gate, timeout_ms=BRIEF_MS):
             client = Client(hoist.address).opened()
             client.send(ORDER)
             key, = until(lambda: redis.ask("KEYS", "*"), "the claim")
