@@ -229,6 +229,59 @@ static void pem_has_public_keys_and_nothing_else(void **state)
     is_refused("no key at all", "no key");
 }
 
+/* PEM of two keys, the second of which is as this makes it. */
+static const char *broken_pem(void (*breaks)(char *block))
+{
+    static char text[8192];
+
+    snprintf(text, sizeof text, "%s", made_pem(rsa));
+    size_t len = strlen(text);
+    append(text, sizeof text, made_pem(curve));
+    breaks(text + len);
+    return text;
+}
+
+static void cut_begin(char *block)
+{
+    block[strlen("-----BEGIN PUB")] = '\0';
+}
+
+static void spoil_begin(char *block)
+{
+    *block = '+';
+}
+
+static void cut_body(char *block)
+{
+    strchr(block, '\n')[20] = '\0';
+}
+
+static void spoil_body(char *block)
+{
+    strchr(block, '\n')[20] = '!';
+}
+
+static void cut_end(char *block)
+{
+    block[strlen(block) - 5] = '\0';
+}
+
+static void spoil_end(char *block)
+{
+    strstr(block, "-----END")[strlen("-----END ")] = 'p';
+}
+
+static void a_pem_with_a_block_that_is_broken_is_refused_whole(void **state)
+{
+    void (*const breaks[])(char *) = {cut_begin,  spoil_begin, cut_body,
+                                      spoil_body, cut_end,     spoil_end};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
+        is_refused(broken_pem(breaks[i]), "a block of it is broken");
+    }
+}
+
 /* --- what they sign ------------------------------------------------------- */
 
 static int verify(const char *keys, const char *token)
@@ -494,6 +547,16 @@ static void a_file_that_is_broken_changes_nothing_and_is_told_once(void **state)
     logged("WORKER-KEYS-READ");
 }
 
+static void of_a_file_that_is_cut_no_key_counts(void **state)
+{
+    (void)state;
+    write_file(broken_pem(cut_end));
+    sdk_catch();
+    assert_true(counts(MADE_SECRET, REFRESH_MS));
+    logged("error=\"a block of it is broken\"");
+    assert_int_equal(keyset_count(source.keys), 1);
+}
+
 static void does_not_begin(const char *file, int error, const char *words)
 {
     source_t other;
@@ -610,6 +673,7 @@ int main(void)
         cmocka_unit_test(a_point_off_the_curve_is_no_key),
         cmocka_unit_test(a_set_has_at_most_64_keys),
         cmocka_unit_test(pem_has_public_keys_and_nothing_else),
+        cmocka_unit_test(a_pem_with_a_block_that_is_broken_is_refused_whole),
         cmocka_unit_test(each_kind_of_key_signs_its_algorithm_and_no_other),
         cmocka_unit_test(a_public_key_is_nobodys_secret),
         cmocka_unit_test(who_signs_with_another_key_is_somebody_else),
@@ -621,6 +685,7 @@ int main(void)
         FILE_TEST(for_want_of_a_key_it_is_read_at_once_but_once_a_second),
         FILE_TEST(who_finds_the_file_claimed_leaves_it_for_later),
         FILE_TEST(a_file_that_is_broken_changes_nothing_and_is_told_once),
+        FILE_TEST(of_a_file_that_is_cut_no_key_counts),
         FILE_TEST(a_worker_does_not_begin_with_a_file_that_is_broken),
         FILE_TEST(a_file_is_read_up_to_a_mebibyte),
         FILE_TEST(a_secret_that_others_may_read_is_refused),

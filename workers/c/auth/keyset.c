@@ -8,6 +8,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#define BROKEN_BLOCK "a block of it is broken"
+
 struct keyset {
     atomic_uint holders;
     size_t count;
@@ -118,24 +120,57 @@ static const char *take_block(keyset_t *self, const char *name,
     return NULL;
 }
 
-static const char *fill_from_pem(keyset_t *self, hoist_text text)
+/* All blocks up to the end of the text, which libcrypto tells as a line that is
+ * missing; what ends them before is broken, and keys behind it would be lost.
+ * NULL, or what is wrong. */
+static const char *take_blocks(keyset_t *self, BIO *in)
 {
-    BIO *in = BIO_new_mem_buf(text.data, (int)text.len);
     char *name, *header;
     unsigned char *der;
     const char *why = NULL;
     long len;
 
-    while (in != NULL && why == NULL &&
-           PEM_read_bio(in, &name, &header, &der, &len) == 1) {
+    ERR_clear_error();
+    while (why == NULL && PEM_read_bio(in, &name, &header, &der, &len) == 1) {
         why = take_block(self, name, der, len);
         OPENSSL_free(name);
         OPENSSL_free(header);
         OPENSSL_clear_free(der, (size_t)len);
     }
+    bool is_whole =
+        ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    ERR_clear_error();
+    return why != NULL || is_whole ? why : BROKEN_BLOCK;
+}
+
+/* Lines that begin so. */
+static size_t count_lines(hoist_text text, const char *start)
+{
+    const char *at = text.data, *end = at + text.len;
+    size_t count = 0, len = strlen(start);
+
+    while (at != NULL && at < end) {
+        count += (size_t)(end - at) >= len && memcmp(at, start, len) == 0;
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at != NULL ? at + 1 : NULL;
+    }
+    return count;
+}
+
+/* A block whose first line is broken is text between blocks to libcrypto. */
+static bool has_lost_block(const keyset_t *self, hoist_text text)
+{
+    return count_lines(text, "-----BEGIN") != self->count ||
+           count_lines(text, "-----END") != self->count;
+}
+
+static const char *fill_from_pem(keyset_t *self, hoist_text text)
+{
+    BIO *in = BIO_new_mem_buf(text.data, (int)text.len);
+    const char *why = in != NULL ? take_blocks(self, in) : "no memory";
+
     BIO_free(in);
-    ERR_clear_error(); /* the end of the text is an error, too */
-    return why;
+    return why == NULL && has_lost_block(self, text) ? BROKEN_BLOCK : why;
 }
 
 static bool is_json(hoist_text text)

@@ -21,7 +21,8 @@ typedef struct keyset keyset_t;
  *
  * why  what is wrong, for people, a constant.
  * Returns NULL when there is no key in it, more than KEYSET_MAX, or something
- * that should not be there: a private key as PEM.
+ * that should not be there, a private key as PEM, or a block of PEM is broken:
+ * a part of the keys is none.
  */
 keyset_t *keyset_of_text(hoist_text text, const char **why);
 
