@@ -192,7 +192,7 @@ static void a_set_has_at_most_64_keys(void **state)
 
     for (int i = 0; i < KEYSET_MAX; i++) {
         append(text, sizeof text, i > 0 ? "," : "");
-        append(text, sizeof text, secret_jwk(MADE_SECRET, ""));
+        append(text, sizeof text, secret_jwk(MADE_SECRET, ",\"kid\":\"a\""));
     }
     size_t len = strlen(text);
     append(text, sizeof text, "]}");
@@ -355,8 +355,9 @@ static void a_token_that_names_its_key_has_no_other(void **state)
     free(keys);
 }
 
-/* So many keys of HS256, the last of which is MADE_SECRET. */
-static const char *many_keys(int count)
+/* So many keys of HS256, the last of which is MADE_SECRET; with these members.
+ */
+static const char *many_keys(int count, const char *members)
 {
     static char text[4096];
     char secret[48];
@@ -365,10 +366,10 @@ static const char *many_keys(int count)
     for (int i = 1; i < count; i++) {
         snprintf(secret, sizeof secret, "another secret of 32 bytes    %02d",
                  i);
-        append(text, sizeof text, secret_jwk(secret, ""));
+        append(text, sizeof text, secret_jwk(secret, members));
         append(text, sizeof text, ",");
     }
-    append(text, sizeof text, secret_jwk(MADE_SECRET, ""));
+    append(text, sizeof text, secret_jwk(MADE_SECRET, members));
     append(text, sizeof text, "]}");
     return text;
 }
@@ -378,8 +379,28 @@ static void a_token_is_checked_with_at_most_4_keys(void **state)
     const char *token = made_hs256("{\"alg\":\"HS256\"}", CLAIMS, MADE_SECRET);
     (void)state;
 
-    assert_int_equal(verify(many_keys(KEYSET_TRIES), token), 0);
-    assert_int_equal(verify(many_keys(KEYSET_TRIES + 1), token), -EACCES);
+    assert_int_equal(verify(many_keys(KEYSET_TRIES, ""), token), 0);
+    assert_int_equal(verify(many_keys(KEYSET_TRIES, ",\"kid\":\"a\""), token),
+                     0);
+    assert_int_equal(
+        verify(many_keys(KEYSET_TRIES + 1, ",\"kid\":\"a\""), token), -EACCES);
+}
+
+static void keys_that_no_token_would_be_checked_with_are_refused(void **state)
+{
+    char text[8192] = "";
+    (void)state;
+
+    for (int i = 0; i < KEYSET_TRIES; i++) {
+        append(text, sizeof text, made_pem(curve));
+        append(text, sizeof text, made_pem(edwards));
+    }
+    keyset_t *keys = keys_of(text);
+    assert_int_equal(keyset_count(keys), 2 * KEYSET_TRIES);
+    keyset_drop(keys);
+    append(text, sizeof text, made_pem(curve));
+    is_refused(text, "more than 4 keys of one algorithm without an id");
+    is_refused(many_keys(KEYSET_TRIES + 1, ""), "more than 4 keys");
 }
 
 static void a_secret_has_32_bytes_at_least(void **state)
@@ -679,6 +700,7 @@ int main(void)
         cmocka_unit_test(who_signs_with_another_key_is_somebody_else),
         cmocka_unit_test(a_token_that_names_its_key_has_no_other),
         cmocka_unit_test(a_token_is_checked_with_at_most_4_keys),
+        cmocka_unit_test(keys_that_no_token_would_be_checked_with_are_refused),
         cmocka_unit_test(a_secret_has_32_bytes_at_least),
         FILE_TEST(keys_of_a_file_are_read_when_it_changes_and_that_is_due),
         FILE_TEST(who_holds_a_set_goes_on_with_it),

@@ -58,7 +58,8 @@ extern "C" {
  * A token is taken when one of the keys has its algorithm and, where both have
  * an id (kid), its id, and has signed it.  Of those that fit the first four are
  * tried and no more, so that a token costs no more than that: where there are
- * more of an algorithm, keys and tokens need ids.  A key has one algorithm: a
+ * more of an algorithm, keys and tokens need ids, and keys of which more than
+ * four have none are refused; PEM has no ids.  A key has one algorithm: a
  * secret has HS256, RSA from 2048 bits RS256, P-256 ES256, Ed25519 EdDSA; so
  * what a token says of itself cannot have it checked in another way.  Base64url
  * that is not canonical, JSON with a name twice or bytes behind it, "crit", and

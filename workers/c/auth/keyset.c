@@ -173,6 +173,21 @@ static const char *fill_from_pem(keyset_t *self, hoist_text text)
     return why == NULL && has_lost_block(self, text) ? BROKEN_BLOCK : why;
 }
 
+/* Of keys of one algorithm without an id a token is checked with the first few:
+ * the others never count. */
+static bool has_idle_key(const keyset_t *self)
+{
+    size_t nameless[ALG_EDDSA + 1] = {0};
+
+    for (size_t i = 0; i < self->count; i++) {
+        const signing_key_t *key = &self->keys[i];
+        if (!key->has_kid && ++nameless[key->alg] > KEYSET_TRIES) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_json(hoist_text text)
 {
     size_t at = 0;
@@ -196,6 +211,9 @@ keyset_t *keyset_of_text(hoist_text text, const char **why)
                                       : fill_from_pem(self, text);
     if (*why == NULL && self->count == 0) {
         *why = "there is no key in it";
+    }
+    if (*why == NULL && has_idle_key(self)) {
+        *why = "it has more than 4 keys of one algorithm without an id";
     }
     if (*why != NULL) {
         keyset_drop(self);

@@ -20,9 +20,9 @@ typedef struct keyset keyset_t;
  * passed over.
  *
  * why  what is wrong, for people, a constant.
- * Returns NULL when there is no key in it, more than KEYSET_MAX, or something
- * that should not be there, a private key as PEM, or a block of PEM is broken:
- * a part of the keys is none.
+ * Returns NULL when there is no key in it, more than KEYSET_MAX, more than
+ * KEYSET_TRIES of one algorithm without an id, or something that should not be
+ * there, a private key as PEM; and when a block of PEM is broken.
  */
 keyset_t *keyset_of_text(hoist_text text, const char **why);
 
