@@ -85,6 +85,19 @@ static void a_token_may_be_too_old_before_it_ends(void **state)
     assert_int_equal(check("{\"exp\":2e6}", &young), TOKEN_CLAIMS);
 }
 
+static void a_token_of_the_future_has_no_age(void **state)
+{
+    const claim_rules_t young = {.leeway_s = 60, .max_age_s = 300};
+    (void)state;
+
+    assert_int_equal(check("{\"exp\":2e6,\"iat\":1000060}", &young),
+                     TOKEN_RIGHT);
+    assert_int_equal(check("{\"exp\":2e6,\"iat\":1000061}", &young),
+                     TOKEN_EARLY);
+    assert_int_equal(check("{\"exp\":2e6,\"iat\":1000061}", &usual),
+                     TOKEN_RIGHT);
+}
+
 static void the_issuer_is_the_one_that_was_named(void **state)
 {
     const claim_rules_t rules = {.issuer = hoist_str("https://a.example")};
@@ -241,6 +254,7 @@ int main(void)
         cmocka_unit_test(times_are_numbers),
         cmocka_unit_test(a_token_begins_with_its_time_less_the_leeway),
         cmocka_unit_test(a_token_may_be_too_old_before_it_ends),
+        cmocka_unit_test(a_token_of_the_future_has_no_age),
         cmocka_unit_test(the_issuer_is_the_one_that_was_named),
         cmocka_unit_test(a_token_for_others_is_not_for_us),
         cmocka_unit_test(what_is_required_is_there),

@@ -100,7 +100,8 @@ typedef struct {
     const char *required;   /* claims that must be there, too */
     bool may_last;          /* also without exp */
     int leeway_s;           /* of clocks; 0: 60; negative: none */
-    unsigned max_age_s;     /* since iat, which is then required; 0: any */
+    unsigned max_age_s;     /* since iat, which is then required, and not in
+                               the future; 0: any */
     unsigned token_bytes;   /* at most 16384; 0: 8192 */
     bool optional;          /* who has no token comes in without a user; a token
                                that is not right is refused all the same */

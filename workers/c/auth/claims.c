@@ -134,7 +134,11 @@ static token_verdict_t check_times(const json_t *claims,
          now >= iat + (double)rules->max_age_s + leeway)) {
         return TOKEN_EXPIRED;
     }
-    return has_nbf && now + leeway < nbf ? TOKEN_EARLY : TOKEN_RIGHT;
+    /* One that is still to be made would never be too old. */
+    return (has_nbf && now + leeway < nbf) ||
+                   (rules->max_age_s > 0 && now + leeway < iat)
+               ? TOKEN_EARLY
+               : TOKEN_RIGHT;
 }
 
 /* A token that says whom it is for is for nobody else. */
