@@ -125,7 +125,12 @@ static void a_token_of_another_type_opens_no_connection(void **state)
     assert_int_equal(parse_header("{\"alg\":\"HS256\",\"typ\":\"jwt\"}"), 0);
     assert_int_equal(parse_header("{\"alg\":\"HS256\",\"typ\":\"at+JWT\"}"), 0);
     assert_int_equal(
+        parse_header("{\"alg\":\"HS256\",\"typ\":\"application/jwt\"}"), 0);
+    assert_int_equal(
         parse_header("{\"alg\":\"HS256\",\"typ\":\"application/at+jwt\"}"), 0);
+    assert_int_equal(
+        parse_header("{\"alg\":\"HS256\",\"typ\":\"application/dpop+jwt\"}"),
+        -ENOTSUP);
     assert_int_equal(parse_header("{\"alg\":\"HS256\",\"typ\":\"dpop+jwt\"}"),
                      -ENOTSUP);
     assert_int_equal(parse_header("{\"alg\":\"HS256\",\"typ\":\"logout+jwt\"}"),

@@ -63,7 +63,8 @@ extern "C" {
  * secret has HS256, RSA from 2048 bits RS256, P-256 ES256, Ed25519 EdDSA; so
  * what a token says of itself cannot have it checked in another way.  Base64url
  * that is not canonical, JSON with a name twice or bytes behind it, "crit", and
- * a "typ" other than JWT or at+jwt are refused.
+ * a "typ" other than JWT or at+jwt, which may have "application/" in front, are
+ * refused.
  *
  * A client that offers its token as a subprotocol offers another beside it, as
  * browsers want one of them answered, and it is never the token: the first

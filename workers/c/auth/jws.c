@@ -23,9 +23,11 @@ static const struct {
     {"EdDSA", ALG_EDDSA},
 };
 
-/* Kinds of token that may open a connection (RFC 7519, RFC 9068).  Others, a
+/* Kinds of token that may open a connection (RFC 7519, RFC 9068), each with and
+ * without what may be left away in front (RFC 7515 section 4.1.9).  Others, a
  * logout token say, are signed with the same keys and mean something else. */
-static const char *const types[] = {"JWT", "at+jwt", "application/at+jwt"};
+static const char *const types[] = {"JWT", "application/jwt", "at+jwt",
+                                    "application/at+jwt"};
 
 jws_alg_t jws_alg_of(hoist_text name)
 {
