@@ -22,6 +22,19 @@ static const hoist_jwt_config from_all = {
     .secret = MADE_SECRET,
     .from = HOIST_JWT_HEADER | HOIST_JWT_SUBPROTOCOL | HOIST_JWT_QUERY};
 
+static const char *too_much; /* there is no memory for a copy of it; or NULL */
+
+/* The linker's names, by its option --wrap.
+ * NOLINTBEGIN(bugprone-reserved-identifier) */
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+
+char *__wrap_strdup(const char *text)
+{
+    return text == too_much ? NULL : __real_strdup(text);
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
+
 /* --- a CONNECT ------------------------------------------------------------ */
 
 /* What it brings; NULL: nothing. */
@@ -524,6 +537,62 @@ static void settings_that_make_no_sense_are_refused(void **state)
         -EINVAL, "hoist_jwt: from or token_bytes is out of range");
 }
 
+static void names_of_attributes_are_looked_at_when_it_begins(void **state)
+{
+    static const char why[] = "hoist_jwt: attributes: a name has at most 255 ";
+    char names[300];
+    (void)state;
+
+    snprintf(names, sizeof names, "email %0256d", 7);
+    refuses_config(
+        &(hoist_jwt_config){.secret = MADE_SECRET, .attributes = names},
+        -EINVAL, why);
+    refuses_config(
+        &(hoist_jwt_config){.secret = MADE_SECRET, .attributes = "email \xff"},
+        -EINVAL, why);
+}
+
+static void the_longest_name_of_an_attribute_is_one(void **state)
+{
+    char name[300], payload[600];
+    (void)state;
+
+    snprintf(name, sizeof name, "%0255d", 7);
+    snprintf(payload, sizeof payload, "{\"sub\":\"a\",\"%s\":\"x\"," LATER "}",
+             name);
+    uses(&(hoist_jwt_config){.secret = MADE_SECRET, .attributes = name});
+    assert_int_equal(claims(payload), 200);
+    assert_string_equal(attribute(name), "x");
+}
+
+static void want_of_memory_is_not_taken_for_a_wrong_setting(void **state)
+{
+    const hoist_jwt_config config = {
+        .secret = MADE_SECRET, .issuer = "us", .from = 8};
+    (void)state;
+
+    too_much = config.issuer;
+    assert_int_equal(hoist_use(worker.app, hoist_jwt, &config), -ENOMEM);
+    too_much = NULL;
+}
+
+static void who_has_no_tenant_comes_in_without(void **state)
+{
+    (void)state;
+    uses(&(hoist_jwt_config){.secret = MADE_SECRET, .tenant = "org"});
+    assert_int_equal(claims(ADA), 200);
+    assert_string_equal(option("tenant"), "");
+}
+
+static void who_has_no_tenant_is_refused_where_it_is_required(void **state)
+{
+    (void)state;
+    uses(&(hoist_jwt_config){
+        .secret = MADE_SECRET, .tenant = "org", .required = "org"});
+    is_told(claims(ADA), "token-invalid");
+    assert_int_equal(refused("claims"), 1);
+}
+
 static void a_secret_may_have_any_bytes(void **state)
 {
     static const char secret[] = "0123456789abcdef\0"
@@ -588,6 +657,11 @@ int main(void)
         WORKER_TEST(names_of_claims_are_the_programs_choice),
         WORKER_TEST(what_is_nobody_does_not_come_in),
         WORKER_TEST(settings_that_make_no_sense_are_refused),
+        WORKER_TEST(names_of_attributes_are_looked_at_when_it_begins),
+        WORKER_TEST(the_longest_name_of_an_attribute_is_one),
+        WORKER_TEST(want_of_memory_is_not_taken_for_a_wrong_setting),
+        WORKER_TEST(who_has_no_tenant_comes_in_without),
+        WORKER_TEST(who_has_no_tenant_is_refused_where_it_is_required),
         WORKER_TEST(a_secret_may_have_any_bytes),
         WORKER_TEST(settings_are_read_and_not_kept),
         WORKER_TEST(no_token_is_logged),

@@ -76,9 +76,9 @@ extern "C" {
  * Lists have blanks between.  A claim may be a path: "/realm_access/roles".
  *
  * init: -EINVAL for no or several kinds of keys, keys that are none, a list
- * with an unknown algorithm or none, numbers out of range, and around a route
- * other than "$connect", where nobody would be asked; what the file could not
- * be read for; -ENOMEM.
+ * with an unknown algorithm or none, a name that is too long for an attribute
+ * or no UTF-8, numbers out of range, and around a route other than "$connect",
+ * where nobody would be asked; what the file could not be read for; -ENOMEM.
  */
 typedef struct {
     /* --- keys: one of the three --- */
@@ -112,12 +112,15 @@ typedef struct {
     const char *subprotocol; /* what is in front of it; NULL: "bearer." */
     /* --- what it says --- */
     const char *user;       /* claim, required; NULL: "sub" */
-    const char *tenant;     /* claim; NULL: none */
+    const char *tenant;     /* claim; NULL: none.  Who has no such claim comes
+                               in without a tenant: have it in `required` where
+                               nobody may */
     const char *roles;      /* claim, for HOIST_ROLES; NULL: "roles" */
     const char *scopes;     /* claim, for HOIST_SCOPES; NULL: "scope" */
     const char *attributes; /* claims that become attributes of their names;
-                               NULL: none.  What is no text is JSON there, and
-                               an array of texts has blanks between */
+                               NULL: none.  A name has at most 255 bytes.  What
+                               is no text is JSON there, and an array of texts
+                               has blanks between */
 } hoist_jwt_config;
 
 extern const hoist_middleware *const hoist_jwt;

@@ -6,6 +6,7 @@
 #include "workers/c/auth/jwt.h"
 
 #include "base/clock.h"
+#include "base/xalloc.h"
 #include "workers/c/words.h"
 
 #include <errno.h>
@@ -184,14 +185,12 @@ static int accept_attribute(hoist_ctx *ctx, const json_t *claim,
 
 static int accept_listed(hoist_ctx *ctx, const json_t *claims, hoist_text list)
 {
-    char name[256];
+    char name[JWT_ATTRIBUTE_MAX + 1];
     hoist_text word;
     int rc = 0;
 
     while (rc == 0 && (word = words_take(&list)).data != NULL) {
-        if (word.len >= sizeof name) {
-            return -EMSGSIZE;
-        }
+        must(word.len < sizeof name); /* jwt_init has seen to it */
         memcpy(name, word.data, word.len);
         name[word.len] = '\0';
         rc =

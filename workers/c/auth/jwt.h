@@ -10,6 +10,8 @@
 #include "workers/c/hoist_auth.h"
 #include "workers/c/hoist_metrics.h"
 
+#define JWT_ATTRIBUTE_MAX 255 /* bytes of the name of a claim that is one */
+
 /* Of a use; constant, but for the keys. */
 typedef struct {
     hoist_jwt_config config; /* its texts are owned, and none of those with a

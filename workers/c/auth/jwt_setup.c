@@ -3,6 +3,7 @@
  * Of hoist_jwt: from its settings to its state.
  */
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "workers/c/auth/jwt.h"
 #include "workers/c/words.h"
 
@@ -87,6 +88,22 @@ static int set_algorithms(jwt_t *self, hoist_app *app, const char *list)
     return 0;
 }
 
+/* One that is none would be every token's fault later. */
+static int check_attributes(hoist_app *app, const char *list)
+{
+    hoist_text names = hoist_str(list), name;
+
+    while ((name = words_take(&names)).data != NULL) {
+        if (name.len > JWT_ATTRIBUTE_MAX ||
+            !utf8_is_valid((const uint8_t *)name.data, name.len)) {
+            return hoist_init_failed(app, -EINVAL,
+                                     "hoist_jwt: attributes: a name has at "
+                                     "most 255 bytes of UTF-8");
+        }
+    }
+    return 0;
+}
+
 static void set_rules(jwt_t *self)
 {
     const hoist_jwt_config *config = &self->config;
@@ -165,6 +182,12 @@ static int set_up(jwt_t *self, hoist_app *app)
     hoist_jwt_config *config = &self->config;
     int rc = copy_texts(config);
 
+    if (rc == 0) {
+        rc = check_attributes(app, config->attributes);
+    }
+    if (rc < 0) {
+        return rc;
+    }
     if (config->from == 0) {
         config->from = FROM_USUAL; /* addresses end up in logs */
     }
