@@ -494,7 +494,20 @@ static int flaky_release(hoist_ledger *ledger, const hoist_claim *claim,
     return mood == MUTE ? -ETIMEDOUT : rc;
 }
 
+static int flaky_spend(hoist_ledger *ledger, hoist_text name,
+                       const hoist_bucket *bucket, int64_t *wait_ms,
+                       hoist_reason *reason)
+{
+    (void)ledger;
+    (void)name;
+    (void)bucket;
+    (void)wait_ms;
+    (void)reason;
+    return -ENOTCONN; /* nobody asks */
+}
+
 static const hoist_ledger_table flaky_table = {.size = sizeof flaky_table,
+                                               .spend = flaky_spend,
                                                .claim = flaky_claim,
                                                .settle = flaky_settle,
                                                .release = flaky_release};
@@ -582,6 +595,49 @@ static void several_threads_do_once_what_a_bad_ledger_forgets(void **state)
     hoist_app_destroy(&app);
 }
 
+/* --- ledgers of others ---------------------------------------------------- */
+
+static int begins_with(const hoist_ledger_table *table)
+{
+    hoist_ledger ledger = {table};
+    ledger_use_t use;
+    int rc = ledger_use_init(&use, "test", &ledger, NULL, NULL);
+
+    if (rc == 0) {
+        ledger_use_fini(&use);
+    }
+    return rc;
+}
+
+static void a_ledger_that_was_compiled_long_ago_is_one(void **state)
+{
+    hoist_ledger_table first = flaky_table;
+    (void)state;
+
+    first.size = sizeof(size_t) + 4 * sizeof(void (*)(void));
+    assert_int_equal(begins_with(&first), 0);
+    first.size--;
+    assert_int_equal(begins_with(&first), -EINVAL);
+}
+
+static void a_ledger_that_lacks_something_is_none(void **state)
+{
+    hoist_ledger_table lacking[4];
+    (void)state;
+
+    for (int i = 0; i < 4; i++) {
+        lacking[i] = flaky_table;
+    }
+    lacking[0].spend = NULL;
+    lacking[1].claim = NULL;
+    lacking[2].settle = NULL;
+    lacking[3].release = NULL;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(begins_with(&lacking[i]), -EINVAL);
+    }
+    assert_int_equal(begins_with(NULL), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -599,6 +655,8 @@ int main(void)
         cmocka_unit_test(random_claims_are_those_of_the_model),
         cmocka_unit_test(several_threads_get_no_more_than_one),
         cmocka_unit_test(several_threads_do_once_what_a_bad_ledger_forgets),
+        cmocka_unit_test(a_ledger_that_was_compiled_long_ago_is_one),
+        cmocka_unit_test(a_ledger_that_lacks_something_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

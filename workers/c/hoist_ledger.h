@@ -68,7 +68,9 @@ typedef struct {
 
 typedef struct {
     /* sizeof(hoist_ledger_table) where the ledger was compiled: a later
-     * libhoist knows by that what is there. */
+     * libhoist, which may know more, sees by that what is there.  The four
+     * below are there always: a middleware refuses a ledger that lacks one of
+     * them (-EINVAL). */
     size_t size;
 
     /*

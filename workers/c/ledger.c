@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,19 @@ void ledger_tell(ledger_use_t *self, int64_t ms)
 
 /* --- a use --------------------------------------------------------------- */
 
+/* The table of the first version.  What comes to it later is there where its
+ * size covers it; what was compiled before goes on to be a ledger. */
+#define FIRST_TABLE                                                            \
+    (offsetof(hoist_ledger_table, release) +                                   \
+     sizeof(((hoist_ledger_table *)NULL)->release))
+
+static bool is_whole(const hoist_ledger_table *table)
+{
+    return table != NULL && table->size >= FIRST_TABLE &&
+           table->spend != NULL && table->claim != NULL &&
+           table->settle != NULL && table->release != NULL;
+}
+
 int ledger_use_init(ledger_use_t *self, const char *middleware,
                     hoist_ledger *ledger, const ledger_memory_t *memory,
                     const ledger_late_t *late)
@@ -228,7 +242,7 @@ int ledger_use_init(ledger_use_t *self, const char *middleware,
     if (self->ledger == NULL) {
         return -ENOMEM;
     }
-    if (self->ledger->table->size < sizeof(hoist_ledger_table)) {
+    if (!is_whole(self->ledger->table)) {
         return -EINVAL;
     }
     if (late != NULL) {
