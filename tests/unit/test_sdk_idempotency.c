@@ -796,6 +796,21 @@ static void settings_that_are_none_are_refused(void **state)
     }
 }
 
+static void a_ledger_keeps_replies_of_a_mebibyte_at_most(void **state)
+{
+    const size_t most = (size_t)1 << 20;
+    hoist_idempotency_config config = {.max_reply = most + 1};
+    (void)state;
+
+    assert_int_equal(hoist_use(worker.app, hoist_idempotency, &config), 0);
+    config.ledger = &test_ledger.ledger;
+    config.name = "orders";
+    assert_int_equal(hoist_use(worker.app, hoist_idempotency, &config),
+                     -EINVAL);
+    config.max_reply = most;
+    assert_int_equal(hoist_use(worker.app, hoist_idempotency, &config), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -836,6 +851,7 @@ int main(void)
         TEST(a_connect_has_no_key),
         TEST(what_becomes_of_messages_is_counted),
         TEST(settings_that_are_none_are_refused),
+        TEST(a_ledger_keeps_replies_of_a_mebibyte_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -285,8 +285,9 @@ typedef struct {
     hoist_ledger *ledger; /* borrowed; NULL: this process's memory */
     const char *name;     /* of this use in the ledger: as of a rate limit */
     size_t keys, bytes;   /* in memory; 0: 65536 and 16777216 */
-    size_t max_reply;   /* bytes of a body that is kept; 0: 65536.  Of a longer
-                           one only that it was: 409, already-done */
+    size_t max_reply;   /* bytes of a body that is kept; 0: 65536.  Up to bytes,
+                           with a ledger up to 1048576.  Of a longer body only
+                           that it was is kept: 409, already-done */
     hoist_by by;        /* whose keys they are */
     unsigned keep_s;    /* 1 to 2592000; 0: 86400 */
     unsigned hold_s;    /* 1 to 86400; 0: 60 */

@@ -24,6 +24,10 @@
 #define KEEP_MAX_S       2592000
 #define HOLD_MAX_S       86400
 
+/* Bytes of a reply that goes to a ledger.  One that is kept has to come back in
+ * a step, with its mark, and to stand among what is owed meanwhile. */
+#define SHARED_REPLY_MAX ((size_t)1 << 20)
+
 /* How often a ledger is told what it could not be told before, and for how long
  * the first thread does nothing else. */
 #define TELL_EVERY_MS 250
@@ -82,11 +86,11 @@ static int set_sizes(idempotency_t *self,
                      const hoist_idempotency_config *wanted)
 {
     size_t bytes = wanted->bytes > 0 ? wanted->bytes : LEDGER_BYTES;
+    size_t most = wanted->ledger != NULL ? SHARED_REPLY_MAX : bytes;
 
     self->claims.max_reply =
         wanted->max_reply > 0 ? wanted->max_reply : USUAL_REPLY;
-    return wanted->ledger == NULL && self->claims.max_reply > bytes ? -EINVAL
-                                                                    : 0;
+    return self->claims.max_reply <= most ? 0 : -EINVAL;
 }
 
 static int set_expression(idempotency_t *self, const char *expression)
