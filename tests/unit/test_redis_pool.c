@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 #include "store/redis_keys.h"
+#include "workers/c/hoist_redis.h"
 #include "workers/c/redis/pool.h"
 
 #include <errno.h>
@@ -24,6 +25,36 @@
 #define SHORT_MS 50    /* for a server that hangs */
 #define LONG_MS  10000 /* for one that does not */
 #define THREADS  8
+
+/* --- memory --------------------------------------------------------------- */
+
+static bool has_no_memory; /* to begin with */
+static bool has_no_more;   /* for buffers that grow, and for TLS */
+
+/* The linker's names, by its option --wrap.
+ * NOLINTBEGIN(bugprone-reserved-identifier) */
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_realloc(void *bytes, size_t size);
+void *__wrap_realloc(void *bytes, size_t size);
+SSL *__real_redis_tls_new(SSL_CTX *context, int fd, const char *host);
+SSL *__wrap_redis_tls_new(SSL_CTX *context, int fd, const char *host);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return has_no_memory ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *bytes, size_t size)
+{
+    return has_no_more ? NULL : __real_realloc(bytes, size);
+}
+
+SSL *__wrap_redis_tls_new(SSL_CTX *context, int fd, const char *host)
+{
+    return has_no_more ? NULL : __real_redis_tls_new(context, fd, host);
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 /* --- servers ------------------------------------------------------------- */
 
@@ -89,6 +120,10 @@ static void pool_for(const char *url)
     char why[128];
 
     must(redis_url_parse(url, &manner.url, why, sizeof why) == 0);
+    if (manner.url.has_tls) {
+        manner.tls = redis_tls_context(&manner.url, why, sizeof why);
+        must(manner.tls != NULL);
+    }
     pool_init(&pool, &manner);
 }
 
@@ -257,6 +292,48 @@ static void a_password_stays_in_no_connection(void **state)
     pool_fini(&pool);
 }
 
+static void a_ledger_that_has_no_memory_says_so(void **state)
+{
+    char error[128] = "what was there before";
+    hoist_ledger *ledger;
+    (void)state;
+
+    has_no_memory = true;
+    int rc = hoist_redis_open("redis://127.0.0.1", NULL, &ledger, error,
+                              sizeof error);
+    has_no_memory = false;
+    assert_int_equal(rc, -ENOMEM);
+    assert_string_equal(error, "no memory");
+    assert_null(ledger);
+}
+
+/* What is asked of a server at this URL without memory for it fails so. */
+static void has_no_memory_at(const char *scheme, const char *path,
+                             const char *why)
+{
+    attempt_t attempt = {.until_ms = clock_mono_ms() + LONG_MS};
+    unsigned port;
+    int listener = listens(&port);
+    char url[80];
+
+    (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u%s", scheme, port, path);
+    pool_for(url);
+    has_no_more = true;
+    int rc = ask(&attempt);
+    has_no_more = false;
+    assert_int_equal(rc, -ENOMEM);
+    assert_string_equal(attempt.why, why);
+    pool_fini(&pool);
+    close(listener);
+}
+
+static void a_connection_that_has_no_memory_says_for_what(void **state)
+{
+    (void)state;
+    has_no_memory_at("redis", "/1", "SELECT: Cannot allocate memory");
+    has_no_memory_at("rediss", "", "TLS: Cannot allocate memory");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +343,8 @@ int main(void)
         cmocka_unit_test(a_connection_that_is_given_up_sends_nothing_more),
         cmocka_unit_test(a_password_stays_in_no_connection),
         cmocka_unit_test(while_it_is_left_alone_the_reason_is_that_of_before),
+        cmocka_unit_test(a_ledger_that_has_no_memory_says_so),
+        cmocka_unit_test(a_connection_that_has_no_memory_says_for_what),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

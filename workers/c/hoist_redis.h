@@ -52,8 +52,8 @@ typedef struct {
  *         Not of clusters and sentinels.
  * config  lent for the call; NULL: the usual one.
  * error   a line about what is wrong; never a password.
- * Returns 0 with *ledger; -EINVAL with error, also for a file that cannot be
- * read; -ENOMEM.  Any thread; so its use.
+ * Returns 0 with *ledger; -EINVAL, also for a file that cannot be read, and
+ * -ENOMEM, both with error.  Any thread; so its use.
  */
 int hoist_redis_open(const char *url, const hoist_redis_config *config,
                      hoist_ledger **ledger, char *error, size_t error_size);

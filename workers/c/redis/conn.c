@@ -196,7 +196,7 @@ static int say(conn_t *self, const char *const *words, size_t count,
         redis_put_text(&command, words[i]);
     }
     return command.rc == 0 ? ask_for_yes(self, words[0], until_ms, reply, why)
-                           : -ENOMEM;
+                           : tell(why, -ENOMEM, words[0]);
 }
 
 static int authenticate(conn_t *self, const redis_url_t *url, int64_t until_ms,
@@ -353,7 +353,8 @@ static int open_at(conn_t *self, const manner_t *manner,
 
     if (rc == 0 && manner->tls != NULL) {
         self->ssl = redis_tls_new(manner->tls, self->fd, host->host);
-        rc = self->ssl != NULL ? shake_hands(self, until_ms, why) : -ENOMEM;
+        rc = self->ssl != NULL ? shake_hands(self, until_ms, why)
+                               : tell(why, -ENOMEM, "TLS");
     }
     if (rc == 0) {
         rc = authenticate(self, &manner->url, until_ms, why);

@@ -406,6 +406,7 @@ int hoist_redis_open(const char *url, const hoist_redis_config *config,
     }
     redis_ledger_t *self = calloc(1, sizeof *self);
     if (self == NULL) {
+        (void)snprintf(error, error_size, "no memory");
         return -ENOMEM;
     }
     int rc = open_pool(&self->pool, url, error, error_size);
