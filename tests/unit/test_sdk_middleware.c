@@ -237,6 +237,115 @@ static void a_middleware_beyond_the_limit_is_not_even_started(void **state)
     app_ends("");
 }
 
+/* --- an init that registers ---------------------------------------------- */
+
+static int shut(hoist_ctx *ctx, void *state)
+{
+    (void)state;
+    return hoist_fail(ctx, 403, "no", "No");
+}
+
+/* As many as the table of routes has room for at first; the last is "order". */
+static void eight_routes_are_served(void)
+{
+    static const char *const routes[] = {"a", "b", "c", "d",
+                                         "e", "f", "g", "order"};
+
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        assert_int_equal(hoist_on(worker.app, routes[i], note_handler), 0);
+    }
+}
+
+static int add_a_route(hoist_app *app, const void *config, void **state)
+{
+    (void)config;
+    (void)state;
+    return hoist_on(app, "extra", note_handler);
+}
+
+static void an_init_that_adds_a_route_has_its_middleware_in_place(void **state)
+{
+    static const hoist_middleware guard = {add_a_route, shut, NULL};
+    (void)state;
+
+    eight_routes_are_served();
+    assert_int_equal(hoist_use_on(worker.app, "order", &guard, NULL), 0);
+    worker_freezes();
+    message_comes(CONN_A, "order", 1);
+    says_reply(1, 403);
+    message_comes(CONN_A, "extra", 2);
+    says_reply(2, 200);
+    assert_trace("handler");
+}
+
+static int fill_the_chain(hoist_app *app, const void *config, void **state)
+{
+    for (int i = 0; i < MIDDLEWARE_MAX; i++) {
+        assert_int_equal(hoist_wrap(app, note_around, outer), 0);
+    }
+    return word_init(app, config, state);
+}
+
+static void an_init_that_fills_its_chain_leaves_no_state(void **state)
+{
+    static const hoist_middleware greedy = {fill_the_chain, note_around,
+                                            word_fini};
+    (void)state;
+
+    serves("a", note_handler);
+    assert_int_equal(hoist_use(worker.app, &greedy, NULL), -ENOSPC);
+    assert_trace("free usual");
+    refuses_to_run("call=hoist_use name=\"\" error=\"No space left on device\" "
+                   "hint=\"so many are too many\"");
+}
+
+static int use_another_then_serve_connect(hoist_app *app, const void *config,
+                                          void **state)
+{
+    (void)config;
+    (void)state;
+    assert_int_equal(hoist_use_on(app, "a", &word, NULL), 0);
+    return hoist_serve_connect(app);
+}
+
+static void
+an_init_around_a_route_lets_nobody_connect_whatever_it_uses(void **state)
+{
+    static const hoist_middleware login = {use_another_then_serve_connect,
+                                           note_around, NULL};
+    (void)state;
+
+    serves("a", note_handler);
+    assert_int_equal(hoist_use_on(worker.app, "a", &login, NULL), -EINVAL);
+    refuses_to_run("call=hoist_serve_connect name=\"a\"");
+}
+
+static int serve_connect(hoist_app *app, const void *config, void **state)
+{
+    (void)config;
+    (void)state;
+    return hoist_serve_connect(app);
+}
+
+static int use_a_login_around_all(hoist_app *app, const void *config,
+                                  void **state)
+{
+    static const hoist_middleware login = {serve_connect, note_around, NULL};
+    (void)state;
+
+    return hoist_use(app, &login, config);
+}
+
+static void what_is_put_around_all_is_so_in_the_init_of_another(void **state)
+{
+    static const hoist_middleware both = {use_a_login_around_all, note_around,
+                                          NULL};
+    (void)state;
+
+    serves("a", note_handler);
+    assert_int_equal(hoist_use_on(worker.app, "a", &both, NULL), 0);
+}
+
 /* --- a refusal stays one ------------------------------------------------- */
 
 static int reply_well(hoist_ctx *ctx)
@@ -847,6 +956,11 @@ int main(void)
         WORKER_TEST(a_middleware_of_the_program_can_say_why_it_does_not_start),
         WORKER_TEST(the_log_names_a_metric_that_cannot_be),
         WORKER_TEST(a_middleware_beyond_the_limit_is_not_even_started),
+        WORKER_TEST(an_init_that_adds_a_route_has_its_middleware_in_place),
+        WORKER_TEST(an_init_that_fills_its_chain_leaves_no_state),
+        WORKER_TEST(
+            an_init_around_a_route_lets_nobody_connect_whatever_it_uses),
+        WORKER_TEST(what_is_put_around_all_is_so_in_the_init_of_another),
         WORKER_TEST(behind_a_reply_nothing_inside_is_run),
         WORKER_TEST(behind_a_failure_of_its_own_nothing_inside_is_run),
         WORKER_TEST(a_reply_that_refuses_outlives_a_failure),

@@ -1110,6 +1110,9 @@ typedef struct {
      * Make *state from config, which is read and not kept, and may be NULL.
      * Returns 0, or a negative errno: what hoist_use returns then, and nothing
      * is left.  NULL: state is NULL.
+     *
+     * It may register what it needs: routes, tasks, other middleware, which
+     * stands before this one where both are put around the same.
      */
     int (*init)(hoist_app *app, const void *config, void **state);
     hoist_layer *run; /* never NULL */

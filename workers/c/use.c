@@ -7,21 +7,19 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Make the state; what an init before it had to say is old. */
-static int start(hoist_app *app, const hoist_middleware *middleware,
-                 const void *config, layer_t *layer)
-{
-    app->refusal.reason[0] = '\0';
-    return middleware->init != NULL
-               ? middleware->init(app, config, &layer->state)
-               : 0;
-}
-
 /* Who stands where and has not been made. */
 typedef struct {
     const char *call, *route; /* borrowed; route is NULL around all */
-    size_t number;            /* in its chain, from 1 */
 } place_t;
+
+/* Of a route that there is.  Not to be kept: an init may add routes, and then
+ * all of them move. */
+static chain_t *chain_of(hoist_app *app, const place_t *place)
+{
+    return place->route == NULL
+               ? &app->around
+               : &routes_named(&app->routes, place->route)->own;
+}
 
 static int refuse(hoist_app *app, const place_t *place, int rc,
                   const char *hint)
@@ -34,53 +32,74 @@ static int refuse_init(hoist_app *app, const place_t *place, int rc)
     char hint[64];
 
     (void)snprintf(hint, sizeof hint, "init of the middleware number %zu there",
-                   place->number);
+                   chain_of(app, place)->count + 1);
     return refuse(app, place, rc,
                   app->refusal.reason[0] != '\0' ? app->refusal.reason : hint);
 }
 
-static int add(hoist_app *app, const place_t *place, chain_t *chain,
+static int check_room(hoist_app *app, const place_t *place)
+{
+    return chain_is_full(chain_of(app, place))
+               ? refuse(app, place, -ENOSPC, "so many are too many")
+               : 0;
+}
+
+static int put(hoist_app *app, const place_t *place, const layer_t *layer)
+{
+    int rc = check_room(app, place);
+
+    if (rc == 0) {
+        chain_put(chain_of(app, place), layer);
+    }
+    return rc;
+}
+
+/* Make the state; what an init before it had to say is old.  An init may use
+ * others, each of which has a place of its own. */
+static int start(hoist_app *app, const place_t *place,
+                 const hoist_middleware *middleware, const void *config,
+                 layer_t *layer)
+{
+    const char *outer = app->used_on;
+
+    app->refusal.reason[0] = '\0';
+    if (middleware->init == NULL) {
+        return 0;
+    }
+    app->used_on = place->route;
+    int rc = middleware->init(app, config, &layer->state);
+    app->used_on = outer;
+    return rc;
+}
+
+static int add(hoist_app *app, const place_t *place,
                const hoist_middleware *middleware, const void *config)
 {
     if (middleware == NULL || middleware->run == NULL) {
         return refuse(app, place, -EINVAL, "no middleware, or it has no run");
     }
-    if (chain_is_full(chain)) {
-        return refuse(app, place, -ENOSPC, "so many are too many");
-    }
     layer_t layer = {.run = middleware->run, .fini = middleware->fini};
-    int rc = start(app, middleware, config, &layer);
+    int rc = check_room(app, place);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = start(app, place, middleware, config, &layer);
     if (rc != 0) {
         return refuse_init(app, place, rc);
     }
-    chain_put(chain, &layer);
-    return 0;
-}
-
-static int wrap(hoist_app *app, const place_t *place, chain_t *chain,
-                hoist_layer *layer, void *state)
-{
-    if (layer == NULL) {
-        return refuse(app, place, -EINVAL, "there is no layer");
-    }
-    if (chain_is_full(chain)) {
-        return refuse(app, place, -ENOSPC, "so many are too many");
-    }
-    chain_put(chain, &(layer_t){.run = layer, .state = state});
-    return 0;
-}
-
-/* 0 with the chain of the place's route set, or what is wrong. */
-static int find_chain(hoist_app *app, place_t *place, chain_t **chain)
-{
-    route_t *entry;
-    int rc = app_find_route(app, place->call, place->route, &entry);
-
-    if (rc == 0) {
-        *chain = &entry->own;
-        place->number = entry->own.count + 1;
+    rc = put(app, place, &layer); /* which init itself may have filled */
+    if (rc < 0 && layer.fini != NULL) {
+        layer.fini(layer.state);
     }
     return rc;
+}
+
+static int wrap(hoist_app *app, const place_t *place, hoist_layer *layer,
+                void *state)
+{
+    return layer == NULL
+               ? refuse(app, place, -EINVAL, "there is no layer")
+               : put(app, place, &(layer_t){.run = layer, .state = state});
 }
 
 int hoist_init_failed(hoist_app *app, int rc, const char *format, ...)
@@ -96,42 +115,34 @@ int hoist_init_failed(hoist_app *app, int rc, const char *format, ...)
 int hoist_use(hoist_app *app, const hoist_middleware *middleware,
               const void *config)
 {
-    const place_t place = {.call = __func__, .number = app->around.count + 1};
+    const place_t place = {.call = __func__};
 
-    return app->running ? -EBUSY
-                        : add(app, &place, &app->around, middleware, config);
+    return app->running ? -EBUSY : add(app, &place, middleware, config);
 }
 
 int hoist_use_on(hoist_app *app, const char *route,
                  const hoist_middleware *middleware, const void *config)
 {
-    place_t place = {.call = __func__, .route = route};
-    chain_t *chain = NULL;
-    int rc = find_chain(app, &place, &chain);
+    const place_t place = {.call = __func__, .route = route};
+    route_t *there;
+    int rc = app_find_route(app, place.call, route, &there);
 
-    if (rc < 0) {
-        return rc;
-    }
-    app->used_on = route;
-    rc = add(app, &place, chain, middleware, config);
-    app->used_on = NULL;
-    return rc;
+    return rc < 0 ? rc : add(app, &place, middleware, config);
 }
 
 int hoist_wrap(hoist_app *app, hoist_layer *layer, void *state)
 {
     const place_t place = {.call = __func__};
 
-    return app->running ? -EBUSY
-                        : wrap(app, &place, &app->around, layer, state);
+    return app->running ? -EBUSY : wrap(app, &place, layer, state);
 }
 
 int hoist_wrap_on(hoist_app *app, const char *route, hoist_layer *layer,
                   void *state)
 {
-    place_t place = {.call = __func__, .route = route};
-    chain_t *chain = NULL;
-    int rc = find_chain(app, &place, &chain);
+    const place_t place = {.call = __func__, .route = route};
+    route_t *there;
+    int rc = app_find_route(app, place.call, route, &there);
 
-    return rc < 0 ? rc : wrap(app, &place, chain, layer, state);
+    return rc < 0 ? rc : wrap(app, &place, layer, state);
 }
