@@ -437,6 +437,46 @@ static void a_failure_takes_the_reply_back_and_becomes_a_status(void **state)
     }
 }
 
+static int return_a_number(hoist_ctx *ctx)
+{
+    (void)ctx;
+    return failure;
+}
+
+static int return_its_number(hoist_ctx *ctx, void *state)
+{
+    const int *number = state;
+
+    (void)ctx;
+    return *number;
+}
+
+static void a_result_that_lacks_its_minus_lets_nobody_in(void **state)
+{
+    static int number = EACCES;
+    (void)state;
+
+    hoist_on(fixture->app, "$connect", return_a_number);
+    failure = EACCES;
+    assert_status(sdk_event(EVENT_CONNECT), 500);
+    hoist_wrap(fixture->app, return_its_number, &number);
+    failure = 0;
+    assert_status(sdk_event(EVENT_CONNECT), 500);
+}
+
+static void
+a_positive_result_takes_the_reply_back_and_is_a_failure(void **state)
+{
+    (void)state;
+    hoist_on(fixture->app, "a", reply_and_fail);
+    hoist_wrap(fixture->app, around, in_1);
+    failure = 1;
+    message_reply_t reply = run(sdk_message("a"));
+    assert_int_equal(reply.status, 500);
+    assert_int_equal(reply.body.type, BODY_NONE);
+    assert_string_equal(fixture->trace, "in1 failed 1");
+}
+
 static void a_refused_connect_carries_code_and_message_as_json(void **state)
 {
     (void)state;
@@ -876,6 +916,8 @@ int main(void)
         TEST(only_the_first_reply_counts),
         TEST(a_refused_reply_leaves_room_for_a_right_one),
         TEST(a_failure_takes_the_reply_back_and_becomes_a_status),
+        TEST(a_result_that_lacks_its_minus_lets_nobody_in),
+        TEST(a_positive_result_takes_the_reply_back_and_is_a_failure),
         TEST(a_refused_connect_carries_code_and_message_as_json),
         TEST(a_message_too_long_is_cut_between_characters),
         TEST(what_was_accepted_may_be_accepted_again),

@@ -218,6 +218,27 @@ a_middleware_of_the_program_can_say_why_it_does_not_start(void **state)
     refuses_to_run("hint=\"a_door: word is empty\"");
 }
 
+static int return_true(hoist_app *app, const void *config, void **state)
+{
+    (void)app;
+    (void)config;
+    (void)state;
+    return true;
+}
+
+static void
+an_init_that_returns_a_number_keeps_the_app_from_running(void **state)
+{
+    static const hoist_middleware door = {return_true, note_around, word_fini};
+    (void)state;
+
+    serves("a", note_handler);
+    assert_int_equal(hoist_use_on(worker.app, "a", &door, NULL), -ERANGE);
+    refuses_to_run("call=hoist_use_on name=\"a\" error=\"Numerical result out "
+                   "of range\" hint=\"init of the middleware number 1 there\"");
+    app_ends("");
+}
+
 static void the_log_names_a_metric_that_cannot_be(void **state)
 {
     (void)state;
@@ -954,6 +975,7 @@ int main(void)
         WORKER_TEST(the_log_names_the_call_and_the_route),
         WORKER_TEST(the_log_says_which_setting_of_a_middleware_is_wrong),
         WORKER_TEST(a_middleware_of_the_program_can_say_why_it_does_not_start),
+        WORKER_TEST(an_init_that_returns_a_number_keeps_the_app_from_running),
         WORKER_TEST(the_log_names_a_metric_that_cannot_be),
         WORKER_TEST(a_middleware_beyond_the_limit_is_not_even_started),
         WORKER_TEST(an_init_that_adds_a_route_has_its_middleware_in_place),

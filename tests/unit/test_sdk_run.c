@@ -240,6 +240,27 @@ static void a_start_that_fails_is_the_runs_error_and_nothing_runs(void **state)
     destroy(&guest);
 }
 
+static int return_a_number(hoist_app *app)
+{
+    guest_t *guest = hoist_app_data(app);
+
+    guest->runs++;
+    return 1;
+}
+
+static void a_start_that_returns_a_number_fails(void **state)
+{
+    guest_t guest = new_guest("1", 0);
+    (void)state;
+
+    hoist_app_set_data(guest.app, &guest);
+    hoist_on_start(guest.app, return_a_number);
+    hoist_stop(guest.app); /* or it would run */
+    assert_int_equal(hoist_run(guest.app), -ERANGE);
+    assert_int_equal(guest.runs, 1);
+    destroy(&guest);
+}
+
 static void count_reload(hoist_app *app)
 {
     guest_t *guest = hoist_app_data(app);
@@ -471,6 +492,7 @@ int main(void)
         cmocka_unit_test(what_is_posted_is_run_by_the_first_thread),
         cmocka_unit_test(a_thread_that_fails_ends_the_run_with_its_error),
         cmocka_unit_test(a_start_that_fails_is_the_runs_error_and_nothing_runs),
+        cmocka_unit_test(a_start_that_returns_a_number_fails),
         cmocka_unit_test(a_reload_is_told_on_the_first_thread),
         cmocka_unit_test(sighup_is_a_reload),
         cmocka_unit_test(sighup_does_no_harm_where_nobody_waits_for_it),

@@ -171,6 +171,27 @@ static void a_failure_is_said_in_the_log_and_its_answer_comes(void **state)
     says_no_more();
 }
 
+static int return_a_number(hoist_ctx *ctx, void *data)
+{
+    const int *number = data;
+
+    (void)ctx;
+    return *number;
+}
+
+static void a_positive_result_is_said_in_the_log(void **state)
+{
+    int number = EIO;
+    (void)state;
+
+    log_set_level(LEVEL_WARN);
+    sdk_catch();
+    run(return_a_number, &number);
+    assert_non_null(
+        strstr(sdk_caught(),
+               "WORKER-TASK-FAILED error=\"Numerical result out of range\""));
+}
+
 static void a_task_whose_broker_is_lost_is_told(void **state)
 {
     int pages = 1;
@@ -445,6 +466,7 @@ int main(void)
         WORKER_TEST(it_asks_and_goes_on_with_the_answer),
         WORKER_TEST(what_it_asks_is_no_request_that_is_held),
         WORKER_TEST(a_failure_is_said_in_the_log_and_its_answer_comes),
+        WORKER_TEST(a_positive_result_is_said_in_the_log),
         WORKER_TEST(a_task_whose_broker_is_lost_is_told),
         WORKER_TEST(without_a_broker_it_reaches_nobody),
         cmocka_unit_test(timers_have_limits),

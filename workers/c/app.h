@@ -17,6 +17,7 @@
 #include "workers/c/routes.h"
 #include "workers/c/timers.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 #define BROKERS_MAX   16
@@ -71,6 +72,14 @@ struct hoist_app {
     refusal_t refusal;            /* of a registration, or none */
     atomic_bool running;          /* nothing may be registered or set */
 };
+
+/* What code of the program has returned.  Nothing of it may be positive: that
+ * is mostly an errno without its minus, and taken for success it would let in
+ * whom a guard has refused. */
+static inline int program_result(int rc)
+{
+    return rc > 0 ? -ERANGE : rc;
+}
 
 /* For this call of the program: 0 with *entry set; -EBUSY while the app runs,
  * -ENOENT, which is kept. */

@@ -170,6 +170,7 @@ static void begin_task(hoist_ctx *ctx, outbox_t *out, asked_t *asked)
  * answered all the same.  The query that it waits for, or NULL. */
 static query_t *conclude_task(core_t *self, hoist_ctx *ctx, int rc)
 {
+    rc = program_result(rc);
     if (rc < 0) {
         log_braked(&self->brake, LEVEL_WARN, "WORKER-TASK-FAILED",
                    "error=\"%s\" code=%s", failure_reason(&ctx->failure, rc),

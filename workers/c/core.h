@@ -252,14 +252,14 @@ int accept_put_refusal(const accept_t *accept, buf_t *out);
  * its REQUEST (accept.c). */
 void accept_move(hoist_ctx *from, hoist_ctx *to);
 
-/* A failure stays one, and takes a reply of success back.  Returns its result,
- * or 0 when it was replied to (failure.c). */
+/* A failure stays one, and takes a reply of success back; a positive result is
+ * one.  Returns its result, or 0 when it was replied to (failure.c). */
 int ctx_settle_failure(hoist_ctx *ctx, int rc);
 
 /* Settle what a layer or handler has returned.  Returns the result. */
 static inline int ctx_settle(hoist_ctx *ctx, int rc)
 {
-    return rc >= 0 && ctx->failure.result == 0 ? rc
+    return rc == 0 && ctx->failure.result == 0 ? 0
                                                : ctx_settle_failure(ctx, rc);
 }
 

@@ -101,11 +101,12 @@ int ctx_settle_failure(hoist_ctx *ctx, int rc)
 {
     failure_t *failure = &ctx->failure;
 
-    if (rc >= 0 && ctx->status == 0) {
+    rc = program_result(rc);
+    if (rc == 0 && ctx->status == 0) {
         rc = failure->result; /* it stays one, though a layer dropped it */
     }
-    if (rc >= 0) {
-        return rc;
+    if (rc == 0) {
+        return 0;
     }
     abandon_query(ctx);
     if (ctx->status != 0 && !ctx_refuses(ctx, ctx->status)) {

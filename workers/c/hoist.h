@@ -172,7 +172,10 @@ void *hoist_app_data(const hoist_app *app);
  *     -ETIMEDOUT                            504
  *     any other                             500
  *
- * so `return rc;` from whatever failed does the right thing.
+ * so `return rc;` from whatever failed does the right thing.  A positive result
+ * is no success either: it counts as -ERANGE, here and wherever code of the
+ * program returns 0 or a negative errno, so that an errno without its minus
+ * lets nobody in.
  */
 typedef int hoist_handler(hoist_ctx *ctx);
 
@@ -352,7 +355,8 @@ void hoist_stop(hoist_app *app);
  * option processes in each of them (also in one that is started again), never
  * in their supervisor.  hoist_test_new does not call it.  NULL for none.
  *
- * The handler returns 0; or a negative errno, and hoist_run fails with it.
+ * The handler returns 0; or a negative errno, and hoist_run fails with it; a
+ * positive result is -ERANGE.
  */
 typedef int hoist_start_handler(hoist_app *app);
 void hoist_on_start(hoist_app *app, hoist_start_handler *handler);

@@ -131,7 +131,7 @@ static int open_prober(run_t *self)
 /* The program's own beginning, of which we know no more than its result. */
 static int begin(hoist_app *app)
 {
-    return app->start != NULL ? app->start(app) : 0;
+    return app->start != NULL ? program_result(app->start(app)) : 0;
 }
 
 static int open_run(run_t *self, hoist_app *app)

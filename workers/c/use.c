@@ -69,7 +69,7 @@ static int start(hoist_app *app, const place_t *place,
     app->used_on = place->route;
     int rc = middleware->init(app, config, &layer->state);
     app->used_on = outer;
-    return rc;
+    return program_result(rc);
 }
 
 static int add(hoist_app *app, const place_t *place,
@@ -84,7 +84,7 @@ static int add(hoist_app *app, const place_t *place,
         return rc;
     }
     rc = start(app, place, middleware, config, &layer);
-    if (rc != 0) {
+    if (rc < 0) {
         return refuse_init(app, place, rc);
     }
     rc = put(app, place, &layer); /* which init itself may have filled */
