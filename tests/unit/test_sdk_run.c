@@ -165,6 +165,60 @@ static void a_stop_before_the_run_ends_every_thread(void **state)
     destroy(&guest);
 }
 
+/* A run of this app begins while it is being stopped: its second inlet is there
+ * as soon as the first has been told. */
+static hoist_app *beginning;
+
+/* The linker's names for what takes a function's place.
+ * NOLINTBEGIN(bugprone-reserved-identifier) */
+int __real_eventfd_write(int fd, eventfd_t value);
+int __wrap_eventfd_write(int fd, eventfd_t value);
+
+int __wrap_eventfd_write(int fd, eventfd_t value)
+{
+    int rc = __real_eventfd_write(fd, value);
+
+    if (beginning != NULL) {
+        must(inlet_init(&beginning->inlets[1]) == 0);
+        atomic_store(&beginning->inlet_count, 2);
+        beginning = NULL;
+    }
+    return rc;
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
+
+static void a_stop_reaches_a_thread_that_begins_meanwhile(void **state)
+{
+    guest_t guest = new_guest("2", 0);
+    (void)state;
+
+    beginning = guest.app;
+    hoist_stop(guest.app);
+    assert_null(beginning);
+    assert_true(inlet_take_stop(&guest.app->inlets[1]));
+    destroy(&guest);
+}
+
+static int stop_the_first(hoist_ctx *ctx, void *data)
+{
+    guest_t *guest = data;
+
+    (void)ctx;
+    inlet_stop(&guest->app->inlets[0]);
+    return 0;
+}
+
+static void the_first_thread_that_leaves_takes_the_others_along(void **state)
+{
+    guest_t guest = new_guest(THREADS, 0);
+    (void)state;
+
+    must(hoist_option(guest.app, "drain", "1") == 0);
+    must(hoist_post(guest.app, stop_the_first, &guest) == 0);
+    assert_int_equal(hoist_run(guest.app), 0);
+    destroy(&guest);
+}
+
 static void timers_are_the_first_threads(void **state)
 {
     guest_t guest = new_guest(THREADS, 20);
@@ -488,6 +542,8 @@ int main(void)
         cmocka_unit_test(who_dies_at_once_waits_twice_as_long_each_time),
         cmocka_unit_test(who_has_lived_for_a_while_begins_from_the_first_pause),
         cmocka_unit_test(a_stop_before_the_run_ends_every_thread),
+        cmocka_unit_test(a_stop_reaches_a_thread_that_begins_meanwhile),
+        cmocka_unit_test(the_first_thread_that_leaves_takes_the_others_along),
         cmocka_unit_test(timers_are_the_first_threads),
         cmocka_unit_test(what_is_posted_is_run_by_the_first_thread),
         cmocka_unit_test(a_thread_that_fails_ends_the_run_with_its_error),

@@ -254,11 +254,14 @@ void *hoist_app_data(const hoist_app *app)
     return app->data;
 }
 
+/* A run that is about to begin makes inlets, then looks whether the first one
+ * was told (run.c).  Here that one is told, then counted: so one of us sees
+ * what the other has done, and no thread is left that nobody stops. */
 void hoist_stop(hoist_app *app)
 {
-    unsigned count = atomic_load(&app->inlet_count);
-
-    for (unsigned i = 0; i < count; i++) {
+    inlet_stop(&app->inlets[0]);
+    atomic_thread_fence(memory_order_seq_cst);
+    for (unsigned i = 1; i < atomic_load(&app->inlet_count); i++) {
         inlet_stop(&app->inlets[i]);
     }
 }

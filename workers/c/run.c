@@ -166,6 +166,14 @@ static void close_run(run_t *self)
     app_run_posts(self->app);
 }
 
+/* The first has left, or is not to be: it is last, so nobody else goes on. */
+static void stop_others(const run_t *self)
+{
+    for (unsigned i = 1; i < self->count; i++) {
+        inlet_stop(&self->app->inlets[i]);
+    }
+}
+
 /* The others, then the first here, until all have ended. */
 static int run_members(run_t *self)
 {
@@ -180,8 +188,8 @@ static int run_members(run_t *self)
         run_member(&self->members[0]);
     } else {
         log_err("WORKER-FAILED", "error=\"%s\"", zmq_strerror(-rc));
-        hoist_stop(self->app);
     }
+    stop_others(self);
     for (unsigned i = 1; i < started; i++) {
         (void)pthread_join(self->members[i].id, NULL);
     }
