@@ -297,13 +297,14 @@ static void a_live_connection_tells_when_it_was_last_active(void **state)
 static int ask_wrongly(hoist_ctx *ctx)
 {
     char large[USER_MAX + 1];
+    static const char long_cursor[4096 + 1];
     hoist_text ada = hoist_str("ada");
     hoist_find_options options = {.limit = 1001};
 
     memset(large, 'l', sizeof large);
     assert_int_equal(
         hoist_find_user(ctx, hoist_bytes(large, sizeof large), NULL, tell, 0),
-        -EINVAL);
+        -EMSGSIZE);
     assert_int_equal(hoist_find_user(ctx, hoist_str("\xff"), NULL, tell, NULL),
                      -EILSEQ);
     assert_int_equal(hoist_find_user(ctx, ada, NULL, NULL, NULL), -EINVAL);
@@ -311,10 +312,17 @@ static int ask_wrongly(hoist_ctx *ctx)
                      -EINVAL);
     assert_int_equal(hoist_find_group(ctx, hoist_bytes(large, GROUP_MAX + 1),
                                       NULL, tell, NULL),
-                     -EINVAL);
+                     -EMSGSIZE);
+    assert_int_equal(
+        hoist_find_connection(ctx, hoist_bytes(large, CONN_NAMED_MAX + 1), NULL,
+                              tell, NULL),
+        -EMSGSIZE);
     assert_int_equal(hoist_find_user(ctx, ada, &options, tell, NULL), -EINVAL);
     options = (hoist_find_options){.timeout_ms = 60001};
     assert_int_equal(hoist_find_user(ctx, ada, &options, tell, NULL), -EINVAL);
+    options = (hoist_find_options){.cursor = {long_cursor, sizeof long_cursor}};
+    assert_int_equal(hoist_find_user(ctx, ada, &options, tell, NULL),
+                     -EMSGSIZE);
     options = (hoist_find_options){.cursor = hoist_str("\xff")};
     assert_int_equal(hoist_find_user(ctx, ada, &options, tell, NULL), -EILSEQ);
     assert_int_equal(hoist_find_user(ctx, ada, NULL, tell, &asking), 0);

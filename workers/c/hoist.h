@@ -888,8 +888,8 @@ typedef struct {
  *
  * Returns 0; -EALREADY when there is a reply, or another question of this event
  * has no answer yet; -EDEADLK in a route that was called (hoist_call); -EINVAL
- * for a text or cursor that is too long, an option out of range or no handler;
- * -EILSEQ for what is no UTF-8; -EBUSY when 1024 events of this broker wait for
+ * for an option out of range, an empty group or no handler; -EMSGSIZE for a text
+ * or cursor that is too long; -EILSEQ for what is no UTF-8; -EBUSY when 1024 events of this broker wait for
  * answers; -ENOTCONN when it was lost; -ENOBUFS, -ENOMEM.  `return
  * hoist_find_user(…);` does the right thing with all of them.
  */

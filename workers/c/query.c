@@ -144,13 +144,22 @@ static int put_words(query_t *query, const char *word, hoist_text text,
     return message_put_query(&query->words, &message);
 }
 
+/* May it be asked for?  An absent one is an empty one. */
+static int check_text(hoist_text *text, size_t max)
+{
+    if (text->data == NULL) {
+        *text = hoist_str("");
+    }
+    return text->len > max ? -EMSGSIZE : !is_utf8(*text) ? -EILSEQ : 0;
+}
+
 static int check_options(const hoist_find_options *options)
 {
-    bool is_wrong = options->limit > ROWS_MAX ||
-                    options->timeout_ms > ASKED_TIMEOUT_MAX ||
-                    options->cursor.len > CURSOR_MAX;
+    hoist_text cursor = options->cursor;
+    bool is_wrong =
+        options->limit > ROWS_MAX || options->timeout_ms > ASKED_TIMEOUT_MAX;
 
-    return is_wrong ? -EINVAL : !is_utf8(options->cursor) ? -EILSEQ : 0;
+    return is_wrong ? -EINVAL : check_text(&cursor, CURSOR_MAX);
 }
 
 int ctx_may_ask(const hoist_ctx *self)
@@ -217,15 +226,6 @@ static int ask(hoist_ctx *ctx, const char *word, hoist_text text,
         query_destroy(&query);
     }
     return rc;
-}
-
-/* May it be asked for?  An absent one is an empty one. */
-static int check_text(hoist_text *text, size_t max)
-{
-    if (text->data == NULL) {
-        *text = hoist_str("");
-    }
-    return text->len > max ? -EINVAL : !is_utf8(*text) ? -EILSEQ : 0;
 }
 
 int hoist_find_connection(hoist_ctx *ctx, hoist_text connection,
