@@ -190,15 +190,40 @@ static void methods_and_paths_name_the_same_routes(void **state)
     assert_string_equal(fixture->trace, "$connect chat $default");
 }
 
+static void be_told(hoist_app *app, hoist_text connection)
+{
+    (void)app;
+    (void)connection;
+}
+
+static void look_again(hoist_app *app)
+{
+    (void)app;
+}
+
+static int begin_well(hoist_app *app)
+{
+    (void)app;
+    return 0;
+}
+
 static void nothing_is_registered_while_the_app_runs(void **state)
 {
+    static int data;
     (void)state;
     fixture->app->running = true;
     assert_int_equal(hoist_on(fixture->app, "a", note_route), -EBUSY);
     assert_int_equal(hoist_use(fixture->app, NULL, NULL), -EBUSY);
     assert_int_equal(hoist_option(fixture->app, "window", "1"), -EBUSY);
+    assert_int_equal(hoist_on_gone(fixture->app, be_told), -EBUSY);
+    assert_int_equal(hoist_on_reload(fixture->app, look_again), -EBUSY);
+    assert_int_equal(hoist_on_start(fixture->app, begin_well), -EBUSY);
+    assert_int_equal(hoist_app_set_data(fixture->app, &data), -EBUSY);
+    assert_null(hoist_app_data(fixture->app));
     fixture->app->running = false;
     assert_int_equal(fixture->app->refusal.rc, 0);
+    assert_int_equal(hoist_app_set_data(fixture->app, &data), 0);
+    assert_ptr_equal(hoist_app_data(fixture->app), &data);
 }
 
 /* --- middleware ---------------------------------------------------------- */

@@ -224,19 +224,31 @@ int hoist_post(hoist_app *app, hoist_task *task, void *data)
                : posts_put(&app->inlets[0].posts, &(task_t){task, data});
 }
 
-void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler)
+int hoist_on_gone(hoist_app *app, hoist_gone_handler *handler)
 {
+    if (app->running) {
+        return -EBUSY;
+    }
     app->gone = handler;
+    return 0;
 }
 
-void hoist_on_reload(hoist_app *app, hoist_reload_handler *handler)
+int hoist_on_reload(hoist_app *app, hoist_reload_handler *handler)
 {
+    if (app->running) {
+        return -EBUSY;
+    }
     app->reload = handler;
+    return 0;
 }
 
-void hoist_on_start(hoist_app *app, hoist_start_handler *handler)
+int hoist_on_start(hoist_app *app, hoist_start_handler *handler)
 {
+    if (app->running) {
+        return -EBUSY;
+    }
     app->start = handler;
+    return 0;
 }
 
 void hoist_reload(hoist_app *app)
@@ -244,9 +256,13 @@ void hoist_reload(hoist_app *app)
     inlet_reload(&app->inlets[0]);
 }
 
-void hoist_app_set_data(hoist_app *app, void *data)
+int hoist_app_set_data(hoist_app *app, void *data)
 {
+    if (app->running) {
+        return -EBUSY;
+    }
     app->data = data;
+    return 0;
 }
 
 void *hoist_app_data(const hoist_app *app)

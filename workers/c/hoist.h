@@ -149,8 +149,10 @@ hoist_app *hoist_app_new(void);
 /* Free an app that is not running and set *app_p to NULL; NULL is harmless. */
 void hoist_app_destroy(hoist_app **app_p);
 
-/* A pointer of the program's own, for its handlers; never looked at here. */
-void hoist_app_set_data(hoist_app *app, void *data);
+/* A pointer of the program's own, for its handlers; never looked at here.  What
+ * is made in the handler of hoist_on_start lies behind it, for by then it stands.
+ * Returns 0; -EBUSY while the app runs. */
+int hoist_app_set_data(hoist_app *app, void *data);
 void *hoist_app_data(const hoist_app *app);
 
 /*
@@ -357,9 +359,10 @@ void hoist_stop(hoist_app *app);
  *
  * The handler returns 0; or a negative errno, and hoist_run fails with it; a
  * positive result is -ERANGE.
+ * Returns 0; -EBUSY while the app runs.
  */
 typedef int hoist_start_handler(hoist_app *app);
-void hoist_on_start(hoist_app *app, hoist_start_handler *handler);
+int hoist_on_start(hoist_app *app, hoist_start_handler *handler);
 
 /*
  * Be told that the program is to read again what it was configured with: SIGHUP
@@ -367,9 +370,10 @@ void hoist_on_start(hoist_app *app, hoist_start_handler *handler);
  * first thread; where there are more, their handlers run meanwhile.  Without a
  * handler nothing happens but a line in the log (WORKER-RELOADED), for the
  * library itself has nothing that it could read again.  NULL for none.
+ * Returns 0; -EBUSY while the app runs.
  */
 typedef void hoist_reload_handler(hoist_app *app);
-void hoist_on_reload(hoist_app *app, hoist_reload_handler *handler);
+int hoist_on_reload(hoist_app *app, hoist_reload_handler *handler);
 
 /*
  * Have the handler of hoist_on_reload called, as SIGHUP does.  Several that
@@ -799,9 +803,10 @@ int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
  * Be told of connections that a push or close could not reach, because they
  * have ended.  Called between handlers, on the thread whose push or close it
  * was; connection is lent for the call.  NULL for none.
+ * Returns 0; -EBUSY while the app runs.
  */
 typedef void hoist_gone_handler(hoist_app *app, hoist_text connection);
-void hoist_on_gone(hoist_app *app, hoist_gone_handler *handler);
+int hoist_on_gone(hoist_app *app, hoist_gone_handler *handler);
 
 /* --- who is connected -------------------------------------------------- */
 
