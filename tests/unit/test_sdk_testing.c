@@ -339,6 +339,31 @@ static void an_app_may_have_all_layers_that_it_may_have(void **state)
         hoist_test_send(test, &(hoist_test_event){.route = "a"})->status, 200);
 }
 
+static void hear_the_outcome(hoist_ctx *ctx, void *count)
+{
+    assert_int_equal(hoist_replied(ctx), 200);
+    ++*(int *)count;
+}
+
+static int outcomes;
+
+static int watch_as_often_as_may_be(hoist_ctx *ctx)
+{
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(hoist_finally(ctx, hear_the_outcome, &outcomes), 0);
+    }
+    assert_int_equal(hoist_finally(ctx, hear_the_outcome, &outcomes), -ENOBUFS);
+    return 0;
+}
+
+static void an_event_may_be_watched_as_often_as_it_may_be(void **state)
+{
+    (void)state;
+    outcomes = 0;
+    assert_int_equal(runs(watch_as_often_as_may_be)->status, 200);
+    assert_int_equal(outcomes, 16);
+}
+
 static int say_all(hoist_ctx *ctx)
 {
     const hoist_text ids[] = {hoist_str("adas-connection-"),
@@ -845,6 +870,7 @@ int main(void)
         KIT_TEST(a_failure_shows_its_words_whatever_the_client_gets),
         KIT_TEST(middleware_of_the_app_stands_around_its_handlers),
         KIT_TEST(an_app_may_have_all_layers_that_it_may_have),
+        KIT_TEST(an_event_may_be_watched_as_often_as_it_may_be),
         KIT_TEST(all_that_is_said_is_there_in_the_order_said),
         KIT_TEST(an_event_waits_for_its_answers),
         KIT_TEST(the_next_event_of_its_connection_waits_behind_it),

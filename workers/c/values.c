@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "workers/c/values.h"
 
+#include "base/xalloc.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -83,11 +85,18 @@ void *values_get(const values_t *self, const void *key)
 
 int values_finally(values_t *self, const finally_t *finally)
 {
-    if (self->size.finally == FINALLY_MAX) {
+    if (self->size.finally == FINALLY_MAX + self->size.watching) {
         return -ENOBUFS;
     }
     self->finally[self->size.finally++] = *finally;
     return 0;
+}
+
+void values_watch(values_t *self, const finally_t *finally)
+{
+    must(self->size.finally == 0);
+    self->finally[self->size.finally++] = *finally;
+    self->size.watching = 1;
 }
 
 void values_return(values_t *self, const values_mark_t *mark)

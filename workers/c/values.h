@@ -28,6 +28,7 @@ typedef struct {
 typedef struct {
     _Alignas(8) uint16_t used; /* bytes of memory */
     uint8_t values, finally;
+    uint8_t watching;   /* of those of finally: not the program's */
     bool tells_failure; /* in words, not by the gateway's error frame */
     bool has_request_id;
 } values_size_t;
@@ -36,8 +37,8 @@ typedef struct {
     uint8_t *memory; /* owned; NULL until somebody wants some */
     values_size_t size;
     value_t values[KEYS_MAX];
-    finally_t finally[FINALLY_MAX];
-    hoist_text request_id; /* of a middleware; in memory */
+    finally_t finally[FINALLY_MAX + 1]; /* one that watches */
+    hoist_text request_id;              /* of a middleware; in memory */
 } values_t;
 
 _Static_assert(MEMORY_MAX <= UINT16_MAX, "its size has room");
@@ -82,6 +83,10 @@ void *values_alloc(values_t *self, size_t size);
 /* 0; -ENOBUFS at KEYS_MAX, FINALLY_MAX. */
 int values_set(values_t *self, const void *key, void *value);
 int values_finally(values_t *self, const finally_t *finally);
+
+/* Of an event whose layers are yet to run: who watches it from outside of all.
+ * Once; it takes none of FINALLY_MAX. */
+void values_watch(values_t *self, const finally_t *finally);
 
 /* NULL when it was never set. */
 void *values_get(const values_t *self, const void *key);

@@ -83,7 +83,7 @@ static void note_failure(hoist_ctx *ctx, void *state)
 static int watch(hoist_ctx *ctx, void *state)
 {
     if (ctx->call_of == NULL) {
-        must(hoist_finally(ctx, note_failure, state) == 0); /* the first */
+        values_watch(&ctx->values, &(finally_t){note_failure, state});
     }
     return hoist_next(ctx);
 }
