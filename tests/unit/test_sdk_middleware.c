@@ -141,7 +141,7 @@ static void each_use_of_a_middleware_has_a_state_of_its_own(void **state)
     message_comes(CONN_A, "a", 1);
     says_reply(1, 200);
     assert_trace("one usual two handler done done done");
-    app_ends("free two free usual free one");
+    app_ends("free usual free two free one");
 }
 
 static void
@@ -307,7 +307,8 @@ static int fill_the_chain(hoist_app *app, const void *config, void **state)
     return word_init(app, config, state);
 }
 
-static void an_init_that_fills_its_chain_leaves_no_state(void **state)
+static void
+an_init_that_fills_its_chain_is_refused_and_its_state_freed(void **state)
 {
     static const hoist_middleware greedy = {fill_the_chain, note_around,
                                             word_fini};
@@ -315,9 +316,9 @@ static void an_init_that_fills_its_chain_leaves_no_state(void **state)
 
     serves("a", note_handler);
     assert_int_equal(hoist_use(worker.app, &greedy, NULL), -ENOSPC);
-    assert_trace("free usual");
     refuses_to_run("call=hoist_use name=\"\" error=\"No space left on device\" "
                    "hint=\"so many are too many\"");
+    app_ends("free usual");
 }
 
 static int use_another_then_serve_connect(hoist_app *app, const void *config,
@@ -979,7 +980,8 @@ int main(void)
         WORKER_TEST(the_log_names_a_metric_that_cannot_be),
         WORKER_TEST(a_middleware_beyond_the_limit_is_not_even_started),
         WORKER_TEST(an_init_that_adds_a_route_has_its_middleware_in_place),
-        WORKER_TEST(an_init_that_fills_its_chain_leaves_no_state),
+        WORKER_TEST(
+            an_init_that_fills_its_chain_is_refused_and_its_state_freed),
         WORKER_TEST(
             an_init_around_a_route_lets_nobody_connect_whatever_it_uses),
         WORKER_TEST(what_is_put_around_all_is_so_in_the_init_of_another),

@@ -82,6 +82,7 @@ void hoist_app_destroy(hoist_app **app_p)
     }
     must(!app->running);
     close_inlets(app);
+    app_free_made(app);
     routes_fini(&app->routes);
     chain_fini(&app->around);
     registry_fini(&app->registry);

@@ -53,9 +53,17 @@ typedef struct {
 
 _Static_assert(THREADS_MAX <= HEALTH_THREADS, "each has a pulse");
 
+/* What the init of a middleware has made. */
+typedef struct made {
+    struct made *before; /* owned: made before it, or NULL */
+    void *state;         /* owned */
+    void (*fini)(void *state);
+} made_t;
+
 struct hoist_app {
     routes_t routes;
     chain_t around;  /* middleware of all routes */
+    made_t *made;    /* owned: the last, or NULL */
     timers_t timers; /* of the first thread */
     inlet_t inlets[THREADS_MAX];
     _Atomic uint64_t tickets; /* that there ever were (later.h) */
@@ -85,6 +93,9 @@ static inline int program_result(int rc)
  * -ENOENT, which is kept. */
 int app_find_route(hoist_app *app, const char *call, const char *route,
                    route_t **entry);
+
+/* Free what inits have made, the last first (use.c). */
+void app_free_made(hoist_app *app);
 
 /* Run what was posted to its threads, none of which runs, with contexts that
  * reach no broker. */

@@ -8,14 +8,8 @@
 
 void chain_fini(chain_t *self)
 {
-    while (self->count > 0) {
-        const layer_t *last = &self->layers[--self->count];
-        if (last->fini != NULL) {
-            last->fini(last->state);
-        }
-    }
     free(self->layers);
-    self->layers = NULL;
+    *self = (chain_t){0};
 }
 
 void chain_put(chain_t *self, const layer_t *layer)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Middleware in the order of registration, and the stack that an event goes
- * through: those of the app, then those of its route, then the handler.  A
- * chain owns the state that each of its middleware has made.  Owner thread
- * only; a stack that was made is only read.
+ * through: those of the app, then those of its route, then the handler.  Owner
+ * thread only; a stack that was made is only read.
  */
 #ifndef WORKERS_C_CHAIN_H
 #define WORKERS_C_CHAIN_H
@@ -13,9 +12,8 @@
 #define MIDDLEWARE_MAX 64 /* of an app, and of a route */
 
 typedef struct {
-    hoist_layer *run;          /* borrowed: code; NULL: the end of a stack */
-    void *state;               /* what init made, or the program's */
-    void (*fini)(void *state); /* or NULL */
+    hoist_layer *run; /* borrowed: code; NULL: the end of a stack */
+    void *state;      /* borrowed: what init made, or the program's */
 } layer_t;
 
 typedef struct {
@@ -23,7 +21,7 @@ typedef struct {
     size_t count;
 } chain_t;
 
-/* A chain of nothing is {0}.  What was added last ends first. */
+/* A chain of nothing is {0}. */
 void chain_fini(chain_t *self);
 
 static inline bool chain_is_full(const chain_t *self)
@@ -31,8 +29,7 @@ static inline bool chain_is_full(const chain_t *self)
     return self->count == MIDDLEWARE_MAX;
 }
 
-/* Put a layer, whose state is the chain's from now on, behind the others. There
- * is room for it. */
+/* Put a layer behind the others.  There is room for it. */
 void chain_put(chain_t *self, const layer_t *layer);
 
 /* One behind the other, and an end.  The caller frees it. */

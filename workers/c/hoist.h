@@ -1125,8 +1125,8 @@ typedef struct {
      */
     int (*init)(hoist_app *app, const void *config, void **state);
     hoist_layer *run; /* never NULL */
-    /* Free state.  Called by hoist_app_destroy, last registered first.  NULL:
-     * there is nothing to free. */
+    /* Free state.  Called by hoist_app_destroy, last registered first, whatever
+     * it was put around.  NULL: there is nothing to free. */
     void (*fini)(void *state);
 } hoist_middleware;
 

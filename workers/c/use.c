@@ -2,10 +2,12 @@
  *
  * Middleware is registered: around all handlers, or around those of a route.
  */
+#include "base/xalloc.h"
 #include "workers/c/app.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Who stands where and has not been made. */
 typedef struct {
@@ -58,7 +60,7 @@ static int put(hoist_app *app, const place_t *place, const layer_t *layer)
  * others, each of which has a place of its own. */
 static int start(hoist_app *app, const place_t *place,
                  const hoist_middleware *middleware, const void *config,
-                 layer_t *layer)
+                 void **state)
 {
     const char *outer = app->used_on;
 
@@ -67,9 +69,30 @@ static int start(hoist_app *app, const place_t *place,
         return 0;
     }
     app->used_on = place->route;
-    int rc = middleware->init(app, config, &layer->state);
+    int rc = middleware->init(app, config, state);
     app->used_on = outer;
     return program_result(rc);
+}
+
+static void keep(hoist_app *app, const hoist_middleware *middleware,
+                 void *state)
+{
+    if (middleware->fini != NULL) {
+        made_t *made = xcalloc(1, sizeof *made);
+        *made = (made_t){app->made, state, middleware->fini};
+        app->made = made;
+    }
+}
+
+void app_free_made(hoist_app *app)
+{
+    made_t *made;
+
+    while ((made = app->made) != NULL) {
+        app->made = made->before;
+        made->fini(made->state);
+        free(made);
+    }
 }
 
 static int add(hoist_app *app, const place_t *place,
@@ -78,20 +101,17 @@ static int add(hoist_app *app, const place_t *place,
     if (middleware == NULL || middleware->run == NULL) {
         return refuse(app, place, -EINVAL, "no middleware, or it has no run");
     }
-    layer_t layer = {.run = middleware->run, .fini = middleware->fini};
+    layer_t layer = {.run = middleware->run};
     int rc = check_room(app, place);
     if (rc < 0) {
         return rc;
     }
-    rc = start(app, place, middleware, config, &layer);
+    rc = start(app, place, middleware, config, &layer.state);
     if (rc < 0) {
         return refuse_init(app, place, rc);
     }
-    rc = put(app, place, &layer); /* which init itself may have filled */
-    if (rc < 0 && layer.fini != NULL) {
-        layer.fini(layer.state);
-    }
-    return rc;
+    keep(app, middleware, layer.state);
+    return put(app, place, &layer); /* or init itself has filled it */
 }
 
 static int wrap(hoist_app *app, const place_t *place, hoist_layer *layer,
