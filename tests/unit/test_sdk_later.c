@@ -5,6 +5,7 @@
  */
 #include "base/xalloc.h"
 #include "tests/unit/worker_fixture.h"
+#include "workers/c/hoist_middleware.h"
 #include "workers/c/later.h"
 
 #include <errno.h>
@@ -331,6 +332,89 @@ static void no_more_than_1024_wait(void **state)
     worker_ends();
 }
 
+/* Replies, until not one byte more has room. */
+static void fill_outbox(void)
+{
+    static uint8_t bytes[1 << 20];
+    message_reply_t reply = {.status = 200,
+                             .body = {BODY_BINARY, {bytes, sizeof bytes}}};
+    outbox_mark_t mark;
+
+    while (reply.body.bytes.len > 0) {
+        int rc = outbox_reply(&worker.link.outbox, &reply, &mark);
+        if (rc < 0) {
+            assert_int_equal(rc, -ENOBUFS);
+            reply.body.bytes.len /= 2;
+        }
+    }
+    reply.body = (body_t){.type = BODY_NONE};
+    while (outbox_reply(&worker.link.outbox, &reply, &mark) == 0) {
+    }
+}
+
+/* How many of the messages behind `at` are replies of that status. */
+static unsigned count_replies(size_t at, unsigned status)
+{
+    const buf_t *ready = &worker.link.outbox.ready;
+    wire_cursor_t rest =
+        wire_cursor((wire_bytes_t){ready->data + at, ready->len - at});
+    message_t message;
+    unsigned count = 0;
+
+    while (message_decode(&rest, &message) == 1) {
+        count += message.kind == KIND_REPLY && message.reply.status == status;
+    }
+    return count;
+}
+
+static int fail_at_length(hoist_ctx *ctx)
+{
+    char code[ERROR_CODE_MAX + 1], text[ERROR_MESSAGE_MAX + 1];
+    char details[ERROR_DETAILS_MAX + 1];
+
+    (void)snprintf(code, sizeof code, "%0*d", ERROR_CODE_MAX, 0);
+    memset(text, '\1', sizeof text - 1); /* six bytes of JSON each */
+    text[sizeof text - 1] = '\0';
+    (void)snprintf(details, sizeof details, "%0*d", ERROR_DETAILS_MAX, 1);
+    return hoist_fail_with(ctx, &(hoist_error){.status = 503,
+                                               .code = hoist_str(code),
+                                               .message = hoist_str(text),
+                                               .details = hoist_str(details)});
+}
+
+static int reply_or_fail(hoist_ctx *ctx, hoist_answer *answer, void *data)
+{
+    (void)answer;
+    assert_int_equal(hoist_reply_text(ctx, data), -ENOBUFS);
+    return fail_at_length(ctx);
+}
+
+static int ask_what_is_late(hoist_ctx *ctx)
+{
+    return hoist_find_count(ctx, NULL, reply_or_fail, late);
+}
+
+static void what_finds_the_outbox_full_fails_and_has_its_outcome(void **state)
+{
+    char conn[CONN_ID_TEXT + 1] = CONN_A;
+    (void)state;
+
+    serves("asks", ask_what_is_late);
+    must(hoist_use_on(worker.app, "asks", hoist_recover, NULL) == 0);
+    worker_freezes();
+    for (unsigned i = 0; i < ASKED_MAX; i++) {
+        (void)snprintf(conn + 10, sizeof conn - 10, "%06u", i);
+        message_comes(conn, "asks", i + 1);
+    }
+    fill_outbox();
+    size_t full = worker.link.outbox.ready.len;
+    link_tick(&worker.link, 10 + ASKED_TIMEOUT_MS);
+    assert_int_equal(count_replies(full, 503), ASKED_MAX);
+    assert_in_range(worker.link.outbox.ready.len - full, 2 * ASKED_MAX * 1024,
+                    OUTBOX_RESERVE);                 /* in all their words */
+    link_drain(&worker.link, 10 + ASKED_TIMEOUT_MS); /* that is said, too */
+}
+
 static void what_is_no_ticket_is_refused(void **state)
 {
     hoist_ticket none = {0}, other = {worker.app, 7, 1};
@@ -397,6 +481,7 @@ int main(void)
         TEST(one_that_waits_does_nothing_else),
         TEST(a_task_does_not_wait),
         TEST(no_more_than_1024_wait),
+        TEST(what_finds_the_outbox_full_fails_and_has_its_outcome),
         TEST(what_is_no_ticket_is_refused),
         TEST(one_that_waits_is_waited_for_by_a_stop),
         TEST(what_never_ran_is_run_when_the_app_goes),

@@ -289,6 +289,10 @@ bool reply_peek(const hoist_ctx *ctx, body_t *body);
 /* Reply to an event that has no reply (reply.c): 0 or as hoist_reply. */
 int reply_send(hoist_ctx *ctx, int status, body_t body);
 
+/* The same of one that failed, which the outbox has room for when it has none
+ * for others (reply.c): 0; -ENOMEM. */
+int reply_send_failure(hoist_ctx *ctx, int status, body_t body);
+
 /* It has not failed, or is tried again.  What has no result has no words. */
 static inline void failure_forget(failure_t *self)
 {

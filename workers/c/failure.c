@@ -230,6 +230,15 @@ static bool has_words(const hoist_ctx *ctx)
             (ctx->request->event == EVENT_CONNECT && ctx->failure.status != 0));
 }
 
+/* Bytes of such a reply, each of its texts escaped, and of what else a CONNECT
+ * is refused with. */
+#define REPLY_MAX                                                              \
+    (6 * (ERROR_CODE_MAX + ERROR_MESSAGE_MAX + REQUEST_ID_TEXT) +              \
+     ERROR_DETAILS_MAX + HEADERS_MAX + 512)
+
+_Static_assert((size_t)(ASKED_MAX + 1) * REPLY_MAX < OUTBOX_RESERVE,
+               "the reserve is enough for all that wait, and one that runs");
+
 void reply_failure(hoist_ctx *ctx)
 {
     json_out_t json = json_out(&ctx->scratch);
@@ -240,8 +249,10 @@ void reply_failure(hoist_ctx *ctx)
         put_failure(ctx, &json);
         body = (body_t){BODY_TEXT, {ctx->scratch.data, ctx->scratch.len}};
     }
-    /* The outbox keeps room for one small reply behind any handler; without
-     * memory for it the worker could not keep its promise of an outcome. */
+    /* Where replies use the reserve up, too much waits for an event to begin:
+     * those that are left are the one that runs and those that have asked.  So
+     * only memory can be missing, and without that the worker could not keep
+     * its promise of an outcome. */
     must(json.rc == 0 &&
-         reply_send(ctx, failure_status(&ctx->failure), body) == 0);
+         reply_send_failure(ctx, failure_status(&ctx->failure), body) == 0);
 }

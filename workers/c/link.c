@@ -86,7 +86,7 @@ static int put_ready(link_t *self, buf_t *scratch)
         .window = self->window,
         .window_bytes = self->window_bytes,
     };
-    return message_put_ready(&self->outbox.ready, &ready);
+    return outbox_ready(&self->outbox, &ready);
 }
 
 /* --- events that wait for an answer ------------------------------------ */
@@ -427,7 +427,7 @@ void link_run(link_t *self, const task_t *task)
 
 static void put_bare(link_t *self, message_kind_t kind)
 {
-    /* ready keeps room behind its bounds for the few bytes of these. */
+    /* The reserve of the outbox has room for the few bytes of these. */
     must(message_put_bare(&self->outbox.ready, kind) == 0);
 }
 

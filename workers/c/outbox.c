@@ -6,16 +6,18 @@
 #include <errno.h>
 #include <string.h>
 
-/* Room for what waits at the hard bound, the one push that went past it, and
- * the reply of the handler that made it. */
+/* Room for what waits at the hard bound, the one push that went past it, and a
+ * reply of any size.  Several handlers may have pushed and replied that much
+ * before anything is sent: the reserve behind it is there for those that find
+ * it full. */
 #define LIMIT (OUTBOX_HARD_MAX + 2 * OUTBOX_BODY_MAX + (4u << 20))
 #define KEEP  ((size_t)1 << 20) /* memory that an empty buffer may keep */
 
 void outbox_init(outbox_t *self)
 {
     *self = (outbox_t){.window = UINT64_MAX, .window_bytes = UINT64_MAX};
-    buf_init(&self->ready, LIMIT);
-    buf_init(&self->held, LIMIT);
+    buf_init(&self->ready, LIMIT + OUTBOX_RESERVE);
+    buf_init(&self->held, LIMIT + OUTBOX_RESERVE);
 }
 
 void outbox_fini(outbox_t *self)
@@ -70,12 +72,33 @@ static buf_t *place_for(outbox_t *self, size_t cost)
     return must_wait ? &self->held : &self->ready;
 }
 
+/* What was put at `start` of a buffer stays if the reserve is whole behind it.
+ * Returns rc, or -ENOBUFS. */
+static int keep_reserve(buf_t *to, size_t start, int rc)
+{
+    if (rc == 0 && to->len > LIMIT) {
+        to->len = start;
+        return -ENOBUFS;
+    }
+    return rc;
+}
+
 int outbox_reply(outbox_t *self, const message_reply_t *reply,
                  outbox_mark_t *mark)
 {
     if (reply->body.bytes.len > OUTBOX_BODY_MAX) {
         return -EMSGSIZE;
     }
+    buf_t *to = tail(self);
+    *mark = (outbox_mark_t){to == &self->held, to->len, 0};
+    int rc = keep_reserve(to, mark->at, message_put_reply(to, reply));
+    mark->len = to->len - mark->at;
+    return rc;
+}
+
+int outbox_reply_failure(outbox_t *self, const message_reply_t *reply,
+                         outbox_mark_t *mark)
+{
     buf_t *to = tail(self);
     *mark = (outbox_mark_t){to == &self->held, to->len, 0};
     int rc = message_put_reply(to, reply);
@@ -102,7 +125,8 @@ int outbox_push(outbox_t *self, const message_push_t *push)
         return -ENOBUFS;
     }
     buf_t *to = place_for(self, cost_of(push));
-    int rc = message_put_push(to, push);
+    size_t start = to->len;
+    int rc = keep_reserve(to, start, message_put_push(to, push));
     if (rc == 0 && to == &self->ready) {
         spend(self, cost_of(push));
     }
@@ -115,7 +139,8 @@ int outbox_join(outbox_t *self, message_kind_t kind, const message_join_t *join)
         return -ENOBUFS;
     }
     buf_t *to = place_for(self, 0);
-    int rc = message_put_join(to, kind, join);
+    size_t start = to->len;
+    int rc = keep_reserve(to, start, message_put_join(to, kind, join));
     if (rc == 0 && to == &self->ready) {
         spend(self, 0);
     }
@@ -127,12 +152,24 @@ int outbox_close(outbox_t *self, const message_close_t *close)
     if (outbox_waiting(self) > OUTBOX_HARD_MAX) {
         return -ENOBUFS;
     }
-    return message_put_close(tail(self), close);
+    buf_t *to = tail(self);
+    size_t start = to->len;
+    return keep_reserve(to, start, message_put_close(to, close));
 }
 
 int outbox_query(outbox_t *self, wire_bytes_t query)
 {
-    return wire_put_raw(&self->ready, query);
+    size_t start = self->ready.len;
+
+    return keep_reserve(&self->ready, start, wire_put_raw(&self->ready, query));
+}
+
+int outbox_ready(outbox_t *self, const message_ready_t *ready)
+{
+    size_t start = self->ready.len;
+
+    return keep_reserve(&self->ready, start,
+                        message_put_ready(&self->ready, ready));
 }
 
 static bool is_counted(message_kind_t kind)
@@ -140,8 +177,9 @@ static bool is_counted(message_kind_t kind)
     return kind == KIND_PUSH || kind == KIND_JOIN || kind == KIND_LEAVE;
 }
 
-/* Move messages from held to ready while the window allows. */
-static void release(outbox_t *self)
+/* Move messages from held to ready while the window allows, and the reserve of
+ * ready stays whole. */
+static void move(outbox_t *self)
 {
     while (outbox_is_holding(self)) {
         wire_bytes_t rest = {self->held.data + self->held_at,
@@ -153,6 +191,7 @@ static void release(outbox_t *self)
         bool counts = is_counted(message.kind);
         size_t cost = message.kind == KIND_PUSH ? cost_of(&message.push) : 0;
         if ((counts && !window_allows(self, cost)) ||
+            self->ready.len + message.size > LIMIT ||
             buf_put(&self->ready, rest.data, message.size) < 0) {
             return;
         }
@@ -165,9 +204,10 @@ static void release(outbox_t *self)
     self->held_at = 0;
 }
 
-/* Give memory of what was released back before it outgrows what waits. */
-static void compact(outbox_t *self)
+/* And give their memory back before it outgrows what waits. */
+static void release(outbox_t *self)
 {
+    move(self);
     if (self->held_at > KEEP && self->held_at > self->held.len / 2) {
         buf_drop(&self->held, self->held_at);
         self->held_at = 0;
@@ -182,7 +222,6 @@ void outbox_credit(outbox_t *self, const message_credit_t *credit)
     self->push_bytes -=
         credit->bytes < self->push_bytes ? credit->bytes : self->push_bytes;
     release(self);
-    compact(self);
 }
 
 size_t outbox_frame(const outbox_t *self, size_t most)

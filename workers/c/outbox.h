@@ -20,6 +20,10 @@
 /* Bytes of one body, so that frames stay below the protocol's 64 MiB. */
 #define OUTBOX_BODY_MAX ((size_t)32 << 20)
 
+/* Room that only the replies of events that failed, and a few bytes of the
+ * link's own, may use (failure.c). */
+#define OUTBOX_RESERVE ((size_t)16 << 20)
+
 typedef struct {
     buf_t ready;     /* owned */
     buf_t held;      /* owned */
@@ -63,6 +67,11 @@ static inline bool outbox_is_holding(const outbox_t *self)
  */
 int outbox_reply(outbox_t *self, const message_reply_t *reply,
                  outbox_mark_t *mark);
+
+/* That of an event that failed, which is small: the reserve is for it.
+ * Returns 0; -ENOBUFS where even that is full; -ENOMEM. */
+int outbox_reply_failure(outbox_t *self, const message_reply_t *reply,
+                         outbox_mark_t *mark);
 int outbox_push(outbox_t *self, const message_push_t *push);
 int outbox_join(outbox_t *self, message_kind_t kind, /* or LEAVE */
                 const message_join_t *join);
@@ -74,6 +83,9 @@ int outbox_close(outbox_t *self, const message_close_t *close);
  * Returns 0, -ENOBUFS, -ENOMEM.
  */
 int outbox_query(outbox_t *self, wire_bytes_t query);
+
+/* The same of READY. */
+int outbox_ready(outbox_t *self, const message_ready_t *ready);
 
 /* Remove the reply that *mark tells of; nothing may have been sent or
  * credited since. */

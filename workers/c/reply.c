@@ -30,7 +30,10 @@ static int put_options(hoist_ctx *ctx, int status)
                              : accept_put_refusal(&ctx->accept, &ctx->options);
 }
 
-int reply_send(hoist_ctx *ctx, int status, body_t body)
+typedef int put_reply_t(outbox_t *outbox, const message_reply_t *reply,
+                        outbox_mark_t *mark);
+
+static int send(hoist_ctx *ctx, int status, body_t body, put_reply_t *put)
 {
     message_reply_t reply = {
         .id = ctx->request->id,
@@ -45,13 +48,22 @@ int reply_send(hoist_ctx *ctx, int status, body_t body)
         }
         reply.options = (wire_bytes_t){ctx->options.data, ctx->options.len};
     }
-    int rc = ctx->call_of != NULL
-                 ? call_keep_reply(ctx->call_of, &body)
-                 : outbox_reply(ctx->outbox, &reply, &ctx->reply);
+    int rc = ctx->call_of != NULL ? call_keep_reply(ctx->call_of, &body)
+                                  : put(ctx->outbox, &reply, &ctx->reply);
     if (rc == 0) {
         ctx->status = status;
     }
     return rc;
+}
+
+int reply_send(hoist_ctx *ctx, int status, body_t body)
+{
+    return send(ctx, status, body, outbox_reply);
+}
+
+int reply_send_failure(hoist_ctx *ctx, int status, body_t body)
+{
+    return send(ctx, status, body, outbox_reply_failure);
 }
 
 /* What has failed inside can be told in other words, but it stays refused. */
