@@ -415,6 +415,88 @@ static void what_finds_the_outbox_full_fails_and_has_its_outcome(void **state)
     link_drain(&worker.link, 10 + ASKED_TIMEOUT_MS); /* that is said, too */
 }
 
+/* --- while too much waits to be sent ------------------------------------- */
+
+static void outbox_drains(void)
+{
+    link_sent(&worker.link, worker.link.outbox.ready.len, worker.now_ms);
+    feed(worker.now_ms);
+}
+
+static void who_is_resumed_waits_until_its_broker_takes_more(void **state)
+{
+    (void)state;
+    message_comes(CONN_A, "wait", 1);
+    hoist_ticket first = ticket;
+    message_comes(CONN_B, "wait", 2);
+    hoist_ticket second = ticket;
+    assert_trace("wait wait");
+    fill_outbox();
+    assert_int_equal(hoist_resume(second, reply, late), 0);
+    assert_int_equal(hoist_resume(first, reply, late), 0);
+    posts_are_run();
+    assert_trace("");
+    assert_false(link_can_resume(&worker.link));
+    assert_false(link_is_drained(&worker.link));
+    outbox_drains();
+    assert_trace("goes on goes on");
+    says_reply(2, 200);
+    says_reply(1, 200);
+    says_no_more();
+}
+
+static void what_comes_behind_waits_for_it_still(void **state)
+{
+    (void)state;
+    message_comes(CONN_A, "wait", 1);
+    message_comes(CONN_A, "plain", 2);
+    fill_outbox();
+    resumes(reply, late);
+    outbox_drains();
+    says_reply(1, 200);
+    says_reply(2, 200);
+    assert_trace("wait goes on plain");
+}
+
+static void it_goes_on_once_all_the_same(void **state)
+{
+    (void)state;
+    message_comes(CONN_A, "wait", 1);
+    fill_outbox();
+    resumes(reply, late);
+    resumes(reply, late);
+    outbox_drains();
+    says_reply(1, 200);
+    says_no_more();
+    assert_trace("wait over goes on");
+}
+
+static void at_its_deadline_it_has_waited_long_enough(void **state)
+{
+    (void)state;
+    message_comes(CONN_A, "wait", 1);
+    fill_outbox();
+    resumes(reply, late);
+    size_t full = worker.link.outbox.ready.len;
+    link_tick(&worker.link, DEADLINE);
+    assert_int_equal(count_replies(full, 504), 1);
+    assert_trace("wait over");
+    outbox_drains();
+    says_no_more();
+}
+
+static void without_its_broker_it_is_over(void **state)
+{
+    (void)state;
+    message_comes(CONN_A, "wait", 1);
+    fill_outbox();
+    resumes(reply, late);
+    bare_comes(KIND_WHO, 20);
+    come_up(20);
+    assert_trace("wait over");
+    assert_int_equal(worker.link.asked.count, 0);
+}
+
 static void what_is_no_ticket_is_refused(void **state)
 {
     hoist_ticket none = {0}, other = {worker.app, 7, 1};
@@ -482,6 +564,11 @@ int main(void)
         TEST(a_task_does_not_wait),
         TEST(no_more_than_1024_wait),
         TEST(what_finds_the_outbox_full_fails_and_has_its_outcome),
+        TEST(who_is_resumed_waits_until_its_broker_takes_more),
+        TEST(what_comes_behind_waits_for_it_still),
+        TEST(it_goes_on_once_all_the_same),
+        TEST(at_its_deadline_it_has_waited_long_enough),
+        TEST(without_its_broker_it_is_over),
         TEST(what_is_no_ticket_is_refused),
         TEST(one_that_waits_is_waited_for_by_a_stop),
         TEST(what_never_ran_is_run_when_the_app_goes),

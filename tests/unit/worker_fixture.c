@@ -149,17 +149,23 @@ void bare_comes(message_kind_t kind, int64_t now_ms)
     feed(now_ms);
 }
 
-void posts_are_run(void)
+static void run_posts(const posts_t *posts)
 {
     task_t task;
 
-    while (posts_take(&worker.app->inlets[0].posts, &task)) {
+    while (posts_take(posts, &task)) {
         uint64_t id = later_open(&task);
         if (task.run != NULL &&
             (id == 0 || !link_go_on(&worker.link, id, &task))) {
             link_run(&worker.link, &task);
         }
     }
+}
+
+void posts_are_run(void)
+{
+    run_posts(&worker.app->inlets[0].posts);
+    run_posts(&worker.app->inlets[0].resumptions);
     feed(worker.now_ms);
 }
 

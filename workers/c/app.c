@@ -57,6 +57,7 @@ void app_run_posts(hoist_app *app)
     core_init(&core, app);
     for (unsigned i = 0; i < app->inlet_count; i++) {
         run_posts(&core, &app->inlets[i].posts);
+        run_posts(&core, &app->inlets[i].resumptions);
     }
     core_fini(&core);
 }
@@ -66,6 +67,7 @@ static void close_inlets(hoist_app *app)
 {
     for (unsigned i = 0; i < app->inlet_count; i++) {
         posts_close(&app->inlets[i].posts);
+        posts_close(&app->inlets[i].resumptions);
     }
     app_run_posts(app);
     for (unsigned i = 0; i < app->inlet_count; i++) {

@@ -16,6 +16,7 @@ void asked_init(asked_t *self, outbox_t *outbox)
     list_init(&self->sent);
     list_init(&self->pushed);
     list_init(&self->parked);
+    list_init(&self->resumed);
     receipts_init(&self->receipts);
 }
 
@@ -178,13 +179,27 @@ query_t *asked_take_pushed(asked_t *self, query_t *query)
     return take_out(self, query);
 }
 
-query_t *asked_take_parked(asked_t *self, uint64_t ticket)
+bool asked_resume(asked_t *self, uint64_t ticket, const task_t *task)
 {
     query_t *query =
         self->tickets != NULL ? self->tickets[ticket % PLACES] : NULL;
 
-    return query != NULL && query->ticket == ticket ? take_out(self, query)
-                                                    : NULL;
+    if (query == NULL || query->ticket != ticket) {
+        return false;
+    }
+    forget_question(self, query);
+    query->resumed = *task;
+    list_remove(&query->link);
+    list_append(&self->resumed, &query->link);
+    return true;
+}
+
+query_t *asked_take_resumed(asked_t *self)
+{
+    list_t *first = list_peek(&self->resumed);
+
+    return first != NULL ? take_out(self, list_entry(first, query_t, link))
+                         : NULL;
 }
 
 query_t *asked_take_answered(asked_t *self, uint64_t id)
@@ -230,6 +245,9 @@ query_t *asked_take_late(asked_t *self, int64_t now_ms)
         query = find_late(&self->parked, now_ms);
     }
     if (query == NULL) {
+        query = find_late(&self->resumed, now_ms);
+    }
+    if (query == NULL) {
         self->is_fresh = true; /* the next tick finds out who is next */
         self->due_ms = INT64_MAX;
         return NULL;
@@ -249,6 +267,9 @@ query_t *asked_take(asked_t *self)
     }
     if (first == NULL) {
         first = list_peek(&self->parked);
+    }
+    if (first == NULL) {
+        first = list_peek(&self->resumed);
     }
     return first != NULL ? take_out(self, list_entry(first, query_t, link))
                          : NULL;
@@ -288,7 +309,8 @@ void asked_tick(asked_t *self, int64_t now_ms)
         int64_t sent_ms = first_due_ms(&self->sent, now_ms);
         int64_t waiting_ms = first_due_ms(&self->waiting, now_ms);
         int64_t pushed_ms = first_due_ms(&self->pushed, now_ms);
-        int64_t parked_ms = first_due_ms(&self->parked, now_ms);
+        int64_t parked_ms = least(first_due_ms(&self->parked, now_ms),
+                                  first_due_ms(&self->resumed, now_ms));
         self->due_ms =
             least(least(sent_ms, waiting_ms), least(pushed_ms, parked_ms));
         self->is_fresh = false;
@@ -315,7 +337,9 @@ int64_t asked_oldest_ms(const asked_t *self)
 {
     int64_t sent_ms = oldest_ms(&self->sent);
     int64_t waiting_ms = oldest_ms(&self->waiting);
+    int64_t parked_ms =
+        least(oldest_ms(&self->parked), oldest_ms(&self->resumed));
 
-    return least(least(oldest_ms(&self->pushed), oldest_ms(&self->parked)),
+    return least(least(oldest_ms(&self->pushed), parked_ms),
                  least(sent_ms, waiting_ms));
 }

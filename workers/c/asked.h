@@ -10,6 +10,7 @@
  *   pushed   a PUSH, which is in the outbox; its receipt knows the query
  *   parked   nothing is asked: the event waits for another thread of the
  *            program, which has its ticket (later.h)
+ *   resumed  its ticket came: it goes on when the broker takes more
  *
  * A slot is given back by the RESULT alone: a broker that answers too late
  * still has the query under way.  Owner thread only.
@@ -28,22 +29,22 @@
 #define ASKED_PARKED_MS   60000 /* of an event without a deadline */
 
 struct query {
-    list_t link;               /* in waiting, sent, pushed or parked */
+    list_t link;               /* in waiting, sent, pushed, parked, resumed */
     hoist_ctx ctx;             /* the event, for the answer's handler */
     message_request_t request; /* of ctx; lent from bytes */
     buf_t bytes;               /* owned: the REQUEST */
     buf_t words;               /* owned: the QUERY, until it is sent */
     uint64_t id;               /* of the QUERY; never used twice; 0: a push */
     uint64_t receipt;          /* of the push; 0: none */
-    uint64_t ticket;           /* of a parked event; 0: none */
+    uint64_t ticket;           /* of a parked event; 0: none, or it came */
     int64_t came_ms;           /* the event */
     int64_t timeout_ms;
     int64_t due_ms;                /* 0: its time has not begun */
     hoist_answer_handler *handler; /* borrowed: the program's code */
     hoist_pushed_handler *pushed;  /* the same, of a push; else NULL */
     void *data;                    /* borrowed: the program's */
-    task_t resumed; /* in the place of these: what a parked event goes on
-                       with; none: nobody came in time */
+    task_t resumed; /* in the place of these: what an event that was parked
+                       goes on with; none: nobody has come yet */
     bool holds;     /* its connection's next events wait for this one */
 };
 
@@ -54,8 +55,8 @@ typedef struct {
 } slot_t;
 
 struct asked {
-    list_t waiting, sent, pushed, parked; /* queries, oldest first */
-    size_t count;                         /* of all */
+    list_t waiting, sent, pushed, parked, resumed; /* queries, oldest first */
+    size_t count;                                  /* of all */
     size_t events; /* of these, whose asker is an event */
     slot_t slots[ASKED_AT_ONCE];
     receipts_t receipts;
@@ -96,16 +97,26 @@ void asked_wait(asked_t *self, query_t *query);
  */
 int asked_park(asked_t *self, query_t *query, uint64_t serial);
 
+/* The ticket of a parked event has come, with what it goes on with.  Returns
+ * whether there is such an event: it is resumed then. */
+bool asked_resume(asked_t *self, uint64_t ticket, const task_t *task);
+
+/* Does one that is resumed wait to go on? */
+static inline bool asked_has_resumed(const asked_t *self)
+{
+    return !list_is_empty(&self->resumed);
+}
+
 static inline bool asked_is_full(const asked_t *self)
 {
     return self->count == ASKED_MAX;
 }
 
-/* Each takes a query out: the one that this RESULT answers, the one that a
- * receipt told of, the one that was parked with this ticket, the next whose
- * time is over, any.  NULL: there is none. */
+/* Each takes a query out: the one that this RESULT answers, the one that was
+ * resumed first, the one that a receipt told of, the next whose time is over,
+ * any.  NULL: there is none. */
 query_t *asked_take_answered(asked_t *self, uint64_t id);
-query_t *asked_take_parked(asked_t *self, uint64_t ticket);
+query_t *asked_take_resumed(asked_t *self);
 query_t *asked_take_pushed(asked_t *self, query_t *query);
 query_t *asked_take_late(asked_t *self, int64_t now_ms);
 query_t *asked_take(asked_t *self);

@@ -1014,8 +1014,9 @@ typedef int hoist_task(hoist_ctx *ctx, void *data);
 int hoist_every(hoist_app *app, unsigned ms, hoist_task *task, void *data);
 
 /*
- * Have the app's first thread run task soon, in the order posted.  Any thread,
- * and signal handlers too, as long as the app is not being destroyed.
+ * Have the app's first thread run task soon, in the order posted (but for what
+ * hoist_resume posts).  Any thread, and signal handlers too, as long as the app
+ * is not being destroyed.
  *
  * A task that was taken (0) is run exactly once: while the app runs; else, when
  * hoist_run returns, with a context that reaches no broker; so, too, by
@@ -1073,13 +1074,15 @@ int hoist_wait(hoist_ctx *ctx, hoist_ticket *ticket);
  * handler; as long as the app is not being destroyed.
  *
  * A task that was taken (0) is run exactly once, as those of hoist_post are, so
- * it may free data.  Where the event is over by then (its deadline has passed,
- * its broker was lost, it was gone on with before) it is one without an event:
- * hoist_event_of is HOIST_TASK, and nothing can be replied.
+ * it may free data.  It waits while too much waits to be sent to the event's
+ * own broker, whatever others do.  Where the event is over by then (its
+ * deadline has passed, its broker was lost, it was gone on with before) it is
+ * one without an event: hoist_event_of is HOIST_TASK, and nothing can be
+ * replied.
  *
  * Returns 0; -EINVAL without a task, or for a ticket that is none; -EAGAIN when
- * 4096 tasks wait for that thread: try again later; -ENOTCONN while the app is
- * being destroyed; -ENOMEM.
+ * 4096 such tasks wait for that thread: try again later; -ENOTCONN while the
+ * app is being destroyed; -ENOMEM.
  */
 int hoist_resume(hoist_ticket ticket, hoist_task *task, void *data);
 

@@ -17,10 +17,14 @@ static int open_event(int *fd)
 int inlet_init(inlet_t *self)
 {
     int posts = posts_init(&self->posts);
+    int resumptions = posts_init(&self->resumptions);
     int stop = open_event(&self->stop_fd);
     int reload = open_event(&self->reload_fd);
 
-    return posts < 0 ? posts : stop < 0 ? stop : reload;
+    return posts < 0         ? posts
+           : resumptions < 0 ? resumptions
+           : stop < 0        ? stop
+                             : reload;
 }
 
 static void close_fd(int *fd)
@@ -34,6 +38,7 @@ static void close_fd(int *fd)
 void inlet_fini(inlet_t *self)
 {
     posts_fini(&self->posts);
+    posts_fini(&self->resumptions);
     close_fd(&self->stop_fd);
     close_fd(&self->reload_fd);
 }
@@ -41,6 +46,13 @@ void inlet_fini(inlet_t *self)
 static int take_number(int fd, int number)
 {
     return dup3(fd, number, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static int take_numbers(const posts_t *fresh, const posts_t *numbers)
+{
+    int rc = take_number(fresh->read_fd, numbers->read_fd);
+
+    return rc == 0 ? take_number(fresh->write_fd, numbers->write_fd) : rc;
 }
 
 int inlet_renew(inlet_t *self)
@@ -55,10 +67,10 @@ int inlet_renew(inlet_t *self)
         rc = take_number(fresh.reload_fd, self->reload_fd);
     }
     if (rc == 0) {
-        rc = take_number(fresh.posts.read_fd, self->posts.read_fd);
+        rc = take_numbers(&fresh.posts, &self->posts);
     }
     if (rc == 0) {
-        rc = take_number(fresh.posts.write_fd, self->posts.write_fd);
+        rc = take_numbers(&fresh.resumptions, &self->resumptions);
     }
     inlet_fini(&fresh);
     return rc;
@@ -100,8 +112,8 @@ bool inlet_take_reload(const inlet_t *self)
     return take_all(self->reload_fd);
 }
 
-/* A full pipe has the loop awake already. */
+/* A full pipe has the loop awake already: it waits for this one always. */
 void inlet_wake(const inlet_t *self)
 {
-    (void)posts_put(&self->posts, &(task_t){NULL, NULL});
+    (void)posts_put(&self->resumptions, &(task_t){NULL, NULL});
 }

@@ -10,9 +10,11 @@
 #include "workers/c/posts.h"
 
 typedef struct {
-    int stop_fd;   /* eventfd: counts the stops that were asked for */
-    int reload_fd; /* eventfd: the same of reloads */
-    posts_t posts; /* tasks */
+    int stop_fd;         /* eventfd: counts the stops that were asked for */
+    int reload_fd;       /* eventfd: the same of reloads */
+    posts_t posts;       /* tasks */
+    posts_t resumptions; /* tasks with a ticket (later.h): they wait for another
+                            broker than those */
 } inlet_t;
 
 /* Returns 0 or a negative errno; what is there works, and is to be ended. */

@@ -56,7 +56,7 @@ int hoist_resume(hoist_ticket ticket, hoist_task *task, void *data)
         return -ENOMEM;
     }
     *resumption = (resumption_t){ticket.id, {task, data}};
-    int rc = posts_put(&ticket.app->inlets[ticket.thread].posts,
+    int rc = posts_put(&ticket.app->inlets[ticket.thread].resumptions,
                        &(task_t){NULL, resumption});
     if (rc < 0) {
         free(resumption);

@@ -2,8 +2,9 @@
  *
  * Events that wait for another thread of the program.  Such an event is parked
  * in the `asked` of its broker (asked.h), and whoever has its ticket posts to
- * the thread that has the event: a task, with the ticket in front.  Owner
- * thread, but for what hoist.h says of its functions.
+ * the thread that has the event: a task, with the ticket in front, among the
+ * resumptions of its inlet.  Owner thread, but for what hoist.h says of its
+ * functions.
  */
 #ifndef WORKERS_C_LATER_H
 #define WORKERS_C_LATER_H
@@ -11,11 +12,11 @@
 #include "workers/c/posts.h"
 
 /*
- * What was posted, as it is to be run.
+ * A resumption that was posted, as it is to be run.
  *
- * task  a task with a ticket in front becomes the task; its run is NULL when
+ * task  becomes the task that the ticket is in front of; its run is NULL when
  *       there is nothing to run: the loop was only to wake up.
- * Returns the ticket's number; 0: it has none.
+ * Returns the ticket's number; 0: there is none.
  */
 uint64_t later_open(task_t *task);
 

@@ -156,16 +156,31 @@ static void take_pushed(link_t *self, const message_pushed_t *message)
     }
 }
 
+/* Behind those whose tickets came before, and which wait for output to drain.
+ */
 bool link_go_on(link_t *self, uint64_t ticket, const task_t *task)
 {
-    query_t *query = asked_take_parked(&self->asked, ticket);
-
-    if (query == NULL) {
+    if (!asked_resume(&self->asked, ticket, task)) {
         return false;
     }
-    query->resumed = *task;
-    answer_status(self, query, 200);
+    if (!link_is_busy(self)) {
+        answer_status(self, asked_take_resumed(&self->asked), 200);
+    }
     return true;
+}
+
+/* The event is over.  If its ticket has come, what it was to go on with has
+ * come too late: it is a task, which speaks to whom out and asked are of. */
+static void end_event(link_t *self, query_t *query, unsigned status,
+                      outbox_t *out, asked_t *asked)
+{
+    const task_t task = query->resumed;
+
+    query->resumed = (task_t){NULL, NULL};
+    answer_status(self, query, status);
+    if (task.run != NULL) {
+        core_run(self->core, &task, out, asked);
+    }
 }
 
 static void tick_queries(link_t *self, int64_t now_ms)
@@ -175,7 +190,7 @@ static void tick_queries(link_t *self, int64_t now_ms)
     query_t *query;
 
     while ((query = asked_take_late(&self->asked, now_ms)) != NULL) {
-        answer_status(self, query, 504);
+        end_event(self, query, 504, &self->outbox, &self->asked);
     }
     while (receipts_take_late(&self->asked.receipts, now_ms, &receipt)) {
         tell_pushed(self, &receipt, &late);
@@ -193,7 +208,7 @@ static void lose_queries(link_t *self)
 
     while ((query = asked_take(&self->asked)) != NULL) {
         query->ctx.over = -ENOTCONN;
-        answer_status(self, query, 503);
+        end_event(self, query, 503, NULL, NULL);
     }
     while (receipts_take_any(&self->asked.receipts, &receipt)) {
         core_pushed(self->core, &receipt, &lost, NULL, NULL);
@@ -380,7 +395,8 @@ static void take_request(link_t *self, const message_t *message, int64_t now_ms)
 
 bool link_can_resume(const link_t *self)
 {
-    return (self->inbox.count > 0 || mail_is_runnable(&self->mail)) &&
+    return (asked_has_resumed(&self->asked) || self->inbox.count > 0 ||
+            mail_is_runnable(&self->mail)) &&
            !link_is_busy(self);
 }
 
@@ -409,7 +425,9 @@ bool link_resume(link_t *self)
     if (!link_can_resume(self)) {
         return false;
     }
-    if (mail_is_runnable(&self->mail)) {
+    if (asked_has_resumed(&self->asked)) {
+        answer_status(self, asked_take_resumed(&self->asked), 200);
+    } else if (mail_is_runnable(&self->mail)) {
         resume_mail(self);
     } else {
         resume_inbox(self);

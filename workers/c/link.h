@@ -78,7 +78,8 @@ void link_fini(link_t *self);
 /* Run a task, which speaks to this broker.  Only while it is UP. */
 void link_run(link_t *self, const task_t *task);
 
-/* Go on with the event that has this ticket.  Returns whether it is here. */
+/* Go on with the event that has this ticket, now or, if too much waits to be
+ * sent, by link_resume.  Returns whether it is here. */
 bool link_go_on(link_t *self, uint64_t ticket, const task_t *task);
 
 /* More output waits than this link may have: begin nothing new. */
@@ -101,8 +102,9 @@ void link_bad_frame(link_t *self, int error);
 bool link_step(link_t *self, int64_t now_ms);
 
 /*
- * Handle one REQUEST that was kept, if output has drained enough: of those
- * behind an event that has ended meanwhile, else the oldest.
+ * Handle one thing that was kept, if output has drained enough: an event whose
+ * ticket came; else a REQUEST, of those behind an event that has ended
+ * meanwhile, else the oldest.
  * Returns whether there was one.
  */
 bool link_resume(link_t *self);

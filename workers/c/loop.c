@@ -9,7 +9,8 @@
  *           long is no silence
  *   flush   one frame to each broker
  *   follow  the brokers' names: a line for each address that is new
- *   tasks   timers that are due, and what other threads have posted
+ *   tasks   timers that are due, and what other threads have posted: tasks, and
+ *           with what an event goes on that waits for them
  *   leave   when stopping and all is done
  */
 #include "workers/c/loop.h"
@@ -32,7 +33,14 @@
 #define WAIT_MAX_MS    1000
 
 /* What is polled before the lines. */
-enum { ITEM_STOP, ITEM_RELOAD, ITEM_ANSWERS, ITEM_POSTS, ITEM_LINES };
+enum {
+    ITEM_STOP,
+    ITEM_RELOAD,
+    ITEM_ANSWERS,
+    ITEM_POSTS,
+    ITEM_RESUMPTIONS,
+    ITEM_LINES
+};
 
 _Static_assert(BROKERS_MAX <= ROSTER_MAX, "a slot for each broker");
 
@@ -263,7 +271,8 @@ static line_t *find_voice(loop_t *self)
     return self->voice;
 }
 
-/* While their broker takes no more, posts wait, and at last whoever posts. */
+/* While their broker takes no more, posts wait, and at last whoever posts.  An
+ * event that is resumed waits for its own broker instead (link_go_on). */
 static bool takes_posts(loop_t *self)
 {
     const line_t *voice = find_voice(self);
@@ -329,6 +338,8 @@ static size_t gather_items(loop_t *self)
     self->items[ITEM_POSTS] = (zmq_pollitem_t){
         .fd = takes_posts(self) ? self->inlet->posts.read_fd : -1,
         .events = ZMQ_POLLIN};
+    self->items[ITEM_RESUMPTIONS] = (zmq_pollitem_t){
+        .fd = self->inlet->resumptions.read_fd, .events = ZMQ_POLLIN};
     for (size_t i = 0; i < self->count; i++) {
         short events = ZMQ_POLLIN;
         if (self->lines[i]->blocked) {
@@ -523,6 +534,20 @@ static int run_posts(loop_t *self, int64_t *now_ms)
         if (!posts_take(&self->inlet->posts, &task)) {
             break;
         }
+        rc = run_task(self, &task, 0, now_ms);
+    }
+    return rc;
+}
+
+static int run_resumptions(loop_t *self, int64_t *now_ms)
+{
+    task_t task;
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && i < POSTS_PER_TURN; i++) {
+        if (!posts_take(&self->inlet->resumptions, &task)) {
+            break;
+        }
         uint64_t ticket = later_open(&task);
         if (task.run != NULL) {
             rc = run_task(self, &task, ticket, now_ms);
@@ -535,12 +560,17 @@ static int run_tasks(loop_t *self, int64_t *now_ms)
 {
     bool is_due = timers_due(self) <= *now_ms;
     bool is_posted = self->items[ITEM_POSTS].revents != 0;
+    bool is_resumed = self->items[ITEM_RESUMPTIONS].revents != 0;
+    bool is_any = is_due || is_posted || is_resumed;
     int rc = is_due ? run_timers(self, now_ms) : 0;
 
     if (rc == 0 && is_posted) {
         rc = run_posts(self, now_ms);
     }
-    return rc == 0 && (is_due || is_posted) ? flush_all(self, *now_ms) : rc;
+    if (rc == 0 && is_resumed) {
+        rc = run_resumptions(self, now_ms);
+    }
+    return rc == 0 && is_any ? flush_all(self, *now_ms) : rc;
 }
 
 static int turns(loop_t *self)

@@ -208,7 +208,7 @@ static void talk(hoist_test *self)
     do {
         feed(self);
         take_words(self);
-    } while (self->in.len > 0);
+    } while (self->in.len > 0 || link_can_resume(&self->link));
 }
 
 /* --- start and end ------------------------------------------------------- */
@@ -504,9 +504,8 @@ static void run(hoist_test *self, const task_t *task, uint64_t ticket)
     leave(self);
 }
 
-static void run_posts(hoist_test *self)
+static void run_posts(hoist_test *self, const posts_t *posts)
 {
-    const posts_t *posts = &self->app->inlets[0].posts;
     task_t task;
 
     for (size_t left = posts_count(posts); left > 0; left--) {
@@ -529,7 +528,8 @@ static void run_due(hoist_test *self)
     while (timers_take(&self->app->timers, due_ms, &task)) {
         run(self, &task, 0);
     }
-    run_posts(self);
+    run_posts(self, &self->app->inlets[0].posts);
+    run_posts(self, &self->app->inlets[0].resumptions);
     talk(self);
 }
 
