@@ -179,6 +179,37 @@ static void a_handler_gets_the_reply_of_another_route(void **state)
     assert_trace("upper upper");
 }
 
+static int reply_at_length(hoist_ctx *ctx)
+{
+    static char text[1 << 20];
+
+    return hoist_reply(ctx, 200, HOIST_BINARY, hoist_bytes(text, sizeof text));
+}
+
+static int call_at_length(hoist_ctx *ctx)
+{
+    assert_int_equal(call(ctx, "long", "").body.len, 1 << 20);
+    return 0;
+}
+
+static int ask_at_length(hoist_ctx *ctx)
+{
+    assert_int_equal(call(ctx, "calls-long", "").status, 200);
+    assert_int_equal(ctx->call->ctx.call->body.cap, 0);
+    return call_at_length(ctx);
+}
+
+static void the_memory_of_a_long_reply_is_given_back(void **state)
+{
+    (void)state;
+    serves("long", reply_at_length);
+    serves("calls-long", call_at_length);
+    message_runs(ask_at_length);
+    says_reply(1, 200);
+    assert_int_equal(worker.core.ctx.call->body.cap, 0);
+    assert_int_equal(worker.core.ctx.call->ctx.call->body.cap, 0);
+}
+
 static int push_twice(hoist_ctx *ctx)
 {
     hoist_text self = hoist_connection(ctx);
@@ -410,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_one_replied_may_be_the_body_of_the_next),
         TEST(a_handler_gets_the_reply_of_another_route),
+        TEST(the_memory_of_a_long_reply_is_given_back),
         TEST(what_it_pushes_leaves_in_order),
         TEST(a_failure_is_the_callers_to_judge),
         TEST(its_middleware_runs_and_is_told_of_its_outcome),

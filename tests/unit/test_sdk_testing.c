@@ -633,6 +633,31 @@ static void an_event_goes_on_when_another_thread_has_an_answer(void **state)
     assert_text(outcome->body, "at last");
 }
 
+static void what_goes_on_waits_for_what_was_said_before(void **state)
+{
+    enum { EVENTS = 40 }; /* a megabyte each: more than a worker lets wait */
+    static char text[1 << 20];
+    const hoist_test_outcome *outcomes[EVENTS];
+    char id[17];
+    (void)state;
+
+    serves("a", wait_for_thread);
+    opens();
+    for (int i = 0; i < EVENTS; i++) {
+        (void)snprintf(id, sizeof id, "conn%012d", i);
+        outcomes[i] = hoist_test_send(
+            test, &(hoist_test_event){.route = "a", .connection = id});
+        assert_int_equal(hoist_reply_later(ticket, 200, HOIST_BINARY,
+                                           hoist_bytes(text, sizeof text)),
+                         0);
+    }
+    hoist_test_pass(test, 0);
+    for (int i = 0; i < EVENTS; i++) {
+        assert_int_equal(outcomes[i]->status, 200);
+        assert_int_equal(outcomes[i]->body.len, sizeof text);
+    }
+}
+
 static int call_taken(hoist_ctx *ctx)
 {
     hoist_called called;
@@ -880,6 +905,7 @@ int main(void)
         KIT_TEST(pushes_are_told_of_in_the_order_made),
         KIT_TEST(a_connection_that_has_gone_is_told_of),
         KIT_TEST(an_event_goes_on_when_another_thread_has_an_answer),
+        KIT_TEST(what_goes_on_waits_for_what_was_said_before),
         KIT_TEST(a_call_that_fails_is_no_failure_of_the_event),
         KIT_TEST(a_deadline_is_as_far_as_the_test_says),
         KIT_TEST(middleware_of_the_library_goes_by_the_time_of_the_test),

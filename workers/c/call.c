@@ -14,6 +14,8 @@ const accept_t *ctx_accepted(const hoist_ctx *ctx)
     return ctx->call_of != NULL ? ctx->call_of->accepted : NULL;
 }
 
+#define KEEP ((size_t)64 << 10) /* memory that stays for the next reply */
+
 /* --- a call -------------------------------------------------------------- */
 
 static call_t *new_call(hoist_app *app, unsigned depth)
@@ -63,6 +65,12 @@ void call_forget_reply(call_t *self)
     self->has_reply = false;
     self->body.len = 0;
     self->type = BODY_NONE;
+}
+
+void call_end(call_t *self)
+{
+    call_forget_reply(self);
+    buf_reset(&self->body, KEEP);
 }
 
 body_t call_reply(const call_t *self)

@@ -34,6 +34,9 @@ void call_forget_reply(call_t *self);
 /* That body; lent. */
 body_t call_reply(const call_t *self);
 
+/* Nobody reads it any more: the event that calls has come to its end. */
+void call_end(call_t *self);
+
 /* Harmless for NULL. */
 void call_destroy(call_t **self_p);
 

@@ -115,10 +115,19 @@ void ctx_run_finally(hoist_ctx *ctx, size_t kept)
     ctx->over = over;
 }
 
+/* The handler has returned, and so reads no reply of a call any more. */
+static void end_call(hoist_ctx *ctx)
+{
+    if (ctx->call != NULL) {
+        call_end(ctx->call);
+    }
+}
+
 query_t *ctx_conclude(hoist_ctx *ctx, int rc)
 {
     rc = ctx_settle(ctx, rc);
     if (rc >= 0 && ctx->query != NULL) {
+        end_call(ctx);
         return hand_over(ctx);
     }
     if (rc >= 0 && ctx->status == 0) {
@@ -130,6 +139,7 @@ query_t *ctx_conclude(hoist_ctx *ctx, int rc)
     if (ctx->values.size.finally > 0) {
         ctx_run_finally(ctx, 0);
     }
+    end_call(ctx);
     return NULL;
 }
 
