@@ -10,6 +10,7 @@
  *   then             the same; the reply waits for the news
  *   flood            {"count"}: so many posts of another thread, each a push to
  *                    "all"; how many were taken at once goes back
+ *   later            waits for another thread, which replies "later"
  *
  * With --tick every 20 ms a push of "tick …" to the group "ticks".
  */
@@ -196,6 +197,27 @@ static int on_flood(hoist_ctx *ctx)
     return hoist_reply_text(ctx, text);
 }
 
+static void *reply_later(void *data)
+{
+    const hoist_ticket *ticket = data;
+
+    (void)hoist_reply_later(*ticket, 200, HOIST_TEXT, hoist_str("later"));
+    return NULL;
+}
+
+static int on_later(hoist_ctx *ctx)
+{
+    hoist_ticket ticket;
+    pthread_t thread;
+    int rc = hoist_wait(ctx, &ticket);
+
+    if (rc == 0 && (pthread_create(&thread, NULL, reply_later, &ticket) != 0 ||
+                    pthread_join(thread, NULL) != 0)) {
+        rc = -EIO;
+    }
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     static unsigned ticks;
@@ -207,6 +229,7 @@ int main(int argc, char **argv)
     hoist_on(app, "push", on_push);
     hoist_on(app, "then", on_then);
     hoist_on(app, "flood", on_flood);
+    hoist_on(app, "later", on_later);
     if (argc > 1 && strcmp(argv[argc - 1], "--tick") == 0) {
         hoist_every(app, TICK_MS, tick, &ticks);
         argc--;

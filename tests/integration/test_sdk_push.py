@@ -148,24 +148,29 @@ def test_posts_of_another_thread_are_pushed():
 class Slow:
     """A SlowBroker with a pusher at it; `window` pushes may be on their way."""
 
-    def __init__(self, window=100, flags=()):
+    def __init__(self, window=100, flags=(), beside=()):
         self.options = {"push_window": window}
         self.flags = flags
+        self.broker, self.beside = SlowBroker(), beside
 
     def __enter__(self):
-        self.broker = SlowBroker()
-        self.process = subprocess.Popen([PUSHER, "--broker", self.broker.endpoint,
-                                         *self.flags], stderr=subprocess.DEVNULL)
-        self.welcome()
+        brokers = [self.broker, *self.beside]
+        self.process = subprocess.Popen(
+            [PUSHER, "--broker", ",".join(broker.endpoint for broker in brokers), *self.flags],
+            stderr=subprocess.DEVNULL)
+        for broker in brokers:
+            self.welcome(broker)
         return self
 
-    def welcome(self):
-        self.broker.get(1), self.broker.get(3)
-        self.broker.send([2, 1, "boot", "slow", 1000, 3500, self.options])
+    def welcome(self, broker=None):
+        broker = broker or self.broker
+        broker.get(1), broker.get(3)
+        broker.send([2, 1, "boot", "slow", 1000, 3500, self.options])
 
-    def asks(self, number, action, conn="a", **more):
-        self.broker.send([REQUEST, number, MESSAGE, conn * 16, action,
-                          json.dumps({"action": action, **more}), 29000, {}, None, number])
+    def asks(self, number, action, conn="a", broker=None, **more):
+        (broker or self.broker).send(
+            [REQUEST, number, MESSAGE, conn * 16, action,
+             json.dumps({"action": action, **more}), 29000, {}, None, number])
 
     def __exit__(self, *_):
         self.process.kill()
@@ -250,6 +255,24 @@ def test_a_broker_that_does_not_read_holds_up_who_posts():
                 pushes += message[0] == PUSH
                 taken = int(message[3]) if message[0] == REPLY else taken
         assert 0 < taken < 4096, taken
+
+
+def test_a_broker_that_does_not_read_holds_up_no_event_of_another():
+    """Tasks speak to one of them, and wait; an event of the other is resumed."""
+    other = SlowBroker()
+    with Slow(window=1, beside=[other]) as at:
+        at.asks(1, "flood", count=4096)
+        assert at.broker.replied() == (1, 200, "4096")
+
+        def stuck():
+            at.broker.pump(), other.pump()
+            return [broker for broker in (at.broker, other) if PUSH in
+                    [message[0] for message in broker.inbox]]
+        until(stuck, "the push that nothing comes behind")
+        free = other if stuck() == [at.broker] else at.broker
+        at.asks(2, "later", broker=free)
+        assert free.replied() == (2, 200, "later")
+    other.sock.close()
 
 
 if __name__ == "__main__":
