@@ -156,8 +156,7 @@ static void take_pushed(link_t *self, const message_pushed_t *message)
     }
 }
 
-/* Behind those whose tickets came before, and which wait for output to drain.
- */
+/* Behind those whose tickets came before, if output has to drain for them. */
 bool link_go_on(link_t *self, uint64_t ticket, const task_t *task)
 {
     if (!asked_resume(&self->asked, ticket, task)) {
