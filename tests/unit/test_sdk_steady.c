@@ -384,15 +384,23 @@ static void a_wrong_rule_is_refused(void **state)
 
 /* --- shed ---------------------------------------------------------------- */
 
-/* A request with so much of its 1000 ms left. */
-static void comes_with(uint64_t left_ms, unsigned status)
+/* A request with so much of its time left. */
+static void comes_from(const char *connection, uint64_t left_ms,
+                       unsigned status)
 {
     message_request_t request = sdk_message("a");
 
+    request.conn = wire_bytes(connection);
     request.deadline_ms = left_ms;
     must(message_put_request(&worker.in, &request) == 0);
     feed(worker.now_ms);
     says_reply(request.id, status);
+}
+
+/* Of one that has 1000 ms when it begins. */
+static void comes_with(uint64_t left_ms, unsigned status)
+{
+    comes_from(CONN_A, left_ms, status);
 }
 
 static void a_queue_that_stays_long_is_thinned_out(void **state)
@@ -435,6 +443,47 @@ static void the_whole_time_can_be_said(void **state)
     pass(100);
     comes_with(401, 200);
     comes_with(400, 503);
+}
+
+static void what_one_gateway_gives_is_no_wait_at_another(void **state)
+{
+    (void)state;
+    uses(hoist_shed, NULL);
+    comes_from(CONN_A, 29000, 200);
+    for (int i = 0; i < 20; i++) {
+        pass(50);
+        comes_from(CONN_B, 10000, 200);
+    }
+    comes_from(CONN_A, 28500, 200); /* has waited, but others have not */
+    for (int i = 0; i < 4; i++) {
+        pass(50);
+        comes_from(CONN_B, 9850, 200);
+    }
+    comes_from(CONN_B, 9800, 503);
+    comes_from(CONN_A, 28800, 503);
+}
+
+/* Each in the first 24 bits of its connections' ids. */
+static void of_more_loops_than_256_those_seen_last_are_known(void **state)
+{
+    char connection[] = "AAAAaaaaaaaaaaaa";
+    (void)state;
+
+    uses(hoist_shed, NULL);
+    comes_from(connection, 29000, 200);
+    for (int i = 0; i < 1024; i++) {
+        connection[2] = (char)('A' + i / 26 % 26);
+        connection[3] = (char)('A' + i % 26);
+        connection[1] = (char)('A' + i / 676);
+        pass(1);
+        comes_from(connection, 10000, 200);
+    }
+    pass(100);
+    comes_from(connection, 9800, 200);
+    pass(100);
+    comes_from(connection, 9800, 503);
+    comes_from("AAAAaaaaaaaaaaaa", 28000, 200); /* is new again */
+    comes_from(connection, 9800, 200);          /* as somebody did not wait */
 }
 
 /* --- retry --------------------------------------------------------------- */
@@ -611,6 +660,8 @@ int main(void)
         T(a_queue_that_stays_long_is_thinned_out),
         T(waiting_here_counts_as_well),
         T(the_whole_time_can_be_said),
+        T(what_one_gateway_gives_is_no_wait_at_another),
+        T(of_more_loops_than_256_those_seen_last_are_known),
         T(it_tries_three_times_and_pauses_in_between),
         T(what_fails_all_the_time_fails),
         T(what_a_client_did_wrong_is_not_tried_again),

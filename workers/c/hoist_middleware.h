@@ -465,8 +465,9 @@ extern const hoist_middleware *const hoist_breaker;
  * $disconnect least of all.
  *
  * A wait is what was used up of the request's time (`--request-timeout` of the
- * gateways) when its handler's turn comes.  How much that was is learnt from
- * the longest seen, so all gateways need the same; else say the least of them.
+ * gateways) when its handler's turn comes.  How much that was is learnt of each
+ * gateway's loop (of 256) from the longest seen, so gateways may differ, and be
+ * restarted with another; where it is said here, say the least of them.
  */
 typedef struct {
     unsigned target_ms;   /* 0: 100 */

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "proto/conn_id.h"
 #include "workers/c/codel.h"
 #include "workers/c/core.h"
 #include "workers/c/hoist_middleware.h"
@@ -16,11 +17,24 @@
 #define USUAL_TARGET_MS   100
 #define USUAL_INTERVAL_MS 100
 
+/* Loops of gateways whose requests' time is known, and at how many places one
+ * of them may be.  Each has drawn its number at random. */
+#define SHED_LOOPS  256
+#define SHED_PLACES 16
+
+/* A loop's requests have all the same time: another comes with a new process,
+ * which has another number. */
+typedef struct {
+    uint32_t number;
+    int64_t request_ms; /* the longest seen */
+    int64_t seen_ms;    /* when, last; 0: the row is free */
+} loop_row_t;
+
 typedef struct {
     pthread_mutex_t lock;
     codel_t codel;
-    bool learns;
-    int64_t request_ms;     /* the whole time of a request */
+    int64_t request_ms; /* the whole time of a request; 0: is learnt */
+    loop_row_t loops[SHED_LOOPS];
     hoist_counter *shed;    /* borrowed */
     hoist_histogram *waits; /* borrowed */
 } shed_t;
@@ -37,7 +51,6 @@ static int shed_init(hoist_app *app, const void *config, void **state)
     must(pthread_mutex_init(&self->lock, NULL) == 0);
     self->codel = codel_of(either(wanted->target_ms, USUAL_TARGET_MS),
                            either(wanted->interval_ms, USUAL_INTERVAL_MS));
-    self->learns = wanted->request_ms == 0;
     self->request_ms = wanted->request_ms;
     self->shed = hoist_counter_of(
         app, "hoist_worker_shed_total",
@@ -58,11 +71,56 @@ static void shed_fini(void *state)
     free(self);
 }
 
-/* At the broker, then here. */
-static int64_t waited_ms(const shed_t *self, const hoist_ctx *ctx,
-                         int64_t now_ms)
+/* One that names none is of a loop that is no gateway's. */
+static uint32_t loop_of(const hoist_ctx *ctx)
 {
-    int64_t there_ms = self->request_ms - (int64_t)ctx->request->deadline_ms;
+    hoist_text connection = hoist_connection(ctx);
+    conn_id_t id;
+
+    return conn_id_parse(connection.data, connection.len, &id) == 0
+               ? id.loop
+               : CONN_ID_LOOP_MAX + 1;
+}
+
+/* A loop that is new has the place of the one that was seen longest ago. */
+static loop_row_t *find_loop(shed_t *self, uint32_t number)
+{
+    loop_row_t *oldest = &self->loops[number % SHED_LOOPS];
+
+    for (uint32_t i = 0; i < SHED_PLACES; i++) {
+        loop_row_t *row = &self->loops[(number + i) % SHED_LOOPS];
+        if (row->seen_ms != 0 && row->number == number) {
+            return row;
+        }
+        if (row->seen_ms < oldest->seen_ms) {
+            oldest = row;
+        }
+    }
+    *oldest = (loop_row_t){.number = number};
+    return oldest;
+}
+
+/* The whole time that the request had when it began. */
+static int64_t whole_ms(shed_t *self, const hoist_ctx *ctx, int64_t now_ms)
+{
+    int64_t left_ms = (int64_t)ctx->request->deadline_ms;
+
+    if (self->request_ms > 0) {
+        return self->request_ms;
+    }
+    loop_row_t *loop = find_loop(self, loop_of(ctx));
+    loop->seen_ms = now_ms;
+    if (loop->request_ms < left_ms) {
+        loop->request_ms = left_ms;
+    }
+    return loop->request_ms;
+}
+
+/* At the broker, then here. */
+static int64_t waited_ms(shed_t *self, const hoist_ctx *ctx, int64_t now_ms)
+{
+    int64_t there_ms =
+        whole_ms(self, ctx, now_ms) - (int64_t)ctx->request->deadline_ms;
     int64_t here_ms = now_ms - ctx->came_ms;
 
     return (there_ms > 0 ? there_ms : 0) + (here_ms > 0 ? here_ms : 0);
@@ -70,13 +128,9 @@ static int64_t waited_ms(const shed_t *self, const hoist_ctx *ctx,
 
 static bool drops(shed_t *self, const hoist_ctx *ctx, int64_t *waited)
 {
-    int64_t whole_ms = (int64_t)ctx->request->deadline_ms;
     int64_t now_ms = clock_mono_ms();
 
     pthread_mutex_lock(&self->lock);
-    if (self->learns && self->request_ms < whole_ms) {
-        self->request_ms = whole_ms;
-    }
     *waited = waited_ms(self, ctx, now_ms);
     bool drops = codel_drops(&self->codel, *waited, now_ms);
     pthread_mutex_unlock(&self->lock);
