@@ -220,6 +220,74 @@ static void each_user_has_keys_of_its_own(void **state)
                         "orders:c:" CONN_A ":k1:2");
 }
 
+/* An order under the key k1. */
+static void order_comes_of(const char *user, const char *tenant)
+{
+    const char *const context[] = {"user", user, "tenant", tenant};
+    message_request_t request = sdk_message("a");
+    buf_t map;
+
+    buf_init(&map, 1000);
+    must(wire_put_map(&map, 2) == 0);
+    for (size_t i = 0; i < 4; i++) {
+        must(wire_put_text(&map, context[i]) == 0);
+    }
+    request.context = (wire_bytes_t){map.data, map.len};
+    request.number = ++last_number;
+    request.body = (body_t){BODY_TEXT, wire_bytes(ORDER)};
+    must(message_put_request(&worker.in, &request) == 0);
+    buf_fini(&map);
+    feed(worker.now_ms);
+}
+
+static void a_user_of_another_tenant_has_other_keys(void **state)
+{
+    (void)state;
+    serves_orders("{}", 0);
+    uses((hoist_idempotency_config){0});
+    order_comes_of("eve", "a");
+    replies("200 {}");
+    order_comes_of("eve", "b");
+    replies("200 {}");
+    order_comes_of("eve", "a");
+    replies("200 {\"replayed\":true}");
+    assert_trace("done done");
+    assert_string_equal(test_ledger.names,
+                        "orders:U:eve:a:1:k1:2 orders:U:eve:b:1:k1:2 "
+                        "orders:U:eve:a:1:k1:2");
+}
+
+static void no_two_users_and_tenants_are_one_name(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"a", "b:1:c"}, {"a:b:1", "c"}, {"a:b", "1:c"}, {"a:c:1", ""}};
+    (void)state;
+
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){0});
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        order_comes_of(pairs[i][0], pairs[i][1]);
+        replies("200 ok");
+    }
+    assert_trace("done done done done");
+}
+
+static void the_longest_names_of_all_are_claimed(void **state)
+{
+    char longest[257];
+    (void)state;
+
+    memset(longest, 'n', 256);
+    longest[256] = '\0';
+    serves_orders("ok", 0);
+    uses((hoist_idempotency_config){0});
+    for (int i = 0; i < 2; i++) {
+        order_comes_of(longest, longest);
+        replies("200 ok");
+    }
+    assert_trace("done");
+}
+
 static void no_two_pairs_of_user_and_key_are_one_name(void **state)
 {
     static const char *const pairs[][2] = {
@@ -824,6 +892,9 @@ int main(void)
         TEST(where_nothing_was_replied_nothing_is_again),
         TEST(another_body_under_the_key_is_422_and_so_is_another_route),
         TEST(each_user_has_keys_of_its_own),
+        TEST(a_user_of_another_tenant_has_other_keys),
+        TEST(no_two_users_and_tenants_are_one_name),
+        TEST(the_longest_names_of_all_are_claimed),
         TEST(no_two_pairs_of_user_and_key_are_one_name),
         TEST(the_program_may_say_the_key),
         TEST(a_key_may_be_made_of_several_members),

@@ -168,6 +168,20 @@ static void users_count_or_else_connections_or_else_addresses(void **state)
     assert_names("calls:u:ada calls:c:" CONN_A " calls:a:192.0.2.1");
 }
 
+static void users_of_two_tenants_count_apart(void **state)
+{
+    const char *const of_a[] = {"user", "eve", "tenant", "a"};
+    const char *const of_b[] = {"user", "eve", "tenant", "b"};
+    (void)state;
+
+    serves("a", do_nothing);
+    limits((hoist_rate_limit_config){0});
+    assert_int_equal(status_of(EVENT_MESSAGE, CONN_A, of_a, 2), 200);
+    assert_int_equal(status_of(EVENT_MESSAGE, CONN_A, of_b, 2), 200);
+    assert_int_equal(status_of(EVENT_MESSAGE, CONN_A, of_a, 2), 429);
+    assert_names("calls:U:eve:a:1 calls:U:eve:b:1 calls:U:eve:a:1");
+}
+
 static void tenants_may_count(void **state)
 {
     (void)state;
@@ -371,6 +385,7 @@ int main(void)
         TEST(a_connect_beyond_it_is_told_in_a_header),
         TEST(who_tries_again_is_told_once),
         TEST(users_count_or_else_connections_or_else_addresses),
+        TEST(users_of_two_tenants_count_apart),
         TEST(tenants_may_count),
         TEST(connections_may_count),
         TEST(addresses_may_count_and_of_ipv6_networks_do),

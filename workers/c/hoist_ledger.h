@@ -11,6 +11,19 @@
  * may.  A result is as said, or a negative errno, with a reason, where the
  * ledger cannot tell; what happens then is a setting of the middleware.  Names
  * of buckets and of claims are apart: one of each may have the same.
+ *
+ * Names are of the middleware's making, the same in all workers and from
+ * release to release.  NAME is that of the middleware's use, LENGTH in decimal
+ * bytes that of the text in front of it, and a text may hold any byte:
+ *
+ *     NAME:u:USER                 of a user without a tenant
+ *     NAME:U:USER:TENANT:LENGTH   of a tenant's user
+ *     NAME:t:TENANT               of a tenant
+ *     NAME:c:CONNECTION           of a connection
+ *     NAME:a:ADDRESS              of an address, or network of IPv6
+ *     NAME:k:KEY                  as a hoist_key says
+ *
+ * A claim has its own key behind that: :KEY:LENGTH.
  */
 #ifndef HOIST_LEDGER_H
 #define HOIST_LEDGER_H
@@ -42,7 +55,7 @@ typedef enum {
 #define HOIST_DIGEST_BYTES 32
 
 typedef struct {
-    hoist_text name; /* 1 to 640 bytes */
+    hoist_text name; /* 1 to 1024 bytes */
     uint64_t owner;  /* the event: the same for each attempt at it */
     uint8_t digest[HOIST_DIGEST_BYTES]; /* of what is to be done: SHA-256 */
     int64_t hold_ms; /* how long it stands where nobody settles or releases it,
@@ -74,7 +87,7 @@ typedef struct {
     size_t size;
 
     /*
-     * Take a token of the bucket of this name, of 1 to 640 bytes.
+     * Take a token of the bucket of this name, of 1 to 1024 bytes.
      * Returns 0 with *wait_ms, in how many ms there is one: 0, it was taken.
      */
     int (*spend)(hoist_ledger *self, hoist_text name,

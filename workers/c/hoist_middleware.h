@@ -86,9 +86,8 @@ extern const hoist_middleware *const hoist_logger;
 /*
  * Whose events count together.  Who has no user (no tenant) counts by its
  * connection, and a CONNECT, which has nothing else of its connection beside
- * it, by its address.  Of IPv6 a network of 64 bits is one address.  Users are
- * of one namespace: "eve" of two tenants is one user here.  Where that is not
- * so, have a hoist_key say both.
+ * it, by its address.  Of IPv6 a network of 64 bits is one address.  Names of
+ * users are of their tenant: "eve" of one and "eve" of another are two.
  */
 typedef enum {
     HOIST_BY_USER = 0,
@@ -223,8 +222,8 @@ extern const hoist_middleware *const hoist_validate;
 /*
  * A message that says a key is done once: who sends it again under the same
  * key, because no reply came, gets the reply of the first time.  The key is a
- * member of the message, and belongs to the user (who has none: the connection)
- * that sent it.
+ * member of the message, and belongs to the user, of this tenant (who has none:
+ * to the connection), that sent it.
  *
  *     {"action":"order","idempotencyKey":"9f1c…","item":7}
  *

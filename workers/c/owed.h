@@ -12,7 +12,7 @@
 #include "workers/c/keyed.h"
 
 #define OWED_MAX       1024
-#define OWED_NAME_MAX  640               /* of hoist_claim */
+#define OWED_NAME_MAX  1024              /* of hoist_claim */
 #define OWED_BYTES_MAX ((size_t)4 << 20) /* of names and bodies */
 
 /* One thing that is to be told; what it points at is its own. */

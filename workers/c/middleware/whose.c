@@ -66,11 +66,28 @@ static int put_self(whose_name_t *name, const char *kind, const hoist_ctx *ctx)
                : put(name, kind, 'c', hoist_connection(ctx));
 }
 
-static int put_or_self(whose_name_t *name, const char *kind,
-                       const hoist_ctx *ctx, char letter, hoist_text key)
+/* Names of users are of their tenant. */
+static int put_user(whose_name_t *name, const char *kind, const hoist_ctx *ctx)
 {
-    return key.len > 0 ? put(name, kind, letter, key)
-                       : put_self(name, kind, ctx);
+    hoist_text user = hoist_user(ctx), tenant = hoist_tenant(ctx);
+
+    if (user.len == 0) {
+        return put_self(name, kind, ctx);
+    }
+    if (tenant.len == 0) {
+        return put(name, kind, 'u', user);
+    }
+    int rc = put(name, kind, 'U', user);
+    return rc < 0 ? rc : whose_add(name, tenant);
+}
+
+static int put_tenant(whose_name_t *name, const char *kind,
+                      const hoist_ctx *ctx)
+{
+    hoist_text tenant = hoist_tenant(ctx);
+
+    return tenant.len > 0 ? put(name, kind, 't', tenant)
+                          : put_self(name, kind, ctx);
 }
 
 int whose_name(const whose_t *self, hoist_ctx *ctx, whose_name_t *name)
@@ -81,9 +98,9 @@ int whose_name(const whose_t *self, hoist_ctx *ctx, whose_name_t *name)
     }
     switch (self->by) {
     case HOIST_BY_USER:
-        return put_or_self(name, self->kind, ctx, 'u', hoist_user(ctx));
+        return put_user(name, self->kind, ctx);
     case HOIST_BY_TENANT:
-        return put_or_self(name, self->kind, ctx, 't', hoist_tenant(ctx));
+        return put_tenant(name, self->kind, ctx);
     case HOIST_BY_ADDRESS:
         return put_address(name, self->kind, hoist_ip(ctx));
     default:

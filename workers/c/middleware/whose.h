@@ -13,8 +13,13 @@
 #define WHOSE_KEY_MAX  256 /* of a user, or of what the program says */
 
 /* KIND, a letter that says what the key is, and the key, which may hold any
- * byte; behind it another key and its length. */
-#define WHOSE_NAME_MAX (WHOSE_KIND_MAX + 3 + WHOSE_KEY_MAX + 5 + WHOSE_KEY_MAX)
+ * byte; behind it up to two others, a tenant and what is whose, each with its
+ * length (hoist_ledger.h). */
+#define WHOSE_ADDED_MAX (1 + WHOSE_KEY_MAX + 4)
+#define WHOSE_NAME_MAX                                                         \
+    (WHOSE_KIND_MAX + 3 + WHOSE_KEY_MAX + 2 * WHOSE_ADDED_MAX)
+
+_Static_assert(WHOSE_NAME_MAX <= 1024, "a ledger takes it");
 
 typedef struct {
     char kind[WHOSE_KIND_MAX + 1];
