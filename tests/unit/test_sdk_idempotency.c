@@ -558,6 +558,40 @@ what_waits_and_is_failed_outside_can_be_done_behind_its_answer(void **state)
     assert_trace("asked");
 }
 
+static int ask_again_and_fail(hoist_ctx *ctx, hoist_answer *found, void *data)
+{
+    (void)found;
+    (void)data;
+    note("answered");
+    (void)hoist_find_count(ctx, NULL, go_on, NULL);
+    return -EIO;
+}
+
+static int ask_for_more(hoist_ctx *ctx)
+{
+    note("asked");
+    return hoist_find_count(ctx, NULL, ask_again_and_fail, NULL);
+}
+
+static void
+what_asks_again_and_fails_can_be_done_behind_that_answer(void **state)
+{
+    (void)state;
+    serves("a", ask_for_more);
+    uses((hoist_idempotency_config){0});
+    order_comes(ORDER);
+    status_comes(says_query(), 200);
+    uint64_t query = says_query();
+    says_reply(7, 500);
+    order_comes_elsewhere();
+    says_reply(8, 409);
+    assert_trace("asked answered");
+    status_comes(query, 200);
+    assert_trace("answered");
+    order_comes_elsewhere();
+    assert_trace("asked");
+}
+
 /* The first is at its handler: what becomes of a duplicate is not its affair.
  */
 static void
@@ -906,6 +940,7 @@ int main(void)
         TEST(an_event_that_is_over_without_a_reply_can_be_done_again),
         TEST(who_tries_again_outside_claims_it_again),
         TEST(what_waits_and_is_failed_outside_can_be_done_behind_its_answer),
+        TEST(what_asks_again_and_fails_can_be_done_behind_that_answer),
         TEST(a_duplicate_that_is_failed_outside_leaves_the_claim_alone),
         TEST(a_run_that_waited_in_vain_leaves_the_claim_to_the_next),
         TEST(a_refusal_is_kept_as_it_was_told),

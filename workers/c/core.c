@@ -106,11 +106,13 @@ static query_t *hand_over(hoist_ctx *ctx)
 void ctx_run_finally(hoist_ctx *ctx, size_t kept)
 {
     int over = ctx->over;
-    finally_t next;
+    finally_t taken[FINALLY_MAX];
+    size_t count = values_take_finally(&ctx->values, kept, taken);
 
-    while (values_take_finally(&ctx->values, kept, &next)) {
+    while (count > 0) {
+        count--;
         ctx->over = over != 0 ? over : -EALREADY;
-        next.run(ctx, next.data);
+        taken[count].run(ctx, taken[count].data);
     }
     ctx->over = over;
 }
@@ -228,6 +230,7 @@ bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
 
     failure_forget(&ctx->failure);
     ctx->query = NULL;
+    ctx->abandoned = NULL;
     ctx->status = 0; /* a reply of before has left, if there was one */
     ctx->reply.len = 0;
     int rc = tell(query, answer);

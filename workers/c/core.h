@@ -95,7 +95,7 @@ struct hoist_ctx {
     query_t *home;      /* borrowed: that it is part of, or NULL */
     query_t *query;     /* borrowed: under way, or NULL */
     query_t *abandoned; /* borrowed: the last whose answer comes although the
-                           event has failed; or NULL */
+                           event has failed, home maybe; or NULL */
     call_t *call_of;    /* borrowed: whose reply this is; NULL: the broker's */
     call_t *call;       /* owned: that it makes; NULL: it never made one */
     int over;           /* why no reply counts any more, or 0 */
@@ -228,7 +228,8 @@ static inline void ctx_enter(hoist_ctx *ctx, const route_t *route)
 query_t *ctx_conclude(hoist_ctx *ctx, int rc);
 
 /* Who wanted to know of the outcome is told, but for the first `kept` of them;
- * nothing can be said to the event then (core.c). */
+ * nothing can be said to the event then.  Who wants to know meanwhile is told
+ * the next time: where an answer is still to come, when that has (core.c). */
 void ctx_run_finally(hoist_ctx *ctx, size_t kept);
 
 /* The attribute of that name among those accepted so far, or absent; lent until

@@ -34,7 +34,7 @@ static void abandon_query(hoist_ctx *ctx)
 {
     if (ctx->query != NULL) {
         ctx->query->ctx.over = -EALREADY;
-        ctx->abandoned = ctx->home == NULL ? ctx->query : NULL;
+        ctx->abandoned = ctx->query;
         ctx->query = NULL;
     }
 }

@@ -239,7 +239,7 @@ extern const hoist_middleware *const hoist_validate;
  * docs.stripe.com/api/idempotent_requests.  `keep_failures` is the former.)
  * What comes back from inside counts, whatever those outside make of it, and a
  * success that hoist_timeout found too late is one, on either side: who asks
- * again gets the reply.  What waits for an answer, and is failed outside
+ * again gets the reply.  What waits for an answer, and is failed all the same
  * meanwhile, was not done; that can be done again when the answer has come, and
  * until then a duplicate is 409.  What is outside of this middleware decides
  * before it, and nothing of that is kept: put hoist_validate there.  Pushes are

@@ -109,11 +109,15 @@ void values_return(values_t *self, const values_mark_t *mark)
            mark->size.values * sizeof *mark->values);
 }
 
-bool values_take_finally(values_t *self, size_t kept, finally_t *finally)
+size_t values_take_finally(values_t *self, size_t kept,
+                           finally_t taken[FINALLY_MAX])
 {
-    if (self->size.finally <= kept) {
-        return false;
+    size_t count = 0;
+
+    while (kept + count < self->size.finally) {
+        taken[count] = self->finally[kept + count];
+        count++;
     }
-    *finally = self->finally[--self->size.finally];
-    return true;
+    self->size.finally = (uint8_t)(self->size.finally - count);
+    return count;
 }

@@ -91,8 +91,9 @@ void values_watch(values_t *self, const finally_t *finally);
 /* NULL when it was never set. */
 void *values_get(const values_t *self, const void *key);
 
-/* The last that was registered and not taken, but for the first `kept`; false:
- * there is none. */
-bool values_take_finally(values_t *self, size_t kept, finally_t *finally);
+/* All that were registered and not taken, but for the first `kept`, in that
+ * order.  Returns how many. */
+size_t values_take_finally(values_t *self, size_t kept,
+                           finally_t taken[FINALLY_MAX]);
 
 #endif

@@ -61,7 +61,7 @@ static void conclude(hoist_ctx *ctx, void *data);
 
 /* Leave it to another context of the event to conclude.  Returns whether there
  * is room for that. */
-static bool hand_on(claimed_t *self, hoist_ctx *to)
+static bool hand_over(claimed_t *self, hoist_ctx *to)
 {
     size_t size = sizeof *self + self->claim.name.len;
     claimed_t *copy = values_alloc(&to->values, size);
@@ -76,12 +76,24 @@ static bool hand_on(claimed_t *self, hoist_ctx *to)
     return true;
 }
 
+/* Leave it to the answer that is still to come, if there is one: of this
+ * context, or of one that goes on where this ends. */
+static bool hand_on(claimed_t *self, hoist_ctx *ctx)
+{
+    if (ctx->abandoned == NULL) {
+        return false;
+    }
+    return ctx->abandoned == ctx->home
+               ? values_finally(&ctx->values, &(finally_t){conclude, self}) == 0
+               : hand_over(self, &ctx->abandoned->ctx);
+}
+
 /* It was not done, and may be claimed anew.  Where an answer is still to come,
  * it is when that has: until then its handler may be about to do what another
  * would do meanwhile. */
-static void give_up(claimed_t *self, const hoist_ctx *ctx)
+static void give_up(claimed_t *self, hoist_ctx *ctx)
 {
-    if (ctx->abandoned == NULL || !hand_on(self, &ctx->abandoned->ctx)) {
+    if (!hand_on(self, ctx)) {
         self->is_ours = false;
         ledger_release(&self->of->use, &self->claim);
     }
@@ -150,7 +162,7 @@ static int status_of(const hoist_ctx *ctx, int rc)
     return rc < 0 ? failure_status(&ctx->failure) : 200;
 }
 
-int claimed_judge(claimed_t *self, const hoist_ctx *ctx, int rc)
+int claimed_judge(claimed_t *self, hoist_ctx *ctx, int rc)
 {
     int status = status_of(ctx, rc);
 

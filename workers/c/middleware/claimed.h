@@ -34,7 +34,7 @@ claimed_t *claimed_new(claims_t *of, hoist_ctx *ctx, const whose_name_t *name);
 void claimed_begin(claimed_t *self, const hoist_ctx *ctx);
 
 /* This has come back from inside.  Returns it. */
-int claimed_judge(claimed_t *self, const hoist_ctx *ctx, int rc);
+int claimed_judge(claimed_t *self, hoist_ctx *ctx, int rc);
 
 /* That of the event, or NULL. */
 claimed_t *claimed_of(const hoist_ctx *ctx);
