@@ -200,7 +200,8 @@ static void a_random_step(outcomes_t *memory, unsigned random)
     hoist_claim claim =
         claim_of(name, 1 + random / NAMES % 3, random / NAMES / 3 % 6 == 0);
     int claimed = claims(claim, &here);
-    must(claimed == outcomes_claim(memory, &claim, 0, note_outcome, &there));
+    must(claimed == outcomes_claim(memory, &claim, hoist_str(""), 0,
+                                   note_outcome, &there));
     switch (random / NAMES / 18 % 16) {
     case 0:
         if (claimed == HOIST_CLAIM_OURS) {
@@ -224,7 +225,7 @@ static void random_claims_are_in_redis_as_in_memory(void)
     uint64_t state = 11;
     outcomes_t memory;
 
-    outcomes_init(&memory, NAMES, (size_t)4 * NAMES, NULL);
+    outcomes_init(&memory, NAMES, (size_t)4 * NAMES);
     for (int i = 0; i < STEPS; i++) {
         state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
         a_random_step(&memory, (unsigned)(state >> 33));

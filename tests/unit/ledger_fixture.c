@@ -53,7 +53,7 @@ static int claim(hoist_ledger *self, const hoist_claim *wanted,
         return failed(reason);
     }
     found = test_ledger.is_mute ? nobody_hears : found;
-    return heard(outcomes_claim(&test_ledger.outcomes, wanted,
+    return heard(outcomes_claim(&test_ledger.outcomes, wanted, hoist_str(""),
                                 test_ledger.now_ms, found, data),
                  HOIST_CLAIM_UNSURE);
 }
@@ -90,7 +90,7 @@ void test_ledger_opens(void)
 
     test_ledger = (test_ledger_t){.ledger = {&table}, .now_ms = 1000000};
     buckets_init(&test_ledger.buckets, 1000);
-    outcomes_init(&test_ledger.outcomes, 1000, 1 << 20, NULL);
+    outcomes_init(&test_ledger.outcomes, 1000, 1 << 20);
 }
 
 void test_ledger_closes(void)

@@ -837,6 +837,52 @@ static void in_memory_what_is_under_way_is_not_forgotten(void **state)
     replies("200 late");
 }
 
+/* An order of the n-th connection, without a user, from this address. */
+static void order_comes_without_user(unsigned n, const char *ip)
+{
+    message_request_t request = sdk_message("a");
+    char connection[] = "aaaaaaaaaaaaaaaa";
+    buf_t map;
+
+    connection[0] = (char)('A' + n);
+    buf_init(&map, 1000);
+    must(wire_put_map(&map, 1) == 0 && wire_put_text(&map, "ip") == 0 &&
+         wire_put_text(&map, ip) == 0);
+    request.conn = wire_bytes(connection);
+    request.context = (wire_bytes_t){map.data, map.len};
+    request.body = (body_t){BODY_TEXT, wire_bytes(ORDER)};
+    must(message_put_request(&worker.in, &request) == 0);
+    buf_fini(&map);
+    feed(worker.now_ms);
+}
+
+static void in_memory_who_connects_often_takes_from_himself(void **state)
+{
+    static const char *const orders[] = {ORDER, "{\"idempotencyKey\":\"k2\"}"};
+    (void)state;
+
+    serves_orders("ok", 0);
+    assert_int_equal(hoist_use(worker.app, hoist_idempotency,
+                               &(hoist_idempotency_config){.keys = 8}),
+                     0);
+    worker_freezes();
+    for (int i = 0; i < 2; i++) {
+        order_comes(orders[i]);
+        replies("200 ok");
+    }
+    assert_trace("done done");
+    for (unsigned n = 0; n < 20; n++) {
+        order_comes_without_user(n, n % 2 == 0 ? "2001:db8::1" : "2001:db8::2");
+        replies("200 ok");
+        assert_trace("done");
+    }
+    for (int i = 0; i < 2; i++) {
+        order_comes(orders[i]);
+        replies("200 ok");
+    }
+    assert_trace("");
+}
+
 static void a_connect_has_no_key(void **state)
 {
     (void)state;
@@ -954,6 +1000,7 @@ int main(void)
         TEST(an_outcome_that_cannot_be_kept_is_logged),
         TEST(what_could_not_be_kept_is_known_here_and_told_later),
         TEST(in_memory_what_is_under_way_is_not_forgotten),
+        TEST(in_memory_who_connects_often_takes_from_himself),
         TEST(a_connect_has_no_key),
         TEST(what_becomes_of_messages_is_counted),
         TEST(settings_that_are_none_are_refused),

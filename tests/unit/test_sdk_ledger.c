@@ -206,7 +206,8 @@ static hoist_claim claim_of(const char *name, uint64_t owner, unsigned digest)
 static int claims(outcomes_t *outcomes, hoist_claim claim, int64_t now_ms)
 {
     int status = 0;
-    int rc = outcomes_claim(outcomes, &claim, now_ms, note_status, &status);
+    int rc = outcomes_claim(outcomes, &claim, hoist_str(""), now_ms,
+                            note_status, &status);
 
     return rc == HOIST_CLAIM_DONE ? status : rc;
 }
@@ -226,7 +227,7 @@ static void a_name_is_claimed_once_until_it_is_released(void **state)
     outcomes_t outcomes;
     (void)state;
 
-    outcomes_init(&outcomes, 10, 100, NULL);
+    outcomes_init(&outcomes, 10, 100);
     assert_int_equal(claims(&outcomes, claim, NOW_MS), HOIST_CLAIM_OURS);
     assert_int_equal(claims(&outcomes, claim_of("a", 2, 7), NOW_MS),
                      HOIST_CLAIM_TAKEN);
@@ -248,7 +249,7 @@ static void an_outcome_is_kept_for_its_time(void **state)
     outcomes_t outcomes;
     (void)state;
 
-    outcomes_init(&outcomes, 10, 100, NULL);
+    outcomes_init(&outcomes, 10, 100);
     (void)claims(&outcomes, claim, NOW_MS);
     assert_int_equal(settles(&outcomes, claim, "done", NOW_MS, 1000), 0);
     assert_int_equal(claims(&outcomes, claim_of("a", 2, 7), NOW_MS + 999), 200);
@@ -268,7 +269,7 @@ static void what_is_under_way_does_not_go_for_want_of_room(void **state)
     outcomes_t outcomes;
     (void)state;
 
-    outcomes_init(&outcomes, 2, 100, NULL);
+    outcomes_init(&outcomes, 2, 100);
     (void)claims(&outcomes, first, NOW_MS);
     (void)claims(&outcomes, second, NOW_MS);
     assert_int_equal(claims(&outcomes, claim_of("c", 3, 7), NOW_MS), -ENOMEM);
@@ -288,7 +289,7 @@ static void of_too_many_bytes_the_longest_done_go(void **state)
     outcomes_t outcomes;
     (void)state;
 
-    outcomes_init(&outcomes, 10, 10, NULL);
+    outcomes_init(&outcomes, 10, 10);
     for (size_t i = 0; i < 3; i++) {
         (void)claims(&outcomes, claim[i], NOW_MS);
     }
@@ -339,7 +340,7 @@ static void random_claims_are_those_of_the_model(void **state)
     (void)state;
 
     random_init(&random, 7);
-    outcomes_init(&outcomes, NAMES, 4096, NULL);
+    outcomes_init(&outcomes, NAMES, 4096);
     for (int64_t step = 0, now_ms = NOW_MS; step < 200000; step++) {
         unsigned number = (unsigned)random_below(&random, NAMES);
         hoist_claim claim = {.name = name_of(number),
@@ -398,8 +399,8 @@ static void *spend_and_claim(void *user)
         (void)snprintf(text, sizeof text, "c:%u", i);
         hoist_claim claim = {.name = hoist_str(text),
                              .owner = 1 + self->number};
-        self->claimed +=
-            ledger_claim(self->use, &claim, NULL, NULL) == HOIST_CLAIM_OURS;
+        self->claimed += ledger_claim(self->use, &claim, hoist_str(""), NULL,
+                                      NULL) == HOIST_CLAIM_OURS;
     }
     return NULL;
 }
@@ -534,7 +535,8 @@ static void order(orderer_t *self, unsigned number)
     self->last_owner += THREADS;
     hoist_claim claim = {
         .name = hoist_str(text), .owner = self->last_owner, .hold_ms = 60000};
-    if (ledger_claim(self->use, &claim, ignore, NULL) != HOIST_CLAIM_OURS) {
+    if (ledger_claim(self->use, &claim, hoist_str(""), ignore, NULL) !=
+        HOIST_CLAIM_OURS) {
         return;
     }
     if (self->last_owner % 5 == 0 && !atomic_load(&self->flaky->is_well)) {

@@ -91,7 +91,7 @@ static int claims(const char *name, uint64_t owner)
     hoist_claim claim = claim_of(name, owner);
     char text[16];
 
-    return ledger_claim(&use, &claim, note_outcome, text);
+    return ledger_claim(&use, &claim, hoist_str(""), note_outcome, text);
 }
 
 static void settles(const char *name, uint64_t owner, const char *body)
@@ -123,8 +123,8 @@ static int claims_elsewhere(const char *name, uint64_t owner)
     hoist_claim claim = claim_of(name, owner);
     char text[16];
 
-    return outcomes_claim(&test_ledger.outcomes, &claim, test_ledger.now_ms,
-                          note_outcome, text);
+    return outcomes_claim(&test_ledger.outcomes, &claim, hoist_str(""),
+                          test_ledger.now_ms, note_outcome, text);
 }
 
 /* --- told later ----------------------------------------------------------- */
@@ -230,13 +230,15 @@ static void until_then_who_claims_it_here_is_told_what_is_known(void **state)
 
     is_claimed_before_the_ledger_goes("a", 1);
     settles("a", 1, "done");
-    assert_int_equal(ledger_claim(&use, &claim, note_outcome, text),
-                     HOIST_CLAIM_DONE);
+    assert_int_equal(
+        ledger_claim(&use, &claim, hoist_str(""), note_outcome, text),
+        HOIST_CLAIM_DONE);
     assert_string_equal(text, "200 done");
     assert_int_equal(claims("a", 1), HOIST_CLAIM_DONE);
     other.digest[0] = 8;
-    assert_int_equal(ledger_claim(&use, &other, note_outcome, text),
-                     HOIST_CLAIM_OTHER);
+    assert_int_equal(
+        ledger_claim(&use, &other, hoist_str(""), note_outcome, text),
+        HOIST_CLAIM_OTHER);
     assert_int_equal(claims("b", 2), -ENOTCONN); /* of that nothing is */
 }
 

@@ -252,9 +252,13 @@ extern const hoist_middleware *const hoist_validate;
  * Messages without a key pass, and so do all other events.
  *
  * In memory at most `keys` names and `bytes` of replies are kept; where there
- * are more, whoever has most of them (`by`) loses the longest done, which would
- * be done again: so a user who fills the memory takes from himself.  What is
- * under way is never forgotten.
+ * are more, whoever has most of them (`by`; who has no user: the address) loses
+ * the longest done, which would be done again: so one who fills the memory
+ * takes from himself, under however many connections.  Where nobody has more
+ * than a fair share, which is as much as each of all could have, or a 1024th,
+ * the longest done of all goes.  Who comes under enough names, of users that
+ * may sign up or addresses, drives out others in that way.  What is under way
+ * is never forgotten.
  *
  * With a ledger (hoist_redis.h) it holds for all workers that share it.  There
  * a claim stands for hold_s, in case the worker dies: a handler that takes

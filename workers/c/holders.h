@@ -41,6 +41,11 @@ void holders_leave(holders_t *self, holder_t *holder);
 void holders_add(holders_t *self, holder_t *holder, size_t bytes);
 void holders_remove(holders_t *self, holder_t *holder, size_t bytes);
 
+static inline size_t holders_count(const holders_t *self)
+{
+    return keyed_count(&self->table);
+}
+
 /* Who holds most of this kind; NULL: nobody holds any. */
 holder_t *holders_most(const holders_t *self, held_t kind);
 

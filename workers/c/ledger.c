@@ -62,15 +62,24 @@ static int memory_spend(hoist_ledger *ledger, hoist_text name,
     return unlock(self, rc, reason);
 }
 
+static int memory_claim_for(hoist_ledger *ledger, const hoist_claim *claim,
+                            hoist_text holder, hoist_outcome_handler *found,
+                            void *data, hoist_reason *reason)
+{
+    int64_t now_ms = clock_mono_ms();
+    memory_t *self = lock(ledger);
+    int rc =
+        outcomes_claim(&self->outcomes, claim, holder, now_ms, found, data);
+
+    return unlock(self, rc, reason);
+}
+
+/* Who asks as one asks any ledger holds all himself. */
 static int memory_claim(hoist_ledger *ledger, const hoist_claim *claim,
                         hoist_outcome_handler *found, void *data,
                         hoist_reason *reason)
 {
-    int64_t now_ms = clock_mono_ms();
-    memory_t *self = lock(ledger);
-    int rc = outcomes_claim(&self->outcomes, claim, now_ms, found, data);
-
-    return unlock(self, rc, reason);
+    return memory_claim_for(ledger, claim, hoist_str(""), found, data, reason);
 }
 
 static int memory_settle(hoist_ledger *ledger, const hoist_claim *claim,
@@ -113,7 +122,7 @@ static hoist_ledger *memory_new(const ledger_memory_t *wanted)
     self->evicted = wanted->evicted;
     must(pthread_mutex_init(&self->lock, NULL) == 0);
     buckets_init(&self->buckets, keys);
-    outcomes_init(&self->outcomes, keys, bytes, wanted->whose);
+    outcomes_init(&self->outcomes, keys, bytes);
     return &self->ledger;
 }
 
@@ -303,7 +312,7 @@ int ledger_spend(ledger_use_t *self, hoist_text name,
 }
 
 int ledger_claim(ledger_use_t *self, const hoist_claim *claim,
-                 hoist_outcome_handler *found, void *data)
+                 hoist_text holder, hoist_outcome_handler *found, void *data)
 {
     hoist_reason reason = {""};
     int rc = claim_owed(self, claim, found, data);
@@ -311,7 +320,10 @@ int ledger_claim(ledger_use_t *self, const hoist_claim *claim,
     if (rc != HOIST_CLAIM_OURS) {
         return rc;
     }
-    rc = self->ledger->table->claim(self->ledger, claim, found, data, &reason);
+    rc = self->memory != NULL ? memory_claim_for(self->memory, claim, holder,
+                                                 found, data, &reason)
+                              : self->ledger->table->claim(
+                                    self->ledger, claim, found, data, &reason);
     if (rc == HOIST_CLAIM_UNSURE) {
         owe(self, claim, NULL, 0);
         rc = -ETIMEDOUT;

@@ -19,9 +19,8 @@
 
 /* What one in memory may have; and what counts. */
 typedef struct {
-    size_t keys, bytes;      /* 0: as usual */
-    outcomes_whose_t *whose; /* of an outcome, by its name; or NULL */
-    hoist_counter *evicted;  /* borrowed: it went before its time */
+    size_t keys, bytes;     /* 0: as usual */
+    hoist_counter *evicted; /* borrowed: it went before its time */
 } ledger_memory_t;
 
 /* What counts that something was told later, and that it never was. */
@@ -67,12 +66,12 @@ static inline bool ledger_is_shared(const ledger_use_t *self)
 /*
  * As those of the ledger; that it could not tell is logged.  Of a claim it may
  * be known here what the ledger was not told yet; one that may stand although
- * it failed is released.
+ * it failed is released.  holder: whose it is, where memory has no room.
  */
 int ledger_spend(ledger_use_t *self, hoist_text name,
                  const hoist_bucket *bucket, int64_t *wait_ms);
 int ledger_claim(ledger_use_t *self, const hoist_claim *claim,
-                 hoist_outcome_handler *found, void *data);
+                 hoist_text holder, hoist_outcome_handler *found, void *data);
 void ledger_settle(ledger_use_t *self, const hoist_claim *claim,
                    const hoist_outcome *outcome, int64_t keep_ms);
 void ledger_release(ledger_use_t *self, const hoist_claim *claim);

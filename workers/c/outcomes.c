@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Who holds no more than one part of so many fills nothing. */
+#define FEW 1024
+
 typedef struct {
     keyed_t keyed;    /* first: it is one */
     holder_t *holder; /* borrowed: whose it is */
@@ -24,10 +27,9 @@ static outcome_t *outcome_of(keyed_t *entry)
     return (outcome_t *)entry;
 }
 
-void outcomes_init(outcomes_t *self, size_t max, size_t max_bytes,
-                   outcomes_whose_t *whose)
+void outcomes_init(outcomes_t *self, size_t max, size_t max_bytes)
 {
-    *self = (outcomes_t){.max_bytes = max_bytes, .whose = whose};
+    *self = (outcomes_t){.max_bytes = max_bytes};
     keyed_init(&self->table, sizeof(outcome_t), max);
     holders_init(&self->holders, max);
 }
@@ -68,29 +70,45 @@ static void forget_old_ones(outcomes_t *self, int64_t now_ms)
     }
 }
 
-/* Of whoever holds most of this kind the longest done goes. */
-static bool evict(outcomes_t *self, held_t kind)
+/* Of this kind a holder may have so much before it is the one who fills the
+ * table: as much as each of all could, and a little in any case. */
+static size_t fair_share(const outcomes_t *self, held_t kind)
+{
+    size_t room = kind == HELD_NAMES ? self->table.max : self->max_bytes;
+    size_t holders = holders_count(&self->holders);
+    size_t each = (room + holders - 1) / holders;
+
+    return each > room / FEW ? each : room / FEW;
+}
+
+/* The longest done of whoever fills the table; if nobody does, of all; NULL:
+ * nothing is done. */
+static outcome_t *next_to_go(const outcomes_t *self, held_t kind)
 {
     const holder_t *most = holders_most(&self->holders, kind);
 
-    if (most != NULL) {
-        drop(self, list_entry(list_peek(&most->held), outcome_t, held));
+    return most != NULL && most->amount[kind] > fair_share(self, kind)
+               ? list_entry(list_peek(&most->held), outcome_t, held)
+               : longest_done(self);
+}
+
+static bool evict(outcomes_t *self, held_t kind)
+{
+    outcome_t *outcome = next_to_go(self, kind);
+
+    if (outcome != NULL) {
+        drop(self, outcome);
         self->evicted++;
     }
-    return most != NULL;
+    return outcome != NULL;
 }
 
-static hoist_text whose(const outcomes_t *self, hoist_text name)
-{
-    return self->whose != NULL ? self->whose(name) : hoist_str("");
-}
-
-static int begin(outcomes_t *self, const hoist_claim *claim)
+static int begin(outcomes_t *self, const hoist_claim *claim, hoist_text name)
 {
     if (keyed_is_full(&self->table) && !evict(self, HELD_NAMES)) {
         return -ENOMEM;
     }
-    holder_t *holder = holders_take(&self->holders, whose(self, claim->name));
+    holder_t *holder = holders_take(&self->holders, name);
     if (holder == NULL) {
         return -ENOMEM;
     }
@@ -114,13 +132,14 @@ static hoist_outcome lend_outcome(const outcome_t *self)
                            .is_cut = self->is_cut};
 }
 
-int outcomes_claim(outcomes_t *self, const hoist_claim *claim, int64_t now_ms,
+int outcomes_claim(outcomes_t *self, const hoist_claim *claim,
+                   hoist_text holder, int64_t now_ms,
                    hoist_outcome_handler *found, void *data)
 {
     forget_old_ones(self, now_ms);
     keyed_t *entry = keyed_find(&self->table, claim->name);
     if (entry == NULL) {
-        return begin(self, claim);
+        return begin(self, claim, holder);
     }
     const outcome_t *known = outcome_of(entry);
     if (memcmp(known->digest, claim->digest, sizeof claim->digest) != 0) {

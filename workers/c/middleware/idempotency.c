@@ -162,7 +162,6 @@ static int use_memory(idempotency_t *self, hoist_app *app,
     const ledger_memory_t memory = {
         .keys = wanted->keys,
         .bytes = wanted->bytes,
-        .whose = whose_of,
         .evicted = whose_counter(&self->whose, app,
                                  "hoist_worker_idempotency_evicted_total",
                                  "Replies that went out of memory before their "
@@ -341,11 +340,13 @@ static int go_without(const idempotency_t *self, hoist_ctx *ctx)
                                      "Service Unavailable");
 }
 
-static int do_once(idempotency_t *self, hoist_ctx *ctx, claimed_t *claimed)
+static int do_once(idempotency_t *self, hoist_ctx *ctx, claimed_t *claimed,
+                   hoist_text holder)
 {
     replay_t again = {self, ctx, 0};
 
-    switch (ledger_claim(&self->claims.use, &claimed->claim, replay, &again)) {
+    switch (ledger_claim(&self->claims.use, &claimed->claim, holder, replay,
+                         &again)) {
     case HOIST_CLAIM_OURS:
         hoist_count(self->done, 1);
         claimed_begin(claimed, ctx);
@@ -374,11 +375,24 @@ static int without_key(const idempotency_t *self, hoist_ctx *ctx)
                              : hoist_next(ctx);
 }
 
+/* What the key is claimed under, and who holds it then.  Returns 0;
+ * -EMSGSIZE. */
+static int name_key(const idempotency_t *self, hoist_ctx *ctx, hoist_text key,
+                    whose_name_t *name, whose_name_t *holder)
+{
+    int rc = whose_name(&self->whose, ctx, name);
+
+    if (rc == 0) {
+        rc = whose_holder(&self->whose, ctx, name, holder);
+    }
+    return rc < 0 ? rc : whose_add(name, key);
+}
+
 static int idempotency_run(hoist_ctx *ctx, void *state)
 {
     idempotency_t *self = state;
     char text[ROUTE_KEY_MAX];
-    whose_name_t name;
+    whose_name_t name, holder;
     hoist_text key;
 
     if (hoist_event_of(ctx) != HOIST_MESSAGE) {
@@ -388,8 +402,8 @@ static int idempotency_run(hoist_ctx *ctx, void *state)
     if (rc == 0 && key.len == 0) {
         return without_key(self, ctx);
     }
-    if (rc == 0 && (rc = whose_name(&self->whose, ctx, &name)) == 0) {
-        rc = whose_add(&name, key);
+    if (rc == 0) {
+        rc = name_key(self, ctx, key, &name, &holder);
     }
     if (rc < 0) {
         return hoist_fail(ctx, 400, "idempotency-key-invalid",
@@ -400,7 +414,7 @@ static int idempotency_run(hoist_ctx *ctx, void *state)
         return -ENOBUFS;
     }
     digest_event(self, ctx, &claimed->claim);
-    return do_once(self, ctx, claimed);
+    return do_once(self, ctx, claimed, whose_text(&holder));
 }
 
 static const hoist_middleware table = {idempotency_init, idempotency_run,

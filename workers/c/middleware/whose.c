@@ -131,17 +131,18 @@ int whose_add(whose_name_t *name, hoist_text key)
     return 0;
 }
 
-hoist_text whose_of(hoist_text name)
+int whose_holder(const whose_t *self, const hoist_ctx *ctx,
+                 const whose_name_t *name, whose_name_t *holder)
 {
-    size_t digits = name.len, len = 0;
+    char letter = name->text[strlen(self->kind) + 1];
 
-    while (name.data[digits - 1] != ':') {
-        digits--;
+    if (letter != 'c') {
+        *holder = *name;
+        return 0;
     }
-    for (size_t at = digits; at < name.len; at++) {
-        len = 10 * len + (size_t)(name.data[at] - '0');
-    }
-    return hoist_bytes(name.data, digits - 1 - len - 1);
+    return hoist_user(ctx).len > 0
+               ? put_user(holder, self->kind, ctx)
+               : put_address(holder, self->kind, hoist_ip(ctx));
 }
 
 hoist_counter *whose_counter(const whose_t *self, hoist_app *app,

@@ -44,6 +44,14 @@ int whose_init(whose_t *self, const char *kind, hoist_by by, hoist_key *key,
  */
 int whose_name(const whose_t *self, hoist_ctx *ctx, whose_name_t *name);
 
+/*
+ * Who holds what the event has under that name: where this is of a connection,
+ * of which anybody may have any number, who has it, its user or address.
+ * Returns 0; -EMSGSIZE.
+ */
+int whose_holder(const whose_t *self, const hoist_ctx *ctx,
+                 const whose_name_t *name, whose_name_t *holder);
+
 /* The counter of events of this kind with such an outcome; NULL: of whatever
  * outcome. */
 hoist_counter *whose_counter(const whose_t *self, hoist_app *app,
@@ -52,9 +60,6 @@ hoist_counter *whose_counter(const whose_t *self, hoist_app *app,
 
 /* Make it the name of something of theirs.  Returns 0; -EMSGSIZE. */
 int whose_add(whose_name_t *name, hoist_text key);
-
-/* What it was before that, lent of it. */
-hoist_text whose_of(hoist_text name);
 
 static inline hoist_text whose_text(const whose_name_t *name)
 {
