@@ -453,6 +453,35 @@ static void what_a_timeout_inside_finds_late_was_done(void **state)
     a_late_success_is_done_once(&idempotency, &timeout);
 }
 
+static const hoist_idempotency_config named = {.mark = "", .name = "outer"};
+static const layer_use_t another = {"idempotency", &hoist_idempotency, &named};
+
+static uint64_t replayed_outside(void)
+{
+    return hoist_counted(
+        hoist_counter_of(worker.app, "hoist_worker_idempotency_events_total",
+                         "", "name=\"outer\",outcome=\"replayed\""));
+}
+
+static void
+what_a_timeout_between_two_finds_late_was_done_for_both(void **state)
+{
+    outcome_t outcome;
+    (void)state;
+
+    serves_both(COMES_LATE);
+    uses_on("outer", &another);
+    uses_on("outer", &timeout);
+    uses_on("outer", &idempotency);
+    worker_freezes();
+    outcome = asks("outer", "ada", "k");
+    replies(&outcome, 504, "");
+    outcome = asks("outer", "ada", "k");
+    replies(&outcome, 200, "{\"of\":\"ada\"}");
+    assert_int_equal(done, 1);
+    assert_int_equal(replayed_outside(), 1);
+}
+
 static int say_less(hoist_ctx *ctx, void *state)
 {
     int rc = hoist_next(ctx);
@@ -511,6 +540,7 @@ int main(void)
         TEST(a_call_that_failed_gets_nothing_of_the_call_before),
         TEST(what_a_timeout_outside_finds_late_was_done),
         TEST(what_a_timeout_inside_finds_late_was_done),
+        TEST(what_a_timeout_between_two_finds_late_was_done_for_both),
         TEST(what_failed_inside_is_not_kept_as_a_refusal),
         TEST(without_room_for_a_claim_nothing_is_done),
     };

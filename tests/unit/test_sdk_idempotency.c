@@ -636,6 +636,30 @@ static void a_run_that_waited_in_vain_leaves_the_claim_to_the_next(void **state)
     assert_trace("asked asked answered answered");
 }
 
+/* Each of two uses has a claim, and neither is the other's. */
+static void of_two_uses_both_leave_their_claims_to_the_next_run(void **state)
+{
+    const hoist_idempotency_config outer = {.ledger = &test_ledger.ledger,
+                                            .name = "outer"};
+    (void)state;
+
+    serves("a", ask);
+    must(hoist_wrap(worker.app, run_twice, NULL) == 0);
+    must(hoist_wrap(worker.app, fail_first, NULL) == 0);
+    must(hoist_use(worker.app, hoist_idempotency, &outer) == 0);
+    uses((hoist_idempotency_config){0});
+    runs = 0;
+    order_comes(ORDER);
+    uint64_t first = says_query(), second = says_query();
+    status_comes(first, 200);
+    assert_int_equal(keyed_count(&test_ledger.outcomes.table), 2);
+    order_comes_elsewhere();
+    says_reply(8, 409);
+    status_comes(second, 200);
+    replies("200 late");
+    assert_trace("asked asked answered answered");
+}
+
 /* --- what is kept -------------------------------------------------------- */
 
 static void a_refusal_is_kept_as_it_was_told(void **state)
@@ -989,6 +1013,7 @@ int main(void)
         TEST(what_asks_again_and_fails_can_be_done_behind_that_answer),
         TEST(a_duplicate_that_is_failed_outside_leaves_the_claim_alone),
         TEST(a_run_that_waited_in_vain_leaves_the_claim_to_the_next),
+        TEST(of_two_uses_both_leave_their_claims_to_the_next_run),
         TEST(a_refusal_is_kept_as_it_was_told),
         TEST(what_failed_may_go_well_the_next_time),
         TEST(failures_are_kept_where_that_is_wanted),

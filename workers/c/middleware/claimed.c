@@ -13,7 +13,7 @@
 #include "workers/c/asked.h"
 #include "workers/c/middleware/idempotency.h"
 
-static const char claimed_key; /* its address, for hoist_get */
+static const char claimed_key; /* its address, for hoist_get: the last */
 
 /* The same each time that the event is delivered. */
 static uint64_t owner_of(const hoist_ctx *ctx)
@@ -27,7 +27,8 @@ static uint64_t owner_of(const hoist_ctx *ctx)
     return number ^ hash_bytes(connection.data, connection.len);
 }
 
-claimed_t *claimed_of(const hoist_ctx *ctx)
+/* The last that was made of the event, or NULL; behind it those before. */
+static claimed_t *last_of(const hoist_ctx *ctx)
 {
     return hoist_get(ctx, &claimed_key);
 }
@@ -64,13 +65,14 @@ static void conclude(hoist_ctx *ctx, void *data);
 static bool hand_over(claimed_t *self, hoist_ctx *to)
 {
     size_t size = sizeof *self + self->claim.name.len;
-    claimed_t *copy = values_alloc(&to->values, size);
+    claimed_t *before = last_of(to), *copy = values_alloc(&to->values, size);
 
     if (copy == NULL || values_set(&to->values, &claimed_key, copy) < 0 ||
         values_finally(&to->values, &(finally_t){conclude, copy}) < 0) {
         return false;
     }
     memcpy(copy, self, size);
+    copy->before = before;
     copy->claim.name = hoist_bytes(copy->name, self->claim.name.len);
     self->is_ours = false;
     return true;
@@ -130,6 +132,7 @@ claimed_t *claimed_new(claims_t *of, hoist_ctx *ctx, const whose_name_t *name)
     }
     memcpy(self->name, name->text, name->len);
     self->of = of;
+    self->before = last_of(ctx);
     self->claim = (hoist_claim){
         .name = hoist_bytes(self->name, name->len),
         .owner = owner_of(ctx),
@@ -144,11 +147,13 @@ claimed_t *claimed_new(claims_t *of, hoist_ctx *ctx, const whose_name_t *name)
 void claimed_begin(claimed_t *self, const hoist_ctx *ctx)
 {
     claimed_t *former =
-        ctx->abandoned != NULL ? claimed_of(&ctx->abandoned->ctx) : NULL;
+        ctx->abandoned != NULL ? last_of(&ctx->abandoned->ctx) : NULL;
 
-    if (former != NULL && former->of == self->of &&
-        hoist_equal(former->claim.name, self->claim.name)) {
-        former->is_ours = false;
+    for (; former != NULL; former = former->before) {
+        if (former->of == self->of &&
+            hoist_equal(former->claim.name, self->claim.name)) {
+            former->is_ours = false;
+        }
     }
     self->is_ours = true;
 }
@@ -180,16 +185,21 @@ int claimed_judge(claimed_t *self, hoist_ctx *ctx, int rc)
 
 void idempotency_was_done(hoist_ctx *ctx)
 {
-    claimed_t *self = claimed_of(ctx);
+    claimed_t *self = last_of(ctx);
 
-    if (self != NULL && self->is_ours) {
-        settle(self, ctx, status_of(ctx, 0));
+    for (; self != NULL; self = self->before) {
+        if (self->is_ours) {
+            settle(self, ctx, status_of(ctx, 0));
+        }
     }
 }
 
 bool hoist_is_replay(const hoist_ctx *ctx)
 {
-    const claimed_t *self = claimed_of(ctx);
+    const claimed_t *self = last_of(ctx);
 
-    return self != NULL && self->is_replay;
+    while (self != NULL && !self->is_replay) {
+        self = self->before;
+    }
+    return self != NULL;
 }

@@ -17,14 +17,17 @@ typedef struct {
     bool keeps_failures;
 } claims_t;
 
-typedef struct {
+typedef struct claimed claimed_t;
+struct claimed {
     claims_t *of;      /* borrowed */
+    claimed_t *before; /* borrowed: of another use, or run, of the event; or
+                          NULL */
     hoist_claim claim; /* its name lies behind this; digest: the caller's */
     bool is_ours;      /* to be settled or released */
     bool waits;        /* what came back from inside was: wait */
     bool is_replay;
     char name[];
-} claimed_t;
+};
 
 /* The memory of an event that is to claim this name, which hears of the
  * outcome; NULL: there is no room. */
@@ -35,8 +38,5 @@ void claimed_begin(claimed_t *self, const hoist_ctx *ctx);
 
 /* This has come back from inside.  Returns it. */
 int claimed_judge(claimed_t *self, hoist_ctx *ctx, int rc);
-
-/* That of the event, or NULL. */
-claimed_t *claimed_of(const hoist_ctx *ctx);
 
 #endif
