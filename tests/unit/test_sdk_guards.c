@@ -395,6 +395,92 @@ static void the_end_of_a_connection_is_nothing_to_be_allowed(void **state)
     assert_trace("handler handler");
 }
 
+/* The app is whole, and hoist_run refuses it in these words. */
+static void refuses_to_run(int error, const char *why)
+{
+    sdk_catch();
+    int rc = hoist_run(worker.app);
+    const char *said = sdk_caught();
+
+    if (strstr(said, why) == NULL) {
+        print_error("%s\n", said);
+    }
+    assert_non_null(strstr(said, why));
+    assert_int_equal(rc, error);
+    assert_int_equal(app_run_checks(worker.app), error);
+}
+
+static void a_rule_for_a_route_without_a_handler_is_refused(void **state)
+{
+    static const hoist_authorize_rule slip[] = {
+        {.route = "delte", .roles = "admin"}, {.route = "read"}};
+    (void)state;
+
+    uses(hoist_authorize,
+         &(hoist_authorize_config){.rules = slip, .rule_count = 2});
+    serves("read", note_handler);
+    serves("delete", note_handler);
+    serves("$default", note_handler); /* has a rule of its own */
+    refuses_to_run(-ENOENT, "WORKER-REGISTRATION call=hoist_run name=\"\" "
+                            "error=\"No such file or directory\" "
+                            "hint=\"hoist_authorize: a rule for delte, which "
+                            "has no handler; did you mean delete?\"");
+    serves("delte", note_handler); /* behind the rule, as the others */
+    assert_int_equal(app_run_checks(worker.app), 0);
+}
+
+static void a_rule_like_no_route_is_refused_without_a_guess(void **state)
+{
+    static const hoist_authorize_rule rule[] = {{.route = "$connect"}};
+    (void)state;
+
+    uses(hoist_authorize,
+         &(hoist_authorize_config){.rules = rule, .rule_count = 1});
+    serves("read", note_handler);
+    refuses_to_run(-ENOENT, "a rule for $connect, which has no handler\"");
+}
+
+static void where_nobody_has_said_who_connects_nobody_could(void **state)
+{
+    static char role[] = "guest";
+    (void)state;
+
+    uses(hoist_logger, NULL);
+    uses(hoist_authorize, NULL);
+    serves("read", note_handler);
+    assert_int_equal(app_run_checks(worker.app), 0); /* others serve that */
+    hoist_wrap(worker.app, let_in, role);
+    serves("$connect", note_handler);
+    refuses_to_run(-EINVAL, "hint=\"hoist_authorize: nobody before it says who "
+                            "connects, so it refuses everyone; ");
+}
+
+static void who_says_who_connects_may_be_the_programs_own(void **state)
+{
+    static char role[] = "guest";
+    (void)state;
+
+    serves("$connect", note_handler);
+    hoist_wrap(worker.app, let_in, role);
+    uses(hoist_authorize, NULL);
+    assert_int_equal(app_run_checks(worker.app), 0);
+}
+
+static void anyone_may_connect_before_it_is_said_who_it_is(void **state)
+{
+    static const hoist_authorize_rule rule[] = {
+        {.route = "$connect", .anyone = true}};
+    (void)state;
+
+    serves("$connect", note_handler);
+    serves("read", note_handler);
+    uses(hoist_authorize,
+         &(hoist_authorize_config){.rules = rule, .rule_count = 1});
+    assert_int_equal(hoist_use_on(worker.app, "read", hoist_authorize, NULL),
+                     0);
+    assert_int_equal(app_run_checks(worker.app), 0);
+}
+
 static void rules_that_make_no_table_are_refused(void **state)
 {
     static const hoist_authorize_rule twice[] = {{.route = "a"},
@@ -451,6 +537,11 @@ int main(void)
         WORKER_TEST(the_rule_of_default_is_for_all_keys_that_go_there),
         WORKER_TEST(who_connects_is_judged_by_what_it_was_accepted_with),
         WORKER_TEST(the_end_of_a_connection_is_nothing_to_be_allowed),
+        WORKER_TEST(a_rule_for_a_route_without_a_handler_is_refused),
+        WORKER_TEST(a_rule_like_no_route_is_refused_without_a_guess),
+        WORKER_TEST(where_nobody_has_said_who_connects_nobody_could),
+        WORKER_TEST(who_says_who_connects_may_be_the_programs_own),
+        WORKER_TEST(anyone_may_connect_before_it_is_said_who_it_is),
         WORKER_TEST(rules_that_make_no_table_are_refused),
         WORKER_TEST(a_list_of_no_roles_or_scopes_asks_for_nothing_by_mistake),
     };

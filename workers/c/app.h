@@ -59,6 +59,14 @@ typedef struct made {
     void *state;         /* owned */
     void (*fini)(void *state);
 } made_t;
+/* What a middleware can tell only when all is registered. */
+typedef struct start_check start_check_t;
+
+struct start_check {
+    start_check_t *next; /* borrowed: of another middleware, or NULL */
+    int (*run)(hoist_app *app, const void *state); /* as an init fails */
+    const void *state;                             /* borrowed */
+};
 
 struct hoist_app {
     routes_t routes;
@@ -77,6 +85,7 @@ struct hoist_app {
     void *data;                   /* borrowed: the program's */
     const char *used_on;          /* borrowed: the route whose middleware is
                                       being made, or NULL */
+    start_check_t *checks;        /* borrowed: parts of states in its chains */
     refusal_t refusal;            /* of a registration, or none */
     atomic_bool running;          /* nothing may be registered or set */
 };
@@ -96,6 +105,17 @@ int app_find_route(hoist_app *app, const char *call, const char *route,
 
 /* Free what inits have made, the last first (use.c). */
 void app_free_made(hoist_app *app);
+/*
+ * Have this run when the app is to run.  For an init that does not fail any
+ * more (use.c).
+ *
+ * check  part of the state that is made; run and state are set.
+ */
+void app_check_at_start(hoist_app *app, start_check_t *check);
+
+/* Returns 0, or what the first that fails returned, with its words in
+ * app->refusal.reason. */
+int app_run_checks(hoist_app *app);
 
 /* Run what was posted to its threads, none of which runs, with contexts that
  * reach no broker. */

@@ -361,6 +361,12 @@ extern const hoist_middleware *const hoist_ip_filter;
  * Around all it is asked at CONNECT, too: what says who connects has to stand
  * outside of it, registered by hoist_use before it.
  *
+ * hoist_run fails with -ENOENT for a rule of a route that has no handler by
+ * then, which would count for nothing: keys that "$default" serves have the
+ * rule of that.  And with -EINVAL where nobody could connect: there is a
+ * "$connect", without a rule for anyone, and of the middleware outside none but
+ * the library's own, of which only hoist_jwt says who somebody is.
+ *
  * init: -EINVAL for a rule without a route, and for a list with nothing in it,
  * which would ask for nothing; -EEXIST for two of one; -ENOSPC for more than
  * HOIST_AUTHORIZE_RULES_MAX; -ENOMEM.

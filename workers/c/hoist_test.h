@@ -49,7 +49,8 @@ typedef struct hoist_test hoist_test;
  * app  borrowed.
  * Returns 0 with *test set, which the caller owns; or what hoist_run would fail
  * with: what a hoist_on, hoist_use, … has failed with, -EINVAL without a route,
- * -EBUSY when it runs.  *test is NULL then.
+ * what a middleware misses (hoist_authorize: a route), -EBUSY when it runs.
+ * *test is NULL then.
  */
 int hoist_test_new(hoist_app *app, hoist_test **test);
 

@@ -248,10 +248,19 @@ static int refuse(const char *call, const char *name, const char *why,
     return -EINVAL;
 }
 
-static int check(const hoist_app *app)
+static int check_middleware(hoist_app *app)
+{
+    int rc = app_run_checks(app);
+
+    if (rc < 0) {
+        (void)refuse("hoist_run", "", strerror(-rc), app->refusal.reason);
+    }
+    return rc;
+}
+
+static int check(hoist_app *app)
 {
     const char *fault = settings_fault(&app->settings);
-
     const refusal_t *refusal = &app->refusal;
     int rc = atomic_load(&refusal->rc);
 
@@ -265,7 +274,7 @@ static int check(const hoist_app *app)
     }
     return app->routes.count == 0
                ? refuse("hoist_run", "", "no route is registered", "")
-               : 0;
+               : check_middleware(app);
 }
 
 static void unwatch_signals(const hoist_app *app)
@@ -339,11 +348,8 @@ static int run_watching(hoist_app *app)
 int hoist_run(hoist_app *app)
 {
     settings_set_log(&app->settings);
-    int rc = check(app);
+    int rc = app->running ? -EBUSY : check(app);
 
-    if (rc == 0 && app->running) {
-        rc = -EBUSY;
-    }
     if (rc < 0) {
         return rc;
     }

@@ -122,6 +122,29 @@ static int wrap(hoist_app *app, const place_t *place, hoist_layer *layer,
                : put(app, place, &(layer_t){.run = layer, .state = state});
 }
 
+void app_check_at_start(hoist_app *app, start_check_t *check)
+{
+    start_check_t **end = &app->checks;
+
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    check->next = NULL;
+    *end = check;
+}
+
+int app_run_checks(hoist_app *app)
+{
+    int rc = 0;
+
+    for (const start_check_t *check = app->checks; rc == 0 && check != NULL;
+         check = check->next) {
+        app->refusal.reason[0] = '\0';
+        rc = check->run(app, check->state);
+    }
+    return rc;
+}
+
 int hoist_init_failed(hoist_app *app, int rc, const char *format, ...)
 {
     va_list args;

@@ -4,7 +4,9 @@
  * attributes.  Nothing is looked up elsewhere: what a connection may does not
  * change while it stands.
  */
-#include "workers/c/hoist_metrics.h"
+#include "base/names.h"
+#include "base/xalloc.h"
+#include "workers/c/app.h"
 #include "workers/c/hoist_middleware.h"
 #include "workers/c/middleware/governed.h"
 #include "workers/c/words.h"
@@ -37,11 +39,121 @@ static const struct {
 /* Of a use; constant. */
 typedef struct {
     hoist_counter *refused[REASONS]; /* borrowed */
-    rule_t usual;                    /* for what no other rule is for */
-    bool is_closed;                  /* which no message may be then */
+    start_check_t at_start;
+    bool is_before_names; /* asked before anybody says who connects */
+    rule_t usual;         /* for what no other rule is for */
+    bool is_closed;       /* which no message may be then */
     size_t count;
     rule_t rules[]; /* sorted by their routes */
 } authorize_t;
+
+static int compare_with_route(const void *key, const void *element)
+{
+    const hoist_text *route = key;
+    const rule_t *rule = element;
+    size_t len = strlen(rule->route);
+    size_t common = len < route->len ? len : route->len;
+    int order = common > 0 ? memcmp(route->data, rule->route, common) : 0;
+
+    return order != 0 ? order : (route->len > len) - (route->len < len);
+}
+
+static const rule_t *rule_for(const authorize_t *self, hoist_text route)
+{
+    const rule_t *found = bsearch(&route, self->rules, self->count,
+                                  sizeof *self->rules, compare_with_route);
+
+    return found != NULL ? found : &self->usual;
+}
+
+/* --- once all is registered ---------------------------------------------- */
+
+/* The route that was most likely meant; NULL: none. */
+static const char *nearest(const routes_t *routes, const char *route)
+{
+    const char **keys = xcalloc(routes->count, sizeof *keys);
+
+    for (size_t i = 0; i < routes->count; i++) {
+        keys[i] = routes->routes[i].key;
+    }
+    const char *near = names_near(route, keys, routes->count);
+    free(keys);
+    return near;
+}
+
+static int refuse_route(hoist_app *app, const char *route)
+{
+    const char *near = nearest(&app->routes, route);
+
+    return hoist_init_failed(
+        app, -ENOENT,
+        "hoist_authorize: a rule for %s, which has no handler%s%s%s", route,
+        near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+        near != NULL ? "?" : "");
+}
+
+/* A rule of a route that is not there counts for nothing, and the route that it
+ * was meant for has the usual one: also where "$default" serves such keys. */
+static int check_routes(const authorize_t *self, hoist_app *app)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (routes_named(&app->routes, self->rules[i].route) == NULL) {
+            return refuse_route(app, self->rules[i].route);
+        }
+    }
+    return 0;
+}
+
+/* Middleware of ours that says of nobody who it is. */
+static bool accepts_nobody(const layer_t *layer)
+{
+    const hoist_middleware *const ours[] = {
+        hoist_recover,  hoist_request_id, hoist_logger,    hoist_rate_limit,
+        hoist_validate, hoist_ip_filter,  hoist_authorize, hoist_metrics,
+        hoist_timeout,  hoist_bulkhead,   hoist_breaker,   hoist_shed,
+        hoist_retry,    hoist_idempotency};
+
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        if (layer->run == ours[i]->run) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Around all, and nobody outside of it says who connects. */
+static bool is_before_all_names(const hoist_app *app)
+{
+    for (size_t i = 0; i < app->around.count; i++) {
+        if (!accepts_nobody(&app->around.layers[i])) {
+            return false;
+        }
+    }
+    return app->used_on == NULL;
+}
+
+/* Nobody could connect: who comes has no user yet. */
+static int check_order(const authorize_t *self, hoist_app *app)
+{
+    if (!self->is_before_names ||
+        routes_named(&app->routes, "$connect") == NULL ||
+        rule_for(self, hoist_str("$connect"))->takes_anyone) {
+        return 0;
+    }
+    return hoist_init_failed(
+        app, -EINVAL,
+        "hoist_authorize: nobody before it says who connects, so it refuses "
+        "everyone; use hoist_jwt, say, before it, or have a rule for $connect "
+        "with anyone");
+}
+
+static int check_at_start(hoist_app *app, const void *state)
+{
+    const authorize_t *self = state;
+    int rc = check_routes(self, app);
+
+    return rc < 0 ? rc : check_order(self, app);
+}
 
 /* --- setting up ----------------------------------------------------------- */
 
@@ -172,30 +284,14 @@ static int authorize_init(hoist_app *app, const void *config, void **state)
         return rc;
     }
     make_counters(self, app);
+    self->is_before_names = is_before_all_names(app);
+    self->at_start = (start_check_t){.run = check_at_start, .state = self};
+    app_check_at_start(app, &self->at_start);
     *state = self;
     return 0;
 }
 
 /* --- an event ------------------------------------------------------------- */
-
-static int compare_with_route(const void *key, const void *element)
-{
-    const hoist_text *route = key;
-    const rule_t *rule = element;
-    size_t len = strlen(rule->route);
-    size_t common = len < route->len ? len : route->len;
-    int order = common > 0 ? memcmp(route->data, rule->route, common) : 0;
-
-    return order != 0 ? order : (route->len > len) - (route->len < len);
-}
-
-static const rule_t *rule_for(const authorize_t *self, hoist_text route)
-{
-    const rule_t *found = bsearch(&route, self->rules, self->count,
-                                  sizeof *self->rules, compare_with_route);
-
-    return found != NULL ? found : &self->usual;
-}
 
 /* One of the roles that are wanted; it costs a look only where some are. */
 static bool has_role(const hoist_ctx *ctx, hoist_text wanted)

@@ -213,14 +213,14 @@ static void talk(hoist_test *self)
 
 /* --- start and end ------------------------------------------------------- */
 
-static int check(const hoist_app *app)
+static int check(hoist_app *app)
 {
     if (app->running) {
         return -EBUSY;
     }
     return app->refusal.rc < 0      ? app->refusal.rc
            : app->routes.count == 0 ? -EINVAL
-                                    : 0;
+                                    : app_run_checks(app);
 }
 
 int hoist_test_new(hoist_app *app, hoist_test **test)
