@@ -240,6 +240,11 @@ int route_expr_compile(const char *text, route_expr_t **expr, char *error,
     return 0;
 }
 
+bool route_expr_varies(const route_expr_t *self)
+{
+    return self->variable_count > 0;
+}
+
 void route_expr_destroy(route_expr_t **self_p)
 {
     free(*self_p);

@@ -36,6 +36,9 @@ typedef struct route_expr route_expr_t;
 int route_expr_compile(const char *text, route_expr_t **expr, char *error,
                        size_t error_size);
 
+/* Does any part of it come from the message? */
+bool route_expr_varies(const route_expr_t *self);
+
 /* Accepts NULL. */
 void route_expr_destroy(route_expr_t **self_p);
 

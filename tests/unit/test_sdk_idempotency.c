@@ -947,24 +947,39 @@ static hoist_ledger half_ledger = {&half};
 
 static void settings_that_are_none_are_refused(void **state)
 {
-    const hoist_idempotency_config wrong[] = {
-        {.expression = ""},
-        {.expression = "$request.headers.x"},
-        {.keep_s = 2592001},
-        {.hold_s = 86401},
-        {.mark = "a\"b"},
-        {.by = (hoist_by)4},
-        {.name = "a b"},
-        {.when_down = (hoist_when_down)3},
-        {.max_reply = 100, .bytes = 99},
-        {.ledger = &test_ledger.ledger},
-        {.ledger = &half_ledger, .name = "orders"},
+    static const char long_mark[] = "a mark of more than sixty-four bytes, "
+                                    "which is longer than it may be";
+    const struct {
+        hoist_idempotency_config config;
+        const char *why;
+    } wrong[] = {
+        {{.expression = ""}, "expression: a route selection expression has "},
+        {{.expression = "$request.headers.x"},
+         "expression: a variable begins with $request.body (at character 2 "},
+        {{.expression = "body.key"}, "expression: nothing in it is of the "},
+        {{.keep_s = 2592001}, "keep_s=2592001 is more than 2592000"},
+        {{.hold_s = 86401}, "hold_s=86401 is more than 86400"},
+        {{.mark = "a\"b"}, "mark: it has a quote, "},
+        {{.mark = long_mark}, "mark: it is longer than 64 bytes"},
+        {{.by = (hoist_by)4}, "by: it is none of hoist_by"},
+        {{.name = "a b"}, "name: it has to be 1 to 64 of "},
+        {{.when_down = (hoist_when_down)3},
+         "when_down: it is none of hoist_when_down"},
+        {{.max_reply = 100, .bytes = 99}, "max_reply is more than bytes"},
+        {{.ledger = &test_ledger.ledger}, "ledger without a name"},
+        {{.ledger = &half_ledger, .name = "orders"},
+         "ledger: its table lacks what this version needs"},
     };
+    const char *reason = worker.app->refusal.reason;
+    const size_t head = strlen("hoist_idempotency: ");
     (void)state;
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_int_equal(hoist_use(worker.app, hoist_idempotency, &wrong[i]),
-                         -EINVAL);
+        assert_int_equal(
+            hoist_use(worker.app, hoist_idempotency, &wrong[i].config),
+            -EINVAL);
+        assert_memory_equal(reason, "hoist_idempotency: ", head);
+        assert_memory_equal(reason + head, wrong[i].why, strlen(wrong[i].why));
     }
 }
 

@@ -360,19 +360,39 @@ static void what_had_to_go_is_counted(void **state)
                      1);
 }
 
+/* Compiled with a header that knew less. */
+static const hoist_ledger_table half = {.size = sizeof half / 2};
+static hoist_ledger half_ledger = {&half};
+
 static void settings_that_are_none_are_refused(void **state)
 {
-    const hoist_rate_limit_config wrong[] = {
-        {.rate = 100001},  {.per_s = 86401},
-        {.burst = 100001}, {.by = (hoist_by)4},
-        {.name = ""},      {.name = "a b"},
-        {.name = "a:b"},   {.ledger = &test_ledger.ledger},
+    static const char no_name[] =
+        "hoist_rate_limit: name: it has to be 1 to 64 of A-Z a-z 0-9 _ . -";
+    const struct {
+        hoist_rate_limit_config config;
+        const char *why;
+    } wrong[] = {
+        {{.rate = 100001}, "hoist_rate_limit: rate=100001 is more than 100000"},
+        {{.per_s = 86401}, "hoist_rate_limit: per_s=86401 is more than 86400"},
+        {{.burst = 100001},
+         "hoist_rate_limit: burst=100001 is more than 100000"},
+        {{.by = (hoist_by)4}, "hoist_rate_limit: by: it is none of hoist_by"},
+        {{.when_down = (hoist_when_down)3},
+         "hoist_rate_limit: when_down: it is none of hoist_when_down"},
+        {{.name = ""}, no_name},
+        {{.name = "a b"}, no_name},
+        {{.name = "a:b"}, no_name},
+        {{.ledger = &test_ledger.ledger},
+         "hoist_rate_limit: ledger without a name"},
+        {{.ledger = &half_ledger, .name = "a"},
+         "hoist_rate_limit: ledger: its table lacks what this version needs"},
     };
     (void)state;
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_int_equal(hoist_use(worker.app, hoist_rate_limit, &wrong[i]),
-                         -EINVAL);
+        assert_int_equal(
+            hoist_use(worker.app, hoist_rate_limit, &wrong[i].config), -EINVAL);
+        assert_string_equal(worker.app->refusal.reason, wrong[i].why);
     }
 }
 

@@ -59,6 +59,7 @@ typedef struct made {
     void *state;         /* owned */
     void (*fini)(void *state);
 } made_t;
+
 /* What a middleware can tell only when all is registered. */
 typedef struct start_check start_check_t;
 
@@ -105,6 +106,7 @@ int app_find_route(hoist_app *app, const char *call, const char *route,
 
 /* Free what inits have made, the last first (use.c). */
 void app_free_made(hoist_app *app);
+
 /*
  * Have this run when the app is to run.  For an init that does not fail any
  * more (use.c).

@@ -275,8 +275,9 @@ extern const hoist_middleware *const hoist_validate;
  * nothing is what can be repeated.  Where `when_down` says so they are done, at
  * the risk of twice.
  *
- * init: -EINVAL for what is out of range or no expression, and without a name
- * where there is a ledger; -ENOMEM.
+ * init: -EINVAL for what is out of range, for what is no expression or has
+ * nothing of the message in it, and without a name where there is a ledger;
+ * -ENOMEM.
  */
 typedef struct {
     const char *expression; /* where the key is, as routes are selected

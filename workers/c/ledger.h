@@ -39,6 +39,10 @@ typedef struct {
     uint64_t counted;     /* of what was dropped */
 } ledger_use_t;
 
+/* What is wrong with settings, for people. */
+#define NO_WHEN_DOWN "when_down: it is none of hoist_when_down"
+#define LEDGER_LACKS "ledger: its table lacks what this version needs"
+
 static inline bool is_when_down(hoist_when_down wanted)
 {
     return (unsigned)wanted <= HOIST_WHEN_DOWN_REFUSE;

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "workers/c/middleware/governed.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+
+int check_most(hoist_app *app, const char *setting, unsigned wanted,
+               unsigned most)
+{
+    return wanted <= most
+               ? 0
+               : hoist_init_failed(app, -EINVAL, "%s=%u is more than %u",
+                                   setting, wanted, most);
+}
 
 /* In whole seconds, as HTTP has it (RFC 9110, section 10.2.3). */
 static void put_retry_after(hoist_ctx *ctx, int64_t wait_ms)

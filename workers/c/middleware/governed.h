@@ -22,6 +22,15 @@ static inline unsigned either(unsigned wanted, unsigned usual)
     return wanted > 0 ? wanted : usual;
 }
 
+/*
+ * In an init: a setting that is at most so large.
+ *
+ * setting  with its middleware: "hoist_retry: attempts"
+ * Returns 0, or as hoist_init_failed with -EINVAL.
+ */
+int check_most(hoist_app *app, const char *setting, unsigned wanted,
+               unsigned most);
+
 /* Refuse an event for so long: with retryAfterMs in its details, and of a
  * CONNECT with the header Retry-After.  Returns as hoist_fail. */
 int refuse_for_now(hoist_ctx *ctx, int status, const char *code,

@@ -9,6 +9,7 @@
 #include "workers/c/bytes.h"
 #include "workers/c/hoist_middleware.h"
 #include "workers/c/middleware/claimed.h"
+#include "workers/c/middleware/governed.h"
 #include "workers/c/middleware/replay.h"
 
 #include <errno.h>
@@ -52,37 +53,46 @@ typedef struct {
 
 /* --- settings ------------------------------------------------------------ */
 
-static int set_times(idempotency_t *self,
+static int fail(hoist_app *app, const char *why)
+{
+    return hoist_init_failed(app, -EINVAL, "hoist_idempotency: %s", why);
+}
+
+static int set_times(idempotency_t *self, hoist_app *app,
                      const hoist_idempotency_config *wanted)
 {
+    int rc = check_most(app, "hoist_idempotency: keep_s", wanted->keep_s,
+                        KEEP_MAX_S);
+
     self->claims.keep_ms =
         1000 * (int64_t)(wanted->keep_s > 0 ? wanted->keep_s : USUAL_KEEP_S);
     self->claims.hold_ms =
         1000 * (int64_t)(wanted->hold_s > 0 ? wanted->hold_s : USUAL_HOLD_S);
-    return wanted->keep_s <= KEEP_MAX_S && wanted->hold_s <= HOLD_MAX_S
-               ? 0
-               : -EINVAL;
+    return rc < 0 ? rc
+                  : check_most(app, "hoist_idempotency: hold_s", wanted->hold_s,
+                               HOLD_MAX_S);
 }
 
 /* It stands in a JSON text as it is. */
-static int set_mark(idempotency_t *self, const char *mark)
+static int set_mark(idempotency_t *self, hoist_app *app, const char *mark)
 {
     size_t len = strlen(mark);
 
     for (size_t i = 0; i < len; i++) {
         if (mark[i] < ' ' || mark[i] > '~' || mark[i] == '"' ||
             mark[i] == '\\') {
-            return -EINVAL;
+            return fail(app, "mark: it has a quote, a backslash, or what is no "
+                             "character of ASCII");
         }
     }
     if (len > REPLAY_MARK_MAX) {
-        return -EINVAL;
+        return fail(app, "mark: it is longer than 64 bytes");
     }
     memcpy(self->mark, mark, len + 1);
     return 0;
 }
 
-static int set_sizes(idempotency_t *self,
+static int set_sizes(idempotency_t *self, hoist_app *app,
                      const hoist_idempotency_config *wanted)
 {
     size_t bytes = wanted->bytes > 0 ? wanted->bytes : LEDGER_BYTES;
@@ -90,21 +100,37 @@ static int set_sizes(idempotency_t *self,
 
     self->claims.max_reply =
         wanted->max_reply > 0 ? wanted->max_reply : USUAL_REPLY;
-    return self->claims.max_reply <= most ? 0 : -EINVAL;
+    if (self->claims.max_reply <= most) {
+        return 0;
+    }
+    return fail(app, wanted->ledger != NULL
+                         ? "max_reply is more than a mebibyte, the most that "
+                           "a ledger is given"
+                         : "max_reply is more than bytes, which hold all");
 }
 
-static int set_expression(idempotency_t *self, const char *expression)
+/* What is the same of all messages is no key of any. */
+static int set_expression(idempotency_t *self, hoist_app *app,
+                          const char *expression)
 {
     char why[128];
     int rc =
         route_expr_compile(expression != NULL ? expression : USUAL_EXPRESSION,
                            &self->expression, why, sizeof why);
 
-    if (rc == 0 && route_expr_eval(self->expression, wire_bytes("{}"),
-                                   self->blank, &self->blank_len) < 0) {
+    if (rc < 0) {
+        return hoist_init_failed(app, rc, "hoist_idempotency: expression: %s",
+                                 why);
+    }
+    if (!route_expr_varies(self->expression)) {
+        return fail(app, "expression: nothing in it is of the message, as "
+                         "$request.body.idempotencyKey is");
+    }
+    if (route_expr_eval(self->expression, wire_bytes("{}"), self->blank,
+                        &self->blank_len) < 0) {
         self->blank_len = 0; /* nothing, as is usual */
     }
-    return rc;
+    return 0;
 }
 
 static hoist_counter *counter_of(const idempotency_t *self, hoist_app *app,
@@ -181,22 +207,34 @@ static int use_ledger(idempotency_t *self, hoist_app *app,
     self->in_progress = counter_of(self, app, "in_progress");
     self->reused = counter_of(self, app, "reused");
     self->unavailable = counter_of(self, app, "unavailable");
-    return wanted->ledger != NULL ? use_shared(self, app, wanted->ledger)
-                                  : use_memory(self, app, wanted);
+    int rc = wanted->ledger != NULL ? use_shared(self, app, wanted->ledger)
+                                    : use_memory(self, app, wanted);
+    return rc == -EINVAL ? fail(app, LEDGER_LACKS) : rc;
+}
+
+static int set_texts(idempotency_t *self, hoist_app *app,
+                     const hoist_idempotency_config *wanted)
+{
+    int rc =
+        set_mark(self, app, wanted->mark != NULL ? wanted->mark : USUAL_MARK);
+
+    return rc < 0 ? rc : set_expression(self, app, wanted->expression);
 }
 
 static int set(idempotency_t *self, hoist_app *app,
                const hoist_idempotency_config *wanted)
 {
-    const char *name = wanted->name != NULL ? wanted->name : "once";
+    const char *name = wanted->name != NULL ? wanted->name : "once", *why;
 
     if (wanted->ledger != NULL && wanted->name == NULL) {
         /* keys of two programs would be one */
-        return hoist_init_failed(app, -EINVAL,
-                                 "hoist_idempotency: ledger without a name");
+        return fail(app, "ledger without a name");
     }
     if (!is_when_down(wanted->when_down)) {
-        return -EINVAL;
+        return fail(app, NO_WHEN_DOWN);
+    }
+    if (whose_init(&self->whose, name, wanted->by, NULL, NULL, &why) < 0) {
+        return fail(app, why);
     }
     self->key = wanted->key;
     self->data = wanted->data;
@@ -204,18 +242,12 @@ static int set(idempotency_t *self, hoist_app *app,
     self->claims.keeps_failures = wanted->keep_failures;
     self->passes = wanted->when_down == HOIST_WHEN_DOWN_PASS;
     rand_bytes(&self->digest_key, sizeof self->digest_key);
-    int rc = whose_init(&self->whose, name, wanted->by, NULL, NULL);
+    int rc = set_times(self, app, wanted);
     if (rc == 0) {
-        rc = set_times(self, wanted);
+        rc = set_sizes(self, app, wanted);
     }
     if (rc == 0) {
-        rc = set_mark(self, wanted->mark != NULL ? wanted->mark : USUAL_MARK);
-    }
-    if (rc == 0) {
-        rc = set_sizes(self, wanted);
-    }
-    if (rc == 0) {
-        rc = set_expression(self, wanted->expression);
+        rc = set_texts(self, app, wanted);
     }
     return rc < 0 ? rc : use_ledger(self, app, wanted);
 }

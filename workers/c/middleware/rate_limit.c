@@ -20,19 +20,34 @@ typedef struct {
     ledger_use_t use;
 } rate_limit_t;
 
-static int set_bucket(rate_limit_t *self, const hoist_rate_limit_config *wanted)
+static int fail(hoist_app *app, const char *why)
+{
+    return hoist_init_failed(app, -EINVAL, "hoist_rate_limit: %s", why);
+}
+
+static int check_range(hoist_app *app, const hoist_rate_limit_config *wanted)
+{
+    int rc = check_most(app, "hoist_rate_limit: rate", wanted->rate,
+                        TOKENS_BURST_MAX);
+
+    if (rc == 0) {
+        rc = check_most(app, "hoist_rate_limit: per_s", wanted->per_s,
+                        TOKENS_PERIOD_MAX_S);
+    }
+    return rc < 0 ? rc
+                  : check_most(app, "hoist_rate_limit: burst", wanted->burst,
+                               TOKENS_BURST_MAX);
+}
+
+static void set_bucket(rate_limit_t *self,
+                       const hoist_rate_limit_config *wanted)
 {
     unsigned rate = either(wanted->rate, USUAL_RATE);
     unsigned burst = either(wanted->burst, rate);
     unsigned per_s = either(wanted->per_s, 1);
 
-    if (rate > TOKENS_BURST_MAX || burst > TOKENS_BURST_MAX ||
-        per_s > TOKENS_PERIOD_MAX_S) {
-        return -EINVAL;
-    }
     self->bucket = (hoist_bucket){
         .token_ns = rate_in(rate, per_s, burst).token_ns, .burst = burst};
-    return 0;
 }
 
 static hoist_counter *counter_of(const rate_limit_t *self, hoist_app *app,
@@ -60,29 +75,33 @@ static int use_ledger(rate_limit_t *self, hoist_app *app,
                                  "were full.",
                                  NULL),
     };
-    return ledger_use_init(&self->use, "rate-limit", wanted->ledger, &memory,
-                           NULL);
+    int rc = ledger_use_init(&self->use, "rate-limit", wanted->ledger, &memory,
+                             NULL);
+    return rc == -EINVAL ? fail(app, LEDGER_LACKS) : rc;
 }
 
 static int set(rate_limit_t *self, hoist_app *app,
                const hoist_rate_limit_config *wanted)
 {
+    const char *name = wanted->name != NULL ? wanted->name : "limit", *why;
+
     if (wanted->ledger != NULL && wanted->name == NULL) {
-        /* those of two routes would be one */
-        return hoist_init_failed(app, -EINVAL,
-                                 "hoist_rate_limit: ledger without a name");
+        return fail(app, "ledger without a name"); /* all would be one */
     }
     if (!is_when_down(wanted->when_down)) {
-        return -EINVAL;
+        return fail(app, NO_WHEN_DOWN);
     }
-    int rc =
-        whose_init(&self->whose, wanted->name != NULL ? wanted->name : "limit",
-                   wanted->by, wanted->key, wanted->data);
-    if (rc == 0) {
-        rc = set_bucket(self, wanted);
+    if (whose_init(&self->whose, name, wanted->by, wanted->key, wanted->data,
+                   &why) < 0) {
+        return fail(app, why);
     }
+    int rc = check_range(app, wanted);
+    if (rc < 0) {
+        return rc;
+    }
+    set_bucket(self, wanted);
     self->refuses = wanted->when_down == HOIST_WHEN_DOWN_REFUSE;
-    return rc < 0 ? rc : use_ledger(self, app, wanted);
+    return use_ledger(self, app, wanted);
 }
 
 static int rate_limit_init(hoist_app *app, const void *config, void **state)

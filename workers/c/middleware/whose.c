@@ -12,12 +12,16 @@
 #define NETWORK_BYTES 8 /* of IPv6 that are one address */
 
 int whose_init(whose_t *self, const char *kind, hoist_by by, hoist_key *key,
-               void *data)
+               void *data, const char **why)
 {
     size_t len = strlen(kind);
 
-    if (len == 0 || len > WHOSE_KIND_MAX || kind[strspn(kind, KINDS)] != '\0' ||
-        (unsigned)by > HOIST_BY_ADDRESS) {
+    if (len == 0 || len > WHOSE_KIND_MAX || kind[strspn(kind, KINDS)] != '\0') {
+        *why = "name: it has to be 1 to 64 of A-Z a-z 0-9 _ . -";
+        return -EINVAL;
+    }
+    if ((unsigned)by > HOIST_BY_ADDRESS) {
+        *why = "by: it is none of hoist_by";
         return -EINVAL;
     }
     *self = (whose_t){.by = by, .key = key, .data = data};

@@ -33,9 +33,13 @@ typedef struct {
     size_t len;
 } whose_name_t;
 
-/* kind: copied.  Returns 0; -EINVAL for one that is none, or for `by`. */
+/*
+ * kind  copied: the setting `name`.
+ * Returns 0; -EINVAL for one that is none, or for `by`, and *why begins with
+ * that setting: a constant, for people.
+ */
 int whose_init(whose_t *self, const char *kind, hoist_by by, hoist_key *key,
-               void *data);
+               void *data, const char **why);
 
 /*
  * The name that the event counts under.
