@@ -41,10 +41,11 @@ static shape_verdict_t verify(const hoist_rule *rule, wire_bytes_t body)
 {
     static locale_t numbers;
     shape_verdict_t verdict;
+    char why[SHAPE_FAULT_MAX + 1];
 
     if (numbers == (locale_t)0) {
         numbers = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-        must(shape_check(rule) == 0);
+        must(shape_check(rule, why) == 0);
     }
     shape_verify(rule, body, SHAPE_DEPTH_MAX, numbers, &verdict);
     must(strnlen(verdict.path, sizeof verdict.path) <= SHAPE_PATH_MAX);

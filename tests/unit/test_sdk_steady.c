@@ -374,12 +374,25 @@ static void an_event_that_waits_counts_with_its_outcome(void **state)
     assert_int_equal(runs, 0);
 }
 
+static void refuses_breaker(const hoist_breaker_config *config, const char *why)
+{
+    assert_int_equal(hoist_use(worker.app, hoist_breaker, config), -EINVAL);
+    assert_string_equal(worker.app->refusal.reason, why);
+}
+
 static void a_wrong_rule_is_refused(void **state)
 {
+    char name[129] = {0};
     (void)state;
-    assert_int_equal(hoist_use(worker.app, hoist_breaker,
-                               &(hoist_breaker_config){.percent = 101}),
-                     -EINVAL);
+
+    refuses_breaker(&(hoist_breaker_config){.percent = 101},
+                    "hoist_breaker: percent=101 is more than 100");
+    memset(name, 'a', sizeof name - 1);
+    refuses_breaker(&(hoist_breaker_config){.name = name},
+                    "hoist_breaker: name: it is too long");
+    refuses_breaker(&(hoist_breaker_config){.name = "a\"b"},
+                    "hoist_breaker: name: it has a quote, a backslash or the "
+                    "end of a line");
 }
 
 /* --- shed ---------------------------------------------------------------- */

@@ -24,8 +24,9 @@ static const char *problem_of(const hoist_rule *rule, const char *body)
     static char text[SHAPE_PATH_MAX + 32];
     locale_t numbers = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
     shape_verdict_t verdict;
+    char words[SHAPE_FAULT_MAX + 1];
 
-    assert_int_equal(shape_check(rule), 0);
+    assert_int_equal(shape_check(rule, words), 0);
     shape_verify(rule, wire_bytes(body), 4, numbers, &verdict);
     freelocale(numbers);
     if (verdict.problem == SHAPE_FITS) {
@@ -269,24 +270,46 @@ static void rules_that_contradict_themselves_are_none(void **state)
     static const char *const choices[] = {NULL};
     static const hoist_rule inner[] = {
         {.name = "a", .type = HOIST_JSON_STRING, .most = 1}, {0}};
-    const hoist_rule wrong[] = {
-        {.type = (hoist_json_type)7},
-        {.type = HOIST_JSON_STRING, .least = 1, .most = 2},
-        {.type = HOIST_JSON_NUMBER, .least = 2, .most = 1},
-        {.type = HOIST_JSON_NUMBER, .least = (double)NAN, .most = 1},
-        {.type = HOIST_JSON_NUMBER, .max = 1},
-        {.type = HOIST_JSON_STRING, .min = 2, .max = 1},
-        {.type = HOIST_JSON_NUMBER, .choices = choices},
-        {.type = HOIST_JSON_ARRAY, .members = inner},
-        {.type = HOIST_JSON_OBJECT, .items = &an_order},
-        {.type = HOIST_JSON_STRING, .open = true},
-        {.type = HOIST_JSON_OBJECT, .members = twice},
-        {.type = HOIST_JSON_OBJECT, .members = inner},
+    const hoist_rule array = {.type = HOIST_JSON_ARRAY, .max = 1, .min = 2};
+    const hoist_rule of_arrays[] = {
+        {.name = "list", .type = HOIST_JSON_ARRAY, .items = &array}, {0}};
+    const struct {
+        hoist_rule rule;
+        const char *words;
+    } wrong[] = {
+        {{.type = (hoist_json_type)7},
+         "the body: type is none of hoist_json_type"},
+        {{.type = HOIST_JSON_STRING, .least = 1, .most = 2},
+         "the body: least and most are for numbers"},
+        {{.type = HOIST_JSON_NUMBER, .least = 2, .most = 1},
+         "the body: least is above most"},
+        {{.type = HOIST_JSON_NUMBER, .least = (double)NAN, .most = 1},
+         "the body: least is above most"},
+        {{.type = HOIST_JSON_NUMBER, .max = 1},
+         "the body: min and max are for strings, arrays and objects"},
+        {{.type = HOIST_JSON_STRING, .min = 2, .max = 1},
+         "the body: min is above max"},
+        {{.type = HOIST_JSON_NUMBER, .choices = choices},
+         "the body: choices are for strings"},
+        {{.type = HOIST_JSON_ARRAY, .members = inner},
+         "the body: members and open are for objects"},
+        {{.type = HOIST_JSON_OBJECT, .items = &an_order},
+         "the body: items are for arrays"},
+        {{.type = HOIST_JSON_STRING, .open = true},
+         "the body: members and open are for objects"},
+        {{.type = HOIST_JSON_OBJECT, .members = twice},
+         "member a: it is there twice"},
+        {{.type = HOIST_JSON_OBJECT, .members = inner},
+         "member a: least and most are for numbers"},
+        {{.type = HOIST_JSON_OBJECT, .members = of_arrays},
+         "the items of list: min is above max"},
     };
+    char words[SHAPE_FAULT_MAX + 1];
     (void)state;
 
     for (size_t i = 0; i < LENGTH(wrong); i++) {
-        assert_int_equal(shape_check(&wrong[i]), -EINVAL);
+        assert_int_equal(shape_check(&wrong[i].rule, words), -EINVAL);
+        assert_string_equal(words, wrong[i].words);
     }
 }
 
@@ -295,6 +318,7 @@ static void an_object_has_at_most_64_members_that_are_listed(void **state)
     static char names[65][4];
     hoist_rule members[66] = {{0}};
     const hoist_rule rule = {.type = HOIST_JSON_OBJECT, .members = members};
+    char words[SHAPE_FAULT_MAX + 1];
     (void)state;
 
     for (int i = 0; i < 64; i++) {
@@ -306,7 +330,9 @@ static void an_object_has_at_most_64_members_that_are_listed(void **state)
     assert_string_equal(problem_of(&rule, "{\"m63\":1,\"m63\":1}"),
                         "twice /m63");
     members[64].name = "one more";
-    assert_int_equal(shape_check(&rule), -E2BIG);
+    assert_int_equal(shape_check(&rule, words), -E2BIG);
+    assert_string_equal(words, "member one more: there are more than 64 in its "
+                               "object");
 }
 
 /* --- random bodies ------------------------------------------------------- */
@@ -528,14 +554,22 @@ static void what_passes_and_what_does_not_is_counted(void **state)
 static void settings_that_are_none_are_refused(void **state)
 {
     static const hoist_rule wrong = {.type = (hoist_json_type)7};
-    const hoist_validate_config configs[] = {
-        {.body = NULL}, {.body = &wrong}, {.body = &an_order, .max_depth = 65}};
+    const struct {
+        hoist_validate_config config;
+        const char *why;
+    } wrongs[] = {
+        {{.body = NULL}, "hoist_validate: no body"},
+        {{.body = &wrong},
+         "hoist_validate: body: the body: type is none of hoist_json_type"},
+        {{.body = &an_order, .max_depth = 65},
+         "hoist_validate: max_depth=65 is more than 64"}};
     (void)state;
 
     assert_int_equal(hoist_use(worker.app, hoist_validate, NULL), -EINVAL);
-    for (size_t i = 0; i < LENGTH(configs); i++) {
-        assert_int_equal(hoist_use(worker.app, hoist_validate, &configs[i]),
-                         -EINVAL);
+    for (size_t i = 0; i < LENGTH(wrongs); i++) {
+        assert_int_equal(
+            hoist_use(worker.app, hoist_validate, &wrongs[i].config), -EINVAL);
+        assert_string_equal(worker.app->refusal.reason, wrongs[i].why);
     }
 }
 

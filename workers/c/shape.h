@@ -37,8 +37,11 @@ typedef struct {
     char path[SHAPE_PATH_MAX + 1]; /* of the value, as a JSON Pointer */
 } shape_verdict_t;
 
-/* Do rules make sense?  Returns 0; -EINVAL; -E2BIG (shape_rules.c). */
-int shape_check(const hoist_rule *rule);
+#define SHAPE_FAULT_MAX 200 /* bytes */
+
+/* Do rules make sense?  Returns 0; -EINVAL, -E2BIG, with which of them does not
+ * and why in words (shape_rules.c). */
+int shape_check(const hoist_rule *rule, char words[SHAPE_FAULT_MAX + 1]);
 
 /*
  * The first thing that is wrong with a body of valid UTF-8, by rules that make

@@ -70,17 +70,36 @@ static void ask_for_numbers(guard_t *self, hoist_app *app, const char *labels)
         "Of a hoist_breaker: 0 closed, 1 half open, 2 open.", labels);
 }
 
+/* The name stands in quotes as it is. */
+static int put_label(hoist_app *app, const char *name, char *text, size_t size)
+{
+    int len =
+        snprintf(text, size, "breaker=\"%s\"", name != NULL ? name : "all");
+
+    if (len < 0 || (size_t)len >= size) {
+        return hoist_init_failed(app, -EINVAL,
+                                 "hoist_breaker: name: it is too long");
+    }
+    if (name != NULL && strpbrk(name, "\"\\\n") != NULL) {
+        return hoist_init_failed(app, -EINVAL,
+                                 "hoist_breaker: name: it has a quote, a "
+                                 "backslash or the end of a line");
+    }
+    return 0;
+}
+
 static int breaker_begin(hoist_app *app, const void *config, void **state)
 {
     static const hoist_breaker_config nothing = {0};
     const hoist_breaker_config *wanted = config != NULL ? config : &nothing;
     char labels[128];
+    int rc = check_most(app, "hoist_breaker: percent", wanted->percent, 100);
 
-    int len = snprintf(labels, sizeof labels, "breaker=\"%s\"",
-                       wanted->name != NULL ? wanted->name : "all");
-    if (wanted->percent > 100 || len < 0 || (size_t)len >= sizeof labels) {
-        return hoist_init_failed(
-            app, -EINVAL, "hoist_breaker: percent or name is out of range");
+    if (rc == 0) {
+        rc = put_label(app, wanted->name, labels, sizeof labels);
+    }
+    if (rc < 0) {
+        return rc;
     }
     guard_t *self = calloc(1, sizeof *self);
     if (self == NULL) {

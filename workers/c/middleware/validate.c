@@ -22,17 +22,18 @@ typedef struct {
 
 static int check(hoist_app *app, const hoist_validate_config *wanted)
 {
+    char why[SHAPE_FAULT_MAX + 1];
+
     if (wanted == NULL || wanted->body == NULL) {
         return hoist_init_failed(app, -EINVAL, "hoist_validate: no body");
     }
     if (wanted->max_depth > SHAPE_DEPTH_MAX) {
-        return hoist_init_failed(app, -EINVAL, "hoist_validate: max_depth=%u",
+        return hoist_init_failed(app, -EINVAL,
+                                 "hoist_validate: max_depth=%u is more than 64",
                                  wanted->max_depth);
     }
-    int rc = shape_check(wanted->body);
-    return rc < 0 ? hoist_init_failed(app, rc,
-                                      "hoist_validate: body contradicts "
-                                      "itself, or is too large")
+    int rc = shape_check(wanted->body, why);
+    return rc < 0 ? hoist_init_failed(app, rc, "hoist_validate: body: %s", why)
                   : 0;
 }
 
