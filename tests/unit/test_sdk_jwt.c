@@ -405,10 +405,23 @@ static void a_token_that_is_too_long_is_not_looked_at(void **state)
     assert_int_equal(claims(ADA), 200);
 }
 
+/* MADE_SECRET, and the key of RFC 8037, appendix A. */
+static const char two_kinds[] =
+    "{\"keys\":[{\"kty\":\"oct\",\"k\":\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\"},"
+    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
+    "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}";
+
+static void a_key_of_any_kind_will_do_where_no_algorithm_is_said(void **state)
+{
+    (void)state;
+    uses(&(hoist_jwt_config){.public_key = two_kinds});
+    assert_int_equal(claims(ADA), 200);
+}
+
 static void algorithms_can_be_fewer_than_there_are_keys_for(void **state)
 {
     (void)state;
-    uses(&(hoist_jwt_config){.secret = MADE_SECRET,
+    uses(&(hoist_jwt_config){.public_key = two_kinds,
                              .algorithms = "ES256 EdDSA"});
     is_told(claims(ADA), "token-invalid");
     assert_int_equal(refused("algorithm"), 1);
@@ -530,6 +543,9 @@ static void settings_that_make_no_sense_are_refused(void **state)
         -EINVAL, "hoist_jwt: algorithms: it has another than HS256, ");
     refuses_config(&(hoist_jwt_config){.secret = MADE_SECRET, .algorithms = ""},
                    -EINVAL, "hoist_jwt: algorithms: it is empty");
+    refuses_config(
+        &(hoist_jwt_config){.secret = MADE_SECRET, .algorithms = "RS256 EdDSA"},
+        -EINVAL, "hoist_jwt: algorithms: there is no key for any of them");
     refuses_config(&(hoist_jwt_config){.secret = MADE_SECRET, .from = 8},
                    -EINVAL, "hoist_jwt: from or token_bytes is out of range");
     refuses_config(
@@ -651,6 +667,7 @@ int main(void)
         WORKER_TEST(a_client_is_told_what_helps_to_get_a_better_token),
         WORKER_TEST(why_a_token_is_invalid_is_counted),
         WORKER_TEST(a_token_that_is_too_long_is_not_looked_at),
+        WORKER_TEST(a_key_of_any_kind_will_do_where_no_algorithm_is_said),
         WORKER_TEST(algorithms_can_be_fewer_than_there_are_keys_for),
         WORKER_TEST(leeway_and_age_are_the_programs_choice),
         WORKER_TEST(the_token_says_who_it_is),

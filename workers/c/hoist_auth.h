@@ -76,9 +76,10 @@ extern "C" {
  * Lists have blanks between.  A claim may be a path: "/realm_access/roles".
  *
  * init: -EINVAL for no or several kinds of keys, keys that are none, a list
- * with an unknown algorithm or none, a name that is too long for an attribute
- * or no UTF-8, numbers out of range, and around a route other than "$connect",
- * where nobody would be asked; what the file could not be read for; -ENOMEM.
+ * with an unknown algorithm or none, or of those for which there is no key, a
+ * name that is too long for an attribute or no UTF-8, numbers out of range, and
+ * around a route other than "$connect", where nobody would be asked; what the
+ * file could not be read for; -ENOMEM.
  */
 typedef struct {
     /* --- keys: one of the three --- */

@@ -453,8 +453,9 @@ extern const hoist_middleware *const hoist_bulkhead;
  * belongs outside of it, or events that are bad would close one that is half
  * open.
  *
- * init: -EINVAL for a percent above 100, and for a name that is no label: longer
- * than 116 bytes, or with a quote, a backslash or the end of a line; -ENOMEM.
+ * init: -EINVAL for a percent above 100, and for a name that is no label:
+ * longer than 117 bytes, or with a quote, a backslash or the end of a line;
+ * -ENOMEM.
  */
 typedef struct {
     const char *name;   /* of the thing behind it, a label; NULL: "all" */

@@ -156,6 +156,23 @@ static int open_file(jwt_t *self, hoist_app *app)
                   : 0;
 }
 
+/* Nobody could get in: no key is for what is taken. */
+static int check_keys(jwt_t *self, hoist_app *app)
+{
+    keyset_t *keys = source_keys(&self->keys, clock_mono_ms());
+    bool are_some = false;
+
+    for (jws_alg_t alg = ALG_HS256; alg <= ALG_EDDSA; alg++) {
+        are_some = are_some || (self->takes[alg] && keyset_has(keys, alg));
+    }
+    keyset_drop(keys);
+    if (are_some) {
+        return 0;
+    }
+    source_fini(&self->keys);
+    return refuse_algorithms(app, "there is no key for any of them");
+}
+
 /* Of secret, public_key and key_file there is one. */
 static int open_keys(jwt_t *self, hoist_app *app)
 {
@@ -205,7 +222,10 @@ static int set_up(jwt_t *self, hoist_app *app)
         config->algorithms = NULL; /* lent */
     }
     set_rules(self);
-    return rc == 0 ? open_keys(self, app) : rc;
+    if (rc == 0) {
+        rc = open_keys(self, app);
+    }
+    return rc == 0 ? check_keys(self, app) : rc;
 }
 
 static void make_counters(jwt_t *self, hoist_app *app)

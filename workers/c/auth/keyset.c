@@ -51,10 +51,10 @@ size_t keyset_count(const keyset_t *self)
     return self->count;
 }
 
-bool keyset_has_secret(const keyset_t *self)
+bool keyset_has(const keyset_t *self, jws_alg_t alg)
 {
     for (size_t i = 0; i < self->count; i++) {
-        if (self->keys[i].alg == ALG_HS256) {
+        if (self->keys[i].alg == alg) {
             return true;
         }
     }

@@ -35,8 +35,9 @@ void keyset_drop(keyset_t *self);
 
 size_t keyset_count(const keyset_t *self);
 
-/* Is there one that can sign as well as check: a secret of HS256? */
-bool keyset_has_secret(const keyset_t *self);
+/* Is there one for this algorithm?  One of HS256 is a secret, which can sign as
+ * well as check. */
+bool keyset_has(const keyset_t *self, jws_alg_t alg);
 
 /*
  * Which key signed this token?  Those that fit are tried, KEYSET_TRIES at most.

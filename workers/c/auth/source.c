@@ -60,7 +60,7 @@ static keyset_t *read_keys(const char *path, int *rc, const char **why)
 {
     keyset_t *keys = read_as(path, false, rc, why);
 
-    if (keys == NULL || !keyset_has_secret(keys)) {
+    if (keys == NULL || !keyset_has(keys, ALG_HS256)) {
         return keys;
     }
     keyset_drop(keys);
