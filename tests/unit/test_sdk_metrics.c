@@ -172,6 +172,38 @@ static void what_is_no_name_or_label_is_refused(void **state)
     refuses(name + 1, NULL, 0);
 }
 
+static void is_hinted(const char *name, const char *labels, const char *hint)
+{
+    refuses(name, labels, -EINVAL);
+    assert_string_equal(worker.app->refusal.hint, hint);
+}
+
+static void what_is_wrong_with_a_name_or_label_is_said(void **state)
+{
+    (void)state;
+    is_hinted("chat_said", NULL, "the name of a counter ends in _total");
+    is_hinted("chat-said_total", NULL,
+              "a name has letters, digits, _ and :, no digit in front, and 1 "
+              "to 128 of them");
+    is_hinted("a_total", "reason=expired",
+              "a label has its value in quotes: NAME='VALUE', with double "
+              "ones");
+    is_hinted("a_total", "a=\"1\";b=\"2\"",
+              "labels have a comma between them, and nothing else");
+    is_hinted("a_total", "a=\"1\",",
+              "labels have a comma between them, and "
+              "nothing else");
+    is_hinted("a_total", "__a=\"1\"",
+              "a label is none that begins with __, nor le of a histogram");
+    is_hinted("a_total", "a=\"1\",a=\"2\"", "a label is there twice");
+    is_hinted("a_total", "a=\"\xff\"", "labels are UTF-8");
+    worker.app->refusal = (refusal_t){0};
+    hoist_observe(histogram_of("took", NULL), 1);
+    assert_string_equal(
+        worker.app->refusal.hint,
+        "the name of a histogram of HOIST_SECONDS ends in _seconds");
+}
+
 static void labels_that_prometheus_refuses_are_refused(void **state)
 {
     (void)state;
@@ -353,6 +385,7 @@ int main(void)
         WORKER_TEST(a_histogram_is_told_in_buckets_that_add_up),
         WORKER_TEST(times_are_observed_in_microseconds_and_told_in_seconds),
         WORKER_TEST(what_is_no_name_or_label_is_refused),
+        WORKER_TEST(what_is_wrong_with_a_name_or_label_is_said),
         WORKER_TEST(labels_that_prometheus_refuses_are_refused),
         WORKER_TEST(a_histogram_has_a_unit),
         WORKER_TEST(labels_have_a_greatest_length),

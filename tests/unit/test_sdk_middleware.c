@@ -245,7 +245,7 @@ static void the_log_names_a_metric_that_cannot_be(void **state)
     serves("a", note_handler);
     (void)hoist_counter_of(worker.app, "orders", "Without _total.", NULL);
     refuses_to_run("call=hoist_counter_of name=\"orders\" error=\"Invalid "
-                   "argument\" hint=\"the name, the unit or the labels");
+                   "argument\" hint=\"the name of a counter ends in _total\"");
 }
 
 static void a_middleware_beyond_the_limit_is_not_even_started(void **state)

@@ -6,15 +6,17 @@
 
 #include <errno.h>
 
-static const char *hint_of(int rc)
+static const char *hint_of(int rc, const series_wish_t *wish)
 {
     switch (rc) {
     case -EEXIST:
         return "the name is that of another metric";
     case -ENOSPC:
         return "so many series are too many";
+    case -EINVAL:
+        return wish_fault(wish);
     default:
-        return "the name, the unit or the labels are none of such a metric";
+        return "";
     }
 }
 
@@ -28,7 +30,8 @@ static series_t *series_of(hoist_app *app, const char *call,
     if (rc < 0 && app->running) {
         hoist_count(app->registry.refused, 1);
     } else {
-        (void)refusal_keep(&app->refusal, rc, call, wish->name, hint_of(rc));
+        (void)refusal_keep(&app->refusal, rc, call, wish->name,
+                           hint_of(rc, wish));
     }
     return series;
 }

@@ -50,9 +50,9 @@ bool wish_is_sample(const char *histogram, const char *name)
     return false;
 }
 
-static bool is_name(const char *name, const char *ending)
+static bool is_name(const char *name)
 {
-    size_t len = 0, more = strlen(ending);
+    size_t len = 0;
 
     if (name == NULL || !(is_name_start(*name) || *name == ':')) {
         return false;
@@ -60,8 +60,39 @@ static bool is_name(const char *name, const char *ending)
     while (is_name_char(name[len]) || name[len] == ':') {
         len++;
     }
-    return name[len] == '\0' && len <= SERIES_NAME_MAX && len > more &&
-           strcmp(name + len - more, ending) == 0;
+    return name[len] == '\0' && len <= SERIES_NAME_MAX;
+}
+
+static bool has_ending(const char *name, const char *ending)
+{
+    size_t len = strlen(name), more = strlen(ending);
+
+    return len > more && strcmp(name + len - more, ending) == 0;
+}
+
+static const char *fault_of_ending(const series_wish_t *wish)
+{
+    switch (wish->kind) {
+    case A_COUNTER:
+        return "the name of a counter ends in _total";
+    case A_HISTOGRAM:
+        return wish->unit == HOIST_SECONDS
+                   ? "the name of a histogram of HOIST_SECONDS ends in _seconds"
+                   : "the name of a histogram of HOIST_BYTES ends in _bytes";
+    case A_GAUGE:
+        break;
+    }
+    return NULL; /* any will do */
+}
+
+static const char *fault_of_name(const series_wish_t *wish)
+{
+    if (!is_name(wish->name)) {
+        return "a name has letters, digits, _ and :, no digit in front, and "
+               "1 to 128 of them";
+    }
+    return has_ending(wish->name, ending_of(wish)) ? NULL
+                                                   : fault_of_ending(wish);
 }
 
 /* --- labels -------------------------------------------------------------- */
@@ -129,29 +160,43 @@ static bool is_reserved(const char *label, series_kind_t kind)
            (kind == A_HISTOGRAM && strncmp(label, "le=", 3) == 0);
 }
 
+/* Of the label where it stands. */
+static const char *fault_of_label(const char *labels, const char *label,
+                                  series_kind_t kind)
+{
+    if (skip_label(label) == NULL) {
+        return "a label has its value in quotes: NAME='VALUE', with double "
+               "ones";
+    }
+    if (is_reserved(label, kind)) {
+        return "a label is none that begins with __, nor le of a histogram";
+    }
+    return is_repeated(labels, label) ? "a label is there twice" : NULL;
+}
+
 /* "" is none, and so is right. */
-static bool are_labels(const char *labels, series_kind_t kind)
+static const char *fault_of_labels(const char *labels, series_kind_t kind)
 {
     size_t len = strlen(labels);
 
-    if (len > SERIES_LABELS_MAX ||
-        !utf8_is_valid((const uint8_t *)labels, len)) {
-        return false;
+    if (len > SERIES_LABELS_MAX) {
+        return "labels have 512 bytes at most";
+    }
+    if (!utf8_is_valid((const uint8_t *)labels, len)) {
+        return "labels are UTF-8";
     }
     for (const char *at = labels; *at != '\0';) {
-        const char *end = skip_label(at);
-        if (end == NULL || is_reserved(at, kind) || is_repeated(labels, at)) {
-            return false;
+        const char *why = fault_of_label(labels, at, kind);
+        if (why != NULL) {
+            return why;
         }
-        if (*end == '\0') {
-            return true;
+        at = skip_label(at);
+        if (*at != '\0' && (*at != ',' || at[1] == '\0')) {
+            return "labels have a comma between them, and nothing else";
         }
-        if (*end != ',' || end[1] == '\0') {
-            return false;
-        }
-        at = end + 1;
+        at += *at == ',';
     }
-    return true;
+    return NULL;
 }
 
 /* --- all of it ------------------------------------------------------------ */
@@ -161,13 +206,20 @@ static bool is_unit(hoist_unit unit)
     return unit == HOIST_SECONDS || unit == HOIST_BYTES;
 }
 
-int wish_check(const series_wish_t *wish)
+const char *wish_fault(const series_wish_t *wish)
 {
     const char *labels = wish->labels != NULL ? wish->labels : "";
 
-    if ((wish->kind == A_HISTOGRAM && !is_unit(wish->unit)) ||
-        !is_name(wish->name, ending_of(wish)) ||
-        !are_labels(labels, wish->kind)) {
+    if (wish->kind == A_HISTOGRAM && !is_unit(wish->unit)) {
+        return "the unit is HOIST_SECONDS or HOIST_BYTES";
+    }
+    const char *why = fault_of_name(wish);
+    return why != NULL ? why : fault_of_labels(labels, wish->kind);
+}
+
+int wish_check(const series_wish_t *wish)
+{
+    if (wish_fault(wish) != NULL) {
         return -EINVAL;
     }
     return process_tells(wish->name) ? -EEXIST : 0;

@@ -24,8 +24,12 @@ typedef struct {
     const char *name, *help, *labels;
 } series_wish_t;
 
-/* Returns 0; -EINVAL for a name, unit or labels that are none; -EEXIST for a
- * name that the process itself has. */
+/* What is wrong with its name, unit or labels, for people, a constant; NULL:
+ * nothing. */
+const char *wish_fault(const series_wish_t *wish);
+
+/* Returns 0; -EINVAL where there is a fault; -EEXIST for a name that the
+ * process itself has. */
 int wish_check(const series_wish_t *wish);
 
 /* Is this what samples of that histogram are called? */
