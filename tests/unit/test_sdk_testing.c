@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 #include <hoist.h>
 #include <hoist_middleware.h>
@@ -485,6 +488,69 @@ static void an_event_waits_for_its_answers(void **state)
     assert_int_equal(hoist_test_tell(test, &(hoist_test_answer){0}), -ENOENT);
 }
 
+static void each_row_without_a_connection_has_one_of_its_own(void **state)
+{
+    const hoist_test_answer answer = {
+        .rows = {{.user = "Ada"},
+                 {.connection = "bobs-connection-"},
+                 {.attributes = {{"role", "boss"}}}}};
+    (void)state;
+
+    (void)runs(ask);
+    assert_int_equal(hoist_test_tell(test, &answer), 0);
+    assert_heard("200: test-connection0/ bobs-connection-/ "
+                 "test-connection2/boss");
+}
+
+/* --- mistakes of the test ------------------------------------------------ */
+
+/* Who makes it says so, and aborts. */
+static void aborts(void (*make)(void), const char *words)
+{
+    char said[256];
+    int fds[2], status;
+
+    assert_int_equal(pipe(fds), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fds[1], STDERR_FILENO);
+        make();
+        _exit(0);
+    }
+    close(fds[1]);
+    ssize_t len = read(fds[0], said, sizeof said - 1);
+    close(fds[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(len > 0 && WIFSIGNALED(status));
+    said[len] = '\0';
+    assert_string_equal(said, words);
+}
+
+static void send_from_ada(void)
+{
+    (void)hoist_test_send(
+        test, &(hoist_test_event){.route = "a", .connection = "ada"});
+}
+
+static void tell_of_ada(void)
+{
+    (void)hoist_test_tell(
+        test, &(hoist_test_answer){.rows = {{.connection = "ada"}}});
+}
+
+static void a_connection_that_is_none_is_named(void **state)
+{
+    const char *words = "hoist_test: the connection \"ada\" is none: "
+                        "an id has 16 characters\n";
+    (void)state;
+
+    (void)runs(ask);
+    aborts(send_from_ada, words);
+    aborts(tell_of_ada, words);
+}
+
+/* --- questions, and what goes on ----------------------------------------- */
+
 static void the_next_event_of_its_connection_waits_behind_it(void **state)
 {
     (void)state;
@@ -898,6 +964,8 @@ int main(void)
         KIT_TEST(an_event_may_be_watched_as_often_as_it_may_be),
         KIT_TEST(all_that_is_said_is_there_in_the_order_said),
         KIT_TEST(an_event_waits_for_its_answers),
+        KIT_TEST(each_row_without_a_connection_has_one_of_its_own),
+        KIT_TEST(a_connection_that_is_none_is_named),
         KIT_TEST(the_next_event_of_its_connection_waits_behind_it),
         KIT_TEST(a_question_has_its_time),
         KIT_TEST(a_broker_that_is_lost_takes_events_along),

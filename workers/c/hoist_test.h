@@ -63,14 +63,16 @@ hoist_app *hoist_test_app(const hoist_test *test);
 
 /* --- events ------------------------------------------------------------ */
 
-/* Elements of each array below, at most; they end before, where one is NULL. */
+/* Elements of each array below, at most; they end before, where one is NULL or
+ * a pair has no name; rows where one has nothing set. */
 #define HOIST_TEST_MANY 16
 
 typedef struct {
     const char *name, *value;
 } hoist_test_pair;
 
-/* What happens; a zero is what is usual.  Texts are copied. */
+/* What happens; a zero is what is usual.  Texts are copied.  A connection that
+ * has not 16 characters is named on standard error, and the test aborts. */
 typedef struct {
     hoist_event event;      /* HOIST_MESSAGE */
     const char *route;      /* of a message; "$default" */
@@ -192,9 +194,10 @@ const hoist_test_said *hoist_test_next(hoist_test *test);
 
 /* --- what a broker says ------------------------------------------------ */
 
-/* A row of an answer; what is NULL or 0 is left out. */
+/* A row of an answer; what is NULL or 0 is left out, but for the connection. */
 typedef struct {
-    const char *connection;
+    const char *connection; /* 16 characters; "test-connection0" of the first
+                               row, to "test-connectionf" of the last */
     const char *user, *tenant, *ip;
     hoist_test_pair attributes[HOIST_TEST_MANY];
     int64_t connected_at_ms, last_active_at_ms;

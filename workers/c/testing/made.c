@@ -2,8 +2,29 @@
 #include "workers/c/testing/made.h"
 
 #include "base/xalloc.h"
+#include "proto/conn_id.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #define USUAL_DEADLINE_MS 29000
+
+/* --- what a test may not say ---------------------------------------------- */
+
+static const char *id_of(const char *given, const char *usual)
+{
+    if (given == NULL) {
+        return usual;
+    }
+    if (strlen(given) != CONN_ID_TEXT) {
+        fprintf(stderr,
+                "hoist_test: the connection \"%s\" is none: "
+                "an id has %d characters\n",
+                given, CONN_ID_TEXT);
+        abort();
+    }
+    return given;
+}
 
 /* --- maps and arrays whose size shows at the end ------------------------- */
 
@@ -153,8 +174,7 @@ static body_t body_of(const hoist_test_event *event)
 void made_request(buf_t *out, const hoist_test_event *event, const char *route,
                   uint64_t id)
 {
-    const char *conn =
-        event->connection != NULL ? event->connection : HOIST_TEST_CONNECTION;
+    const char *conn = id_of(event->connection, HOIST_TEST_CONNECTION);
     message_request_t request = {
         .id = id,
         .event = event->event != HOIST_TASK ? event->event : HOIST_MESSAGE,
@@ -181,12 +201,28 @@ void made_request(buf_t *out, const hoist_test_event *event, const char *route,
 
 /* --- a RESULT ------------------------------------------------------------ */
 
+static bool is_end(const hoist_test_row *row)
+{
+    return row->connection == NULL && row->user == NULL &&
+           row->tenant == NULL && row->ip == NULL &&
+           row->attributes[0].name == NULL && row->connected_at_ms == 0 &&
+           row->last_active_at_ms == 0;
+}
+
+/* The end of HOIST_TEST_CONNECTION, another for each row. */
+static const char usual_ends[] = "0123456789abcdef";
+
+_Static_assert(sizeof usual_ends - 1 == HOIST_TEST_MANY, "each row has one");
+
 static void put_row(many_t *rows, const hoist_test_row *row)
 {
+    char usual[] = HOIST_TEST_CONNECTION;
     many_t map;
 
+    usual[CONN_ID_TEXT - 1] = usual_ends[rows->count];
+
     must(wire_put_array(&rows->bytes, 2) == 0 &&
-         wire_put_text(&rows->bytes, row->connection) == 0);
+         wire_put_text(&rows->bytes, id_of(row->connection, usual)) == 0);
     begin(&map);
     put_text(&map, "user", row->user);
     put_text(&map, "tenant", row->tenant);
@@ -208,8 +244,7 @@ void made_result(buf_t *out, const hoist_test_answer *answer, uint64_t id)
     buf_t parts;
 
     begin(&rows);
-    for (size_t i = 0;
-         i < HOIST_TEST_MANY && answer->rows[i].connection != NULL; i++) {
+    for (size_t i = 0; i < HOIST_TEST_MANY && !is_end(&answer->rows[i]); i++) {
         put_row(&rows, &answer->rows[i]);
     }
     begin(&options);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a test makes up, as a broker would say it.  Texts are the test's own, so
- * what breaks the protocol is a bug: it ends the process.
+ * what breaks the protocol is a bug of the test: one line says which, and the
+ * process ends.
  */
 #ifndef WORKERS_C_TESTING_MADE_H
 #define WORKERS_C_TESTING_MADE_H
