@@ -27,14 +27,17 @@ static int parse_port(const char *text, uint16_t *port)
     size_t digits = strspn(text, "0123456789");
     unsigned number = 0;
 
-    if (digits == 0 || digits > PORT_DIGITS || text[digits] != '\0') {
+    if (digits == 0 || text[digits] != '\0') {
         return -EINVAL;
+    }
+    if (digits > PORT_DIGITS) {
+        return -ERANGE;
     }
     for (; *text != '\0'; text++) {
         number = number * 10 + (unsigned)(*text - '0');
     }
     if (number == 0 || number > UINT16_MAX) {
-        return -EINVAL;
+        return -ERANGE;
     }
     *port = (uint16_t)number;
     return 0;
@@ -114,8 +117,9 @@ static int parse_tcp(const char *text, endpoint_t *endpoint)
     const char *colon = strrchr(text, ':');
     char address[ADDRESS_TEXT];
 
-    if (colon == NULL || parse_port(colon + 1, &endpoint->port) < 0) {
-        return -EINVAL;
+    int rc = colon == NULL ? -EINVAL : parse_port(colon + 1, &endpoint->port);
+    if (rc < 0) {
+        return rc;
     }
     if (memchr(text, ';', (size_t)(colon - text)) != NULL) {
         endpoint->kind = ENDPOINT_OTHER;

@@ -26,7 +26,8 @@ typedef struct {
     uint16_t port; /* never 0 */
 } endpoint_t;
 
-/* Returns 0, or -EINVAL for what is none that can be connected to. */
+/* Returns 0; -ERANGE for a port that is none; -EINVAL for whatever else cannot
+ * be connected to. */
 int endpoint_parse(const char *text, endpoint_t *endpoint);
 
 /*

@@ -107,7 +107,9 @@ int roster_init(roster_t *self, const char *list, size_t max)
     must(max <= ROSTER_MAX);
     *self = (roster_t){.max = max};
     while (rc == 0 && (text = strsep(&rest, ",")) != NULL) {
-        rc = count++ == max ? -E2BIG : endpoint_parse(text, &endpoint);
+        rc = count++ == max                        ? -E2BIG
+             : endpoint_parse(text, &endpoint) < 0 ? -EINVAL
+                                                   : 0;
         if (rc == 0) {
             add(self, &endpoint, text);
         }

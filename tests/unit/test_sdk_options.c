@@ -15,6 +15,12 @@
 
 #include <cmocka.h>
 
+static int handle(hoist_ctx *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
 static int setup(void **state)
 {
     unsetenv("HOIST_WINDOW");
@@ -76,6 +82,34 @@ static void an_option_is_taken_within_its_bounds_only(void **state)
     assert_string_equal(app->settings.brokers, "tcp://127.0.0.1:5555");
     assert_int_equal(hoist_option(app, "window", "1000000"), 0);
     assert_int_equal(app->settings.window, 1000000);
+}
+
+/* hoist_run fails with it, and says that. */
+static void refuses_to_run(hoist_app *app, int rc, const char *words)
+{
+    hoist_on(app, "a", handle);
+    sdk_catch();
+    assert_int_equal(hoist_run(app), rc);
+    assert_non_null(strstr(sdk_caught(), words));
+}
+
+static void a_name_that_is_none_is_kept_until_the_run(void **state)
+{
+    assert_int_equal(hoist_option(*state, "treads", "4"), -ENOENT);
+    assert_int_equal(hoist_option(*state, "threads", "4"), 0);
+    refuses_to_run(*state, -ENOENT,
+                   "call=hoist_option name=\"treads\" error=\"No such file or "
+                   "directory\" hint=\"there is no such option; did you mean "
+                   "threads?\"\n");
+}
+
+static void a_value_that_is_wrong_is_kept_until_the_run(void **state)
+{
+    assert_int_equal(hoist_option(*state, "broker", "tcp://a:99999"), -EINVAL);
+    refuses_to_run(
+        *state, -EINVAL,
+        "name=\"broker\" error=\"Invalid argument\" hint=\"a port is "
+        "a number from 1 to 65535; it must be 1 to 16 endpoints");
 }
 
 static void brokers_are_a_list_of_at_most_16(void **state)
@@ -153,6 +187,49 @@ static void wrong_arguments_and_variables_are_refused(void **state)
     assert_int_equal(read_args(*state, "--window=many", NULL, NULL), -EINVAL);
     setenv("HOIST_WINDOW", "many", 1);
     assert_int_equal(read_args(*state, NULL, NULL, NULL), -EINVAL);
+}
+
+/* A worker with these arguments says exactly this, and fails. */
+static void complains(hoist_app *app, const char *first, const char *second,
+                      const char *line)
+{
+    sdk_catch();
+    int rc = read_args(app, first, second, NULL);
+    const char *said = sdk_caught();
+    assert_int_equal(rc, -EINVAL);
+    assert_string_equal(said, line);
+}
+
+static void a_flag_that_is_none_is_told_what_it_may_have_been(void **state)
+{
+    complains(*state, "--brokr=ipc://a", NULL,
+              "worker: argument --brokr=ipc://a: there is no such option; did "
+              "you mean --broker?  try --help\n");
+    complains(*state, "--colour", NULL,
+              "worker: argument --colour: there is no such option; try "
+              "--help\n");
+}
+
+static void a_flag_at_the_end_needs_its_value(void **state)
+{
+    complains(*state, "--threads", NULL,
+              "worker: --threads needs a value: a number from 0 to 64\n");
+    complains(*state, "--threads=", NULL,
+              "worker: --threads: \"\" is wrong: it must be a number from 0 to "
+              "64\n");
+}
+
+static void a_value_is_told_why_it_is_wrong(void **state)
+{
+    complains(*state, "--broker", "tcp://localhost:99999",
+              "worker: --broker: \"tcp://localhost:99999\" is wrong: a port is "
+              "a number from 1 to 65535; it must be 1 to 16 endpoints like "
+              "tcp://HOST:PORT or ipc://PATH, separated by commas\n");
+    complains(*state, "--curve-key", "/no/file",
+              "worker: --curve-key: \"/no/file\" is wrong: No such file or "
+              "directory; it must be the NAME_secret of hoist keygen (NAME "
+              "alone is the public key), and others may not read it (chmod "
+              "o=)\n");
 }
 
 static void a_variable_that_has_lost_is_not_looked_at(void **state)
@@ -241,12 +318,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_option_is_taken_within_its_bounds_only),
+        TEST(a_name_that_is_none_is_kept_until_the_run),
+        TEST(a_value_that_is_wrong_is_kept_until_the_run),
         TEST(brokers_are_a_list_of_at_most_16),
         TEST(metrics_are_at_an_address_and_a_port_or_nowhere),
         TEST(a_key_that_cannot_be_read_leaves_the_former_one),
         TEST(an_argument_wins_over_the_environment_over_the_program),
         TEST(reading_ends_at_what_is_no_option),
         TEST(wrong_arguments_and_variables_are_refused),
+        TEST(a_flag_that_is_none_is_told_what_it_may_have_been),
+        TEST(a_flag_at_the_end_needs_its_value),
+        TEST(a_value_is_told_why_it_is_wrong),
         TEST(a_variable_that_has_lost_is_not_looked_at),
         TEST(a_log_leaves_out_what_is_less_than_its_level),
         TEST(a_variable_that_nobody_reads_is_told_and_no_failure),

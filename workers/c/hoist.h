@@ -190,8 +190,8 @@ typedef int hoist_handler(hoist_ctx *ctx);
  * route is copied.  At most 1024 routes.
  * Returns 0; -EINVAL for a bad key or no handler; -EEXIST when the key has a
  * handler; -ENOSPC; -EBUSY while the app runs.  The first failure of hoist_on,
- * hoist_handle, hoist_use and hoist_wrap is also kept and makes hoist_run fail,
- * so that a program may leave these results unchecked.
+ * hoist_handle, hoist_use, hoist_wrap and hoist_option is also kept and makes
+ * hoist_run fail, so that a program may leave these results unchecked.
  */
 int hoist_on(hoist_app *app, const char *route, hoist_handler *handler);
 
@@ -289,7 +289,7 @@ int hoist_unordered(hoist_app *app, const char *route);
  *
  * name, value: copied.
  * Returns 0; -ENOENT for an unknown name; -EINVAL for a bad value; -EBUSY
- * while the app runs.
+ * while the app runs.  Failures but the last are kept as those of hoist_on.
  */
 int hoist_option(hoist_app *app, const char *name, const char *value);
 

@@ -5,6 +5,7 @@
  */
 #include "base/endpoint.h"
 #include "base/listener.h"
+#include "base/names.h"
 #include "base/variables.h"
 #include "base/xalloc.h"
 #include "workers/c/app.h"
@@ -15,6 +16,7 @@
 
 #include <sched.h>
 
+#define FAULT_MAX 256  /* bytes of what is wrong with a value */
 #define NAME_MAX_ 64   /* bytes of an option's name, and of its variable's */
 #define LIST_MAX  4096 /* bytes of a list of endpoints */
 
@@ -24,15 +26,18 @@ typedef struct {
     const char *preset;  /* default, as text */
     const char *allowed; /* what is right, for people */
     const char *help;    /* what it is, one line */
+
+    /* Returns 0; -EINVAL; -ERANGE for a port that is none; or why a file of
+     * keys cannot be read. */
     int (*set)(settings_t *settings, const char *value);
 } option_t;
 
-static bool can_be_dialled(const char *text)
+static int check_endpoint(const char *text)
 {
     endpoint_t endpoint;
+    int rc = endpoint_parse(text, &endpoint);
 
-    return endpoint_parse(text, &endpoint) == 0 &&
-           endpoint.kind != ENDPOINT_INNER;
+    return rc == 0 && endpoint.kind == ENDPOINT_INNER ? -EINVAL : rc;
 }
 
 static int set_broker(settings_t *self, const char *value)
@@ -47,8 +52,9 @@ static int set_broker(settings_t *self, const char *value)
     }
     memcpy(list, value, strlen(value) + 1);
     while ((part = strsep(&rest, ",")) != NULL) {
-        if (count++ == BROKERS_MAX || !can_be_dialled(part)) {
-            return -EINVAL;
+        int rc = count++ == BROKERS_MAX ? -EINVAL : check_endpoint(part);
+        if (rc < 0) {
+            return rc;
         }
     }
     free(self->brokers);
@@ -139,14 +145,14 @@ static int set_drain(settings_t *self, const char *value)
     return parse(value, 0, DRAIN_MAX, &self->drain_ms);
 }
 
-/* A key that cannot be read leaves the former one, and is a bad value. */
+/* A key that cannot be read leaves the former one. */
 static int set_curve_key(settings_t *self, const char *value)
 {
     if (*value == '\0') {
         self->curve.secret[0] = '\0';
         return 0;
     }
-    return curve_read_secret(value, self->curve.secret) < 0 ? -EINVAL : 0;
+    return curve_read_secret(value, self->curve.secret);
 }
 
 static int set_curve_broker(settings_t *self, const char *value)
@@ -155,7 +161,7 @@ static int set_curve_broker(settings_t *self, const char *value)
         self->curve.broker[0] = '\0';
         return 0;
     }
-    return curve_read_public(value, self->curve.broker) < 0 ? -EINVAL : 0;
+    return curve_read_public(value, self->curve.broker);
 }
 
 static int set_log_level(settings_t *self, const char *value)
@@ -330,17 +336,57 @@ static const option_t *find(const char *name, size_t len)
     return NULL;
 }
 
+/* The option that was most likely meant; NULL: none. */
+static const char *nearest(const char *name)
+{
+    const char *names[OPTION_COUNT];
+
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        names[i] = options[i].name;
+    }
+    return names_near(name, names, OPTION_COUNT);
+}
+
+/* Why the option was not set to a value, by what set returned. */
+static void explain(const option_t *option, int rc, char fault[FAULT_MAX])
+{
+    const char *why = rc == -EINVAL   ? NULL
+                      : rc == -ERANGE ? "a port is a number from 1 to 65535"
+                                      : curve_failure(rc);
+
+    (void)snprintf(fault, FAULT_MAX, "%s%sit must be %s",
+                   why != NULL ? why : "", why != NULL ? "; " : "",
+                   option->allowed);
+}
+
+static int refuse_name(hoist_app *app, const char *name)
+{
+    const char *near = nearest(name);
+    char fault[FAULT_MAX];
+
+    (void)snprintf(fault, sizeof fault, "there is no such option%s%s%s",
+                   near != NULL ? "; did you mean " : "",
+                   near != NULL ? near : "", near != NULL ? "?" : "");
+    return refusal_keep(&app->refusal, -ENOENT, "hoist_option", name, fault);
+}
+
 int hoist_option(hoist_app *app, const char *name, const char *value)
 {
     const option_t *option = find(name, strlen(name));
+    char fault[FAULT_MAX];
 
     if (app->running) {
         return -EBUSY;
     }
     if (option == NULL) {
-        return -ENOENT;
+        return refuse_name(app, name);
     }
-    return value != NULL ? option->set(&app->settings, value) : -EINVAL;
+    int rc = value != NULL ? option->set(&app->settings, value) : -EINVAL;
+    if (rc == 0) {
+        return 0;
+    }
+    explain(option, rc, fault);
+    return refusal_keep(&app->refusal, -EINVAL, __func__, name, fault);
 }
 
 /* "window-bytes" is HOIST_WINDOW_BYTES in the environment. */
@@ -354,11 +400,17 @@ static void variable_of(const option_t *option, char variable[NAME_MAX_])
     *at = '\0';
 }
 
-static int complain(const char *program, const char *setting, const char *value,
-                    const char *right)
+static int complain_of_flag(const char *program, const char *argument)
 {
-    fprintf(stderr, "%s: %s: \"%s\" is wrong: it must be %s\n", program,
-            setting, value, right);
+    char name[NAME_MAX_];
+
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(argument + 2, "="),
+                   argument + 2);
+    const char *near = nearest(name);
+    fprintf(stderr,
+            "%s: argument %s: there is no such option; %s%s%stry --help\n",
+            program, argument, near != NULL ? "did you mean --" : "",
+            near != NULL ? near : "", near != NULL ? "?  " : "");
     return -EINVAL;
 }
 
@@ -405,14 +457,13 @@ static int read_argument(sources_t *self, int argc, char **argv, int *at)
     const option_t *option = find(name, len);
 
     if (option == NULL) {
-        fprintf(stderr,
-                "%s: argument %s: there is no such option; try --help\n",
-                argv[0], argument);
-        return -EINVAL;
+        return complain_of_flag(argv[0], argument);
     }
     (*at)++;
     if (equals == NULL && *at == argc) {
-        return complain(argv[0], argument, "", option->allowed);
+        fprintf(stderr, "%s: %s needs a value: %s\n", argv[0], argument,
+                option->allowed);
+        return -EINVAL;
     }
     self->values[option - options] =
         equals != NULL ? equals + 1 : argv[(*at)++];
@@ -420,22 +471,33 @@ static int read_argument(sources_t *self, int argc, char **argv, int *at)
     return 0;
 }
 
+/* Where the value of that option came from, which is not to be set so. */
+static int complain(const sources_t *sources, const char *program,
+                    const option_t *option, int rc)
+{
+    size_t i = (size_t)(option - options);
+    char origin[NAME_MAX_], fault[FAULT_MAX];
+
+    if (sources->by_argument[i]) {
+        (void)snprintf(origin, sizeof origin, "--%s", option->name);
+    } else {
+        variable_of(option, origin);
+    }
+    explain(option, rc, fault);
+    fprintf(stderr, "%s: %s: \"%s\" is wrong: %s\n", program, origin,
+            sources->values[i], fault);
+    return -EINVAL;
+}
+
 static int set_all(settings_t *settings, const sources_t *sources,
                    const char *program)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const option_t *option = &options[i];
         const char *value = sources->values[i];
-        char origin[NAME_MAX_];
-        if (value == NULL || option->set(settings, value) == 0) {
-            continue;
+        int rc = value != NULL ? options[i].set(settings, value) : 0;
+        if (rc < 0) {
+            return complain(sources, program, &options[i], rc);
         }
-        if (sources->by_argument[i]) {
-            (void)snprintf(origin, sizeof origin, "--%s", option->name);
-        } else {
-            variable_of(option, origin);
-        }
-        return complain(program, origin, value, option->allowed);
     }
     return 0;
 }
