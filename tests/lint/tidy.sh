@@ -28,7 +28,7 @@ check_one() {
         echo "$nodes"
         grep -F "\"command\"" "$build/compile_commands.json" |
             grep -F -- "$PWD/$source" || true
-        clang -MM -I. -Iworkers/c -D_GNU_SOURCE -DHOIST_VERSION='""' -std=c11 "$source" |
+        clang -MM -I. -Iworkers/c -D_GNU_SOURCE -std=c11 "$source" |
             sed -e 's/^[^:]*://' -e 's/\\$//' | tr -s ' ' '\n' |
             grep -v '^$' | sort | xargs cat
     } | sha256sum | cut -d' ' -f1)

@@ -298,6 +298,17 @@ static void help_is_told_from_the_rest(void **state)
     assert_int_equal(read_args(*state, "--window=1", "--help", NULL), 0);
 }
 
+static void the_library_tells_its_version(void **state)
+{
+    char three[64];
+
+    assert_int_equal(read_args(*state, "--window=1", "--version", NULL), 0);
+    assert_string_equal(hoist_version(), HOIST_VERSION);
+    snprintf(three, sizeof three, "%d.%d.%d", HOIST_VERSION_MAJOR,
+             HOIST_VERSION_MINOR, HOIST_VERSION_PATCH);
+    assert_string_equal(hoist_version(), three);
+}
+
 static void an_app_that_cannot_run_says_so_by_its_status(void **state)
 {
     char name[] = "worker", flag[] = "--windows=1", stray[] = "stray";
@@ -334,6 +345,7 @@ int main(void)
         TEST(a_variable_that_nobody_reads_is_told_and_no_failure),
         TEST(a_variable_of_the_server_is_not_told),
         TEST(help_is_told_from_the_rest),
+        TEST(the_library_tells_its_version),
         TEST(an_app_that_cannot_run_says_so_by_its_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
  *
  * What is where:
  *
+ *     the library               hoist_version
  *     an app and its routes     hoist_app_new, hoist_on
  *     settings, running         hoist_option, hoist_run; hoist_main is both
  *     what happened, who it is  what a handler may ask of its event
@@ -76,6 +77,18 @@
 extern "C" {
 #endif
 #pragma GCC visibility push(default) /* what the library shows */
+
+/* --- the library ------------------------------------------------------- */
+
+/* The version that a program is compiled with. */
+#define HOIST_VERSION_MAJOR 0
+#define HOIST_VERSION_MINOR 1
+#define HOIST_VERSION_PATCH 0
+#define HOIST_VERSION       "0.1.0"
+
+/* That of the library that it runs with, in the form of HOIST_VERSION; a
+ * constant.  Any thread. */
+const char *hoist_version(void);
 
 /* --- types ------------------------------------------------------------- */
 
@@ -300,10 +313,10 @@ int hoist_option(hoist_app *app, const char *name, const char *value);
  * argument that is no option, or behind "--".  A HOIST_… variable whose name is
  * nearly one that workers or hoist itself read is logged: it may be misspelt.
  *
- * Returns the index of the first argument left, 1 to argc; 0 when --help was
- * given and has been printed to standard output (end with status 0); -EINVAL
- * when something is wrong and one line on standard error has named it (end
- * with status 2).
+ * Returns the index of the first argument left, 1 to argc; 0 when --help or
+ * --version (hoist_version) was given and has been printed to standard output
+ * (end with status 0); -EINVAL when something is wrong and one line on standard
+ * error has named it (end with status 2).
  */
 int hoist_options_from_args(hoist_app *app, int argc, char **argv);
 
@@ -312,8 +325,8 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv);
 /*
  * A whole main(): hoist_options_from_args, hoist_run, hoist_app_destroy.
  * Takes ownership of app.
- * Returns the exit status: 0 after a clean stop or --help, 1 when running
- * failed, 2 for a wrong setting.
+ * Returns the exit status: 0 after a clean stop, --help or --version, 1 when
+ * running failed, 2 for a wrong argument or variable.
  */
 int hoist_main(hoist_app *app, int argc, char **argv);
 

@@ -425,7 +425,23 @@ static void print_help(const char *program)
                *options[i].preset != '\0' ? options[i].preset : "(empty)",
                variable);
     }
-    printf("  --help\n      print this and end\n");
+    printf("  --help\n      print this and end\n"
+           "  --version\n      print the version of libhoist and end\n");
+}
+
+/* An argument that has its answer on standard output, and is the last that is
+ * read. */
+static bool answers(const char *program, const char *argument)
+{
+    if (strcmp(argument, "--help") == 0) {
+        print_help(program);
+        return true;
+    }
+    if (strcmp(argument, "--version") == 0) {
+        printf("libhoist %s\n", hoist_version());
+        return true;
+    }
+    return false;
 }
 
 /* What is said of each option, as in the table: by an argument, or else by the
@@ -514,8 +530,7 @@ int hoist_options_from_args(hoist_app *app, int argc, char **argv)
             at++;
             break;
         }
-        if (strcmp(argv[at], "--help") == 0) {
-            print_help(argv[0]);
+        if (answers(argv[0], argv[at])) {
             return 0;
         }
         rc = read_argument(&sources, argc, argv, &at);
