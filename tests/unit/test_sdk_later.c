@@ -4,6 +4,7 @@
  * what becomes of them.
  */
 #include "base/xalloc.h"
+#include "proto/request_id.h"
 #include "tests/unit/worker_fixture.h"
 #include "workers/c/hoist_middleware.h"
 #include "workers/c/later.h"
@@ -221,8 +222,30 @@ static void a_late_reply_is_logged(void **state)
     log_set_level(LEVEL_WARN);
     sdk_catch();
     posts_are_run();
-    assert_non_null(strstr(
-        sdk_caught(), "WORKER-TASK-FAILED error=\"Connection timed out\""));
+    assert_non_null(strstr(sdk_caught(),
+                           "WORKER-TASK-FAILED error=\"a reply when "
+                           "the event is over: request="));
+    says_no_more();
+}
+
+static void a_second_reply_names_request_and_route(void **state)
+{
+    char words[128], id[REQUEST_ID_TEXT];
+    (void)state;
+
+    message_comes(CONN_A, "wait", 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            hoist_reply_later(ticket, 200, HOIST_TEXT, hoist_str("here")), 0);
+    }
+    log_set_level(LEVEL_WARN);
+    sdk_catch();
+    posts_are_run();
+    request_id_format(ticket.request, id);
+    snprintf(words, sizeof words,
+             " request=%.*s route=wait\" code=", (int)sizeof id, id);
+    assert_non_null(strstr(sdk_caught(), words));
+    says_reply(1, 200);
     says_no_more();
 }
 
@@ -499,7 +522,7 @@ static void without_its_broker_it_is_over(void **state)
 
 static void what_is_no_ticket_is_refused(void **state)
 {
-    hoist_ticket none = {0}, other = {worker.app, 7, 1};
+    hoist_ticket none = {0}, other = {.app = worker.app, .thread = 7, .id = 1};
     (void)state;
 
     message_comes(CONN_A, "wait", 1);
@@ -557,6 +580,7 @@ int main(void)
         TEST(a_disconnect_waits_for_a_minute),
         TEST(it_goes_on_once),
         TEST(a_late_reply_is_logged),
+        TEST(a_second_reply_names_request_and_route),
         TEST(a_broker_that_is_lost_ends_it_without_a_word),
         TEST(a_ticket_of_before_is_no_other_events),
         TEST(who_fails_behind_it_has_failed),

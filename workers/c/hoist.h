@@ -1052,6 +1052,8 @@ typedef struct {
     hoist_app *app;
     unsigned thread; /* of the app, that has the event */
     uint64_t id;
+    uint64_t request;  /* the event's hoist_request_number */
+    const char *route; /* its route key; lives as long as the app */
 } hoist_ticket;
 
 /*
@@ -1101,8 +1103,8 @@ int hoist_resume(hoist_ticket ticket, hoist_task *task, void *data);
 
 /*
  * hoist_resume with a task that does no more than hoist_reply.  body is copied.
- * A reply that comes when its event is over is logged (WORKER-TASK-FAILED,
- * "Connection timed out").
+ * A reply that comes when its event is over, as when there was one before, is
+ * logged (WORKER-TASK-FAILED, with the event's request and route).
  *
  * Returns as hoist_resume; -EINVAL for a bad status or type; -EILSEQ;
  * -EMSGSIZE.

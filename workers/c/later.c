@@ -2,9 +2,11 @@
 #include "workers/c/later.h"
 
 #include "base/xalloc.h"
+#include "proto/request_id.h"
 #include "workers/c/asked.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +35,13 @@ int hoist_wait(hoist_ctx *ctx, hoist_ticket *ticket)
         return rc;
     }
     ctx->query = query;
-    *ticket = (hoist_ticket){ctx->app, ctx->asked->thread, query->ticket};
+    *ticket = (hoist_ticket){
+        .app = ctx->app,
+        .thread = ctx->asked->thread,
+        .id = query->ticket,
+        .request = ctx->request->number,
+        .route = ctx->route->key,
+    };
     return 0;
 }
 
@@ -80,19 +88,32 @@ uint64_t later_open(task_t *task)
 /* --- with no more than a reply ------------------------------------------- */
 
 typedef struct {
+    uint64_t request;  /* of the event */
+    const char *route; /* the same; borrowed from the app */
     int status;
     hoist_type type;
     size_t len;
     char body[];
 } kept_reply_t;
 
-/* -ETIMEDOUT, which is logged: the event is over. */
+/* Nobody is answered: it is said in the log which event that was. */
+static int come_too_late(hoist_ctx *ctx, const kept_reply_t *kept)
+{
+    char id[REQUEST_ID_TEXT], words[ERROR_MESSAGE_MAX + 1];
+
+    request_id_format(kept->request, id);
+    (void)snprintf(words, sizeof words,
+                   "a reply when the event is over: request=%.*s route=%s",
+                   (int)sizeof id, id, kept->route);
+    return hoist_fail(ctx, 504, "", words);
+}
+
 static int reply_now(hoist_ctx *ctx, void *data)
 {
     kept_reply_t *kept = data;
     hoist_text body = hoist_bytes(kept->body, kept->len);
     int rc = ctx_is_task(ctx)
-                 ? -ETIMEDOUT
+                 ? come_too_late(ctx, kept)
                  : hoist_reply(ctx, kept->status, kept->type, body);
 
     free(kept);
@@ -125,6 +146,8 @@ int hoist_reply_later(hoist_ticket ticket, int status, hoist_type type,
     if (kept == NULL) {
         return -ENOMEM;
     }
+    kept->request = ticket.request;
+    kept->route = ticket.route;
     kept->status = status;
     kept->type = type;
     kept->len = body.len;
