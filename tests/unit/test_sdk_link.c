@@ -317,6 +317,49 @@ static void a_worker_that_was_given_up_says_so(void **state)
     assert_string_equal(said_at(KIND_WHO, 5001), "");
 }
 
+#define SILENT_UNTIL (10 + LIVENESS) /* ms: of a handler that begins at 10 */
+
+/* It comes up, and its handler blocks for as long as a broker bears. */
+static void block(void)
+{
+    come_up(0, 10);
+    put_request(1);
+    feed(10);
+    link_keep_alive(&fixture->link, SILENT_UNTIL);
+    send_all(SILENT_UNTIL);
+}
+
+static void
+a_worker_that_was_silent_says_for_how_long_and_in_which_route(void **state)
+{
+    char words[128];
+    (void)state;
+
+    block();
+    snprintf(words, sizeof words,
+             "reason=\"given up: nothing was said for %d ms, route=a\"\n",
+             LIVENESS);
+    assert_non_null(strstr(said_at(KIND_WHO, SILENT_UNTIL + 1), words));
+}
+
+static void silence_that_was_borne_is_no_reason(void **state)
+{
+    (void)state;
+    block();
+    feed_bare(KIND_PONG, SILENT_UNTIL + 1);
+    assert_non_null(
+        strstr(said_at(KIND_WHO, SILENT_UNTIL + 2), "reason=\"unknown\"\n"));
+}
+
+static void silence_outside_of_handlers_names_no_route(void **state)
+{
+    (void)state;
+    come_up(0, 10);
+    link_tick(&fixture->link, SILENT_UNTIL);
+    send_all(SILENT_UNTIL);
+    assert_non_null(strstr(said_at(KIND_WHO, SILENT_UNTIL + 1), " ms\"\n"));
+}
+
 static void one_that_no_broker_has_welcomed_yet_has_lost_none(void **state)
 {
     (void)state;
@@ -939,6 +982,9 @@ int main(void)
         TEST(a_worker_that_leaves_misses_nobody),
         TEST(who_is_answered_by_a_new_greeting),
         TEST(a_worker_that_was_given_up_says_so),
+        TEST(a_worker_that_was_silent_says_for_how_long_and_in_which_route),
+        TEST(silence_that_was_borne_is_no_reason),
+        TEST(silence_outside_of_handlers_names_no_route),
         TEST(one_that_no_broker_has_welcomed_yet_has_lost_none),
         TEST(a_broker_that_says_bye_is_no_trouble),
         TEST(only_the_first_who_of_a_burst_is_news),

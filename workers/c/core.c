@@ -155,6 +155,7 @@ query_t *core_handle(core_t *self, const message_request_t *request,
     const route_t *route = core_route(ctx->app, request);
     int rc = 0;
     if (route != NULL) {
+        self->ran = route->key;
         ctx_enter(ctx, route);
         rc = hoist_next(ctx);
     } else if (event_is_counted(request->event)) {
@@ -193,6 +194,7 @@ static query_t *conclude_task(core_t *self, hoist_ctx *ctx, int rc)
 
 void core_run(core_t *self, const task_t *task, outbox_t *out, asked_t *asked)
 {
+    self->ran = NULL;
     begin_task(&self->task, out, asked);
     (void)conclude_task(self, &self->task, task->run(&self->task, task->data));
 }
@@ -200,6 +202,7 @@ void core_run(core_t *self, const task_t *task, outbox_t *out, asked_t *asked)
 void core_pushed(core_t *self, const receipt_t *receipt,
                  const hoist_pushed *pushed, outbox_t *out, asked_t *asked)
 {
+    self->ran = NULL;
     begin_task(&self->task, out, asked);
     int rc = receipt->handler(&self->task, pushed, receipt->data);
     (void)conclude_task(self, &self->task, rc);
@@ -233,6 +236,7 @@ bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
     ctx->abandoned = NULL;
     ctx->status = 0; /* a reply of before has left, if there was one */
     ctx->reply.len = 0;
+    self->ran = ctx->route != NULL ? ctx->route->key : NULL;
     int rc = tell(query, answer);
     if (ctx_is_task(ctx)) {
         goes_on = conclude_task(self, ctx, rc) != NULL;

@@ -128,6 +128,8 @@ typedef struct {
     unsigned thread;   /* of the app */
     again_t again;     /* of ctx */
     log_brake_t brake; /* of tasks that fail */
+    const char *ran;   /* borrowed from the app: the route whose code was the
+                          last to run in this turn; NULL: none was */
 } core_t;
 
 /* Ready for events of the app, whose routes are frozen by then.  app outlives

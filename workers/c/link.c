@@ -267,6 +267,20 @@ static void log_lost(const link_t *self, const char *why)
              why);
 }
 
+/* The broker has given us up, or is another one: our own silence is the likely
+ * reason, if there was one. */
+static void log_given_up(const link_t *self, const char *otherwise)
+{
+    const silence_t *silence = &self->silence;
+    char why[128 + ROUTE_KEY_MAX];
+
+    (void)snprintf(why, sizeof why,
+                   "given up: nothing was said for %" PRId64 " ms%s%s",
+                   silence->ms, silence->route != NULL ? ", route=" : "",
+                   silence->route != NULL ? silence->route : "");
+    log_lost(self, silence->ms > 0 ? why : otherwise);
+}
+
 static void part(link_t *self, int64_t now_ms)
 {
     missing_begin(&self->missing, now_ms);
@@ -547,12 +561,12 @@ static void see_session(link_t *self, const message_welcome_t *welcome,
     if (is_old_session(self, welcome)) {
         return;
     }
+    log_given_up(self, "given up");
     if (self->draining) {
-        log_lost(self, "given up");
         drop_requests(self);
         remember_session(self, welcome);
     } else {
-        lose(self, "given up", now_ms);
+        part(self, now_ms);
         greet(self, now_ms);
     }
 }
@@ -583,6 +597,7 @@ static void take_welcome(link_t *self, const message_welcome_t *welcome,
     self->outbox.window_bytes =
         wire_map_uint(welcome->options, "push_window_bytes", UINT64_MAX);
     self->state = LINK_UP;
+    self->silence.ms = 0;
     missing_end(&self->missing);
     self->pongs = self->pings; /* those to an earlier life do not count */
     log_info("WORKER-BROKER-UP", "broker=%s name=%.*s", self->endpoint,
@@ -605,13 +620,12 @@ static void take_who(link_t *self, int64_t now_ms)
     if (is_echo) {
         return;
     }
-    if (self->draining) {
-        lose(self, "unknown",
-             now_ms); /* whatever we held has had its outcome */
-        return;
+    if (self->draining || self->state == LINK_UP) {
+        log_given_up(self, "unknown");
     }
-    if (self->state == LINK_UP) {
-        log_lost(self, "unknown");
+    if (self->draining) {
+        part(self, now_ms); /* whatever we held has had its outcome */
+        return;
     }
     greet(self, now_ms);
 }
@@ -640,6 +654,9 @@ static void take_pong(link_t *self, const message_pong_t *pong)
 
     if (number > self->pongs) {
         self->pongs = number;
+    }
+    if (number >= self->silence.pings) {
+        self->silence.ms = 0; /* the broker has borne it */
     }
 }
 
@@ -815,8 +832,27 @@ void link_tick(link_t *self, int64_t now_ms)
     }
 }
 
+/* How long the broker bears it. */
+static int64_t borne_ms(const link_t *self)
+{
+    int64_t own_ms = self->core->ctx.app->settings.liveness_ms;
+
+    return own_ms > 0 ? own_ms : self->liveness_ms;
+}
+
+/* What ends it begins with a PING, which was due long ago. */
+static void see_silence(link_t *self, int64_t now_ms)
+{
+    int64_t ms = now_ms - self->sent_ms;
+
+    if (self->state == LINK_UP && ms >= borne_ms(self)) {
+        self->silence = (silence_t){ms, self->core->ran, self->pings};
+    }
+}
+
 void link_sent(link_t *self, size_t len, int64_t now_ms)
 {
+    see_silence(self, now_ms);
     outbox_sent(&self->outbox, len);
     self->missing.has_sent = true;
     self->sent_ms = now_ms;

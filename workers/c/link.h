@@ -24,6 +24,13 @@
 
 typedef enum { LINK_GREETING, LINK_UP, LINK_LOST } link_state_t;
 
+/* That the worker said nothing for longer than the broker bears. */
+typedef struct {
+    int64_t ms;        /* 0: it has not, or the broker has borne it */
+    const char *route; /* borrowed from the app: that ran; NULL: none did */
+    uint64_t pings;    /* the number of the PING that ended it */
+} silence_t;
+
 typedef struct {
     core_t *core;          /* borrowed: runs the requests */
     const char *endpoint;  /* borrowed: for logs */
@@ -52,6 +59,7 @@ typedef struct {
     int64_t sent_ms;      /* last frame of ours */
     int64_t pinged_ms;    /* last PING, or when one would only have piled up */
     int64_t asked_ms;     /* first of those since heard_ms; 0: none */
+    silence_t silence;    /* the last */
 
     bool draining;  /* no new requests are wanted */
     uint64_t pings; /* the number of the last */

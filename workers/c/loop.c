@@ -584,6 +584,7 @@ static int turns(loop_t *self)
     while (rc == 0 && !may_leave(self, now_ms)) {
         rc = wait_for_work(self, now_ms);
         now_ms = clock_mono_ms();
+        self->core.ran = NULL;
         for (size_t i = 0; rc == 0 && i < self->count; i++) {
             rc = line_turn(self->lines[i], self->items[ITEM_LINES + i].revents,
                            &now_ms);
