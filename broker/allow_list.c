@@ -139,7 +139,10 @@ static int read_keys(const char *path, allowed_t **keys, char *error,
         rc = allow_list_parse(text, len, keys, &line);
     }
     if (rc == -EINVAL && line > 0) {
-        snprintf(error, error_size, "line %zu does not begin with a key", line);
+        snprintf(error, error_size,
+                 "line %zu does not begin with a key: a list has lines "
+                 "KEY NAME, as hoist keygen prints them",
+                 line);
     } else if (rc < 0) {
         snprintf(error, error_size, "%s", strerror(-rc));
     }

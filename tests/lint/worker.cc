@@ -19,6 +19,22 @@ template <int (*handler)(hoist_ctx *)> static int caught(hoist_ctx *ctx) noexcep
     }
 }
 
+static hoist_rule rule(const char *name, hoist_json_type type)
+{
+    hoist_rule made = {};
+    made.name = name;
+    made.type = type;
+    return made;
+}
+
+static hoist_rule text(const char *name, unsigned most)
+{
+    hoist_rule made = rule(name, HOIST_JSON_STRING);
+    made.min = 1;
+    made.max = most;
+    return made;
+}
+
 static int paint(hoist_ctx *ctx)
 {
     hoist_text colour = hoist_body(ctx);
@@ -32,12 +48,17 @@ static int paint(hoist_ctx *ctx)
     return hoist_reply_text(ctx, "painted");
 }
 
-static int status_of(hoist_test *test, const char *colour)
+static int take(hoist_ctx *ctx)
+{
+    return hoist_reply_text(ctx, "taken");
+}
+
+static int status_of(hoist_test *test, const char *route, const char *body)
 {
     hoist_test_event event = hoist_test_event();
 
-    event.route = "paint";
-    event.text = colour;
+    event.route = route;
+    event.text = body;
     return hoist_test_send(test, &event)->status;
 }
 
@@ -48,8 +69,13 @@ static int fails(hoist_app *app)
     if (hoist_test_new(app, &test) < 0) {
         return 1;
     }
-    bool well = status_of(test, "red") == 200 && status_of(test, "") == 400 &&
-                status_of(test, "octarine") == 500;
+    bool well =
+        status_of(test, "paint", "red") == 200 &&
+        status_of(test, "paint", "") == 400 &&
+        status_of(test, "paint", "octarine") == 500 &&
+        status_of(test, "order", "{\"sku\":\"a\",\"count\":1}") == 200 &&
+        status_of(test, "order", "{\"sku\":\"\",\"count\":1}") == 400 &&
+        status_of(test, "order", "{\"sku\":\"a\"}") == 400;
     hoist_test_destroy(&test);
     hoist_app_destroy(&app);
     return well ? 0 : 1;
@@ -63,5 +89,14 @@ int main()
     limit.rate = 100;
     hoist_use(app, hoist_rate_limit, &limit);
     hoist_on(app, "paint", caught<paint>);
+
+    static const hoist_rule members[] = {
+        text("sku", 32), rule("count", HOIST_JSON_INTEGER), hoist_rule()};
+    static hoist_rule order = rule(nullptr, HOIST_JSON_OBJECT);
+    order.members = members;
+    hoist_validate_config orders = {};
+    orders.body = &order;
+    hoist_on(app, "order", caught<take>);
+    hoist_use_on(app, "order", hoist_validate, &orders);
     return fails(app);
 }

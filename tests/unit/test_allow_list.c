@@ -292,6 +292,18 @@ static void a_list_that_cannot_be_read_is_not_opened(void **state)
     assert_non_null(strstr(error, "/nowhere: No such file"));
 }
 
+static void what_keygen_writes_is_told_to_be_no_list(void **state)
+{
+    char error[256];
+    (void)state;
+
+    writes("# a pair\n\ncurve\n    public-key = \"" ONE "\"\n");
+    assert_null(allow_list_open(path, error, sizeof error));
+    assert_non_null(strstr(error,
+                           "line 3 does not begin with a key: a list has "
+                           "lines KEY NAME, as hoist keygen prints"));
+}
+
 /* --- certificates -------------------------------------------------------- */
 
 static void a_key_has_40_characters_that_stand_for_32_bytes(void **state)
@@ -371,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_change_that_can_be_seen_is_found_at_once),
         cmocka_unit_test(what_could_not_be_read_is_tried_again),
         cmocka_unit_test(a_list_that_cannot_be_read_is_not_opened),
+        cmocka_unit_test(what_keygen_writes_is_told_to_be_no_list),
         cmocka_unit_test(a_key_has_40_characters_that_stand_for_32_bytes),
         cmocka_unit_test(a_certificate_is_read_as_czmq_writes_it),
         cmocka_unit_test(what_has_no_whole_key_has_none),
