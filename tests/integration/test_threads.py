@@ -135,6 +135,19 @@ def test_a_thread_that_stands_still_holds_up_its_own_events_only():
         crew.process.kill()
 
 
+def test_a_reply_does_not_wait_for_the_next_slow_handler():
+    with Hoist() as hoist, threaded(hoist, threads=1) as crew:
+        clients = first, quick, stuck = [enter(hoist) for _ in range(3)]
+        asks(quick, "who")  # it is known
+        hoist.soon(requests_in=4)
+        for count, (client, action) in enumerate(zip(clients, ["slow", "who", "hang"]), 5):
+            says(client, action)
+            hoist.soon(requests_in=count)
+        assert hears(first) == "slow"
+        assert json.loads(hears(quick))["pid"] == crew.process.pid
+        crew.process.kill()
+
+
 def test_all_threads_drain():
     with Hoist() as hoist, threaded(hoist) as crew:
         clients = [enter(hoist) for _ in range(16)]

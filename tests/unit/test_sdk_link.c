@@ -515,6 +515,115 @@ static void the_program_is_told_of_connections_that_are_gone(void **state)
     assert_int_equal(fixture->gone, 1);
 }
 
+/* --- handlers that may take long ----------------------------------------- */
+
+static void put_message(const char *route)
+{
+    message_request_t request = sdk_message(route);
+
+    must(message_put_request(&fixture->in, &request) == 0);
+}
+
+/* The next step of the frame that is being read, behind which the handler that
+ * it ran, if it did, has taken so long. */
+static void step(int64_t ms)
+{
+    assert_true(link_step(&fixture->link, 3));
+    core_took(&fixture->core, ms);
+}
+
+static void assert_ran(size_t runs)
+{
+    assert_int_equal(fixture->runs, runs);
+    assert_false(fixture->link.flush_first);
+}
+
+static void assert_flushes_first(size_t runs)
+{
+    assert_int_equal(fixture->runs, runs);
+    assert_true(fixture->link.flush_first);
+}
+
+/* A frame of messages of route "a", but the last: that is another's. */
+static void feed_three(const char *last)
+{
+    buf_t *in = &fixture->in;
+
+    in->len = 0;
+    put_message("a");
+    put_message("a");
+    put_message(last);
+    link_feed(&fixture->link, (wire_bytes_t){in->data, in->len}, 3);
+}
+
+static void replies_leave_before_a_handler_that_never_ran(void **state)
+{
+    (void)state;
+    come_up(0, 2);
+    feed_three("b");
+    step(0);
+    assert_ran(1); /* nothing was ready */
+    step(0);
+    assert_ran(2); /* it is known to be quick */
+    step(0);
+    assert_flushes_first(2);
+    send_all(3);
+    step(0);
+    assert_ran(3);
+    assert_false(link_step(&fixture->link, 3));
+    assert_ready("REPLY");
+}
+
+static void replies_leave_before_a_handler_that_was_slow(void **state)
+{
+    (void)state;
+    come_up(0, 2);
+    feed_three("a");
+    step(2);
+    assert_ran(1);
+    step(0);
+    assert_flushes_first(1);
+    step(0); /* they could not leave: it runs all the same */
+    assert_ran(2);
+    step(0);
+    assert_ran(3); /* and was quick */
+    assert_ready("REPLY REPLY REPLY");
+}
+
+static void a_tick_of_the_clock_makes_no_handler_slow(void **state)
+{
+    (void)state;
+    come_up(0, 2);
+    feed_three("a");
+    for (size_t runs = 1; runs <= 3; runs++) {
+        step(1);
+        assert_ran(runs);
+    }
+}
+
+static void what_was_kept_lets_replies_leave_first_as_well(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    come_up(0, 2);
+    link->window_bytes = 0; /* any output makes it busy */
+    feed_three("b");
+    while (link_step(link, 3)) {
+        core_took(&fixture->core, 0);
+    }
+    assert_ran(1);
+    link->window_bytes = 1 << 20; /* and now none does */
+    assert_true(link_resume(link));
+    core_took(&fixture->core, 0);
+    assert_ran(2);
+    assert_true(link_resume(link));
+    assert_flushes_first(2);
+    assert_true(link_resume(link));
+    assert_ran(3);
+    assert_false(link_resume(link));
+}
+
 /* --- push window --------------------------------------------------------- */
 
 static void a_reply_does_not_overtake_a_push_that_waits(void **state)
@@ -1023,6 +1132,10 @@ int main(void)
         TEST(a_draining_link_asks_for_nothing_more),
         TEST(what_is_up_is_not_spent_and_what_is_lost_is),
         TEST(what_is_greeted_is_spent_after_its_liveness),
+        TEST(replies_leave_before_a_handler_that_never_ran),
+        TEST(replies_leave_before_a_handler_that_was_slow),
+        TEST(a_tick_of_the_clock_makes_no_handler_slow),
+        TEST(what_was_kept_lets_replies_leave_first_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,10 @@
 /* A PUSH to TARGETS_MAX ids of 18 encoded bytes is the largest thing in it. */
 #define SCRATCH_MAX ((size_t)2 << 20)
 
+/* Ticks of a clock of milliseconds.  Fewer may be what is quick, and ran when
+ * it ticked. */
+#define SLOW_MS 2
+
 /* What a task has for an event. */
 static const message_request_t no_event = {.event = HOIST_TASK};
 
@@ -154,6 +158,7 @@ query_t *core_handle(core_t *self, const message_request_t *request,
     ctx->asked = asked;
     const route_t *route = core_route(ctx->app, request);
     int rc = 0;
+    self->timed = route;
     if (route != NULL) {
         self->ran = route->key;
         ctx_enter(ctx, route);
@@ -163,6 +168,28 @@ query_t *core_handle(core_t *self, const message_request_t *request,
         rc = -EACCES;
     }
     return ctx_conclude(ctx, rc);
+}
+
+/* --- how long it takes --------------------------------------------------- */
+
+static size_t place_of(const core_t *self, const route_t *route)
+{
+    return (size_t)(route - self->ctx.app->routes.routes);
+}
+
+bool core_may_be_slow(const core_t *self, const message_request_t *request)
+{
+    const route_t *route = core_route(self->ctx.app, request);
+
+    return route != NULL && !self->is_quick[place_of(self, route)];
+}
+
+void core_took(core_t *self, int64_t ms)
+{
+    if (self->timed != NULL) {
+        self->is_quick[place_of(self, self->timed)] = ms < SLOW_MS;
+        self->timed = NULL;
+    }
 }
 
 /* --- what is no event ---------------------------------------------------- */

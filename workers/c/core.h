@@ -123,13 +123,16 @@ struct hoist_ctx {
 };
 
 typedef struct {
-    hoist_ctx ctx;     /* of events */
-    hoist_ctx task;    /* of what is no event */
-    unsigned thread;   /* of the app */
-    again_t again;     /* of ctx */
-    log_brake_t brake; /* of tasks that fail */
-    const char *ran;   /* borrowed from the app: the route whose code was the
-                          last to run in this turn; NULL: none was */
+    hoist_ctx ctx;        /* of events */
+    hoist_ctx task;       /* of what is no event */
+    unsigned thread;      /* of the app */
+    again_t again;        /* of ctx */
+    log_brake_t brake;    /* of tasks that fail */
+    const char *ran;      /* borrowed from the app: the route whose code was the
+                             last to run in this turn; NULL: none was */
+    const route_t *timed; /* borrowed: of the event that ran last, until its
+                             time is told; or NULL */
+    bool is_quick[ROUTES_MAX]; /* a route's last run was, by its place */
 } core_t;
 
 /* Ready for events of the app, whose routes are frozen by then.  app outlives
@@ -147,6 +150,16 @@ void core_fini(core_t *self);
  */
 query_t *core_handle(core_t *self, const message_request_t *request,
                      int64_t now_ms, outbox_t *out, asked_t *asked);
+
+/*
+ * May the event's handler take long, so that nobody else should wait for it?
+ * That of a route may whose last run did, or that never ran here: nothing else
+ * is known of it.
+ */
+bool core_may_be_slow(const core_t *self, const message_request_t *request);
+
+/* The event that ran last, if its time was not told before, took so long. */
+void core_took(core_t *self, int64_t ms);
 
 /*
  * Go on with the event of a query that was taken out of `asked`.  Its REPLY is

@@ -58,10 +58,11 @@
  *           the one that calls hoist_run.  Several apps may run in several
  *           threads.
  * Blocking  Nothing here blocks but hoist_run and hoist_main.  A handler that
- *           blocks holds up its thread; past the liveness time (see
- *           --liveness) the broker takes that for dead.  To wait without
- *           blocking, for the broker's answer see hoist_find_user, for a thread
- *           of your own hoist_wait.
+ *           blocks holds up its thread, but no reply that is ready if its route
+ *           took more than a millisecond the last time, or never ran; past the
+ *           liveness time (see --liveness) the broker takes that for dead.  To
+ *           wait without blocking, for the broker's answer see hoist_find_user,
+ *           for a thread of your own hoist_wait.
  * Units     Lengths are bytes, without a final NUL.  Times end in _ms, _us or
  *           _s.
  */

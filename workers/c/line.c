@@ -162,14 +162,18 @@ int line_flush(line_t *self, int64_t now_ms)
 
 /*
  * Handlers take their time: once it has moved on, or much has collected, what
- * is ready goes out, so that one slow handler does not hold back the replies
- * of those before it, nor our sign of life.
+ * is ready goes out, and before one that may take long.  So a slow handler does
+ * not hold back the replies of those before it, nor our sign of life.
  */
-static int after_handler(line_t *self, int64_t *now_ms)
+static int after_step(line_t *self, int64_t *now_ms)
 {
     int64_t then_ms = *now_ms;
 
+    if (self->link.flush_first) {
+        return line_flush(self, then_ms);
+    }
     *now_ms = clock_mono_ms();
+    core_took(self->link.core, *now_ms - then_ms);
     if (*now_ms == then_ms && self->link.outbox.ready.len < FLUSH_BYTES) {
         return 0;
     }
@@ -184,7 +188,7 @@ static int read_frame(line_t *self, zmq_msg_t *frame, int64_t *now_ms)
 
     link_feed(&self->link, bytes, *now_ms);
     while (rc == 0 && link_step(&self->link, *now_ms)) {
-        rc = after_handler(self, now_ms);
+        rc = after_step(self, now_ms);
     }
     return rc;
 }
@@ -220,7 +224,7 @@ static int resume(line_t *self, int64_t *now_ms)
         if (!link_resume(&self->link)) {
             break;
         }
-        rc = after_handler(self, now_ms);
+        rc = after_step(self, now_ms);
     }
     return rc;
 }

@@ -381,6 +381,15 @@ static void run(link_t *self, const message_request_t *request, int64_t came_ms)
     }
 }
 
+/* What is ready does not wait for a handler that may take long.  The second
+ * time it has left, or cannot. */
+static bool flushes_first(link_t *self, const message_request_t *request)
+{
+    self->flush_first = !self->flush_first && self->outbox.ready.len > 0 &&
+                        core_may_be_slow(self->core, request);
+    return self->flush_first;
+}
+
 /* Run an event, or put it behind the one that its connection has. */
 static void begin(link_t *self, const message_request_t *request,
                   wire_bytes_t raw, int64_t came_ms)
@@ -417,7 +426,8 @@ static void resume_mail(link_t *self)
 {
     mail_request_t next;
 
-    if (mail_next(&self->mail, &next)) {
+    if (mail_next(&self->mail, &next) &&
+        !flushes_first(self, &next.kept.request)) {
         run(self, &next.kept.request, next.kept.came_ms);
         mail_done(&self->mail, &next);
     }
@@ -428,6 +438,9 @@ static void resume_inbox(link_t *self)
     kept_request_t next;
 
     kept_next(&self->inbox, &next);
+    if (flushes_first(self, &next.request)) {
+        return;
+    }
     begin(self, &next.request, next.raw, next.came_ms);
     kept_done(&self->inbox, &next);
 }
@@ -723,10 +736,14 @@ void link_feed(link_t *self, wire_bytes_t frame, int64_t now_ms)
 
 bool link_step(link_t *self, int64_t now_ms)
 {
+    const wire_cursor_t start = self->frame;
     message_t message;
     int rc = message_decode(&self->frame, &message);
 
-    if (rc == 1) {
+    if (rc == 1 && message.kind == KIND_REQUEST &&
+        flushes_first(self, &message.request)) {
+        self->frame = start;
+    } else if (rc == 1) {
         take(self, &message, now_ms);
     } else if (rc < 0 && rc != -ENOTSUP) { /* a kind of a later release */
         link_bad_frame(self, -rc);

@@ -49,6 +49,8 @@ typedef struct {
     asked_t asked;       /* queries, with the events that wait for them */
     mail_t mail;         /* REQUESTs behind those events */
     wire_cursor_t frame; /* borrowed: what is left of the frame being read */
+    bool flush_first;    /* send what is ready before the next step: its handler
+                            may take long */
     log_brake_t brake;   /* of what a broken broker can make us log */
     missing_t missing;   /* unless it is UP */
 
@@ -104,7 +106,8 @@ void link_bad_frame(link_t *self, int error);
 
 /*
  * Handle the frame's next message; a REQUEST runs its handler, unless too
- * much waits to be sent: then it is kept for later.
+ * much waits to be sent: then it is kept for later.  One whose handler may
+ * take long is handled by the step behind that which sets flush_first.
  * Returns false at the end of the frame.
  */
 bool link_step(link_t *self, int64_t now_ms);
@@ -112,7 +115,7 @@ bool link_step(link_t *self, int64_t now_ms);
 /*
  * Handle one thing that was kept, if output has drained enough: an event whose
  * ticket came; else a REQUEST, of those behind an event that has ended
- * meanwhile, else the oldest.
+ * meanwhile, else the oldest, which may want to flush first, as link_step.
  * Returns whether there was one.
  */
 bool link_resume(link_t *self);
