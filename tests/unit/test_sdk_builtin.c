@@ -185,7 +185,7 @@ static void only_failures_of_500_and_above_are_logged(void **state)
     watch_log();
     message_comes(CONN_A, "a", 2);
     logs("warn WORKER-HANDLER-FAILED request=" NUMBER_70
-         " route=a connection=" CONN_A " status=500 code= "
+         " route=a connection=" CONN_A " status=500 code=internal "
          "error=\"Input/output error\"");
 }
 
@@ -371,6 +371,21 @@ static void an_event_is_a_line_with_its_outcome(void **state)
     says_reply(1, 409);
 }
 
+static void the_line_has_the_code_that_the_client_was_told(void **state)
+{
+    (void)state;
+    failure = -EINVAL;
+    serves("a", fail_so);
+    uses(hoist_logger, NULL);
+    watch_log();
+    message_comes(CONN_A, "a", 1);
+    logs("status=400 code= "); /* a bare status */
+    uses(hoist_recover, NULL);
+    watch_log();
+    message_comes(CONN_A, "a", 2);
+    logs("status=400 code=bad-request ");
+}
+
 static void an_event_that_waits_is_logged_when_it_has_its_outcome(void **state)
 {
     (void)state;
@@ -443,6 +458,7 @@ int main(void)
         WORKER_TEST(a_message_has_the_number_of_its_request),
         WORKER_TEST(a_name_that_is_no_header_is_refused),
         WORKER_TEST(an_event_is_a_line_with_its_outcome),
+        WORKER_TEST(the_line_has_the_code_that_the_client_was_told),
         WORKER_TEST(an_event_that_waits_is_logged_when_it_has_its_outcome),
         WORKER_TEST(what_is_neither_slow_nor_broken_may_be_left_out),
         WORKER_TEST(a_line_of_a_program_is_like_those_of_the_library),

@@ -69,6 +69,7 @@ struct accept {
 /* That the event has failed, and how. */
 typedef struct {
     int result;   /* negative; 0: it has not */
+    bool is_told; /* it is the event's outcome, in its own words */
     bool is_ours; /* the layer that runs has it from hoist_next, and may reply
                      to it or try again; else it stands */
     int status;   /* of hoist_fail, or 0 */
@@ -323,6 +324,10 @@ int failure_status(const failure_t *self);
 /* What a log says of a failure, or of a task, that returned rc: the words of
  * hoist_fail, else those of the errno; "" for none (failure.c). */
 const char *failure_reason(const failure_t *self, int rc);
+
+/* The code that the event's client was told, or would be; "": none
+ * (failure.c). */
+const char *failure_code(const hoist_ctx *ctx);
 
 /* The usual word for a status that refuses (failure.c). */
 const char *failure_word(int status);

@@ -230,6 +230,17 @@ static bool has_words(const hoist_ctx *ctx)
             (ctx->request->event == EVENT_CONNECT && ctx->failure.status != 0));
 }
 
+const char *failure_code(const hoist_ctx *ctx)
+{
+    const failure_t *failure = &ctx->failure;
+    bool has_usual = failure->is_told && ctx->values.size.tells_failure &&
+                     event_is_counted(ctx->request->event);
+
+    return *failure->code != '\0' || !has_usual
+               ? failure->code
+               : failure_word(failure_status(failure));
+}
+
 /* Bytes of such a reply, each of its texts escaped, and of what else a CONNECT
  * is refused with. */
 #define REPLY_MAX                                                              \
@@ -244,6 +255,7 @@ void reply_failure(hoist_ctx *ctx)
     json_out_t json = json_out(&ctx->scratch);
     body_t body = {.type = BODY_NONE};
 
+    ctx->failure.is_told = true;
     ctx->scratch.len = 0;
     if (has_words(ctx)) {
         put_failure(ctx, &json);

@@ -100,7 +100,7 @@ static void log_outcome(hoist_ctx *ctx, void *data)
              "request=%.*s kind=%s route=%.*s connection=%.*s status=%d "
              "code=%s us=%lld attempt=%u",
              (int)id.len, id.data, event_name(ctx), (int)route.len, route.data,
-             (int)conn.len, conn.data, status, hoist_error_code(ctx),
+             (int)conn.len, conn.data, status, failure_code(ctx),
              (long long)took_us, hoist_attempt(ctx));
 }
 

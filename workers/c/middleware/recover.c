@@ -62,7 +62,7 @@ static void log_failure(recover_t *self, hoist_ctx *ctx)
              "request=%.*s route=%.*s connection=%.*s status=%d code=%s "
              "error=\"%s\" suppressed=%u",
              (int)id.len, id.data, (int)route.len, route.data, (int)conn.len,
-             conn.data, hoist_replied(ctx), hoist_error_code(ctx),
+             conn.data, hoist_replied(ctx), failure_code(ctx),
              failure_reason(&ctx->failure, ctx->failure.result), suppressed);
 }
 
