@@ -65,6 +65,15 @@ def test_processes_share_the_work():
         assert crew.process.pid not in seen
 
 
+def test_the_name_has_the_numbers_of_process_and_thread():
+    with Hoist() as hoist, supervised(hoist, threads=2, flags=["--name=crew"]):
+        names = re.findall(r"WORKER-READY name=(\S+)", hoist.log())
+        assert sorted(names) == ["crew.1/1", "crew.1/2", "crew.2/1", "crew.2/2"]
+    with Hoist() as hoist, supervised(hoist, flags=["--name=crew"]):
+        names = re.findall(r"WORKER-READY name=(\S+)", hoist.log())
+        assert sorted(names) == ["crew.1", "crew.2"]
+
+
 def test_a_handler_that_crashes_costs_its_own_requests_and_its_worker_is_back():
     with Hoist() as hoist, supervised(hoist) as crew:
         victim, others = enter(hoist), [enter(hoist) for _ in range(8)]

@@ -80,7 +80,8 @@ struct hoist_app {
     registry_t registry;
     health_t health;
     settings_t settings;
-    hoist_gone_handler *gone;     /* borrowed, or NULL */
+    unsigned process;         /* of its settings': 1, 2, …; 0: not forked */
+    hoist_gone_handler *gone; /* borrowed, or NULL */
     hoist_reload_handler *reload; /* the same */
     hoist_start_handler *start;   /* the same */
     void *data;                   /* borrowed: the program's */

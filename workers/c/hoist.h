@@ -277,8 +277,10 @@ int hoist_unordered(hoist_app *app, const char *route);
  *                   process may use.  Each is a worker of its own to the
  *                   brokers, NAME/1, NAME/2, ….  Default 1.
  *     processes     that run the app, 1 to 64, each with so many threads; the
- *                   one that calls hoist_run supervises them.  0: it runs the
- *                   app itself, and nobody starts it again.  Default 0.
+ *                   one that calls hoist_run supervises them.  Of several
+ *                   each has its number in its name: NAME.1, NAME.2, …, with
+ *                   threads NAME.1/1, ….  0: it runs the app itself, and nobody
+ *                   starts it again.  Default 0.
  *     window        requests that brokers may have outstanding here, together;
  *                   1 to 1000000, split between the brokers.  Each thread has a
  *                   window of that size.  Default 256.

@@ -207,19 +207,31 @@ static int cut_name(const char *name, size_t max)
     return (int)len;
 }
 
-/* What people will know the thread by: that of the worker, with a number where
- * there are several. */
-static void make_name(loop_t *self)
+/* ".PROCESS/THREAD", each where there are several. */
+static void number_name(const loop_t *self, char *suffix, size_t size)
 {
     const loop_options_t *options = self->options;
+    int len = 0;
+
+    *suffix = '\0';
+    if (self->app->settings.processes > 1) {
+        len = snprintf(suffix, size, ".%u", self->app->process);
+    }
+    if (options->threads > 1) {
+        (void)snprintf(suffix + len, size - (size_t)len, "/%u",
+                       options->number + 1);
+    }
+}
+
+/* What people will know the thread by: that of the worker, and its numbers. */
+static void make_name(loop_t *self)
+{
     const char *name = *self->app->settings.name != '\0'
                            ? self->app->settings.name
                            : program_invocation_short_name;
-    char suffix[16] = "";
+    char suffix[16];
 
-    if (options->threads > 1) {
-        (void)snprintf(suffix, sizeof suffix, "/%u", options->number + 1);
-    }
+    number_name(self, suffix, sizeof suffix);
     (void)snprintf(self->name, sizeof self->name, "%.*s%s",
                    cut_name(name, PEER_NAME_MAX - strlen(suffix)), name,
                    suffix);

@@ -144,6 +144,7 @@ static int become_worker(supervisor_t *self, const process_t *process,
     int rc =
         settings_shift_metrics(&app->settings, number_of(self, process) - 1);
 
+    app->process = number_of(self, process);
     signals_forked();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
         return -errno;
