@@ -743,10 +743,11 @@ typedef struct {
  *     return hoist_push_to(ctx, hoist_to_group(hoist_str("lobby")), HOIST_TEXT,
  *                          hoist_body(ctx), &others);
  *
- * A push is taken at once and waits here while the broker's push window is
- * spent.  A worker with much waiting begins no new requests, so the pressure
- * goes back to those who cause it; a handler that pushes past the hard bound
- * (64 MiB waiting) gets an error.
+ * A push is taken at once, leaves when the handler has returned (so one that
+ * tells how it gets on does so from a thread: hoist_post), and waits here while
+ * the broker's push window is spent.  A worker with much waiting begins no new
+ * requests, so the pressure goes back to those who cause it; a handler that
+ * pushes past the hard bound (64 MiB waiting) gets an error.
  *
  * type     HOIST_TEXT or HOIST_BINARY.
  * body     at most 32 MiB.
