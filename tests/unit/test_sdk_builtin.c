@@ -356,6 +356,42 @@ static void a_name_that_is_no_header_is_refused(void **state)
     }
 }
 
+static int join_nobody(hoist_ctx *ctx)
+{
+    return hoist_join(ctx, hoist_str("room"), hoist_str("bob"));
+}
+
+static int call_nothing(hoist_ctx *ctx)
+{
+    hoist_called called;
+
+    return hoist_call(ctx, "nothing", HOIST_NONE, hoist_str(NULL), &called);
+}
+
+static int reply_with_no_text(hoist_ctx *ctx)
+{
+    return hoist_reply_text(ctx, "\xff");
+}
+
+static void wrong_calls_of_the_library_are_logged(void **state)
+{
+    (void)state;
+    serves("joins", join_nobody);
+    serves("calls", call_nothing);
+    serves("replies", reply_with_no_text);
+    watch_log();
+    message_comes(CONN_A, "joins", 1);
+    logs("warn WORKER-HANDLER-FAILED request=" NUMBER_70
+         " route=joins connection=" CONN_A
+         " status=400 code= error=\"Invalid argument\"");
+    watch_log();
+    message_comes(CONN_A, "calls", 2);
+    logs("status=404 code= error=\"No such file or directory\"");
+    watch_log();
+    message_comes(CONN_A, "replies", 3);
+    logs("status=400 code= error=\"Invalid or incomplete multibyte");
+}
+
 /* --- logger -------------------------------------------------------------- */
 
 static void an_event_is_a_line_with_its_outcome(void **state)
@@ -457,6 +493,7 @@ int main(void)
         WORKER_TEST(whose_id_a_connection_has_is_counted),
         WORKER_TEST(a_message_has_the_number_of_its_request),
         WORKER_TEST(a_name_that_is_no_header_is_refused),
+        WORKER_TEST(wrong_calls_of_the_library_are_logged),
         WORKER_TEST(an_event_is_a_line_with_its_outcome),
         WORKER_TEST(the_line_has_the_code_that_the_client_was_told),
         WORKER_TEST(an_event_that_waits_is_logged_when_it_has_its_outcome),

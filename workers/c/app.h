@@ -10,6 +10,7 @@
 #include "base/curve.h"
 #include "base/log.h"
 #include "proto/message.h"
+#include "workers/c/brake.h"
 #include "workers/c/health.h"
 #include "workers/c/inlet.h"
 #include "workers/c/refusal.h"
@@ -88,6 +89,7 @@ struct hoist_app {
     const char *used_on;          /* borrowed: the route whose middleware is
                                       being made, or NULL */
     start_check_t *checks;        /* borrowed: parts of states in its chains */
+    brake_t misuse;               /* of failures by wrong calls of ours */
     refusal_t refusal;            /* of a registration, or none */
     atomic_bool running;          /* nothing may be registered or set */
 };

@@ -123,6 +123,7 @@ static void begin(call_t *self, const hoist_ctx *caller, const route_t *route,
     ctx->came_ms = caller->came_ms;
     ctx->due_ms = caller->due_ms;
     ctx->is_hurried = caller->is_hurried;
+    ctx->misuse = 0;
     ctx->status = 0;
     put_by(self);
     failure_forget(&ctx->failure);
@@ -165,7 +166,7 @@ int hoist_call(hoist_ctx *ctx, const char *route, hoist_type type,
         rc = entry == NULL ? -ENOENT : open_call(ctx);
     }
     if (rc < 0) {
-        return rc;
+        return ctx_noted(ctx, rc);
     }
     call_t *call = ctx->call;
     begin(call, ctx, entry, &message);

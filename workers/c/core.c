@@ -84,6 +84,7 @@ static void begin(hoist_ctx *ctx, const message_request_t *request,
     ctx->came_ms = now_ms;
     ctx->due_ms = now_ms + (int64_t)request->deadline_ms;
     ctx->abandoned = NULL;
+    ctx->misuse = 0;
     ctx->status = 0;
     ctx->reply.len = 0;
     failure_forget(&ctx->failure);
@@ -129,6 +130,17 @@ static void end_call(hoist_ctx *ctx)
     }
 }
 
+/* It failed with what a call of ours returned for its arguments. */
+static void tell_misuse(hoist_ctx *ctx)
+{
+    const failure_t *failure = &ctx->failure;
+
+    if (ctx->misuse != 0 && failure->status == 0 &&
+        failure->result == ctx->misuse) {
+        failure_log(ctx, &ctx->app->misuse);
+    }
+}
+
 query_t *ctx_conclude(hoist_ctx *ctx, int rc)
 {
     rc = ctx_settle(ctx, rc);
@@ -141,6 +153,7 @@ query_t *ctx_conclude(hoist_ctx *ctx, int rc)
     }
     if (ctx->status == 0) {
         reply_failure(ctx);
+        tell_misuse(ctx);
     }
     if (ctx->values.size.finally > 0) {
         ctx_run_finally(ctx, 0);
@@ -261,6 +274,7 @@ bool core_answer(core_t *self, query_t *query, hoist_answer *answer)
     failure_forget(&ctx->failure);
     ctx->query = NULL;
     ctx->abandoned = NULL;
+    ctx->misuse = 0;
     ctx->status = 0; /* a reply of before has left, if there was one */
     ctx->reply.len = 0;
     self->ran = ctx->route != NULL ? ctx->route->key : NULL;

@@ -24,10 +24,13 @@
 #include "proto/request_id.h"
 #include "workers/c/again.h"
 #include "workers/c/app.h"
+#include "workers/c/brake.h"
 #include "workers/c/bytes.h"
 #include "workers/c/outbox.h"
 #include "workers/c/receipts.h"
 #include "workers/c/values.h"
+
+#include <errno.h>
 
 #define ERROR_CODE_MAX    64   /* bytes of hoist_fail's code */
 #define ERROR_MESSAGE_MAX 256  /* bytes of hoist_fail's message */
@@ -99,6 +102,8 @@ struct hoist_ctx {
                            event has failed, home maybe; or NULL */
     call_t *call_of;    /* borrowed: whose reply this is; NULL: the broker's */
     call_t *call;       /* owned: that it makes; NULL: it never made one */
+    int misuse;         /* what a call of this library last returned for its
+                           arguments, or 0 */
     int over;           /* why no reply counts any more, or 0 */
     const message_request_t *request; /* borrowed: the event; of a task, one
                                          that is none */
@@ -338,6 +343,21 @@ static inline bool ctx_refuses(const hoist_ctx *self, int status)
     return self->request->event == EVENT_CONNECT ? status / 100 != 2
                                                  : status >= 400;
 }
+
+/* What a call returned is told to people, if it is for its arguments and the
+ * event fails with it: to the client it looks like its own mistake.  Returns
+ * rc. */
+static inline int ctx_noted(hoist_ctx *ctx, int rc)
+{
+    if (rc == -EINVAL || rc == -EILSEQ || rc == -ENOENT) {
+        ctx->misuse = rc;
+    }
+    return rc;
+}
+
+/* A line of the log, where the brake lets it pass: that the event has failed
+ * (failure.c). */
+void failure_log(hoist_ctx *ctx, brake_t *brake);
 
 /* Reply to an event that has no reply what its failure means (failure.c). */
 void reply_failure(hoist_ctx *ctx);

@@ -241,6 +241,23 @@ const char *failure_code(const hoist_ctx *ctx)
                : failure_word(failure_status(failure));
 }
 
+void failure_log(hoist_ctx *ctx, brake_t *brake)
+{
+    hoist_text id = hoist_request_id_of(ctx), route = hoist_route(ctx);
+    hoist_text conn = hoist_connection(ctx);
+    uint32_t suppressed;
+
+    if (!brake_pass(brake, LEVEL_WARN, &suppressed)) {
+        return;
+    }
+    log_warn("WORKER-HANDLER-FAILED",
+             "request=%.*s route=%.*s connection=%.*s status=%d code=%s "
+             "error=\"%s\" suppressed=%u",
+             (int)id.len, id.data, (int)route.len, route.data, (int)conn.len,
+             conn.data, hoist_replied(ctx), failure_code(ctx),
+             failure_reason(&ctx->failure, ctx->failure.result), suppressed);
+}
+
 /* Bytes of such a reply, each of its texts escaped, and of what else a CONNECT
  * is refused with. */
 #define REPLY_MAX                                                              \

@@ -164,8 +164,8 @@ hoist_app *hoist_app_new(void);
 void hoist_app_destroy(hoist_app **app_p);
 
 /* A pointer of the program's own, for its handlers; never looked at here.  What
- * is made in the handler of hoist_on_start lies behind it, for by then it stands.
- * Returns 0; -EBUSY while the app runs. */
+ * is made in the handler of hoist_on_start lies behind it, for by then it
+ * stands. Returns 0; -EBUSY while the app runs. */
 int hoist_app_set_data(hoist_app *app, void *data);
 void *hoist_app_data(const hoist_app *app);
 
@@ -192,6 +192,11 @@ void *hoist_app_data(const hoist_app *app);
  * is no success either: it counts as -ERANGE, here and wherever code of the
  * program returns 0 or a negative errno, so that an errno without its minus
  * lets nobody in.
+ *
+ * Where what is returned is what hoist_push_to, hoist_join, hoist_leave,
+ * hoist_call or hoist_reply said of a bad id, route or text, the client hears
+ * 400 or 404 of what may be the program's mistake: that is a line of the log
+ * (WORKER-HANDLER-FAILED).
  */
 typedef int hoist_handler(hoist_ctx *ctx);
 
@@ -910,10 +915,11 @@ typedef struct {
  *
  * Returns 0; -EALREADY when there is a reply, or another question of this event
  * has no answer yet; -EDEADLK in a route that was called (hoist_call); -EINVAL
- * for an option out of range, an empty group or no handler; -EMSGSIZE for a text
- * or cursor that is too long; -EILSEQ for what is no UTF-8; -EBUSY when 1024 events of this broker wait for
- * answers; -ENOTCONN when it was lost; -ENOBUFS, -ENOMEM.  `return
- * hoist_find_user(…);` does the right thing with all of them.
+ * for an option out of range, an empty group or no handler; -EMSGSIZE for a
+ * text or cursor that is too long; -EILSEQ for what is no UTF-8; -EBUSY when
+ * 1024 events of this broker wait for answers; -ENOTCONN when it was lost;
+ * -ENOBUFS, -ENOMEM.  `return hoist_find_user(…);` does the right thing with
+ * all of them.
  */
 int hoist_find_connection(hoist_ctx *ctx, hoist_text connection,
                           const hoist_find_options *options,

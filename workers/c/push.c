@@ -215,10 +215,11 @@ int hoist_push_to(hoist_ctx *ctx, hoist_target target, hoist_type type,
     int rc = check_broker(ctx);
 
     if (rc < 0 || receipt.handler == NULL) {
-        return rc < 0 ? rc : put(ctx, &parts, 0);
+        return ctx_noted(ctx, rc < 0 ? rc : put(ctx, &parts, 0));
     }
-    return ctx->asked == NULL ? -ENOTCONN
-                              : put_with(ctx, &parts, &receipt, &id);
+    return ctx->asked == NULL
+               ? -ENOTCONN
+               : ctx_noted(ctx, put_with(ctx, &parts, &receipt, &id));
 }
 
 int hoist_push_then(hoist_ctx *ctx, hoist_target target, hoist_type type,
@@ -284,12 +285,12 @@ static int put_join(hoist_ctx *ctx, message_kind_t kind, hoist_text group,
 
 int hoist_join(hoist_ctx *ctx, hoist_text group, hoist_text connection)
 {
-    return put_join(ctx, KIND_JOIN, group, connection);
+    return ctx_noted(ctx, put_join(ctx, KIND_JOIN, group, connection));
 }
 
 int hoist_leave(hoist_ctx *ctx, hoist_text group, hoist_text connection)
 {
-    return put_join(ctx, KIND_LEAVE, group, connection);
+    return ctx_noted(ctx, put_join(ctx, KIND_LEAVE, group, connection));
 }
 
 /* --- closes -------------------------------------------------------------- */

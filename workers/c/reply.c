@@ -88,7 +88,7 @@ int hoist_reply(hoist_ctx *ctx, int status, hoist_type type, hoist_text body)
         return -EINVAL;
     }
     if (type == HOIST_TEXT && !is_utf8(body)) {
-        return -EILSEQ;
+        return ctx_noted(ctx, -EILSEQ);
     }
     switch (type) {
     case HOIST_NONE:

@@ -49,23 +49,6 @@ static void recover_fini(void *state)
     free(self);
 }
 
-static void log_failure(recover_t *self, hoist_ctx *ctx)
-{
-    hoist_text id = hoist_request_id_of(ctx), route = hoist_route(ctx);
-    hoist_text conn = hoist_connection(ctx);
-    uint32_t suppressed;
-
-    if (!brake_pass(&self->brake, LEVEL_WARN, &suppressed)) {
-        return;
-    }
-    log_warn("WORKER-HANDLER-FAILED",
-             "request=%.*s route=%.*s connection=%.*s status=%d code=%s "
-             "error=\"%s\" suppressed=%u",
-             (int)id.len, id.data, (int)route.len, route.data, (int)conn.len,
-             conn.data, hoist_replied(ctx), failure_code(ctx),
-             failure_reason(&ctx->failure, ctx->failure.result), suppressed);
-}
-
 static void note_outcome(hoist_ctx *ctx, void *data)
 {
     recover_t *self = data;
@@ -75,7 +58,7 @@ static void note_outcome(hoist_ctx *ctx, void *data)
         hoist_count(status < 500 ? self->refused : self->failed, 1);
     }
     if (status >= 500 && !self->is_silent) {
-        log_failure(self, ctx);
+        failure_log(ctx, &self->brake);
     }
 }
 
