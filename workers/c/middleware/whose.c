@@ -54,7 +54,8 @@ static int put_address(whose_name_t *name, const char *kind, hoist_text text)
     char network[IP_TEXT];
     ip_t ip;
 
-    if (ip_parse(text.data, text.len, &ip) < 0 || ip_is_v4(&ip)) {
+    if (text.len == 0 || ip_parse(text.data, text.len, &ip) < 0 ||
+        ip_is_v4(&ip)) {
         return put(name, kind, 'a', text);
     }
     memset(ip.bytes + NETWORK_BYTES, 0, sizeof ip.bytes - NETWORK_BYTES);
