@@ -692,6 +692,41 @@ static void a_failure_takes_back_a_reply_that_is_held(void **state)
     assert_ready("PUSH");
 }
 
+static void fill(outbox_t *outbox)
+{
+    static uint8_t bytes[1 << 20];
+    message_reply_t reply = {.status = 200,
+                             .body = {BODY_BINARY, {bytes, sizeof bytes}}};
+    outbox_mark_t mark;
+
+    while (reply.body.bytes.len > 0) {
+        if (outbox_reply(outbox, &reply, &mark) < 0) {
+            reply.body.bytes.len /= 2;
+        }
+    }
+}
+
+static void the_reserve_of_a_full_outbox_is_for_failures(void **state)
+{
+    static const uint8_t bytes[34] = {0xc4, 32};
+    const wire_bytes_t value = {bytes, sizeof bytes};
+    const message_ready_t ready = {.routes = value};
+    const message_reply_t reply = {.status = 500, .body = {BODY_BINARY, value}};
+    outbox_t *outbox = &fixture->link.outbox;
+    outbox_mark_t mark;
+    (void)state;
+
+    come_up(0, 10);
+    fill(outbox);
+    size_t full = outbox->ready.len;
+    assert_int_equal(outbox_query(outbox, value), -ENOBUFS);
+    assert_int_equal(outbox_ready(outbox, &ready), -ENOBUFS);
+    assert_int_equal(outbox_reply(outbox, &reply, &mark), -ENOBUFS);
+    assert_int_equal(outbox->ready.len, full);
+    assert_int_equal(outbox_reply_failure(outbox, &reply, &mark), 0);
+    assert_int_equal(outbox->ready.len, full + mark.len);
+}
+
 static void a_frame_holds_whole_messages(void **state)
 {
     outbox_t *outbox = &fixture->link.outbox;
@@ -1108,6 +1143,7 @@ int main(void)
         TEST(credit_releases_as_many_pushes_as_it_pays_for),
         TEST(credit_that_was_never_spent_buys_nothing),
         TEST(a_failure_takes_back_a_reply_that_is_held),
+        TEST(the_reserve_of_a_full_outbox_is_for_failures),
         TEST(a_frame_holds_whole_messages),
         TEST(a_quiet_link_pings_and_a_ponging_broker_lives),
         TEST(a_broker_that_answers_no_ping_is_lost_after_liveness),
