@@ -703,7 +703,7 @@ static void what_goes_on_waits_for_what_was_said_before(void **state)
 {
     enum { EVENTS = 40 }; /* a megabyte each: more than a worker lets wait */
     static char text[1 << 20];
-    const hoist_test_outcome *outcomes[EVENTS];
+    const hoist_test_outcome *events[EVENTS];
     char id[17];
     (void)state;
 
@@ -711,7 +711,7 @@ static void what_goes_on_waits_for_what_was_said_before(void **state)
     opens();
     for (int i = 0; i < EVENTS; i++) {
         (void)snprintf(id, sizeof id, "conn%012d", i);
-        outcomes[i] = hoist_test_send(
+        events[i] = hoist_test_send(
             test, &(hoist_test_event){.route = "a", .connection = id});
         assert_int_equal(hoist_reply_later(ticket, 200, HOIST_BINARY,
                                            hoist_bytes(text, sizeof text)),
@@ -719,8 +719,8 @@ static void what_goes_on_waits_for_what_was_said_before(void **state)
     }
     hoist_test_pass(test, 0);
     for (int i = 0; i < EVENTS; i++) {
-        assert_int_equal(outcomes[i]->status, 200);
-        assert_int_equal(outcomes[i]->body.len, sizeof text);
+        assert_int_equal(events[i]->status, 200);
+        assert_int_equal(events[i]->body.len, sizeof text);
     }
 }
 
