@@ -71,6 +71,7 @@ void call_end(call_t *self)
 {
     call_forget_reply(self);
     buf_reset(&self->body, KEEP);
+    buf_reset(&self->former, KEEP);
 }
 
 body_t call_reply(const call_t *self)

@@ -165,7 +165,7 @@ void hoist_app_destroy(hoist_app **app_p);
 
 /* A pointer of the program's own, for its handlers; never looked at here.  What
  * is made in the handler of hoist_on_start lies behind it, for by then it
- * stands. Returns 0; -EBUSY while the app runs. */
+ * stands.  Returns 0; -EBUSY while the app runs. */
 int hoist_app_set_data(hoist_app *app, void *data);
 void *hoist_app_data(const hoist_app *app);
 
@@ -390,8 +390,8 @@ int hoist_on_start(hoist_app *app, hoist_start_handler *handler);
  * has come, or hoist_reload was called.  Called between handlers, on the app's
  * first thread; where there are more, their handlers run meanwhile.  Without a
  * handler nothing happens but a line in the log (WORKER-RELOADED), for the
- * library itself has nothing that it could read again.  NULL for none.
- * Returns 0; -EBUSY while the app runs.
+ * library itself has nothing that it could read again.  NULL for none.  While
+ * the app runs it is too late to say who is told: -EBUSY.
  */
 typedef void hoist_reload_handler(hoist_app *app);
 int hoist_on_reload(hoist_app *app, hoist_reload_handler *handler);
@@ -824,8 +824,8 @@ int hoist_close(hoist_ctx *ctx, hoist_text connection, unsigned code,
 /*
  * Be told of connections that a push or close could not reach, because they
  * have ended.  Called between handlers, on the thread whose push or close it
- * was; connection is lent for the call.  NULL for none.
- * Returns 0; -EBUSY while the app runs.
+ * was; connection is lent for the call.  NULL for none.  While the app runs it
+ * is too late to say who is told: -EBUSY.
  */
 typedef void hoist_gone_handler(hoist_app *app, hoist_text connection);
 int hoist_on_gone(hoist_app *app, hoist_gone_handler *handler);
