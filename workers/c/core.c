@@ -111,7 +111,7 @@ static query_t *hand_over(hoist_ctx *ctx)
 void ctx_run_finally(hoist_ctx *ctx, size_t kept)
 {
     int over = ctx->over;
-    finally_t taken[FINALLY_MAX];
+    finally_t taken[FINALLY_ALL];
     size_t count = values_take_finally(&ctx->values, kept, taken);
 
     while (count > 0) {

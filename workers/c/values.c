@@ -110,7 +110,7 @@ void values_return(values_t *self, const values_mark_t *mark)
 }
 
 size_t values_take_finally(values_t *self, size_t kept,
-                           finally_t taken[FINALLY_MAX])
+                           finally_t taken[FINALLY_ALL])
 {
     size_t count = 0;
 

@@ -10,9 +10,10 @@
 
 #include "workers/c/hoist.h"
 
-#define KEYS_MAX    16   /* of hoist_set */
-#define FINALLY_MAX 16   /* of hoist_finally */
-#define MEMORY_MAX  4096 /* bytes of hoist_alloc, of an event */
+#define KEYS_MAX    16                /* of hoist_set */
+#define FINALLY_MAX 16                /* of hoist_finally */
+#define FINALLY_ALL (FINALLY_MAX + 1) /* with one that watches */
+#define MEMORY_MAX  4096              /* bytes of hoist_alloc, of an event */
 
 typedef struct {
     const void *key; /* borrowed: compared, never read */
@@ -37,8 +38,8 @@ typedef struct {
     uint8_t *memory; /* owned; NULL until somebody wants some */
     values_size_t size;
     value_t values[KEYS_MAX];
-    finally_t finally[FINALLY_MAX + 1]; /* one that watches */
-    hoist_text request_id;              /* of a middleware; in memory */
+    finally_t finally[FINALLY_ALL];
+    hoist_text request_id; /* of a middleware; in memory */
 } values_t;
 
 _Static_assert(MEMORY_MAX <= UINT16_MAX, "its size has room");
@@ -94,6 +95,6 @@ void *values_get(const values_t *self, const void *key);
 /* All that were registered and not taken, but for the first `kept`, in that
  * order.  Returns how many. */
 size_t values_take_finally(values_t *self, size_t kept,
-                           finally_t taken[FINALLY_MAX]);
+                           finally_t taken[FINALLY_ALL]);
 
 #endif
