@@ -533,7 +533,7 @@ def test_guarded_refuses_in_words_and_logs_every_event():
                            "code=wrong-word attempt=1"), seen
         assert seen[1].startswith("request=bobs-1 kind=CONNECT route=$connect status=200"), seen
         assert seen[3] == (f"request={number} kind=MESSAGE route=secret status=403 "
-                           "code= attempt=1"), seen
+                           "code=forbidden attempt=1"), seen
         assert len(seen) == 6, seen  # nobody serves $disconnect
 
 
