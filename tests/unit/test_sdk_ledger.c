@@ -502,8 +502,8 @@ static int flaky_spend(hoist_ledger *ledger, hoist_text name,
     (void)ledger;
     (void)name;
     (void)bucket;
-    (void)wait_ms;
     (void)reason;
+    *wait_ms = 0;
     return -ENOTCONN; /* nobody asks */
 }
 

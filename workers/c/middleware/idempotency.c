@@ -414,9 +414,10 @@ static int name_key(const idempotency_t *self, hoist_ctx *ctx, hoist_text key,
 {
     int rc = whose_name(&self->whose, ctx, name);
 
-    if (rc == 0) {
-        rc = whose_holder(&self->whose, ctx, name, holder);
+    if (rc < 0) {
+        return rc;
     }
+    rc = whose_holder(&self->whose, ctx, name, holder);
     return rc < 0 ? rc : whose_add(name, key);
 }
 
