@@ -257,9 +257,9 @@ def test_names_are_counted():
             assert client.opened().status == 101
         for path, count in (("/@users/b%C3%B6b", 3), ("/@tenants/t", 3),
                             ("/@groups/a%2Fb", 2), ("/@all", 3), ("/@groups/none", 0)):
-            answer = ask(stage.admin, "POST", path, path)
-            assert answer.status == 200
-            assert answer.json() == {"delivered": count, "gone": 0, "refused": 0}, path
+            # as soon as the broker has read what the gateway tells of names
+            harness.until(lambda: ask(stage.admin, "POST", path, path).json() ==
+                          {"delivered": count, "gone": 0, "refused": 0}, path)
         assert clients[0].recv() == (1, b"/@users/b%C3%B6b")
 
 
