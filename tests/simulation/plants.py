@@ -88,7 +88,7 @@ PLANTS = [
           "    request_renew(request);\n", "",
           "what a worker says of a request that was taken from it counts for "
           "the next attempt",
-          "one outcome each or one at a time or events in order"),
+          "one outcome each or one at a time or events in order or windows are kept"),
     Plant("ids-of-the-dead", "broker/core.c",
           "hash_bytes(core->boot, strlen(core->boot));", "0;",
           "each broker gives the same ids, so that an answer to a dead one is "
