@@ -255,14 +255,9 @@ void link_refused(link_t *self, const char *reason)
     self->missing.refusal = reason;
 }
 
-/* One without a number answers the next PING: brokers of before. */
 void link_pong(link_t *self, const message_pong_t *pong)
 {
-    uint64_t number = pong->number > 0 ? pong->number : self->pongs + 1;
-
-    if (number > self->pongs) {
-        self->pongs = number;
-    }
+    self->pongs = message_pong_answers(pong, self->pongs);
 }
 
 static bool takes_requests(const link_t *self)

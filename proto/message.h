@@ -329,6 +329,18 @@ int message_put_error(buf_t *out, const char *code, const char *text);
 int message_put_error_to(buf_t *out, uint64_t from, const char *code,
                          const char *text);
 
+/*
+ * Up to which PING it answers, where all up to `answered` have been: one
+ * without a number, as brokers of before say it, the next.
+ */
+static inline uint64_t message_pong_answers(const message_pong_t *pong,
+                                            uint64_t answered)
+{
+    uint64_t number = pong->number > 0 ? pong->number : answered + 1;
+
+    return number > answered ? number : answered;
+}
+
 /* DRAIN, BYE and WHO have no fields. */
 int message_put_bare(buf_t *out, message_kind_t kind);
 

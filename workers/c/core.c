@@ -171,7 +171,8 @@ query_t *core_handle(core_t *self, const message_request_t *request,
     ctx->asked = asked;
     const route_t *route = core_route(ctx->app, request);
     int rc = 0;
-    self->timed = route;
+    self->last = route;
+    self->is_untold = route != NULL;
     if (route != NULL) {
         self->ran = route->key;
         ctx_enter(ctx, route);
@@ -192,16 +193,19 @@ static size_t place_of(const core_t *self, const route_t *route)
 
 bool core_may_be_slow(const core_t *self, const message_request_t *request)
 {
-    const route_t *route = core_route(self->ctx.app, request);
+    const route_t *last = self->last; /* most often it is the same */
+    const route_t *route = last != NULL && wire_is(request->route, last->key)
+                               ? last
+                               : core_route(self->ctx.app, request);
 
     return route != NULL && !self->is_quick[place_of(self, route)];
 }
 
 void core_took(core_t *self, int64_t ms)
 {
-    if (self->timed != NULL) {
-        self->is_quick[place_of(self, self->timed)] = ms < SLOW_MS;
-        self->timed = NULL;
+    if (self->is_untold) {
+        self->is_quick[place_of(self, self->last)] = ms < SLOW_MS;
+        self->is_untold = false;
     }
 }
 

@@ -129,15 +129,15 @@ struct hoist_ctx {
 };
 
 typedef struct {
-    hoist_ctx ctx;        /* of events */
-    hoist_ctx task;       /* of what is no event */
-    unsigned thread;      /* of the app */
-    again_t again;        /* of ctx */
-    log_brake_t brake;    /* of tasks that fail */
-    const char *ran;      /* borrowed from the app: the route whose code was the
-                             last to run in this turn; NULL: none was */
-    const route_t *timed; /* borrowed: of the event that ran last, until its
-                             time is told; or NULL */
+    hoist_ctx ctx;       /* of events */
+    hoist_ctx task;      /* of what is no event */
+    unsigned thread;     /* of the app */
+    again_t again;       /* of ctx */
+    log_brake_t brake;   /* of tasks that fail */
+    const char *ran;     /* borrowed from the app: the route whose code was the
+                            last to run in this turn; NULL: none was */
+    const route_t *last; /* borrowed: of the event that ran last; or NULL */
+    bool is_untold;      /* the time that it took */
     bool is_quick[ROUTES_MAX]; /* a route's last run was, by its place */
 } core_t;
 

@@ -660,15 +660,10 @@ static void take_gone(link_t *self, const message_gone_t *gone)
     }
 }
 
-/* One without a number answers the next PING: brokers of before. */
 static void take_pong(link_t *self, const message_pong_t *pong)
 {
-    uint64_t number = pong->number > 0 ? pong->number : self->pongs + 1;
-
-    if (number > self->pongs) {
-        self->pongs = number;
-    }
-    if (number >= self->silence.pings) {
+    self->pongs = message_pong_answers(pong, self->pongs);
+    if (self->pongs >= self->silence.pings) {
         self->silence.ms = 0; /* the broker has borne it */
     }
 }
