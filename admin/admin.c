@@ -527,7 +527,7 @@ static void stop(admin_t *self)
     free(self);
 }
 
-void admin_actor(zsock_t *pipe, void *options)
+static actor_t *open_admin(const actor_place_t *place, void *options)
 {
     static const actor_ops_t ops = {
         .begin = on_begin,
@@ -539,19 +539,27 @@ void admin_actor(zsock_t *pipe, void *options)
     admin_t *self = xcalloc(1, sizeof *self);
     char error[512] = "";
 
-    actor_init(&self->actor, "hoist-admin", pipe, &ops, self);
-    zsock_signal(pipe, 0);
+    actor_init(&self->actor, place, &ops, self);
     if (start(self, options, error, sizeof error) < 0) {
-        zstr_sendx(pipe, "FAILED", error, NULL);
+        zstr_sendx(place->pipe, "FAILED", error, NULL);
         stop(self);
-        return;
+        return NULL;
     }
     start_sources(self, options);
-    zstr_sendx(pipe, "READY", server_address(self->server), NULL);
+    zstr_sendx(place->pipe, "READY", server_address(self->server), NULL);
     actor_run(&self->actor);
-    if (!self->actor.is_cancelled) {
-        log_stats(self);
+    return &self->actor;
+}
+
+static void close_admin(actor_t *actor)
+{
+    zsock_t *pipe = actor->place.pipe;
+
+    if (!actor->is_cancelled) {
+        log_stats(actor->user);
     }
-    stop(self);
+    stop(actor->user);
     zstr_send(pipe, "STOPPED");
 }
+
+const actor_kind_t admin_actor = {open_admin, close_admin};

@@ -20,16 +20,13 @@
 #define ADMIN_ADMIN_H
 
 #include "admin/options.h"
-
-#include <czmq.h>
+#include "base/actor.h"
 
 #define ADMIN_ANSWER_MS 2000 /* for all actors to answer a request */
 #define ADMIN_MANAGE_MS 8000 /* for the management API */
 
-/*
- * The actor: zactor_new(admin_actor, &options), whose `listen` is not "".
- * options, and its pipes, are used until STOPPED or FAILED.
- */
-void admin_actor(zsock_t *pipe, void *options);
+/* The actor, of admin_options_t whose `listen` is not "".  They, and their
+ * pipes, are used until STOPPED or FAILED. */
+extern const actor_kind_t admin_actor;
 
 #endif

@@ -7,9 +7,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include <pthread.h>
-
-#define TICK_S             0.05
 #define QUESTIONS_PER_TURN 16      /* of an asker */
 #define PARTS_MAX          4       /* behind a question */
 #define ANSWER_MAX         1048576 /* bytes of text */
@@ -44,22 +41,19 @@ static void on_end(struct ev_loop *loop, ev_prepare *prepare, int events)
     self->ops->end(self->user);
 }
 
-/* Its only purpose is that the loop turns. */
-static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+/* The reference is a pointer, as czmq sends one. */
+static void take_guest(actor_t *self, zmsg_t *message)
 {
-    (void)loop;
-    (void)timer;
-    (void)events;
+    zframe_t *frame = zmsg_first(message);
+    void *reference;
+
+    must(frame != NULL && zframe_size(frame) == sizeof reference);
+    memcpy(&reference, zframe_data(frame), sizeof reference);
+    self->place.join(self->place.thread, reference);
 }
 
-static void on_command(void *user)
+static void take_command(actor_t *self, const char *command, zmsg_t *rest)
 {
-    actor_t *self = user;
-    char *command = zstr_recv_nowait(self->pipe);
-
-    if (command == NULL) {
-        return;
-    }
     if (streq(command, "$TERM")) {
         self->ops->term(self->user);
     } else if (streq(command, "STATS")) {
@@ -70,10 +64,24 @@ static void on_command(void *user)
         }
     } else if (streq(command, "CANCEL")) {
         self->is_cancelled = true;
+    } else if (streq(command, "JOIN")) {
+        take_guest(self, rest);
     } else if (self->ops->told != NULL) {
         self->ops->told(self->user, command);
     }
+}
+
+static void on_command(void *user)
+{
+    actor_t *self = user;
+    zmsg_t *message = zmsg_recv_nowait(self->place.pipe);
+    char *command = message == NULL ? NULL : zmsg_popstr(message);
+
+    if (command != NULL) {
+        take_command(self, command, message);
+    }
     zstr_free(&command);
+    zmsg_destroy(&message);
 }
 
 /* --- questions ----------------------------------------------------------- */
@@ -232,16 +240,13 @@ void actor_take_questions(actor_t *self, zsock_t *questions)
         (actor_asker_t){.actor = self, .questions = questions};
 }
 
-void actor_init(actor_t *self, const char *name, zsock_t *pipe,
+void actor_init(actor_t *self, const actor_place_t *place,
                 const actor_ops_t *ops, void *user)
 {
-    *self = (actor_t){.pipe = pipe, .ops = ops, .user = user};
-    (void)pthread_setname_np(pthread_self(), name); /* for top and perf */
-    self->loop = ev_loop_new(EVFLAG_AUTO);
-    must(self->loop != NULL);
+    *self = (actor_t){
+        .place = *place, .loop = place->loop, .ops = ops, .user = user};
     ev_check_init(&self->begin, on_begin);
     ev_prepare_init(&self->end, on_end);
-    ev_timer_init(&self->tick, on_tick, TICK_S, TICK_S);
     ev_set_priority(&self->begin, FIRST_PRIORITY);
     ev_set_priority(&self->end, FIRST_PRIORITY);
     self->begin.data = self;
@@ -260,19 +265,18 @@ void actor_run(actor_t *self)
 {
     ev_check_start(self->loop, &self->begin);
     ev_prepare_start(self->loop, &self->end);
-    ev_timer_start(self->loop, &self->tick);
-    zwatch_start(&self->commands, self->loop, zsock_resolve(self->pipe),
+    zwatch_start(&self->commands, self->loop, zsock_resolve(self->place.pipe),
                  ZWATCH_READS, on_command, self);
     for (uint32_t i = 0; i < self->asker_count; i++) {
         actor_asker_t *asker = &self->askers[i];
         zwatch_start(&asker->watch, self->loop, zsock_resolve(asker->questions),
                      use_of(self), on_questions, asker);
     }
-    ev_run(self->loop, 0);
 }
 
 void actor_end(actor_t *self)
 {
+    self->is_over = true;
     ev_break(self->loop, EVBREAK_ALL);
 }
 
@@ -282,8 +286,8 @@ void actor_fini(actor_t *self)
     for (uint32_t i = 0; i < self->asker_count; i++) {
         zwatch_stop(&self->askers[i].watch);
     }
-    ev_loop_destroy(self->loop);
-    self->loop = NULL;
+    ev_check_stop(self->loop, &self->begin);
+    ev_prepare_stop(self->loop, &self->end);
 }
 
 void actor_socket_set(void *socket, int option, int value)

@@ -6,7 +6,9 @@
  *
  * A turn: `begin` (read the clock), what the watchers bring, `end` (timers;
  * what the turn made for a peer leaves in one call).  There are at least
- * twenty turns a second, which is the resolution of all timers.
+ * twenty turns a second, which is the resolution of all timers.  Who starts an
+ * actor, and in which thread, is in base/actor_ref.h; the loop may be that of
+ * another, too.
  *
  * Messages on the pipe (text frames):
  *
@@ -14,6 +16,7 @@
  *                    FAILED reason     it ends by itself then
  *                    STOPPED           after $TERM
  *   owner -> actor   $TERM, STATS, RELOAD   see actor_ops_t
+ *                    JOIN reference    another actor starts in this thread
  *                    CANCEL            others could not start, so $TERM comes
  *                                      before there was anything to do
  *
@@ -29,8 +32,8 @@
  * body) when its work is done.  An answer for which the pipe has no room is
  * dropped: an actor waits for nobody.
  *
- * zactor_new() loses a failed start, so the owner waits for READY or FAILED
- * before it counts on the actor.  All calls on the actor's own thread.
+ * The owner waits for READY or FAILED before it counts on the actor.  All calls
+ * on the actor's own thread.
  */
 #ifndef BASE_ACTOR_H
 #define BASE_ACTOR_H
@@ -90,26 +93,43 @@ typedef struct {
     zwatch_t watch;
 } actor_asker_t;
 
+/* Where an actor lives.  All of it is borrowed. */
+typedef struct {
+    zsock_t *pipe;
+    struct ev_loop *loop;
+    void *thread; /* what `join` is given */
+    void (*join)(void *thread, void *reference);
+} actor_place_t;
+
 typedef struct actor {
-    zsock_t *pipe;        /* borrowed */
-    struct ev_loop *loop; /* owned; for the user's own watchers */
+    actor_place_t place;
+    struct ev_loop *loop; /* borrowed; for the user's own watchers */
     const actor_ops_t *ops;
     void *user;        /* borrowed */
     bool is_cancelled; /* there is nothing to tell at the end */
+    bool is_over;
     ev_check begin;
     ev_prepare end;
-    ev_timer tick;
     zwatch_t commands;
     actor_asker_t askers[ACTOR_ASKERS_MAX];
     uint32_t asker_count;
 } actor_t;
 
-/* Make the loop and name the thread (at most 15 bytes).  `ops` and `user`
- * outlive the actor. */
-void actor_init(actor_t *self, const char *name, zsock_t *pipe,
+/* What makes an actor, and unmakes it, in its thread. */
+typedef struct {
+    /* Start, from actor_init to actor_run, and say READY.  Returns the actor;
+     * NULL when it could not, and FAILED is said. */
+    actor_t *(*open)(const actor_place_t *place, void *options);
+
+    /* It is over: free it, and say STOPPED.  No watcher is left in the loop. */
+    void (*close)(actor_t *actor);
+} actor_kind_t;
+
+/* `ops` and `user` outlive the actor. */
+void actor_init(actor_t *self, const actor_place_t *place,
                 const actor_ops_t *ops, void *user);
 
-/* Answer what is asked on this pipe, once actor_run takes turns; NULL: none. */
+/* Answer what is asked on this pipe, from actor_run on; NULL: none. */
 void actor_take_questions(actor_t *self, zsock_t *questions);
 
 /* The answer to a question with parts. */
@@ -135,13 +155,13 @@ typedef struct {
 bool actor_next(zsock_t *questions, actor_answer_t *answer);
 void actor_drop(actor_answer_t *answer);
 
-/* Take turns until actor_end. */
+/* Take part in the turns of the loop, until actor_end. */
 void actor_run(actor_t *self);
 
-/* Let actor_run return at the end of this turn. */
+/* Be over with the end of this turn: `close` comes soon. */
 void actor_end(actor_t *self);
 
-/* Free the loop; watchers of the user are stopped before. */
+/* Harmless twice, and without actor_run. */
 void actor_fini(actor_t *self);
 
 /*

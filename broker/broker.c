@@ -563,7 +563,9 @@ static void stop(broker_t *self)
     }
     guard_destroy(&self->guard);
     store_destroy(&self->store);
+    ev_timer_stop(self->actor.loop, &self->parked);
     actor_fini(&self->actor);
+    free(self);
 }
 
 static void say_ready(broker_t *self)
@@ -575,11 +577,11 @@ static void say_ready(broker_t *self)
         must(zmq_getsockopt(self->socket[i], ZMQ_LAST_ENDPOINT, bound[i],
                             &size) == 0);
     }
-    zstr_sendx(self->actor.pipe, "READY", bound[SIDE_WORKERS],
+    zstr_sendx(self->actor.place.pipe, "READY", bound[SIDE_WORKERS],
                bound[SIDE_GATEWAYS], NULL);
 }
 
-void broker_actor(zsock_t *pipe, void *options)
+static actor_t *open_broker(const actor_place_t *place, void *options)
 {
     static const actor_ops_t ops = {
         .begin = on_begin,
@@ -590,23 +592,31 @@ void broker_actor(zsock_t *pipe, void *options)
         .told = on_told,
     };
     const broker_options_t *told = options;
-    broker_t self = {.core = NULL};
+    broker_t *self = xcalloc(1, sizeof *self);
     char error[512] = "";
 
-    actor_init(&self.actor, "hoist-broker", pipe, &ops, &self);
-    zsock_signal(pipe, 0);
-    if (start(&self, options, error, sizeof error) < 0) {
-        zstr_sendx(pipe, "FAILED", error, NULL);
-        stop(&self);
-        return;
+    actor_init(&self->actor, place, &ops, self);
+    if (start(self, options, error, sizeof error) < 0) {
+        zstr_sendx(place->pipe, "FAILED", error, NULL);
+        stop(self);
+        return NULL;
     }
-    start_watchers(&self);
-    actor_take_questions(&self.actor, told->questions);
-    say_ready(&self);
-    actor_run(&self.actor);
-    if (!self.actor.is_cancelled) {
-        log_stats(&self);
+    start_watchers(self);
+    actor_take_questions(&self->actor, told->questions);
+    say_ready(self);
+    actor_run(&self->actor);
+    return &self->actor;
+}
+
+static void close_broker(actor_t *actor)
+{
+    zsock_t *pipe = actor->place.pipe;
+
+    if (!actor->is_cancelled) {
+        log_stats(actor->user);
     }
-    stop(&self);
+    stop(actor->user);
     zstr_send(pipe, "STOPPED");
 }
+
+const actor_kind_t broker_actor = {open_broker, close_broker};

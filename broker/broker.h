@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The broker as an actor: one thread, one loop, two ROUTER sockets around the
- * core (broker/core.h).
+ * The broker as an actor: a loop, and two ROUTER sockets around the core
+ * (broker/core.h).
  *
  * Messages on the actor's pipe (text frames):
  *
@@ -16,16 +16,12 @@
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H
 
+#include "base/actor.h"
 #include "broker/options.h"
-
-#include <czmq.h>
 
 #define BROKER_DRAIN_TIME "DRAIN-TIME " /* and milliseconds: before $TERM */
 
-/*
- * The actor: zactor_new(broker_actor, &options).  options is read until
- * STOPPED or FAILED.
- */
-void broker_actor(zsock_t *pipe, void *options);
+/* The actor, of broker_options_t, which are read until STOPPED or FAILED. */
+extern const actor_kind_t broker_actor;
 
 #endif

@@ -12,6 +12,7 @@
  */
 #include "admin/admin.h"
 #include "base/actor.h"
+#include "base/actor_ref.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stdio_fds.h"
@@ -60,7 +61,7 @@ static const command_t commands[] = {
 };
 
 typedef struct {
-    zactor_t *gateway, *broker, *manage, *admin; /* NULL: not run here */
+    actor_ref_t gateway, broker, manage, admin; /* none: not run here */
     zsock_t *asked[ADMIN_SOURCES_MAX]; /* their ends of the pipes on which … */
     zsock_t *asking[ADMIN_SOURCES_MAX]; /* … the admin listener asks them */
     void *handing[GATEWAY_LOOPS_MAX]; /* each loop's and the manager's end … */
@@ -107,40 +108,48 @@ static int block_signals(void)
 
 /* --- actors -------------------------------------------------------------- */
 
-static void log_listening(zactor_fn *which, const char *first,
+static void log_listening(const actor_kind_t *which, const char *first,
                           const char *second)
 {
-    if (which == manage_actor) {
+    if (which == &manage_actor) {
         log_info("MANAGE-STARTED", "public=%s", first);
-    } else if (which == admin_actor) {
+    } else if (which == &admin_actor) {
         log_info("ADMIN-LISTENING", "address=%s", first);
-    } else if (which == broker_actor) {
+    } else if (which == &broker_actor) {
         log_info("BROKER-LISTENING", "workers=%s gateways=%s", first, second);
     } else {
         log_info("GATEWAY-LISTENING", "address=%s", first);
     }
 }
 
-/* Start one and log where it listens.  NULL when it failed, which is logged. */
-static zactor_t *start(zactor_fn *run, void *options)
+/* Wait until one that was started listens, and log where.  Returns 0; 1 when it
+ * failed, which is logged, and there is none. */
+static int await(actor_ref_t *actor)
 {
-    zactor_t *actor = zactor_new(run, options);
-    zmsg_t *message = actor == NULL ? NULL : zmsg_recv(actor);
+    zmsg_t *message = actor->pipe == NULL ? NULL : zmsg_recv(actor->pipe);
     char *word = message == NULL ? NULL : zmsg_popstr(message);
     char *first = message == NULL ? NULL : zmsg_popstr(message);
     char *second = message == NULL ? NULL : zmsg_popstr(message);
+    int result = word != NULL && streq(word, "READY") ? 0 : 1;
 
-    if (word != NULL && streq(word, "READY")) {
-        log_listening(run, first, second);
+    if (result == 0) {
+        log_listening(actor->kind, first, second);
     } else {
         log_err("START-FAILED", "%s", first == NULL ? "no memory" : first);
-        zactor_destroy(&actor);
+        actor_stop(actor);
     }
     zstr_free(&word);
     zstr_free(&first);
     zstr_free(&second);
     zmsg_destroy(&message);
-    return actor;
+    return result;
+}
+
+static int start(actor_ref_t *actor, const actor_kind_t *kind, void *options,
+                 const char *name)
+{
+    (void)actor_spawn(actor, kind, options, name); /* await looks */
+    return await(actor);
 }
 
 /* Make the pipe on which the admin listener asks an actor.  Returns the actor's
@@ -210,8 +219,7 @@ static int start_manage(program_t *self, const command_t *command,
     if ((command->audience & FOR_GATEWAY) != 0 && manage_is_public(manage)) {
         open_public(self, settings);
     }
-    self->manage = start(manage_actor, manage);
-    return self->manage == NULL ? 1 : 0;
+    return start(&self->manage, &manage_actor, manage, "hoist-manage");
 }
 
 /* First of all: what cannot be watched is not to serve. */
@@ -231,20 +239,52 @@ static int start_admin(program_t *self, const command_t *command,
     }
     settings->manage.admin = open_questions(self, admin, "manage");
     admin->sources[admin->source_count - 1].manages = true;
-    self->admin = start(admin_actor, admin);
-    return self->admin == NULL ? 1 : 0;
+    return start(&self->admin, &admin_actor, admin, "hoist-admin");
+}
+
+/* One thread for both: a message between them wakes nobody.  Of a gateway with
+ * several loops the broker is to be as near to each. */
+static bool is_shared(const command_t *command, const settings_t *settings)
+{
+    return command->audience == FOR_ALL && settings->gateway.loops == 1;
+}
+
+static int start_broker(program_t *self, const command_t *command,
+                        settings_t *settings)
+{
+    if ((command->audience & FOR_BROKER) == 0) {
+        return 0;
+    }
+    return start(&self->broker, &broker_actor, &settings->broker,
+                 is_shared(command, settings) ? "hoist-serve" : "hoist-broker");
+}
+
+static int start_gateway(program_t *self, const command_t *command,
+                         settings_t *settings)
+{
+    gateway_options_t *gateway = &settings->gateway;
+
+    if ((command->audience & FOR_GATEWAY) == 0) {
+        return 0;
+    }
+    if (is_shared(command, settings)) {
+        actor_spawn_in(&self->gateway, &self->broker, &gateway_actor, gateway);
+        return await(&self->gateway);
+    }
+    return start(&self->gateway,
+                 gateway->loops > 1 ? &gateway_loops_actor : &gateway_actor,
+                 gateway, "hoist-gateway");
 }
 
 /* Its counters would bury the line that says what failed. */
-static void cancel(zactor_t *actor)
+static void cancel(const actor_ref_t *actor)
 {
-    if (actor != NULL) {
-        zstr_send(actor, "CANCEL");
+    if (actor->pipe != NULL) {
+        zstr_send(actor->pipe, "CANCEL");
     }
 }
 
-static int start_all(program_t *self, const command_t *command,
-                     settings_t *settings)
+static void point_inside(const command_t *command, settings_t *settings)
 {
     if (command->audience == FOR_ALL) {
         settings->gateway.drain_ms -= settings->drain_ms / BROKERS_SHARE;
@@ -253,43 +293,32 @@ static int start_all(program_t *self, const command_t *command,
     } else if ((command->audience & FOR_BROKER) != 0) {
         settings->broker.inner = INNER_ENDPOINT;
     }
-    if (start_admin(self, command, settings) != 0) {
+}
+
+static int start_all(program_t *self, const command_t *command,
+                     settings_t *settings)
+{
+    point_inside(command, settings);
+    if (start_admin(self, command, settings) != 0 ||
+        start_broker(self, command, settings) != 0 ||
+        start_manage(self, command, settings) != 0 ||
+        start_gateway(self, command, settings) != 0) {
+        cancel(&self->manage);
+        cancel(&self->broker);
+        cancel(&self->admin);
         return 1;
-    }
-    if ((command->audience & FOR_BROKER) != 0) {
-        self->broker = start(broker_actor, &settings->broker);
-        if (self->broker == NULL) {
-            cancel(self->admin);
-            return 1;
-        }
-    }
-    if (start_manage(self, command, settings) != 0) {
-        cancel(self->broker);
-        cancel(self->admin);
-        return 1;
-    }
-    if ((command->audience & FOR_GATEWAY) != 0) {
-        self->gateway = start(settings->gateway.loops > 1 ? gateway_loops_actor
-                                                          : gateway_actor,
-                              &settings->gateway);
-        if (self->gateway == NULL) {
-            cancel(self->manage);
-            cancel(self->broker);
-            cancel(self->admin);
-            return 1;
-        }
     }
     return 0;
 }
 
 static void tell_all(program_t *self, const char *what)
 {
-    zactor_t *const actors[] = {self->gateway, self->broker, self->manage,
-                                self->admin};
+    const actor_ref_t *const actors[] = {&self->gateway, &self->broker,
+                                         &self->manage, &self->admin};
 
     for (size_t i = 0; i < sizeof actors / sizeof actors[0]; i++) {
-        if (actors[i] != NULL) {
-            zstr_send(actors[i], what);
+        if (actors[i]->pipe != NULL) {
+            zstr_send(actors[i]->pipe, what);
         }
     }
 }
@@ -298,7 +327,7 @@ static void tell_gateway(void *user, const char *name, const char *value)
 {
     const program_t *self = user;
 
-    zstr_sendf(self->gateway, GATEWAY_SET "%s %s", name, value);
+    zstr_sendf(self->gateway.pipe, GATEWAY_SET "%s %s", name, value);
 }
 
 /* Returns whether the signal is one to stop for. */
@@ -320,34 +349,40 @@ static bool is_end(program_t *self, uint32_t signal_number)
     }
 }
 
+static const char *name_of(const program_t *self, const void *pipe)
+{
+    return pipe == self->broker.pipe    ? "broker"
+           : pipe == self->gateway.pipe ? "gateway"
+           : pipe == self->manage.pipe  ? "manage"
+                                        : "admin";
+}
+
+static zpoller_t *watch_all(program_t *self)
+{
+    const actor_ref_t *const actors[] = {&self->gateway, &self->broker,
+                                         &self->manage, &self->admin};
+    zpoller_t *poller = zpoller_new(&self->signals, NULL);
+
+    for (size_t i = 0; i < sizeof actors / sizeof actors[0]; i++) {
+        if (actors[i]->pipe != NULL) {
+            zpoller_add(poller, actors[i]->pipe);
+        }
+    }
+    zpoller_set_nonstop(poller, true);
+    return poller;
+}
+
 /* Returns 0 when told to stop, 1 when an actor ended by itself. */
 static int wait_for_end(program_t *self)
 {
     struct signalfd_siginfo info;
+    zpoller_t *poller = watch_all(self);
     int result = -1;
-    zpoller_t *poller = zpoller_new(&self->signals, NULL);
 
-    if (self->gateway != NULL) {
-        zpoller_add(poller, self->gateway);
-    }
-    if (self->broker != NULL) {
-        zpoller_add(poller, self->broker);
-    }
-    if (self->manage != NULL) {
-        zpoller_add(poller, self->manage);
-    }
-    if (self->admin != NULL) {
-        zpoller_add(poller, self->admin);
-    }
-    zpoller_set_nonstop(poller, true);
     while (result < 0) {
         void *which = zpoller_wait(poller, -1);
         if (which != (void *)&self->signals) {
-            log_err("ACTOR-ENDED", "which=%s",
-                    which == self->broker    ? "broker"
-                    : which == self->gateway ? "gateway"
-                    : which == self->manage  ? "manage"
-                                             : "admin");
+            log_err("ACTOR-ENDED", "which=%s", name_of(self, which));
             result = 1;
         } else if (read(self->signals, &info, sizeof info) ==
                        (ssize_t)sizeof info &&
@@ -361,16 +396,16 @@ static int wait_for_end(program_t *self)
 
 static void tell_admin(program_t *self, const char *what)
 {
-    if (self->admin != NULL) {
-        zstr_send(self->admin, what);
+    if (self->admin.pipe != NULL) {
+        zstr_send(self->admin.pipe, what);
     }
 }
 
 /* The broker ends when the time of the whole process does. */
 static void tell_broker(program_t *self, int64_t drain_ms)
 {
-    if (self->broker != NULL) {
-        zstr_sendf(self->broker, BROKER_DRAIN_TIME "%lld",
+    if (self->broker.pipe != NULL) {
+        zstr_sendf(self->broker.pipe, BROKER_DRAIN_TIME "%lld",
                    (long long)(drain_ms > 0 ? drain_ms : 0));
     }
 }
@@ -382,14 +417,14 @@ static void stop_all(program_t *self, int64_t drain_ms)
     int64_t until_ms = clock_mono_ms() + drain_ms;
 
     tell_admin(self, "STOPPING");
-    zactor_destroy(&self->gateway);
+    actor_stop(&self->gateway);
     tell_admin(self, "GONE gateway");
-    zactor_destroy(&self->manage);
+    actor_stop(&self->manage);
     tell_admin(self, "GONE manage");
     tell_broker(self, until_ms - clock_mono_ms());
-    zactor_destroy(&self->broker);
+    actor_stop(&self->broker);
     tell_admin(self, "GONE broker");
-    zactor_destroy(&self->admin);
+    actor_stop(&self->admin);
     close_public(self);
     for (size_t i = 0; i < ADMIN_SOURCES_MAX; i++) {
         zsock_destroy(&self->asking[i]);

@@ -548,20 +548,17 @@ static void stop(gateway_t *self)
     }
     brokers_fini(&self->brokers);
     explicit_bzero(&self->curve, sizeof self->curve);
+    ev_idle_stop(self->actor.loop, &self->busy);
     actor_fini(&self->actor);
+    free(self);
 }
 
-/* Of several loops each says which it is: to top, and in the log. */
-static void name_thread(const gateway_options_t *options, char name[16])
+/* Of several loops each says in the log which it is. */
+static void mark_thread(const gateway_options_t *options)
 {
-    unsigned number = (unsigned)options->loop + 1;
-
-    if (options->loops == 1) {
-        snprintf(name, 16, "hoist-gateway");
-        return;
+    if (options->loops > 1) {
+        log_mark_thread("loop", (unsigned)options->loop + 1);
     }
-    snprintf(name, 16, "hoist-loop-%u", number % 1000);
-    log_mark_thread("loop", number);
 }
 
 /* The last word: of several loops to whoever adds up. */
@@ -581,7 +578,7 @@ static void say_end(gateway_t *self, zmsg_t *last)
     buf_fini(&report);
 }
 
-void gateway_actor(zsock_t *pipe, void *options)
+static actor_t *open_gateway(const actor_place_t *place, void *options)
 {
     static const actor_ops_t ops = {
         .begin = on_begin,
@@ -593,25 +590,33 @@ void gateway_actor(zsock_t *pipe, void *options)
         .told = on_told,
     };
     const gateway_options_t *told = options;
-    gateway_t self = {.hub = NULL};
-    char error[512] = "", name[16];
+    gateway_t *self = xcalloc(1, sizeof *self);
+    char error[512] = "";
 
-    name_thread(told, name);
-    actor_init(&self.actor, name, pipe, &ops, &self);
-    ev_idle_init(&self.busy, on_idle);
-    zsock_signal(pipe, 0);
-    if (start(&self, options, error, sizeof error) < 0) {
-        zstr_sendx(pipe, "FAILED", error, NULL);
-        stop(&self);
-        return;
+    mark_thread(told);
+    actor_init(&self->actor, place, &ops, self);
+    ev_idle_init(&self->busy, on_idle);
+    if (start(self, options, error, sizeof error) < 0) {
+        zstr_sendx(place->pipe, "FAILED", error, NULL);
+        stop(self);
+        return NULL;
     }
-    actor_take_questions(&self.actor, told->questions);
-    start_managing(&self, told);
-    zstr_sendx(pipe, "READY", transport_address(self.transport), NULL);
-    actor_run(&self.actor);
+    actor_take_questions(&self->actor, told->questions);
+    start_managing(self, told);
+    zstr_sendx(place->pipe, "READY", transport_address(self->transport), NULL);
+    actor_run(&self->actor);
+    return &self->actor;
+}
+
+static void close_gateway(actor_t *actor)
+{
+    zsock_t *pipe = actor->place.pipe;
     zmsg_t *last = zmsg_new();
+
     zmsg_addstr(last, "STOPPED");
-    say_end(&self, last);
-    stop(&self);
+    say_end(actor->user, last);
+    stop(actor->user);
     zmsg_send(&last, pipe);
 }
+
+const actor_kind_t gateway_actor = {open_gateway, close_gateway};

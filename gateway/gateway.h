@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A gateway as an actor: one thread that owns a libev loop, a listening
- * socket, its clients' connections and one DEALER to each broker.  Of several
+ * A gateway as an actor: a libev loop, a listening socket, clients'
+ * connections and one DEALER to each broker.  Of several
  * such loops each is an actor, and a gateway of its own to brokers; before them
  * is one more, which to its owner is the gateway (loops.c): it has no clients,
  * hands on what it is told, asks all what it is asked, and adds up.
@@ -23,11 +23,10 @@
 #ifndef GATEWAY_GATEWAY_H
 #define GATEWAY_GATEWAY_H
 
+#include "base/actor.h"
 #include "gateway/options.h"
 
 #include <stdbool.h>
-
-#include <czmq.h>
 
 #define GATEWAY_SET     "SET " /* and a name, a space, and a value */
 
@@ -37,12 +36,9 @@
 /* Can this setting be changed so?  Any thread (gateway/tuning.c). */
 bool gateway_can_set(const char *name);
 
-/*
- * The actor of one loop, and that of options->loops of them:
- * zactor_new(gateway_actor, &options).  options is read until STOPPED or
- * FAILED.
- */
-void gateway_actor(zsock_t *pipe, void *options);
-void gateway_loops_actor(zsock_t *pipe, void *options);
+/* The actor of one loop, and that of options->loops of them, of
+ * gateway_options_t, which are read until STOPPED or FAILED. */
+extern const actor_kind_t gateway_actor;
+extern const actor_kind_t gateway_loops_actor;
 
 #endif

@@ -164,7 +164,7 @@ static inquiry_t *find_free(loops_t *self)
  * answer. */
 static void put(inquiry_t *inquiry, loop_t *loop, const char *question)
 {
-    if (loop->actor != NULL) {
+    if (loop->actor.pipe != NULL) {
         inquiry->due |= bit_of(loop_index(loop));
         (void)actor_ask(loop->asking, inquiry->number, question, NULL, 0);
     }

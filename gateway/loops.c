@@ -22,7 +22,7 @@
 static bool are_all_gone(const loops_t *self)
 {
     for (size_t i = 0; i < self->count; i++) {
-        if (self->loops[i].actor != NULL) {
+        if (self->loops[i].actor.pipe != NULL) {
             return false;
         }
     }
@@ -46,7 +46,7 @@ static void on_ended(void *user)
 {
     loop_t *loop = user;
     loops_t *self = loop->loops;
-    zmsg_t *last = zmsg_recv_nowait(loop->actor);
+    zmsg_t *last = zmsg_recv_nowait(loop->actor.pipe);
 
     if (last == NULL) {
         return;
@@ -54,7 +54,7 @@ static void on_ended(void *user)
     keep_last(loop, last);
     zwatch_stop(&loop->ended);
     zwatch_stop(&loop->answers);
-    zactor_destroy(&loop->actor);
+    actor_stop(&loop->actor);
     inquiries_lose(self, loop);
     if (are_all_gone(self) || !self->is_stopping) {
         actor_end(&self->actor);
@@ -66,8 +66,8 @@ static void on_ended(void *user)
 static void tell_all(loops_t *self, const char *command)
 {
     for (size_t i = 0; i < self->count; i++) {
-        if (self->loops[i].actor != NULL) {
-            zstr_send(self->loops[i].actor, command);
+        if (self->loops[i].actor.pipe != NULL) {
+            zstr_send(self->loops[i].actor.pipe, command);
         }
     }
 }
@@ -113,7 +113,7 @@ static void on_end(void *user)
 static int await_ready(loop_t *loop, char *error, size_t size)
 {
     loops_t *self = loop->loops;
-    zmsg_t *message = zmsg_recv(loop->actor);
+    zmsg_t *message = zmsg_recv(loop->actor.pipe);
     char *word = message == NULL ? NULL : zmsg_popstr(message);
     char *text = message == NULL ? NULL : zmsg_popstr(message);
     int rc = word != NULL && streq(word, "READY") ? 0 : -EINVAL;
@@ -134,7 +134,7 @@ static void watch(loop_t *loop)
     struct ev_loop *ours = loop->loops->actor.loop;
 
     zsock_set_sndtimeo(loop->asking, 0);
-    zwatch_start(&loop->ended, ours, zsock_resolve(loop->actor),
+    zwatch_start(&loop->ended, ours, zsock_resolve(loop->actor.pipe),
                  ZWATCH_READS_AND_SENDS, on_ended, loop);
     zwatch_start(&loop->answers, ours, zsock_resolve(loop->asking),
                  ZWATCH_READS_AND_SENDS, inquiries_take, loop);
@@ -154,8 +154,10 @@ static int start_loop(loops_t *self, size_t i, char *error, size_t size)
         loop->options.listen = self->address;
     }
     tuning_divide(&loop->options);
-    loop->actor = zactor_new(gateway_actor, &loop->options);
-    if (loop->actor == NULL) {
+    snprintf(loop->name, sizeof loop->name, "hoist-loop-%u",
+             (unsigned)(i + 1) % 1000);
+    if (actor_spawn(&loop->actor, &gateway_actor, &loop->options, loop->name) <
+        0) {
         snprintf(error, size, "no thread for a loop");
         return -EAGAIN;
     }
@@ -182,7 +184,7 @@ static void stop_loop(loop_t *loop)
 {
     zwatch_stop(&loop->ended);
     zwatch_stop(&loop->answers);
-    zactor_destroy(&loop->actor);
+    actor_stop(&loop->actor);
     zsock_destroy(&loop->asking);
     zsock_destroy(&loop->asked);
     zmsg_destroy(&loop->last);
@@ -206,7 +208,7 @@ static void stop(loops_t *self)
     free(self);
 }
 
-void gateway_loops_actor(zsock_t *pipe, void *options)
+static actor_t *open_loops(const actor_place_t *place, void *options)
 {
     static const actor_ops_t ops = {
         .begin = on_begin,
@@ -221,17 +223,25 @@ void gateway_loops_actor(zsock_t *pipe, void *options)
     char error[ERROR_MAX] = "";
 
     self->options = options;
-    actor_init(&self->actor, "hoist-gateway", pipe, &ops, self);
-    zsock_signal(pipe, 0);
+    actor_init(&self->actor, place, &ops, self);
     if (start(self, error, sizeof error) < 0) {
-        zstr_sendx(pipe, "FAILED", error, NULL);
+        zstr_sendx(place->pipe, "FAILED", error, NULL);
         stop(self);
-        return;
+        return NULL;
     }
     actor_take_questions(&self->actor, self->options->questions);
-    zstr_sendx(pipe, "READY", self->address, NULL);
+    zstr_sendx(place->pipe, "READY", self->address, NULL);
     actor_run(&self->actor);
-    inquiries_log_last(self);
-    stop(self);
+    return &self->actor;
+}
+
+static void close_loops(actor_t *actor)
+{
+    zsock_t *pipe = actor->place.pipe;
+
+    inquiries_log_last(actor->user);
+    stop(actor->user);
     zstr_send(pipe, "STOPPED");
 }
+
+const actor_kind_t gateway_loops_actor = {open_loops, close_loops};

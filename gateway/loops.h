@@ -12,7 +12,7 @@
 #ifndef GATEWAY_LOOPS_H
 #define GATEWAY_LOOPS_H
 
-#include "base/actor.h"
+#include "base/actor_ref.h"
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/summary.h"
@@ -25,7 +25,8 @@ struct loops;
 typedef struct {
     struct loops *loops; /* borrowed */
     gateway_options_t options;
-    zactor_t *actor;         /* owned; NULL: it has not begun, or has ended */
+    actor_ref_t actor;       /* none: it has not begun, or has ended */
+    char name[16];           /* of its thread */
     zsock_t *asking, *asked; /* owned: our end and its end of a pipe */
     zwatch_t ended, answers;
     zmsg_t *last;             /* owned: its last word; NULL: none yet */

@@ -371,7 +371,7 @@ static void stop(manage_t *self)
     free(self);
 }
 
-void manage_actor(zsock_t *pipe, void *options)
+static actor_t *open_manage(const actor_place_t *place, void *options)
 {
     static const actor_ops_t ops = {
         .begin = on_begin,
@@ -386,23 +386,30 @@ void manage_actor(zsock_t *pipe, void *options)
     char error[512] = "";
 
     self->options = options;
-
-    actor_init(&self->actor, "hoist-manage", pipe, &ops, self);
+    actor_init(&self->actor, place, &ops, self);
     for (size_t i = 0; i < MANAGE_BROKERS_MAX; i++) {
         self->dealers[i].manage = self;
     }
-    zsock_signal(pipe, 0);
     if (start(self, options, error, sizeof error) < 0) {
-        zstr_sendx(pipe, "FAILED", error, NULL);
+        zstr_sendx(place->pipe, "FAILED", error, NULL);
         stop(self);
-        return;
+        return NULL;
     }
     take_questions(self, options);
-    zstr_sendx(pipe, "READY", self->auth == NULL ? "no" : "yes", NULL);
+    zstr_sendx(place->pipe, "READY", self->auth == NULL ? "no" : "yes", NULL);
     actor_run(&self->actor);
-    if (!self->actor.is_cancelled) {
-        log_stats(self);
+    return &self->actor;
+}
+
+static void close_manage(actor_t *actor)
+{
+    zsock_t *pipe = actor->place.pipe;
+
+    if (!actor->is_cancelled) {
+        log_stats(actor->user);
     }
-    stop(self);
+    stop(actor->user);
     zstr_send(pipe, "STOPPED");
 }
+
+const actor_kind_t manage_actor = {open_manage, close_manage};

@@ -18,12 +18,11 @@
 #ifndef MANAGE_MANAGE_H
 #define MANAGE_MANAGE_H
 
+#include "base/actor.h"
 #include "manage/options.h"
 
-#include <czmq.h>
-
-/* The actor: zactor_new(manage_actor, &options).  options, and its pipes, are
- * used until STOPPED or FAILED. */
-void manage_actor(zsock_t *pipe, void *options);
+/* The actor, of manage_options_t, which are used, and their pipes, until
+ * STOPPED or FAILED. */
+extern const actor_kind_t manage_actor;
 
 #endif

@@ -3,6 +3,7 @@
  * The admin listener between a client and two actors that the test plays.
  */
 #include "admin/admin.h"
+#include "base/actor_ref.h"
 #include "base/log.h"
 
 #include <setjmp.h>
@@ -25,7 +26,7 @@
 enum { A, B, ACTORS };
 
 static admin_options_t options;
-static zactor_t *admin;
+static actor_ref_t admin;
 static zsock_t *asking[ACTORS], *asked[ACTORS];
 static uint16_t port;
 static int client; /* a connection that stays */
@@ -56,8 +57,8 @@ static int set_up(void **state)
         zsock_set_rcvtimeo(asked[i], 30000);
         options.sources[i] = (admin_source_t){names[i], asking[i], false};
     }
-    admin = zactor_new(admin_actor, &options);
-    assert_int_equal(zstr_recvx(admin, &word, &address, NULL), 2);
+    assert_int_equal(actor_spawn(&admin, &admin_actor, &options, "admin"), 0);
+    assert_int_equal(zstr_recvx(admin.pipe, &word, &address, NULL), 2);
     assert_string_equal(word, "READY");
     port = (uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10);
     zstr_free(&word);
@@ -71,7 +72,7 @@ static int tear_down(void **state)
     (void)state;
 
     close(client);
-    zactor_destroy(&admin);
+    actor_stop(&admin);
     for (size_t i = 0; i < ACTORS; i++) {
         zsock_destroy(&asking[i]);
         zsock_destroy(&asked[i]);
@@ -231,7 +232,7 @@ static void who_is_gone_is_waited_for_and_asked_no_more(void **state)
 
     client_asks("/healthz");
     answers(B, "HEALTH", "200", "");
-    zstr_send(admin, "GONE a");
+    zstr_send(admin.pipe, "GONE a");
     client_hears(200, "ok\n");
     client_asks("/readyz");
     answers(B, "READY", "200", "");
@@ -242,10 +243,10 @@ static void what_stops_is_not_ready_and_well(void **state)
 {
     (void)state;
 
-    zstr_send(admin, "STOPPING");
-    zstr_send(admin, "GONE a");
-    zstr_send(admin, "GONE b");
-    zstr_send(admin, "no such command");
+    zstr_send(admin.pipe, "STOPPING");
+    zstr_send(admin.pipe, "GONE a");
+    zstr_send(admin.pipe, "GONE b");
+    zstr_send(admin.pipe, "no such command");
     /* This one may still be put to the actors, and be answered when they are
      * gone; behind it all commands are read. */
     client_asks("/healthz");

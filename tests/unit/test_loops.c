@@ -3,6 +3,7 @@
  * A gateway of several loops between its owner, who asks it, and loops that the
  * test plays.
  */
+#include "base/actor_ref.h"
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/summary.h"
@@ -25,10 +26,6 @@ enum { A, B, LOOPS };
 #define WAIT_MS 30000
 #define FAILS   "fails" /* a stage of whose loops the second cannot start */
 
-/* The linker's name for what takes its place.
- * NOLINTBEGIN(bugprone-reserved-identifier) */
-void __wrap_gateway_actor(zsock_t *pipe, void *told);
-
 /* What the test knows of a loop. */
 typedef struct {
     gateway_options_t options; /* as it was told */
@@ -49,14 +46,16 @@ static stage_t stages[STAGES_MAX];
 static size_t stage_count;
 static stage_t *at; /* guarded */
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
-static zactor_t *gateway_of_all;
+static actor_ref_t gateway_of_all;
 static zsock_t *asking, *asked;
 static uint64_t number; /* of our last question */
 
-/* A loop: it says where it listens, hands on what it is told, and ends. */
-void __wrap_gateway_actor(zsock_t *pipe, void *told)
+/* A loop: it says where it listens, hands on what it is told, and ends, all
+ * before it has begun. */
+static actor_t *play(const actor_place_t *place, void *told)
 {
     const gateway_options_t *own = told;
+    zsock_t *pipe = place->pipe;
     char *command = NULL;
 
     pthread_mutex_lock(&guard);
@@ -64,10 +63,9 @@ void __wrap_gateway_actor(zsock_t *pipe, void *told)
     self->options = *own;
     self->asked = own->questions;
     pthread_mutex_unlock(&guard);
-    zsock_signal(pipe, 0);
     if (own->loop == B && streq(own->stage, FAILS)) {
         zstr_sendx(pipe, "FAILED", "there is none", NULL);
-        return;
+        return NULL;
     }
     zstr_sendx(pipe, "READY", own->loop == A ? "127.0.0.1:4711" : own->listen,
                NULL);
@@ -78,6 +76,23 @@ void __wrap_gateway_actor(zsock_t *pipe, void *told)
     }
     zstr_free(&command);
     zstr_send(pipe, "STOPPED");
+    return NULL;
+}
+
+static const actor_kind_t played_loop = {play, NULL};
+
+/* The linker's names for what takes the place of actor_spawn, and for it.
+ * NOLINTBEGIN(bugprone-reserved-identifier) */
+int __wrap_actor_spawn(actor_ref_t *self, const actor_kind_t *kind,
+                       void *options, const char *name);
+int __real_actor_spawn(actor_ref_t *self, const actor_kind_t *kind,
+                       void *options, const char *name);
+
+int __wrap_actor_spawn(actor_ref_t *self, const actor_kind_t *kind,
+                       void *options, const char *name)
+{
+    return __real_actor_spawn(
+        self, kind == &gateway_actor ? &played_loop : kind, options, name);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
 
@@ -117,7 +132,7 @@ static int tear_down(void **state)
 {
     (void)state;
 
-    zactor_destroy(&gateway_of_all);
+    actor_stop(&gateway_of_all);
     zsock_destroy(&asking);
     zsock_destroy(&asked);
     for (size_t i = 0; i < LOOPS; i++) {
@@ -132,8 +147,10 @@ static void starts(const char *word, const char *text)
 {
     char *first = NULL, *second = NULL;
 
-    gateway_of_all = zactor_new(gateway_loops_actor, &at->options);
-    assert_int_equal(zstr_recvx(gateway_of_all, &first, &second, NULL), 2);
+    assert_int_equal(actor_spawn(&gateway_of_all, &gateway_loops_actor,
+                                 &at->options, "loops"),
+                     0);
+    assert_int_equal(zstr_recvx(gateway_of_all.pipe, &first, &second, NULL), 2);
     assert_string_equal(first, word);
     assert_string_equal(second, text);
     zstr_free(&first);
@@ -314,8 +331,8 @@ static void commands_go_to_all(void **state)
     (void)state;
 
     starts("READY", "127.0.0.1:4711");
-    zstr_send(gateway_of_all, "SET max-connections 9");
-    zstr_send(gateway_of_all, "RELOAD");
+    zstr_send(gateway_of_all.pipe, "SET max-connections 9");
+    zstr_send(gateway_of_all.pipe, "RELOAD");
     for (size_t i = 0; i < LOOPS; i++) {
         is_told(i, "SET max-connections 9");
         is_told(i, "RELOAD");
@@ -327,7 +344,7 @@ static void it_ends_when_all_have(void **state)
     (void)state;
 
     starts("READY", "127.0.0.1:4711");
-    zactor_destroy(&gateway_of_all);
+    actor_stop(&gateway_of_all);
     is_told(A, "$TERM");
     is_told(B, "$TERM");
 }

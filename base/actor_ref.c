@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/actor_ref.h"
+
+#include "base/xalloc.h"
+
+#include <errno.h>
+
+#include <pthread.h>
+
+#define LIVE_MAX 2 /* actors in a thread */
+#define TICK_S   0.05
+
+typedef struct {
+    zsock_t *pipe;            /* its end; of a guest, owned */
+    actor_t *actor;           /* NULL: it could not start */
+    const actor_kind_t *kind; /* borrowed */
+    bool is_guest;
+} resident_t;
+
+typedef struct {
+    struct ev_loop *loop; /* owned */
+    ev_timer tick;
+    resident_t residents[LIVE_MAX];
+    size_t count;
+} thread_t;
+
+/* --- the thread ---------------------------------------------------------- */
+
+/* Its only purpose is that the loop turns. */
+static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+}
+
+static void admit(thread_t *self, const actor_ref_t *ref, zsock_t *pipe);
+
+/* An owner has sent its reference along. */
+static void on_guest(void *thread, void *ref)
+{
+    const actor_ref_t *guest = ref;
+
+    admit(thread, guest, guest->inner);
+}
+
+static void admit(thread_t *self, const actor_ref_t *ref, zsock_t *pipe)
+{
+    actor_place_t place = {
+        .pipe = pipe, .loop = self->loop, .thread = self, .join = on_guest};
+
+    must(self->count < LIVE_MAX);
+    resident_t *resident = &self->residents[self->count++];
+    *resident = (resident_t){
+        .pipe = pipe, .kind = ref->kind, .is_guest = ref->inner != NULL};
+    resident->actor = ref->kind->open(&place, ref->options);
+    if (resident->actor == NULL) { /* let_go comes soon */
+        ev_break(self->loop, EVBREAK_ALL);
+    }
+}
+
+/* The owner waits for the signal; that of a thread's own is czmq's to give. */
+static void part_from(resident_t *resident)
+{
+    if (resident->actor != NULL) {
+        resident->kind->close(resident->actor);
+    }
+    if (resident->is_guest) {
+        zsock_signal(resident->pipe, 0);
+        zsock_destroy(&resident->pipe);
+    }
+}
+
+static bool is_over(const resident_t *resident)
+{
+    return resident->actor == NULL || resident->actor->is_over;
+}
+
+/* Not in a callback of any of them. */
+static void let_go(thread_t *self)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < self->count; i++) {
+        if (is_over(&self->residents[i])) {
+            part_from(&self->residents[i]);
+        } else {
+            self->residents[kept++] = self->residents[i];
+        }
+    }
+    self->count = kept;
+}
+
+static void live(zsock_t *pipe, void *owner)
+{
+    const actor_ref_t *first = owner;
+    thread_t self = {.loop = ev_loop_new(EVFLAG_AUTO)};
+
+    must(self.loop != NULL);
+    (void)pthread_setname_np(pthread_self(), first->name);
+    ev_timer_init(&self.tick, on_tick, TICK_S, TICK_S);
+    ev_timer_start(self.loop, &self.tick);
+    zsock_signal(pipe, 0);
+    admit(&self, first, pipe);
+    for (let_go(&self); self.count > 0; let_go(&self)) {
+        ev_run(self.loop, 0);
+    }
+    ev_loop_destroy(self.loop);
+}
+
+/* --- the owner ----------------------------------------------------------- */
+
+int actor_spawn(actor_ref_t *self, const actor_kind_t *kind, void *options,
+                const char *name)
+{
+    *self = (actor_ref_t){.kind = kind, .options = options, .name = name};
+    self->thread = zactor_new(live, self);
+    if (self->thread == NULL) {
+        return -EAGAIN;
+    }
+    self->pipe = zactor_sock(self->thread);
+    return 0;
+}
+
+void actor_spawn_in(actor_ref_t *self, actor_ref_t *host,
+                    const actor_kind_t *kind, void *options)
+{
+    *self = (actor_ref_t){.kind = kind, .options = options};
+    self->pipe = zsys_create_pipe(&self->inner);
+    must(self->pipe != NULL);
+    must(zsock_send(host->pipe, "sp", "JOIN", self) == 0);
+}
+
+void actor_stop(actor_ref_t *self)
+{
+    if (self->thread != NULL) {
+        zactor_destroy(&self->thread);
+    } else if (self->pipe != NULL) {
+        zsock_set_sndtimeo(self->pipe, 0); /* it may be gone */
+        (void)zstr_send(self->pipe, "$TERM");
+        (void)zsock_wait(self->pipe);
+        zsock_destroy(&self->pipe);
+    }
+    self->pipe = NULL;
+}

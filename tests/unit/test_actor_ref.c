@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Actors in threads of their own and in those of others, as their owner sees
+ * them.
+ */
+#include "base/actor_ref.h"
+#include "base/xalloc.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <pthread.h>
+
+#include <cmocka.h>
+
+#define WAIT_MS 30000
+
+/* What an actor of these tests is told, and what it tells. */
+typedef struct {
+    bool fails;
+    pthread_t thread; /* in which it was opened; read behind READY */
+} plan_t;
+
+typedef struct {
+    actor_t actor;
+    bool has_begun; /* its turn */
+} player_t;
+
+static plan_t plans[2];
+static actor_ref_t host, guest;
+
+/* --- an actor that says what it is told, and ends when told so ------------ */
+
+static void begin(void *user)
+{
+    player_t *self = user;
+
+    self->has_begun = true;
+}
+
+static void end(void *user)
+{
+    (void)user;
+}
+
+static void term(void *user)
+{
+    player_t *self = user;
+
+    actor_end(&self->actor);
+}
+
+static void stats(void *user)
+{
+    player_t *self = user;
+
+    zstr_send(self->actor.place.pipe, self->has_begun ? "TURNS" : "STANDS");
+}
+
+static void told(void *user, const char *command)
+{
+    player_t *self = user;
+
+    if (streq(command, "END")) {
+        actor_end(&self->actor);
+    } else {
+        zstr_send(self->actor.place.pipe, command);
+    }
+}
+
+static actor_t *open_player(const actor_place_t *place, void *options)
+{
+    static const actor_ops_t ops = {
+        .begin = begin, .end = end, .term = term, .stats = stats, .told = told};
+    plan_t *plan = options;
+    player_t *self;
+
+    plan->thread = pthread_self();
+    if (plan->fails) {
+        zstr_sendx(place->pipe, "FAILED", "as planned", NULL);
+        return NULL;
+    }
+    self = xcalloc(1, sizeof *self);
+    actor_init(&self->actor, place, &ops, self);
+    zstr_sendx(place->pipe, "READY", NULL);
+    actor_run(&self->actor);
+    return &self->actor;
+}
+
+static void close_player(actor_t *actor)
+{
+    zsock_t *pipe = actor->place.pipe;
+
+    actor_fini(actor);
+    free(actor->user);
+    zstr_send(pipe, "STOPPED");
+}
+
+static const actor_kind_t player = {open_player, close_player};
+
+/* --- what tests say --------------------------------------------------------
+ */
+
+static void says(const actor_ref_t *ref, const char *word)
+{
+    zsock_set_rcvtimeo(ref->pipe, WAIT_MS);
+    char *said = zstr_recv(ref->pipe);
+    assert_non_null(said);
+    assert_string_equal(said, word);
+    zstr_free(&said);
+}
+
+static void answers(const actor_ref_t *ref)
+{
+    assert_int_equal(zstr_send(ref->pipe, "echo"), 0);
+    says(ref, "echo");
+}
+
+static void starts(void)
+{
+    assert_int_equal(actor_spawn(&host, &player, &plans[0], "host"), 0);
+    says(&host, "READY");
+}
+
+static void joins(void)
+{
+    actor_spawn_in(&guest, &host, &player, &plans[1]);
+    says(&guest, "READY");
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+
+    plans[0] = plans[1] = (plan_t){.fails = false};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+
+    actor_stop(&guest);
+    actor_stop(&host);
+    return 0;
+}
+
+/* --- tests -----------------------------------------------------------------
+ */
+
+static void a_guest_lives_in_the_thread_of_its_host(void **state)
+{
+    (void)state;
+
+    starts();
+    joins();
+    assert_true(pthread_equal(plans[0].thread, plans[1].thread));
+    assert_false(pthread_equal(plans[0].thread, pthread_self()));
+}
+
+static void each_takes_turns_and_hears_its_own_commands(void **state)
+{
+    (void)state;
+
+    starts();
+    joins();
+    answers(&host);
+    answers(&guest);
+    assert_int_equal(zstr_send(guest.pipe, "STATS"), 0);
+    says(&guest, "TURNS");
+    assert_int_equal(zstr_send(host.pipe, "STATS"), 0);
+    says(&host, "TURNS");
+}
+
+static void a_host_lives_on_when_its_guest_has_stopped(void **state)
+{
+    (void)state;
+
+    starts();
+    joins();
+    actor_stop(&guest);
+    answers(&host);
+    joins(); /* there is room for the next */
+    answers(&guest);
+}
+
+static void a_guest_that_cannot_start_says_so_and_is_gone(void **state)
+{
+    (void)state;
+
+    starts();
+    plans[1].fails = true;
+    actor_spawn_in(&guest, &host, &player, &plans[1]);
+    says(&guest, "FAILED");
+    says(&guest, "as planned");
+    actor_stop(&guest);
+    answers(&host);
+}
+
+static void a_guest_that_ends_by_itself_leaves_its_host(void **state)
+{
+    (void)state;
+
+    starts();
+    joins();
+    assert_int_equal(zstr_send(guest.pipe, "END"), 0);
+    says(&guest, "STOPPED");
+    answers(&host);
+}
+
+static void a_guest_outlives_a_host_that_ends_by_itself(void **state)
+{
+    (void)state;
+
+    starts();
+    joins();
+    assert_int_equal(zstr_send(host.pipe, "END"), 0);
+    says(&host, "STOPPED");
+    answers(&guest);
+}
+
+static void a_host_that_cannot_start_is_gone(void **state)
+{
+    (void)state;
+
+    plans[0].fails = true;
+    assert_int_equal(actor_spawn(&host, &player, &plans[0], "host"), 0);
+    says(&host, "FAILED");
+    says(&host, "as planned");
+}
+
+static void stopping_nobody_does_nothing(void **state)
+{
+    actor_ref_t nobody = {NULL};
+    (void)state;
+
+    actor_stop(&nobody);
+    starts();
+    actor_stop(&host);
+    actor_stop(&host);
+    assert_null(host.pipe);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(a_guest_lives_in_the_thread_of_its_host),
+        TEST(each_takes_turns_and_hears_its_own_commands),
+        TEST(a_host_lives_on_when_its_guest_has_stopped),
+        TEST(a_guest_that_cannot_start_says_so_and_is_gone),
+        TEST(a_guest_that_ends_by_itself_leaves_its_host),
+        TEST(a_guest_outlives_a_host_that_ends_by_itself),
+        TEST(a_host_that_cannot_start_is_gone),
+        TEST(stopping_nobody_does_nothing),
+    };
+
+    zsys_init();
+    zsys_handler_set(NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
