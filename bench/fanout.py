@@ -100,7 +100,7 @@ class Turns:
         """Of the loop that serves the clients."""
         found = {name.rstrip(b"\0").decode(): longest / 1e6
                  for name, _, longest in self.RECORD.iter_unpack(self.map) if name[0]}
-        return found.get("hoist-gateway") or max(found.values())
+        return found.get("hoist-serve") or max(found.values())
 
 
 @contextlib.contextmanager
@@ -162,12 +162,12 @@ def posted(server, folder):
 
 def show_cost(what, results):
     print(f"\n{what:32}{'deliveries/s':>14}{'last p50 ms':>13}{'p99 ms':>9}"
-          f"{'CPU µs':>9}{'gateway':>9}{'of fanout':>11}{'gathered':>10}")
+          f"{'CPU µs':>9}{'its loop':>9}{'of fanout':>11}{'gathered':>10}")
     for name, r in results.items():
         ratio = "".join(f"{of_it:9.2f}x" for of_it in r.get("ratio", {}).values())
-        gateway = r["cpu_us"].get("hoist/hoist-gateway", r["cpu_us_total"])
+        loop = r["cpu_us"].get("hoist/hoist-serve", r["cpu_us_total"])
         print(f"  {name:30}{r['deliveries_per_s']:14.0f}{r['last_p50_us'] / 1000:13.2f}"
-              f"{r['last_p99_us'] / 1000:9.2f}{r['cpu_us_total']:9.2f}{gateway:9.2f}{ratio}",
+              f"{r['last_p99_us'] / 1000:9.2f}{r['cpu_us_total']:9.2f}{loop:9.2f}{ratio}",
               flush=True)
 
 

@@ -236,7 +236,7 @@ def stopped(process, name):
 
 
 def test_an_actor_that_stands_still_is_told():
-    with Watched("--liveness=120000") as hoist:
+    with Watched("--liveness=120000", "--loops=2") as hoist:  # each has a thread
         for actor in ("broker", "gateway"):
             with stopped(hoist.process, "hoist-" + actor), \
                     concurrent.futures.ThreadPoolExecutor() as pool:
@@ -247,6 +247,16 @@ def test_an_actor_that_stands_still_is_told():
             hoist.until_ready(200, "ready")
         assert "ADMIN-UNANSWERED which=broker" in hoist.log()
         assert hoist.metrics()["hoist_admin_unanswered_total"] >= 6
+
+
+def test_two_that_share_a_thread_stand_still_together():
+    with Watched("--liveness=120000") as hoist:
+        with stopped(hoist.process, "hoist-serve"):
+            for path in PATHS:
+                status, _, text = hoist.get(path)
+                assert status == 503 and text.endswith("does not answer\n"), text
+        until(hoist.is_healthy, "both to go on")
+        hoist.until_ready(200, "ready")
 
 
 def flood(hoist):

@@ -101,8 +101,7 @@ static void close_player(actor_t *actor)
 
 static const actor_kind_t player = {open_player, close_player};
 
-/* --- what tests say --------------------------------------------------------
- */
+/* --- what tests say ------------------------------------------------------- */
 
 static void says(const actor_ref_t *ref, const char *word)
 {
@@ -148,8 +147,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- tests -----------------------------------------------------------------
- */
+/* --- tests ---------------------------------------------------------------- */
 
 static void a_guest_lives_in_the_thread_of_its_host(void **state)
 {
@@ -234,7 +232,7 @@ static void a_host_that_cannot_start_is_gone(void **state)
 
 static void stopping_nobody_does_nothing(void **state)
 {
-    actor_ref_t nobody = {NULL};
+    actor_ref_t nobody = {.pipe = NULL};
     (void)state;
 
     actor_stop(&nobody);
