@@ -41,15 +41,24 @@ static void on_end(struct ev_loop *loop, ev_prepare *prepare, int events)
     self->ops->end(self->user);
 }
 
-/* The reference is a pointer, as czmq sends one. */
-static void take_guest(actor_t *self, zmsg_t *message)
+/* As czmq sends one. */
+static void *pop_pointer(zmsg_t *message)
 {
-    zframe_t *frame = zmsg_first(message);
-    void *reference;
+    zframe_t *frame = zmsg_pop(message);
+    void *pointer;
 
-    must(frame != NULL && zframe_size(frame) == sizeof reference);
-    memcpy(&reference, zframe_data(frame), sizeof reference);
-    self->place.join(self->place.thread, reference);
+    must(frame != NULL && zframe_size(frame) == sizeof pointer);
+    memcpy(&pointer, zframe_data(frame), sizeof pointer);
+    zframe_destroy(&frame);
+    return pointer;
+}
+
+static void take_guest(actor_t *self, zmsg_t *rest)
+{
+    const actor_kind_t *kind = pop_pointer(rest);
+    zsock_t *pipe = pop_pointer(rest);
+
+    self->place.join(self->place.thread, kind, pipe, pop_pointer(rest));
 }
 
 static void take_command(actor_t *self, const char *command, zmsg_t *rest)

@@ -16,7 +16,8 @@
  *                    FAILED reason     it ends by itself then
  *                    STOPPED           after $TERM
  *   owner -> actor   $TERM, STATS, RELOAD   see actor_ops_t
- *                    JOIN reference    another actor starts in this thread
+ *                    JOIN kind pipe options   another actor starts in this
+ *                                      thread; three pointers
  *                    CANCEL            others could not start, so $TERM comes
  *                                      before there was anything to do
  *
@@ -93,12 +94,15 @@ typedef struct {
     zwatch_t watch;
 } actor_asker_t;
 
+struct actor_kind;
+
 /* Where an actor lives.  All of it is borrowed. */
 typedef struct {
     zsock_t *pipe;
     struct ev_loop *loop;
     void *thread; /* what `join` is given */
-    void (*join)(void *thread, void *reference);
+    void (*join)(void *thread, const struct actor_kind *kind, zsock_t *pipe,
+                 void *options);
 } actor_place_t;
 
 typedef struct actor {
@@ -116,7 +120,7 @@ typedef struct actor {
 } actor_t;
 
 /* What makes an actor, and unmakes it, in its thread. */
-typedef struct {
+typedef struct actor_kind {
     /* Start, from actor_init to actor_run, and say READY.  Returns the actor;
      * NULL when it could not, and FAILED is said. */
     actor_t *(*open)(const actor_place_t *place, void *options);

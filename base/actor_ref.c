@@ -34,29 +34,29 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
 }
 
-static void admit(thread_t *self, const actor_ref_t *ref, zsock_t *pipe);
+static void on_guest(void *user, const actor_kind_t *kind, zsock_t *pipe,
+                     void *options);
 
-/* An owner has sent its reference along. */
-static void on_guest(void *thread, void *ref)
+static void admit(thread_t *self, resident_t resident, void *options)
 {
-    const actor_ref_t *guest = ref;
-
-    admit(thread, guest, guest->inner);
-}
-
-static void admit(thread_t *self, const actor_ref_t *ref, zsock_t *pipe)
-{
-    actor_place_t place = {
-        .pipe = pipe, .loop = self->loop, .thread = self, .join = on_guest};
+    actor_place_t place = {.pipe = resident.pipe,
+                           .loop = self->loop,
+                           .thread = self,
+                           .join = on_guest};
 
     must(self->count < LIVE_MAX);
-    resident_t *resident = &self->residents[self->count++];
-    *resident = (resident_t){
-        .pipe = pipe, .kind = ref->kind, .is_guest = ref->inner != NULL};
-    resident->actor = ref->kind->open(&place, ref->options);
-    if (resident->actor == NULL) { /* let_go comes soon */
+    resident.actor = resident.kind->open(&place, options);
+    self->residents[self->count++] = resident;
+    if (resident.actor == NULL) { /* let_go comes soon */
         ev_break(self->loop, EVBREAK_ALL);
     }
+}
+
+static void on_guest(void *user, const actor_kind_t *kind, zsock_t *pipe,
+                     void *options)
+{
+    admit(user, (resident_t){.kind = kind, .pipe = pipe, .is_guest = true},
+          options);
 }
 
 /* The owner waits for the signal; that of a thread's own is czmq's to give. */
@@ -101,7 +101,8 @@ static void live(zsock_t *pipe, void *owner)
     ev_timer_init(&self.tick, on_tick, TICK_S, TICK_S);
     ev_timer_start(self.loop, &self.tick);
     zsock_signal(pipe, 0);
-    admit(&self, first, pipe);
+    admit(&self, (resident_t){.kind = first->kind, .pipe = pipe},
+          first->options);
     for (let_go(&self); self.count > 0; let_go(&self)) {
         ev_run(self.loop, 0);
     }
@@ -122,13 +123,16 @@ int actor_spawn(actor_ref_t *self, const actor_kind_t *kind, void *options,
     return 0;
 }
 
-void actor_spawn_in(actor_ref_t *self, actor_ref_t *host,
+/* All that the other thread reads is in the message: *self is ours. */
+void actor_spawn_in(actor_ref_t *self, const actor_ref_t *host,
                     const actor_kind_t *kind, void *options)
 {
+    zsock_t *inner = NULL;
+
     *self = (actor_ref_t){.kind = kind, .options = options};
-    self->pipe = zsys_create_pipe(&self->inner);
+    self->pipe = zsys_create_pipe(&inner);
     must(self->pipe != NULL);
-    must(zsock_send(host->pipe, "sp", "JOIN", self) == 0);
+    must(zsock_send(host->pipe, "sppp", "JOIN", kind, inner, options) == 0);
 }
 
 void actor_stop(actor_ref_t *self)

@@ -22,7 +22,6 @@ typedef struct actor_ref {
     zsock_t *pipe;    /* to the actor, for commands and a poller; borrowed by
                          others; NULL: there is no actor */
     zactor_t *thread; /* owned; NULL: it is a guest */
-    zsock_t *inner;   /* a guest's own end of the pipe, until it has that */
     const actor_kind_t *kind; /* borrowed */
     void *options;            /* borrowed, until the actor has ended */
     const char *name;         /* of the thread; borrowed */
@@ -37,7 +36,7 @@ int actor_spawn(actor_ref_t *self, const actor_kind_t *kind, void *options,
                 const char *name);
 
 /* The same, in the thread of `host`, which is told to end later than this. */
-void actor_spawn_in(actor_ref_t *self, actor_ref_t *host,
+void actor_spawn_in(actor_ref_t *self, const actor_ref_t *host,
                     const actor_kind_t *kind, void *options);
 
 /* Tell it to end, if it has not, and wait until it has.  Harmless when there

@@ -166,20 +166,29 @@ static zsock_t *open_questions(program_t *self, admin_options_t *admin,
     return self->asked[i];
 }
 
+static bool is_public(const command_t *command, const settings_t *settings)
+{
+    return (command->audience & FOR_GATEWAY) != 0 &&
+           manage_is_public(&settings->manage);
+}
+
 /* Somebody may use it: who reaches the admin listener, or who has credentials
  * for the gateway's. */
 static bool has_manager(const command_t *command, const settings_t *settings)
 {
-    return settings->admin.listen[0] != '\0' ||
-           ((command->audience & FOR_GATEWAY) != 0 &&
-            manage_is_public(&settings->manage));
+    return settings->admin.listen[0] != '\0' || is_public(command, settings);
 }
 
-/* The pipes on which the gateway's loops hand requests to the manager. */
-static void open_public(program_t *self, settings_t *settings)
+/* The pipes on which the gateway's loops hand requests to the manager.  Before
+ * there is a thread that knows of either. */
+static void open_public(program_t *self, const command_t *command,
+                        settings_t *settings)
 {
     size_t count = (size_t)settings->gateway.loops;
 
+    if (!is_public(command, settings)) {
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         zsock_t *handed;
         self->handing[i] = zsys_create_pipe(&handed);
@@ -215,9 +224,6 @@ static int start_manage(program_t *self, const command_t *command,
     if ((command->audience & FOR_BROKER) != 0) { /* with no need for keys */
         manage->broker = INNER_ENDPOINT;
         manage->curve_key = "";
-    }
-    if ((command->audience & FOR_GATEWAY) != 0 && manage_is_public(manage)) {
-        open_public(self, settings);
     }
     return start(&self->manage, &manage_actor, manage, "hoist-manage");
 }
@@ -299,6 +305,7 @@ static int start_all(program_t *self, const command_t *command,
                      settings_t *settings)
 {
     point_inside(command, settings);
+    open_public(self, command, settings);
     if (start_admin(self, command, settings) != 0 ||
         start_broker(self, command, settings) != 0 ||
         start_manage(self, command, settings) != 0 ||

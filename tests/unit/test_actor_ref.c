@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include <pthread.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -21,7 +21,6 @@
 /* What an actor of these tests is told, and what it tells. */
 typedef struct {
     bool fails;
-    pthread_t thread; /* in which it was opened; read behind READY */
 } plan_t;
 
 typedef struct {
@@ -29,7 +28,7 @@ typedef struct {
     bool has_begun; /* its turn */
 } player_t;
 
-static plan_t plans[2];
+static plan_t lives = {.fails = false}, fails = {.fails = true};
 static actor_ref_t host, guest;
 
 /* --- an actor that says what it is told, and ends when told so ------------ */
@@ -53,11 +52,13 @@ static void term(void *user)
     actor_end(&self->actor);
 }
 
+/* In which thread it takes its turns. */
 static void stats(void *user)
 {
     player_t *self = user;
 
-    zstr_send(self->actor.place.pipe, self->has_begun ? "TURNS" : "STANDS");
+    zstr_sendf(self->actor.place.pipe, "%ld",
+               self->has_begun ? (long)gettid() : 0L);
 }
 
 static void told(void *user, const char *command)
@@ -75,10 +76,9 @@ static actor_t *open_player(const actor_place_t *place, void *options)
 {
     static const actor_ops_t ops = {
         .begin = begin, .end = end, .term = term, .stats = stats, .told = told};
-    plan_t *plan = options;
+    const plan_t *plan = options;
     player_t *self;
 
-    plan->thread = pthread_self();
     if (plan->fails) {
         zstr_sendx(place->pipe, "FAILED", "as planned", NULL);
         return NULL;
@@ -118,24 +118,27 @@ static void answers(const actor_ref_t *ref)
     says(ref, "echo");
 }
 
+static long thread_of(const actor_ref_t *ref)
+{
+    assert_int_equal(zstr_send(ref->pipe, "STATS"), 0);
+    char *said = zstr_recv(ref->pipe);
+    assert_non_null(said);
+    long thread = strtol(said, NULL, 10);
+    zstr_free(&said);
+    assert_true(thread > 0);
+    return thread;
+}
+
 static void starts(void)
 {
-    assert_int_equal(actor_spawn(&host, &player, &plans[0], "host"), 0);
+    assert_int_equal(actor_spawn(&host, &player, &lives, "host"), 0);
     says(&host, "READY");
 }
 
 static void joins(void)
 {
-    actor_spawn_in(&guest, &host, &player, &plans[1]);
+    actor_spawn_in(&guest, &host, &player, &lives);
     says(&guest, "READY");
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-
-    plans[0] = plans[1] = (plan_t){.fails = false};
-    return 0;
 }
 
 static int tear_down(void **state)
@@ -155,11 +158,11 @@ static void a_guest_lives_in_the_thread_of_its_host(void **state)
 
     starts();
     joins();
-    assert_true(pthread_equal(plans[0].thread, plans[1].thread));
-    assert_false(pthread_equal(plans[0].thread, pthread_self()));
+    assert_int_equal(thread_of(&host), thread_of(&guest));
+    assert_int_not_equal(thread_of(&host), gettid());
 }
 
-static void each_takes_turns_and_hears_its_own_commands(void **state)
+static void each_hears_its_own_commands(void **state)
 {
     (void)state;
 
@@ -167,10 +170,6 @@ static void each_takes_turns_and_hears_its_own_commands(void **state)
     joins();
     answers(&host);
     answers(&guest);
-    assert_int_equal(zstr_send(guest.pipe, "STATS"), 0);
-    says(&guest, "TURNS");
-    assert_int_equal(zstr_send(host.pipe, "STATS"), 0);
-    says(&host, "TURNS");
 }
 
 static void a_host_lives_on_when_its_guest_has_stopped(void **state)
@@ -190,8 +189,7 @@ static void a_guest_that_cannot_start_says_so_and_is_gone(void **state)
     (void)state;
 
     starts();
-    plans[1].fails = true;
-    actor_spawn_in(&guest, &host, &player, &plans[1]);
+    actor_spawn_in(&guest, &host, &player, &fails);
     says(&guest, "FAILED");
     says(&guest, "as planned");
     actor_stop(&guest);
@@ -224,8 +222,7 @@ static void a_host_that_cannot_start_is_gone(void **state)
 {
     (void)state;
 
-    plans[0].fails = true;
-    assert_int_equal(actor_spawn(&host, &player, &plans[0], "host"), 0);
+    assert_int_equal(actor_spawn(&host, &player, &fails, "host"), 0);
     says(&host, "FAILED");
     says(&host, "as planned");
 }
@@ -242,13 +239,13 @@ static void stopping_nobody_does_nothing(void **state)
     assert_null(host.pipe);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(a_guest_lives_in_the_thread_of_its_host),
-        TEST(each_takes_turns_and_hears_its_own_commands),
+        TEST(each_hears_its_own_commands),
         TEST(a_host_lives_on_when_its_guest_has_stopped),
         TEST(a_guest_that_cannot_start_says_so_and_is_gone),
         TEST(a_guest_that_ends_by_itself_leaves_its_host),
