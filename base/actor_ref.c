@@ -4,6 +4,7 @@
 #include "base/xalloc.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include <pthread.h>
 
@@ -16,6 +17,13 @@ typedef struct {
     const actor_kind_t *kind; /* borrowed */
     bool is_guest;
 } resident_t;
+
+/* What a thread is told at its start. */
+typedef struct {
+    const actor_kind_t *kind;
+    void *options;
+    const char *name;
+} start_t;
 
 typedef struct {
     struct ev_loop *loop; /* owned */
@@ -91,18 +99,18 @@ static void let_go(thread_t *self)
     self->count = kept;
 }
 
-static void live(zsock_t *pipe, void *owner)
+static void live(zsock_t *pipe, void *given)
 {
-    const actor_ref_t *first = owner;
+    start_t start = *(start_t *)given;
     thread_t self = {.loop = ev_loop_new(EVFLAG_AUTO)};
 
+    free(given);
     must(self.loop != NULL);
-    (void)pthread_setname_np(pthread_self(), first->name);
+    (void)pthread_setname_np(pthread_self(), start.name);
     ev_timer_init(&self.tick, on_tick, TICK_S, TICK_S);
     ev_timer_start(self.loop, &self.tick);
     zsock_signal(pipe, 0);
-    admit(&self, (resident_t){.kind = first->kind, .pipe = pipe},
-          first->options);
+    admit(&self, (resident_t){.kind = start.kind, .pipe = pipe}, start.options);
     for (let_go(&self); self.count > 0; let_go(&self)) {
         ev_run(self.loop, 0);
     }
@@ -111,25 +119,29 @@ static void live(zsock_t *pipe, void *owner)
 
 /* --- the owner ----------------------------------------------------------- */
 
+/* *self is ours: what a thread reads it is given. */
 int actor_spawn(actor_ref_t *self, const actor_kind_t *kind, void *options,
                 const char *name)
 {
-    *self = (actor_ref_t){.kind = kind, .options = options, .name = name};
-    self->thread = zactor_new(live, self);
+    start_t *start = xcalloc(1, sizeof *start);
+
+    *start = (start_t){.kind = kind, .options = options, .name = name};
+    *self = (actor_ref_t){.kind = kind};
+    self->thread = zactor_new(live, start);
     if (self->thread == NULL) {
+        free(start);
         return -EAGAIN;
     }
     self->pipe = zactor_sock(self->thread);
     return 0;
 }
 
-/* All that the other thread reads is in the message: *self is ours. */
 void actor_spawn_in(actor_ref_t *self, const actor_ref_t *host,
                     const actor_kind_t *kind, void *options)
 {
     zsock_t *inner = NULL;
 
-    *self = (actor_ref_t){.kind = kind, .options = options};
+    *self = (actor_ref_t){.kind = kind};
     self->pipe = zsys_create_pipe(&inner);
     must(self->pipe != NULL);
     must(zsock_send(host->pipe, "sppp", "JOIN", kind, inner, options) == 0);

@@ -23,14 +23,13 @@ typedef struct actor_ref {
                          others; NULL: there is no actor */
     zactor_t *thread; /* owned; NULL: it is a guest */
     const actor_kind_t *kind; /* borrowed */
-    void *options;            /* borrowed, until the actor has ended */
-    const char *name;         /* of the thread; borrowed */
 } actor_ref_t;
 
 /*
  * Start an actor in a thread with this name (at most 15 bytes, for top and
- * perf), and return before it has said READY or FAILED.  *self stays where it
- * is until actor_stop.  Returns 0; -EAGAIN when there is no thread.
+ * perf), and return before it has said READY or FAILED.  `options` and `name`
+ * are borrowed until the actor has ended.  Returns 0; -EAGAIN when there is no
+ * thread.
  */
 int actor_spawn(actor_ref_t *self, const actor_kind_t *kind, void *options,
                 const char *name);
