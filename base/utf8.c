@@ -44,20 +44,27 @@ static bool go_on(utf8_t *self, uint8_t byte)
     return true;
 }
 
-/* How many bytes from the start are plain ASCII, in steps of eight. */
+static inline bool is_ascii_word(const uint8_t *bytes)
+{
+    uint64_t word;
+
+    memcpy(&word, bytes, sizeof word);
+    return (word & HIGH_BITS) == 0;
+}
+
+/* How many bytes from the start are plain ASCII, in steps of eight, the last of
+ * which ends with the text. */
 static size_t skip_ascii(const uint8_t *bytes, size_t len)
 {
     size_t at = 0;
 
     while (len - at >= 8) {
-        uint64_t word;
-        memcpy(&word, bytes + at, sizeof word);
-        if ((word & HIGH_BITS) != 0) {
-            break;
+        if (!is_ascii_word(bytes + at)) {
+            return at;
         }
         at += 8;
     }
-    return at;
+    return at > 0 && is_ascii_word(bytes + len - 8) ? len : at;
 }
 
 bool utf8_check(utf8_t *self, const uint8_t *bytes, size_t len)

@@ -117,6 +117,25 @@ static void a_text_may_come_in_any_pieces(void **state)
     }
 }
 
+/* ASCII is looked at in words, which end wherever the text does. */
+static void what_stands_in_ascii_is_seen_at_every_place(void **state)
+{
+    char text[40];
+    (void)state;
+
+    for (size_t len = 2; len <= sizeof text; len++) {
+        memset(text, 'a', sizeof text);
+        assert_true(is_valid(text, len));
+        for (size_t at = 0; at + 2 <= len; at++) {
+            memset(text, 'a', sizeof text);
+            memcpy(text + at, "\xc3\xa4", 2);
+            assert_true(is_valid(text, len));
+            text[at] = 'a'; /* what goes on, and has not begun */
+            assert_false(is_valid(text, len));
+        }
+    }
+}
+
 static void a_cut_falls_between_characters(void **state)
 {
     const uint8_t *text = (const uint8_t *)"a\xe2\x82\xac"
@@ -183,6 +202,7 @@ int main(void)
         cmocka_unit_test(longer_forms_than_the_shortest_are_invalid),
         cmocka_unit_test(a_fault_is_seen_at_its_first_byte),
         cmocka_unit_test(a_text_may_come_in_any_pieces),
+        cmocka_unit_test(what_stands_in_ascii_is_seen_at_every_place),
         cmocka_unit_test(a_cut_falls_between_characters),
         cmocka_unit_test(what_is_no_utf8_becomes_the_replacement_character),
         cmocka_unit_test(a_repair_that_finds_no_room_says_so),
