@@ -6,19 +6,23 @@
 static const char alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr"
                                  "stuvwxyz0123456789-_";
 
-/* Value of each character plus one; 0 marks what is not in the alphabet. */
+#define KNOWN 64 /* a bit of all characters of the alphabet, and no others */
+
+/* Value of each character, and KNOWN. */
 static const uint8_t value_of[256] = {
-    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,
-    ['G'] = 7,  ['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12,
-    ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18,
-    ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
-    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30,
-    ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36,
-    ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
-    ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
-    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54,
-    ['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60,
-    ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
+    ['A'] = 64,  ['B'] = 65,  ['C'] = 66,  ['D'] = 67,  ['E'] = 68,
+    ['F'] = 69,  ['G'] = 70,  ['H'] = 71,  ['I'] = 72,  ['J'] = 73,
+    ['K'] = 74,  ['L'] = 75,  ['M'] = 76,  ['N'] = 77,  ['O'] = 78,
+    ['P'] = 79,  ['Q'] = 80,  ['R'] = 81,  ['S'] = 82,  ['T'] = 83,
+    ['U'] = 84,  ['V'] = 85,  ['W'] = 86,  ['X'] = 87,  ['Y'] = 88,
+    ['Z'] = 89,  ['a'] = 90,  ['b'] = 91,  ['c'] = 92,  ['d'] = 93,
+    ['e'] = 94,  ['f'] = 95,  ['g'] = 96,  ['h'] = 97,  ['i'] = 98,
+    ['j'] = 99,  ['k'] = 100, ['l'] = 101, ['m'] = 102, ['n'] = 103,
+    ['o'] = 104, ['p'] = 105, ['q'] = 106, ['r'] = 107, ['s'] = 108,
+    ['t'] = 109, ['u'] = 110, ['v'] = 111, ['w'] = 112, ['x'] = 113,
+    ['y'] = 114, ['z'] = 115, ['0'] = 116, ['1'] = 117, ['2'] = 118,
+    ['3'] = 119, ['4'] = 120, ['5'] = 121, ['6'] = 122, ['7'] = 123,
+    ['8'] = 124, ['9'] = 125, ['-'] = 126, ['_'] = 127,
 };
 
 /* Twelve bytes are four groups of 24 bits, each four characters of 6 bits. */
@@ -40,35 +44,40 @@ void conn_id_format(const conn_id_t *id, char text[CONN_ID_TEXT])
     format_group(id->random & 0xffffff, text + 12);
 }
 
+/* Of four characters; *known keeps its bit if all are of the alphabet. */
+static inline uint32_t parse_group(const uint8_t text[4], uint8_t *known)
+{
+    uint32_t a = value_of[text[0]], b = value_of[text[1]];
+    uint32_t c = value_of[text[2]], d = value_of[text[3]];
+
+    *known &= (uint8_t)(a & b & c & d);
+    return (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6 | (d & 63);
+}
+
 int conn_id_parse(const void *text, size_t len, conn_id_t *id)
 {
     const uint8_t *at = text;
-    uint32_t group[4] = {0};
+    uint8_t known = KNOWN;
 
     if (len != CONN_ID_TEXT) {
         return -EINVAL;
     }
-    for (int i = 0; i < CONN_ID_TEXT; i++) {
-        uint8_t value = value_of[at[i]];
-        if (value == 0) {
-            return -EINVAL;
-        }
-        group[i / 4] = group[i / 4] << 6 | (uint32_t)(value - 1);
+    uint32_t loop = parse_group(at, &known), slot = parse_group(at + 4, &known);
+    uint32_t middle = parse_group(at + 8, &known);
+    uint32_t last = parse_group(at + 12, &known);
+    if (known == 0) {
+        return -EINVAL;
     }
-    id->loop = group[0];
-    id->slot = group[1];
-    id->generation = (uint16_t)(group[2] >> 8);
-    id->random = group[2] << 24 | group[3];
+    *id = (conn_id_t){.loop = loop,
+                      .slot = slot,
+                      .generation = (uint16_t)(middle >> 8),
+                      .random = middle << 24 | last};
     return 0;
 }
 
 uint32_t conn_id_slot(const void *text)
 {
-    const uint8_t *at = (const uint8_t *)text + 4;
-    uint32_t slot = 0;
+    uint8_t known = KNOWN;
 
-    for (int i = 0; i < 4; i++) {
-        slot = slot << 6 | ((value_of[at[i]] - 1u) & 63);
-    }
-    return slot;
+    return parse_group((const uint8_t *)text + 4, &known);
 }
