@@ -477,11 +477,6 @@ static int finish(const put_t *put)
     return put->rc;
 }
 
-static int put_raw_or_nil(buf_t *out, wire_bytes_t raw)
-{
-    return raw.len > 0 ? wire_put_raw(out, raw) : wire_put_nil(out);
-}
-
 static int put_raw_or_empty_map(buf_t *out, wire_bytes_t raw)
 {
     return raw.len > 0 ? wire_put_raw(out, raw) : wire_put_map(out, 0);
@@ -527,42 +522,72 @@ int message_put_ready(buf_t *out, const message_ready_t *ready)
     return finish(&put);
 }
 
+/*
+ * The two that each message of a client costs are written into room that is
+ * made once, for heads as long as heads can be.
+ */
+static int reserve(buf_t *out, size_t fields, size_t bytes)
+{
+    return buf_reserve(out, (fields + 2) * WIRE_HEAD_MAX + bytes);
+}
+
+static uint8_t *write_head(uint8_t *to, message_kind_t kind, unsigned fields)
+{
+    to = wire_write_few(to, fields + 1);
+    return wire_write_uint(to, kind);
+}
+
+static uint8_t *write_raw_or_nil(uint8_t *to, wire_bytes_t raw)
+{
+    return raw.len > 0 ? wire_write_raw(to, raw) : wire_write_nil(to);
+}
+
 int message_put_request(buf_t *out, const message_request_t *request)
 {
     bool has_trace = request->traceparent.len > 0;
     bool has_attempt = request->attempt > 1 || has_trace;
-    put_t put = begin(out, KIND_REQUEST, has_trace ? 11 : has_attempt ? 10 : 9);
-
-    PUT(&put, wire_put_uint(out, request->id));
-    PUT(&put, wire_put_uint(out, request->event));
-    PUT(&put, wire_put_str(out, request->conn));
-    PUT(&put, wire_put_str(out, request->route));
-    PUT(&put, wire_put_body(out, &request->body));
-    PUT(&put, wire_put_uint(out, request->deadline_ms));
-    PUT(&put, put_raw_or_nil(out, request->context));
-    PUT(&put, put_raw_or_nil(out, request->details));
-    PUT(&put, wire_put_uint(out, request->number));
+    unsigned fields = has_trace ? 11 : has_attempt ? 10 : 9;
+    int rc = reserve(out, fields,
+                     request->conn.len + request->route.len +
+                         request->body.bytes.len + request->context.len +
+                         request->details.len + request->traceparent.len);
+    if (rc < 0) {
+        return rc;
+    }
+    uint8_t *to = write_head(out->data + out->len, KIND_REQUEST, fields);
+    to = wire_write_uint(to, request->id);
+    to = wire_write_uint(to, request->event);
+    to = wire_write_str(to, request->conn);
+    to = wire_write_str(to, request->route);
+    to = wire_write_body(to, &request->body);
+    to = wire_write_uint(to, request->deadline_ms);
+    to = write_raw_or_nil(to, request->context);
+    to = write_raw_or_nil(to, request->details);
+    to = wire_write_uint(to, request->number);
     if (has_attempt) {
-        PUT(&put, wire_put_uint(out, request->attempt));
+        to = wire_write_uint(to, request->attempt);
     }
     if (has_trace) {
-        PUT(&put, wire_put_str(out, request->traceparent));
+        to = wire_write_str(to, request->traceparent);
     }
-    return finish(&put);
+    out->len = (size_t)(to - out->data);
+    return 0;
 }
 
 int message_put_reply(buf_t *out, const message_reply_t *reply)
 {
-    bool has_options = reply->options.len > 0;
-    put_t put = begin(out, KIND_REPLY, has_options ? 4 : 3);
-
-    PUT(&put, wire_put_uint(out, reply->id));
-    PUT(&put, wire_put_uint(out, reply->status));
-    PUT(&put, wire_put_body(out, &reply->body));
-    if (has_options) {
-        PUT(&put, wire_put_raw(out, reply->options));
+    unsigned fields = reply->options.len > 0 ? 4 : 3;
+    int rc = reserve(out, fields, reply->body.bytes.len + reply->options.len);
+    if (rc < 0) {
+        return rc;
     }
-    return finish(&put);
+    uint8_t *to = write_head(out->data + out->len, KIND_REPLY, fields);
+    to = wire_write_uint(to, reply->id);
+    to = wire_write_uint(to, reply->status);
+    to = wire_write_body(to, &reply->body);
+    to = wire_write_raw(to, reply->options);
+    out->len = (size_t)(to - out->data);
+    return 0;
 }
 
 int message_put_push(buf_t *out, const message_push_t *push)

@@ -303,6 +303,8 @@ const char *message_kind_name(message_kind_t kind);
  * Each appends one message.  An empty `context`, `details`, `options`, `rows`
  * or `connections` (len 0) is written as nil or as an empty map or array.
  * Returns 0, -ENOBUFS past the buffer's limit, -ENOMEM; then out is unchanged.
+ * A REQUEST or REPLY is past it already where it would not fit if all its
+ * numbers were long.
  */
 int message_put_hello(buf_t *out, const message_hello_t *hello);
 int message_put_welcome(buf_t *out, const message_welcome_t *welcome);

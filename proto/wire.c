@@ -7,6 +7,7 @@
 #include "proto/wire.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include <endian.h>
@@ -177,7 +178,16 @@ static wire_bytes_t payload(const element_t *element)
 
 int wire_get_large(wire_cursor_t *cursor, uint64_t *value)
 {
+    size_t left = (size_t)(cursor->end - cursor->at);
+    unsigned doubled = left > 8 ? (unsigned)*cursor->at - WIRE_UINT : UINT_MAX;
     element_t element;
+
+    if (doubled <= 3) { /* a word is there, of which it is the upper bytes */
+        unsigned width = 1u << doubled;
+        *value = big_endian(cursor->at + 1, 8) >> (64 - 8 * width);
+        cursor->at += 1 + width;
+        return 0;
+    }
     int rc = get(cursor, TYPE_UINT, &element);
     if (rc == 0) {
         *value = element.value;
@@ -195,9 +205,17 @@ int wire_get_bool(wire_cursor_t *cursor, bool *value)
     return rc;
 }
 
-int wire_get_str(wire_cursor_t *cursor, wire_bytes_t *text)
+int wire_get_long(wire_cursor_t *cursor, wire_bytes_t *text)
 {
+    const uint8_t *at = cursor->at;
+    size_t left = (size_t)(cursor->end - at);
     element_t element;
+
+    if (left >= 2 && at[0] == WIRE_STR && at[1] <= left - 2) {
+        *text = (wire_bytes_t){at + 2, at[1]};
+        cursor->at += 2 + text->len;
+        return 0;
+    }
     int rc = get(cursor, TYPE_STR, &element);
     if (rc == 0) {
         *text = payload(&element);
@@ -205,42 +223,26 @@ int wire_get_str(wire_cursor_t *cursor, wire_bytes_t *text)
     return rc;
 }
 
-int wire_get_str_max(wire_cursor_t *cursor, size_t max, wire_bytes_t *text)
+int wire_get_body(wire_cursor_t *cursor, body_t *body)
 {
-    wire_cursor_t start = *cursor;
-    int rc = wire_get_str(cursor, text);
-    if (rc == 0 && text->len > max) {
-        *cursor = start;
-        rc = -EPROTO;
+    element_t element;
+
+    if (wire_get_nil(cursor) == 0) {
+        *body = (body_t){.type = BODY_NONE};
+        return 0;
+    }
+    if (wire_get_str(cursor, &body->bytes) == 0) {
+        body->type = BODY_TEXT;
+        return 0;
+    }
+    int rc = get(cursor, TYPE_BIN, &element);
+    if (rc == 0) {
+        *body = (body_t){BODY_BINARY, payload(&element)};
     }
     return rc;
 }
 
-int wire_get_body(wire_cursor_t *cursor, body_t *body)
-{
-    element_t element;
-    int rc = peek(cursor, &element);
-    if (rc < 0) {
-        return rc;
-    }
-    switch (element.type) {
-    case TYPE_NIL:
-        *body = (body_t){.type = BODY_NONE};
-        break;
-    case TYPE_STR:
-        *body = (body_t){BODY_TEXT, payload(&element)};
-        break;
-    case TYPE_BIN:
-        *body = (body_t){BODY_BINARY, payload(&element)};
-        break;
-    default:
-        return -EPROTO;
-    }
-    cursor->at = element.end;
-    return 0;
-}
-
-int wire_get_array(wire_cursor_t *cursor, uint32_t *count)
+int wire_get_many(wire_cursor_t *cursor, uint32_t *count)
 {
     element_t element;
     int rc = get(cursor, TYPE_ARRAY, &element);
@@ -260,37 +262,75 @@ int wire_get_map(wire_cursor_t *cursor, uint32_t *count)
     return rc;
 }
 
-int wire_get_raw(wire_cursor_t *cursor, wire_bytes_t *raw)
+/* Move behind the element if it is a short text or a number of one byte, which
+ * most are, in maps most of all. */
+static inline bool skip_short(wire_cursor_t *at)
 {
-    wire_cursor_t at = *cursor;
-    uint64_t wanted = 1; /* elements still to read; no stack, so any depth */
+    size_t left = (size_t)(at->end - at->at);
+    size_t size = 1;
 
-    while (wanted > 0) {
+    if (left == 0) {
+        return false;
+    }
+    if (wire_is_short(at, WIRE_SHORT_STR, WIRE_SHORT_MAX)) {
+        size += *at->at & WIRE_SHORT_MAX;
+    } else if (*at->at > WIRE_SMALL_MAX) {
+        return false;
+    }
+    at->at += size;
+    return true;
+}
+
+/* Move behind so many elements, and what is in them: no stack, so any depth. */
+static int skip(wire_cursor_t *at, uint64_t wanted)
+{
+    for (; wanted > 0; wanted--) {
         element_t element;
-        int rc = peek(&at, &element);
+        if (skip_short(at)) {
+            continue;
+        }
+        int rc = peek(at, &element);
         if (rc < 0) {
             return rc;
         }
-        at.at = element.end;
+        at->at = element.end;
         wanted += element.children;
-        wanted--;
-        if (wanted > (uint64_t)(at.end - at.at)) {
+        if (wanted - 1 > (uint64_t)(at->end - at->at)) {
             return -EPROTO;
         }
     }
-    *raw = (wire_bytes_t){cursor->at, (size_t)(at.at - cursor->at)};
-    *cursor = at;
     return 0;
+}
+
+/* What lies between the two is an element: move behind it. */
+static void take_raw(wire_cursor_t *cursor, const wire_cursor_t *behind,
+                     wire_bytes_t *raw)
+{
+    *raw = (wire_bytes_t){cursor->at, (size_t)(behind->at - cursor->at)};
+    *cursor = *behind;
+}
+
+int wire_get_raw(wire_cursor_t *cursor, wire_bytes_t *raw)
+{
+    wire_cursor_t at = *cursor;
+    int rc = skip(&at, 1);
+
+    if (rc == 0) {
+        take_raw(cursor, &at, raw);
+    }
+    return rc;
 }
 
 static int get_raw_of(wire_cursor_t *cursor, type_t type, wire_bytes_t *raw)
 {
+    wire_cursor_t at = *cursor;
     element_t element;
-    int rc = peek(cursor, &element);
-    if (rc == 0 && element.type != type) {
-        rc = -EPROTO;
+    int rc = get(&at, type, &element);
+
+    if (rc == 0 && (rc = skip(&at, element.children)) == 0) {
+        take_raw(cursor, &at, raw);
     }
-    return rc < 0 ? rc : wire_get_raw(cursor, raw);
+    return rc;
 }
 
 int wire_get_raw_map(wire_cursor_t *cursor, wire_bytes_t *raw)
@@ -440,9 +480,18 @@ static int put_shortest(buf_t *out, uint8_t first, uint64_t number,
     return put(out, first + 3, number, 8, payload);
 }
 
+uint8_t *wire_write_wide(uint8_t *to, uint8_t first, uint64_t number)
+{
+    unsigned doubled = number <= UINT16_MAX ? 1 : number <= UINT32_MAX ? 2 : 3;
+
+    *to = (uint8_t)(first + doubled);
+    store(to + 1, number, 1u << doubled);
+    return to + 1 + (1u << doubled);
+}
+
 int wire_put_large(buf_t *out, uint64_t value)
 {
-    return put_shortest(out, 0xcc, value, nothing);
+    return put_shortest(out, WIRE_UINT, value, nothing);
 }
 
 int wire_put_bool(buf_t *out, bool value)
@@ -452,8 +501,9 @@ int wire_put_bool(buf_t *out, bool value)
 
 int wire_put_str(buf_t *out, wire_bytes_t text)
 {
-    return text.len <= 0x1f ? put(out, (uint8_t)(0xa0 | text.len), 0, 0, text)
-                            : put_shortest(out, 0xd9, text.len, text);
+    return text.len <= WIRE_SHORT_MAX
+               ? put(out, (uint8_t)(WIRE_SHORT_STR | text.len), 0, 0, text)
+               : put_shortest(out, WIRE_STR, text.len, text);
 }
 
 int wire_put_text(buf_t *out, const char *text)
@@ -488,7 +538,7 @@ int wire_put_body(buf_t *out, const body_t *body)
     case BODY_TEXT:
         return wire_put_str(out, body->bytes);
     case BODY_BINARY:
-        return put_shortest(out, 0xc4, body->bytes.len, body->bytes);
+        return put_shortest(out, WIRE_BIN, body->bytes.len, body->bytes);
     default:
         return wire_put_nil(out);
     }

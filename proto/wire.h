@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes that live elsewhere: lent, never freed through this. */
 typedef struct {
@@ -67,17 +68,19 @@ static inline int wire_get_uint(wire_cursor_t *cursor,
                                 uint64_t *value); /* any width */
 static inline int wire_get_nil(wire_cursor_t *cursor);
 int wire_get_bool(wire_cursor_t *cursor, bool *value);
-int wire_get_str(wire_cursor_t *cursor, wire_bytes_t *text);
+static inline int wire_get_str(wire_cursor_t *cursor, wire_bytes_t *text);
 int wire_get_body(wire_cursor_t *cursor, body_t *body);
-int wire_get_array(wire_cursor_t *cursor, uint32_t *count); /* header only */
-int wire_get_map(wire_cursor_t *cursor, uint32_t *count);   /* header only */
+static inline int wire_get_array(wire_cursor_t *cursor,
+                                 uint32_t *count);        /* header only */
+int wire_get_map(wire_cursor_t *cursor, uint32_t *count); /* header only */
 
 /* As wire_get_uint, and -EPROTO above max. */
 static inline int wire_get_uint_max(wire_cursor_t *cursor, uint64_t max,
                                     uint64_t *value);
 
 /* As wire_get_str, and -EPROTO above max bytes. */
-int wire_get_str_max(wire_cursor_t *cursor, size_t max, wire_bytes_t *text);
+static inline int wire_get_str_max(wire_cursor_t *cursor, size_t max,
+                                   wire_bytes_t *text);
 
 /* One whole element, whatever it is and however deep; *raw spans it. */
 int wire_get_raw(wire_cursor_t *cursor, wire_bytes_t *raw);
@@ -124,17 +127,27 @@ int wire_put_entry_str(buf_t *out, const char *key, wire_bytes_t value);
 /* Bytes that are already one or more elements. */
 int wire_put_raw(buf_t *out, wire_bytes_t raw);
 
-/* --- elements of one byte ------------------------------------------------ */
+/* --- heads of one byte ---------------------------------------------------- */
 
 /*
- * Most elements of a message are of one byte, which is all of them; these are
- * read and written in place.
+ * Most elements have a head of one byte, which is all of them or says how long
+ * they are; these are read and written in place.  What has another is read and
+ * written by the functions that say so.
  */
-#define WIRE_NIL       0xc0
-#define WIRE_SMALL_MAX 0x7f /* of numbers that are their byte */
+#define WIRE_NIL         0xc0
+#define WIRE_SMALL_MAX   0x7f /* of numbers that are their byte */
+#define WIRE_SHORT_STR   0xa0 /* from here on: texts, by their length … */
+#define WIRE_SHORT_MAX   0x1f /* … of so many bytes at most */
+#define WIRE_SHORT_ARRAY 0x90 /* likewise arrays, by their elements */
+#define WIRE_FEW_MAX     0x0f
+#define WIRE_BIN         0xc4 /* with a length behind it: of 1, … */
+#define WIRE_UINT        0xcc
+#define WIRE_STR         0xd9
 
-/* The numbers that are not small. */
+/* The numbers, texts and arrays that are not small. */
 int wire_get_large(wire_cursor_t *cursor, uint64_t *value);
+int wire_get_long(wire_cursor_t *cursor, wire_bytes_t *text);
+int wire_get_many(wire_cursor_t *cursor, uint32_t *count);
 int wire_put_large(buf_t *out, uint64_t value);
 
 static inline int wire_get_uint(wire_cursor_t *cursor, uint64_t *value)
@@ -173,6 +186,56 @@ static inline int wire_get_nil(wire_cursor_t *cursor)
     return 0;
 }
 
+/*
+ * Is the element of a kind whose heads are `first` and what is below the next
+ * `max`, and are there bytes enough for what it announces?
+ */
+static inline bool wire_is_short(const wire_cursor_t *cursor, uint8_t first,
+                                 uint8_t max)
+{
+    size_t left = (size_t)(cursor->end - cursor->at);
+    uint8_t announced;
+
+    if (left == 0) {
+        return false;
+    }
+    announced = *cursor->at ^ first; /* above max, if it is another kind */
+    return announced <= max && announced < left;
+}
+
+static inline int wire_get_str(wire_cursor_t *cursor, wire_bytes_t *text)
+{
+    if (!wire_is_short(cursor, WIRE_SHORT_STR, WIRE_SHORT_MAX)) {
+        return wire_get_long(cursor, text);
+    }
+    size_t len = *cursor->at++ & WIRE_SHORT_MAX;
+    *text = (wire_bytes_t){cursor->at, len};
+    cursor->at += len;
+    return 0;
+}
+
+static inline int wire_get_str_max(wire_cursor_t *cursor, size_t max,
+                                   wire_bytes_t *text)
+{
+    wire_cursor_t start = *cursor;
+    int rc = wire_get_str(cursor, text);
+
+    if (rc == 0 && text->len > max) {
+        *cursor = start;
+        rc = -EPROTO;
+    }
+    return rc;
+}
+
+static inline int wire_get_array(wire_cursor_t *cursor, uint32_t *count)
+{
+    if (!wire_is_short(cursor, WIRE_SHORT_ARRAY, WIRE_FEW_MAX)) {
+        return wire_get_many(cursor, count);
+    }
+    *count = *cursor->at++ & WIRE_FEW_MAX;
+    return 0;
+}
+
 static inline int wire_put_uint(buf_t *out, uint64_t value)
 {
     uint8_t small = (uint8_t)value;
@@ -186,6 +249,85 @@ static inline int wire_put_nil(buf_t *out)
     static const uint8_t nil = WIRE_NIL;
 
     return buf_put(out, &nil, 1);
+}
+
+/* --- into room that is there ---------------------------------------------- */
+
+/*
+ * For who writes many elements at once, and has made room for all of them:
+ * WIRE_HEAD_MAX bytes each, of which a number needs no more, and those that a
+ * text is long.  Each writes one at `to` and returns where it ends.
+ */
+#define WIRE_HEAD_MAX 9
+
+/* Of a number that does not fit in a byte. */
+uint8_t *wire_write_wide(uint8_t *to, uint8_t first, uint64_t number);
+
+/* A number that a first byte announces, or that counts the bytes behind it: of
+ * 1, 2, 4 or 8 bytes, which the first byte counts from `first` on. */
+static inline uint8_t *wire_write_number(uint8_t *to, uint8_t first,
+                                         uint64_t number)
+{
+    if (number > UINT8_MAX) {
+        return wire_write_wide(to, first, number);
+    }
+    to[0] = first;
+    to[1] = (uint8_t)number;
+    return to + 2;
+}
+
+static inline uint8_t *wire_write_uint(uint8_t *to, uint64_t value)
+{
+    if (value > WIRE_SMALL_MAX) {
+        return wire_write_number(to, WIRE_UINT, value);
+    }
+    *to = (uint8_t)value;
+    return to + 1;
+}
+
+/* The head of an array of WIRE_FEW_MAX elements at most. */
+static inline uint8_t *wire_write_few(uint8_t *to, unsigned count)
+{
+    *to = (uint8_t)(WIRE_SHORT_ARRAY | count);
+    return to + 1;
+}
+
+static inline uint8_t *wire_write_nil(uint8_t *to)
+{
+    *to = WIRE_NIL;
+    return to + 1;
+}
+
+/* Bytes that are already one or more elements: no head. */
+static inline uint8_t *wire_write_raw(uint8_t *to, wire_bytes_t raw)
+{
+    if (raw.len > 0) {
+        memcpy(to, raw.data, raw.len);
+    }
+    return to + raw.len;
+}
+
+static inline uint8_t *wire_write_str(uint8_t *to, wire_bytes_t text)
+{
+    if (text.len > WIRE_SHORT_MAX) {
+        to = wire_write_number(to, WIRE_STR, text.len);
+    } else {
+        *to++ = (uint8_t)(WIRE_SHORT_STR | text.len);
+    }
+    return wire_write_raw(to, text);
+}
+
+static inline uint8_t *wire_write_body(uint8_t *to, const body_t *body)
+{
+    switch (body->type) {
+    case BODY_TEXT:
+        return wire_write_str(to, body->bytes);
+    case BODY_BINARY:
+        to = wire_write_number(to, WIRE_BIN, body->bytes.len);
+        return wire_write_raw(to, body->bytes);
+    default:
+        return wire_write_nil(to);
+    }
 }
 
 #endif

@@ -100,6 +100,39 @@ static void every_number_survives_a_round_trip(void **state)
     random_fini(&random);
 }
 
+/* At the end of a frame, and with so many bytes behind it, which are not its.
+ */
+static void a_number_is_read_alike_wherever_it_stands(void **state)
+{
+    static const uint64_t numbers[] = {
+        0,       0x7f,       0x80,    0xff,       0x100,     0xffff,
+        0x10000, UINT32_MAX, 1000000, 1ull << 32, UINT64_MAX};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        for (size_t behind = 0; behind <= 10; behind++) {
+            uint64_t value;
+            buf_t out;
+            buf_init(&out, 64);
+            assert_int_equal(wire_put_uint(&out, numbers[i]), 0);
+            size_t size = out.len;
+            assert_int_equal(buf_put(&out,
+                                     "\xff\xff\xff\xff\xff\xff"
+                                     "\xff\xff\xff\xff",
+                                     behind),
+                             0);
+            wire_cursor_t in = wire_cursor((wire_bytes_t){out.data, out.len});
+            assert_int_equal(wire_get_uint(&in, &value), 0);
+            assert_true(value == numbers[i]);
+            assert_int_equal(in.at - out.data, size);
+            for (size_t cut = 0; cut < size; cut++) {
+                assert_no_uint((wire_bytes_t){out.data, cut});
+            }
+            buf_fini(&out);
+        }
+    }
+}
+
 static void a_number_above_its_maximum_leaves_the_cursor(void **state)
 {
     wire_bytes_t bytes = BYTES(0xcc, 200);
@@ -330,6 +363,41 @@ static void every_head_is_written_in_its_shortest_form(void **state)
     buf_fini(&out);
 }
 
+static void assert_written(const buf_t *put, const uint8_t *room,
+                           const uint8_t *end)
+{
+    assert_int_equal(end - room, put->len);
+    assert_memory_equal(room, put->data, put->len);
+}
+
+static void what_is_written_into_room_is_what_is_put(void **state)
+{
+    static uint8_t room[1 << 17];
+    random_t random;
+    buf_t out;
+    (void)state;
+
+    random_init(&random, 19);
+    buf_init(&out, sizeof room);
+    for (int i = 0; i < 2000; i++) {
+        uint64_t number = random_uint(&random);
+        uint32_t few = (uint32_t)random_below(&random, WIRE_FEW_MAX + 1);
+        body_t body = random_body(&random);
+        random_reuse(&random);
+        out.len = 0;
+        assert_int_equal(wire_put_uint(&out, number), 0);
+        assert_written(&out, room, wire_write_uint(room, number));
+        out.len = 0;
+        assert_int_equal(wire_put_array(&out, few), 0);
+        assert_written(&out, room, wire_write_few(room, few));
+        out.len = 0;
+        assert_int_equal(wire_put_body(&out, &body), 0);
+        assert_written(&out, room, wire_write_body(room, &body));
+    }
+    buf_fini(&out);
+    random_fini(&random);
+}
+
 static void what_has_no_room_leaves_nothing_behind(void **state)
 {
     buf_t out;
@@ -488,6 +556,7 @@ int main(void)
         cmocka_unit_test(negative_numbers_floats_and_flags_are_no_uint),
         cmocka_unit_test(the_byte_that_messagepack_never_uses_is_refused),
         cmocka_unit_test(every_number_survives_a_round_trip),
+        cmocka_unit_test(a_number_is_read_alike_wherever_it_stands),
         cmocka_unit_test(a_number_above_its_maximum_leaves_the_cursor),
         cmocka_unit_test(a_length_is_compared_with_the_bytes_left),
         cmocka_unit_test(nothing_is_read_from_no_bytes),
@@ -496,6 +565,7 @@ int main(void)
         cmocka_unit_test(a_body_is_text_binary_or_none),
         cmocka_unit_test(text_of_every_length_class_survives_a_round_trip),
         cmocka_unit_test(every_head_is_written_in_its_shortest_form),
+        cmocka_unit_test(what_is_written_into_room_is_what_is_put),
         cmocka_unit_test(what_has_no_room_leaves_nothing_behind),
         cmocka_unit_test(random_elements_are_skipped_to_their_end),
         cmocka_unit_test(keys_are_found_in_any_order_among_unknown_ones),
