@@ -406,12 +406,18 @@ void routing_level(worker_t *worker)
     if (crew == NULL) {
         return;
     }
-    leave_level(worker);
-    if (worker_has_room(worker, 0)) {
-        unsigned level = load_of(worker);
-        list_append(&crew->level[level], &worker->in_crew);
-        crew->levels_used |= UINT64_C(1) << level;
+    if (!worker_has_room(worker, 0)) {
+        leave_level(worker);
+        return;
     }
+    unsigned level = load_of(worker);
+    list_t *others = &crew->level[level];
+    if (worker->in_crew.next == others) {
+        return; /* the last of them already */
+    }
+    leave_level(worker);
+    list_append(others, &worker->in_crew);
+    crew->levels_used |= UINT64_C(1) << level;
 }
 
 static unsigned lowest_level(const crew_t *crew)
