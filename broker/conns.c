@@ -199,11 +199,10 @@ void conns_unlist(core_t *core, conn_t *conn)
     core->stats.connections--;
 }
 
-void conns_reap(core_t *core, conn_t *conn)
+void conns_reap_unlisted(core_t *core, conn_t *conn)
 {
-    if (conn->is_listed || conn->is_busy || conn->in_flight != 0 ||
-        conn->loose != 0 || conn->held != NULL ||
-        !list_is_empty(&conn->waiting)) {
+    if (conn->is_busy || conn->in_flight != 0 || conn->loose != 0 ||
+        conn->held != NULL || !list_is_empty(&conn->waiting)) {
         return;
     }
     gateway_t *gateway = conn->gateway;

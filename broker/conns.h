@@ -48,7 +48,14 @@ conn_t *conns_find(const core_t *core, const conn_id_t *id);
 void conns_unlist(core_t *core, conn_t *conn);
 
 /* Free it when it is unlisted and has no requests. */
-void conns_reap(core_t *core, conn_t *conn);
+void conns_reap_unlisted(core_t *core, conn_t *conn);
+
+static inline void conns_reap(core_t *core, conn_t *conn)
+{
+    if (!conn->is_listed) {
+        conns_reap_unlisted(core, conn);
+    }
+}
 
 /* Give its mailbox another context.  0, -ENOMEM. */
 int conns_set_context(conn_t *conn, wire_bytes_t context);

@@ -62,7 +62,7 @@ static const char *role_of(const peer_t *peer)
 
 static bool has_role(const peer_t *peer)
 {
-    return role_of(peer) != NULL;
+    return peer->gateway != NULL || peer->worker != NULL;
 }
 
 static int put_gateway_options(const core_t *core, const gateway_t *gateway,

@@ -261,7 +261,10 @@ static void on_request(core_t *core, gateway_t *gateway,
     spans_begin(request, given->traceparent);
     note_event(core, request, given);
     dispatch_request(core, request,
-                     &(parts_t){given->route, given->body, given->details});
+                     &(parts_t){.route = given->route,
+                                .body = given->body,
+                                .details = given->details,
+                                .conn = given->conn.data});
 }
 
 /* --- SYNC ---------------------------------------------------------------- */

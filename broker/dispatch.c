@@ -155,6 +155,17 @@ static uint64_t time_left(core_t *core, const request_t *request)
     return (uint64_t)left;
 }
 
+/* The id of its connection, with text for it where it is to be written. */
+static wire_bytes_t conn_text(const request_t *request, const parts_t *parts,
+                              char text[CONN_ID_TEXT])
+{
+    if (parts->conn != NULL) {
+        return (wire_bytes_t){parts->conn, CONN_ID_TEXT};
+    }
+    conn_id_format(conn_id_of(request->conn), text);
+    return (wire_bytes_t){(const uint8_t *)text, CONN_ID_TEXT};
+}
+
 static size_t put_request(core_t *core, request_t *request,
                           const route_t *route, worker_t *worker,
                           const parts_t *parts)
@@ -163,7 +174,7 @@ static size_t put_request(core_t *core, request_t *request,
     message_request_t message = {
         .id = request_id(request),
         .event = request->event,
-        .conn = {(const uint8_t *)id, CONN_ID_TEXT},
+        .conn = conn_text(request, parts, id),
         .route = {route->key, route->key_len},
         .body = parts->body,
         .deadline_ms = time_left(core, request),
@@ -174,7 +185,6 @@ static size_t put_request(core_t *core, request_t *request,
         .traceparent = spans_place(core, request, place),
     };
 
-    conn_id_format(conn_id_of(request->conn), id);
     buf_t *out = peer_out(core, worker->peer);
     size_t before = out->len;
     peer_sent(core, worker->peer, message_put_request(out, &message));

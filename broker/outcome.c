@@ -318,33 +318,33 @@ void outcome_nowhere(core_t *core, request_t *request)
 /* --- a worker's word ----------------------------------------------------- */
 
 /* A text that is no UTF-8 would make the client close: it does not get it. */
-static message_reply_t readable(core_t *core, const request_t *request,
-                                worker_t *worker, const message_reply_t *reply)
+static bool is_readable(const request_t *request, const message_reply_t *reply)
 {
     bool goes_nowhere =
         request->event == EVENT_DISCONNECT ||
         request->event == EVENT_PRESENCE ||
         (request->event == EVENT_CONNECT && is_success(reply->status));
 
-    if (goes_nowhere || message_body_is_valid(&reply->body)) {
-        return *reply;
-    }
-    peer_fault(core, worker->peer, "text", "the body of a REPLY is no UTF-8");
-    return (message_reply_t){.id = reply->id, .status = 502};
+    return goes_nowhere || message_body_is_valid(&reply->body);
 }
 
 void outcome_reply(core_t *core, request_t *request, worker_t *worker,
-                   const message_reply_t *given)
+                   const message_reply_t *reply)
 {
-    message_reply_t reply = readable(core, request, worker, given);
+    static const message_reply_t unreadable = {.status = 502};
 
+    if (!is_readable(request, reply)) {
+        peer_fault(core, worker->peer, "text",
+                   "the body of a REPLY is no UTF-8");
+        reply = &unreadable;
+    }
     if (request->is_answered && request_has_deadline(request)) {
         core->stats.replies_late++;
     } else {
         core->stats.replies++;
     }
     if (request->event == EVENT_CONNECT) {
-        connect(core, request, &reply);
+        connect(core, request, reply);
         return;
     }
     if (request->event == EVENT_DISCONNECT) {
@@ -355,6 +355,6 @@ void outcome_reply(core_t *core, request_t *request, worker_t *worker,
         present(core, request, 200);
         return;
     }
-    outcome_answer(core, request, &reply);
+    outcome_answer(core, request, reply);
     outcome_finish(core, request);
 }

@@ -33,7 +33,7 @@ void outcome_nowhere(core_t *core, request_t *request);
 /* A worker answered it: so be it, and finish it, at once or when the
  * connection's row is written. */
 void outcome_reply(core_t *core, request_t *request, worker_t *worker,
-                   const message_reply_t *given);
+                   const message_reply_t *reply);
 
 /* The row of a connection that its handler let in was written, or not. */
 void outcome_entered(core_t *core, request_t *request, bool is_kept);

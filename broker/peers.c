@@ -197,13 +197,6 @@ buf_t *peer_out(core_t *core, peer_t *peer)
     return &peer->out;
 }
 
-void peer_sent(core_t *core, peer_t *peer, int result)
-{
-    if (result < 0) {
-        peer_doom(core, peer, "does not read");
-    }
-}
-
 void peer_error(core_t *core, peer_t *peer, const char *code, const char *text)
 {
     peer_sent(core, peer, message_put_error(peer_out(core, peer), code, text));

@@ -58,7 +58,12 @@ buf_t *peer_out(core_t *core, peer_t *peer);
  * What message_put_* returned: a peer that lets more pile up than it may is
  * doomed.
  */
-void peer_sent(core_t *core, peer_t *peer, int result);
+static inline void peer_sent(core_t *core, peer_t *peer, int result)
+{
+    if (result < 0) {
+        peer_doom(core, peer, "does not read");
+    }
+}
 
 /* Offer what has gathered to its socket. */
 void peer_flush(core_t *core, peer_t *peer);

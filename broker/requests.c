@@ -91,16 +91,6 @@ void requests_give(requests_t *self, request_t *request)
     list_prepend(&self->unused, &request->link); /* the warm one first */
 }
 
-uint64_t request_id(const request_t *self)
-{
-    return (uint64_t)self->generation << 24 | self->index;
-}
-
-void request_renew(request_t *self)
-{
-    self->generation = (self->generation + 1) % GENERATIONS;
-}
-
 request_t *requests_find(const requests_t *self, uint64_t id)
 {
     uint32_t index = (uint32_t)(id & (REQUESTS_MAX - 1));
@@ -164,10 +154,4 @@ parts_t request_parts(const request_t *self)
         .body = {held->body_type, {body, held->body_len}},
         .details = {body + held->body_len, held->details_len},
     };
-}
-
-void request_release_parts(request_t *self)
-{
-    free(self->held);
-    self->held = NULL;
 }

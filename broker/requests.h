@@ -10,6 +10,8 @@
 
 #include "broker/state.h"
 
+#include <stdlib.h>
+
 #define REQUESTS_A_PAGE 1024u
 #define REQUESTS_MAX    (1u << 24) /* the index has 24 bits of an id */
 #define GENERATIONS     (1u << 29) /* what a double holds of the rest */
@@ -24,10 +26,16 @@ request_t *requests_take(requests_t *self);
 /* Give it back; it must be in no list. */
 void requests_give(requests_t *self, request_t *request);
 
-uint64_t request_id(const request_t *self);
+static inline uint64_t request_id(const request_t *self)
+{
+    return (uint64_t)self->generation << 24 | self->index;
+}
 
 /* Its id is another from now on. */
-void request_renew(request_t *self);
+static inline void request_renew(request_t *self)
+{
+    self->generation = (self->generation + 1) % GENERATIONS;
+}
 
 /* The request of this id, or NULL. */
 request_t *requests_find(const requests_t *self, uint64_t id);
@@ -43,7 +51,13 @@ int request_hold(request_t *self, const parts_t *parts);
 /* The copy; the request has one. */
 parts_t request_parts(const request_t *self);
 
-void request_release_parts(request_t *self);
+static inline void request_release_parts(request_t *self)
+{
+    if (self->held != NULL) { /* of few, and nothing is called for the rest */
+        free(self->held);
+        self->held = NULL;
+    }
+}
 
 /* Nobody waits for a DISCONNECT, a PRESENCE or a letter: they have all the
  * time. */

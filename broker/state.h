@@ -202,6 +202,8 @@ typedef struct {
     wire_bytes_t route;
     body_t body;
     wire_bytes_t details;
+    const uint8_t *conn; /* the connection's id as its gateway wrote it; NULL
+                            where that is not at hand */
 } parts_t;
 
 /* A copy of them. */
