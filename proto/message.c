@@ -13,7 +13,8 @@
 /* --- decoding ---------------------------------------------------------- */
 
 /* A map, or nil for none; *map is empty for nil. */
-static int get_map_or_nil(wire_cursor_t *in, size_t max, wire_bytes_t *map)
+static inline int get_map_or_nil(wire_cursor_t *in, size_t max,
+                                 wire_bytes_t *map)
 {
     *map = (wire_bytes_t){NULL, 0};
     if (wire_get_nil(in) == 0) {
@@ -24,7 +25,8 @@ static int get_map_or_nil(wire_cursor_t *in, size_t max, wire_bytes_t *map)
 }
 
 /* The map that may stand at the end; absent reads as empty. */
-static int get_last_map(wire_cursor_t *in, uint32_t *fields, wire_bytes_t *map)
+static inline int get_last_map(wire_cursor_t *in, uint32_t *fields,
+                               wire_bytes_t *map)
 {
     *map = (wire_bytes_t){NULL, 0};
     if (*fields == 0) {
@@ -34,7 +36,8 @@ static int get_last_map(wire_cursor_t *in, uint32_t *fields, wire_bytes_t *map)
     return get_map_or_nil(in, OPTIONS_MAX, map);
 }
 
-static int get_last_uint(wire_cursor_t *in, uint32_t *fields, uint64_t *value)
+static inline int get_last_uint(wire_cursor_t *in, uint32_t *fields,
+                                uint64_t *value)
 {
     *value = 0;
     if (*fields == 0) {
@@ -44,7 +47,7 @@ static int get_last_uint(wire_cursor_t *in, uint32_t *fields, uint64_t *value)
     return wire_get_uint(in, value);
 }
 
-static int get_conn(wire_cursor_t *in, wire_bytes_t *conn)
+static inline int get_conn(wire_cursor_t *in, wire_bytes_t *conn)
 {
     int rc = wire_get_str(in, conn);
     return rc == 0 && conn->len != CONN_ID_TEXT ? -EPROTO : rc;
@@ -98,8 +101,8 @@ static int get_ready(wire_cursor_t *in, uint32_t *fields,
     return 0;
 }
 
-static int get_last_str(wire_cursor_t *in, uint32_t *fields, size_t max,
-                        wire_bytes_t *text)
+static inline int get_last_str(wire_cursor_t *in, uint32_t *fields, size_t max,
+                               wire_bytes_t *text)
 {
     *text = (wire_bytes_t){NULL, 0};
     if (*fields == 0) {
@@ -109,35 +112,45 @@ static int get_last_str(wire_cursor_t *in, uint32_t *fields, size_t max,
     return wire_get_str_max(in, max, text);
 }
 
+/* The two that each message of a client costs are read with a cursor of their
+ * own, whose address nobody has. */
 static int get_request(wire_cursor_t *in, uint32_t *fields,
                        message_request_t *request)
 {
-    if (!take_fields(fields, 8) || wire_get_uint(in, &request->id) < 0 ||
-        wire_get_uint_max(in, EVENT_PRESENCE, &request->event) < 0 ||
-        request->event < EVENT_CONNECT || get_conn(in, &request->conn) < 0 ||
-        wire_get_str_max(in, ROUTE_KEY_MAX, &request->route) < 0 ||
-        request->route.len == 0 || wire_get_body(in, &request->body) < 0 ||
-        wire_get_uint_max(in, DURATION_MAX, &request->deadline_ms) < 0 ||
-        get_map_or_nil(in, CONTEXT_MAX, &request->context) < 0 ||
-        get_map_or_nil(in, DETAILS_MAX, &request->details) < 0) {
+    wire_cursor_t at = *in;
+
+    if (!take_fields(fields, 8) || wire_get_uint(&at, &request->id) < 0 ||
+        wire_get_uint_max(&at, EVENT_PRESENCE, &request->event) < 0 ||
+        request->event < EVENT_CONNECT || get_conn(&at, &request->conn) < 0 ||
+        wire_get_str_max(&at, ROUTE_KEY_MAX, &request->route) < 0 ||
+        request->route.len == 0 || wire_get_body(&at, &request->body) < 0 ||
+        wire_get_uint_max(&at, DURATION_MAX, &request->deadline_ms) < 0 ||
+        get_map_or_nil(&at, CONTEXT_MAX, &request->context) < 0 ||
+        get_map_or_nil(&at, DETAILS_MAX, &request->details) < 0) {
         return -EPROTO;
     }
-    int rc = get_last_uint(in, fields, &request->number);
-    if (rc < 0 || (rc = get_last_uint(in, fields, &request->attempt)) < 0) {
+    int rc = get_last_uint(&at, fields, &request->number);
+    if (rc < 0 || (rc = get_last_uint(&at, fields, &request->attempt)) < 0) {
         return rc;
     }
-    return get_last_str(in, fields, TRACEPARENT_MAX, &request->traceparent);
+    rc = get_last_str(&at, fields, TRACEPARENT_MAX, &request->traceparent);
+    *in = at;
+    return rc;
 }
 
 static int get_reply(wire_cursor_t *in, uint32_t *fields,
                      message_reply_t *reply)
 {
-    if (!take_fields(fields, 3) || wire_get_uint(in, &reply->id) < 0 ||
-        wire_get_uint_max(in, STATUS_MAX, &reply->status) < 0 ||
-        reply->status < STATUS_MIN || wire_get_body(in, &reply->body) < 0) {
+    wire_cursor_t at = *in;
+
+    if (!take_fields(fields, 3) || wire_get_uint(&at, &reply->id) < 0 ||
+        wire_get_uint_max(&at, STATUS_MAX, &reply->status) < 0 ||
+        reply->status < STATUS_MIN || wire_get_body(&at, &reply->body) < 0) {
         return -EPROTO;
     }
-    return get_last_map(in, fields, &reply->options);
+    int rc = get_last_map(&at, fields, &reply->options);
+    *in = at;
+    return rc;
 }
 
 static int get_push(wire_cursor_t *in, uint32_t *fields, message_push_t *push)

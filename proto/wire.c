@@ -157,18 +157,11 @@ static inline int peek(const wire_cursor_t *cursor, element_t *element)
     return element->type == TYPE_NONE ? -EPROTO : 0;
 }
 
-/* Read the element if it is of this type. */
-static int get(wire_cursor_t *cursor, type_t type, element_t *element)
+/* Where the element ends if it is of this type, or NULL. */
+static const uint8_t *read(wire_cursor_t from, type_t type, element_t *element)
 {
-    int rc = peek(cursor, element);
-    if (rc < 0) {
-        return rc;
-    }
-    if (element->type != type) {
-        return -EPROTO;
-    }
-    cursor->at = element->end;
-    return 0;
+    return peek(&from, element) == 0 && element->type == type ? element->end
+                                                              : NULL;
 }
 
 static wire_bytes_t payload(const element_t *element)
@@ -176,90 +169,90 @@ static wire_bytes_t payload(const element_t *element)
     return (wire_bytes_t){element->end - element->payload, element->payload};
 }
 
-int wire_get_large(wire_cursor_t *cursor, uint64_t *value)
+const uint8_t *wire_read_large(wire_cursor_t from, uint64_t *value)
 {
-    size_t left = (size_t)(cursor->end - cursor->at);
-    unsigned doubled = left > 8 ? (unsigned)*cursor->at - WIRE_UINT : UINT_MAX;
+    size_t left = (size_t)(from.end - from.at);
+    unsigned doubled = left > 8 ? (unsigned)*from.at - WIRE_UINT : UINT_MAX;
     element_t element;
 
     if (doubled <= 3) { /* a word is there, of which it is the upper bytes */
         unsigned width = 1u << doubled;
-        *value = big_endian(cursor->at + 1, 8) >> (64 - 8 * width);
-        cursor->at += 1 + width;
-        return 0;
+        *value = big_endian(from.at + 1, 8) >> (64 - 8 * width);
+        return from.at + 1 + width;
     }
-    int rc = get(cursor, TYPE_UINT, &element);
-    if (rc == 0) {
+    const uint8_t *end = read(from, TYPE_UINT, &element);
+    if (end != NULL) {
         *value = element.value;
     }
-    return rc;
+    return end;
 }
 
-int wire_get_bool(wire_cursor_t *cursor, bool *value)
+const uint8_t *wire_read_long(wire_cursor_t from, wire_bytes_t *text)
 {
-    element_t element;
-    int rc = get(cursor, TYPE_BOOL, &element);
-    if (rc == 0) {
-        *value = element.value != 0;
-    }
-    return rc;
-}
-
-int wire_get_long(wire_cursor_t *cursor, wire_bytes_t *text)
-{
-    const uint8_t *at = cursor->at;
-    size_t left = (size_t)(cursor->end - at);
+    size_t left = (size_t)(from.end - from.at);
     element_t element;
 
-    if (left >= 2 && at[0] == WIRE_STR && at[1] <= left - 2) {
-        *text = (wire_bytes_t){at + 2, at[1]};
-        cursor->at += 2 + text->len;
-        return 0;
+    if (left >= 2 && from.at[0] == WIRE_STR && from.at[1] <= left - 2) {
+        *text = (wire_bytes_t){from.at + 2, from.at[1]};
+        return from.at + 2 + from.at[1];
     }
-    int rc = get(cursor, TYPE_STR, &element);
-    if (rc == 0) {
+    const uint8_t *end = read(from, TYPE_STR, &element);
+    if (end != NULL) {
         *text = payload(&element);
     }
-    return rc;
+    return end;
 }
 
-int wire_get_body(wire_cursor_t *cursor, body_t *body)
+const uint8_t *wire_read_body(wire_cursor_t from, body_t *body)
 {
     element_t element;
 
-    if (wire_get_nil(cursor) == 0) {
+    if (wire_get_nil(&from) == 0) {
         *body = (body_t){.type = BODY_NONE};
-        return 0;
+        return from.at;
     }
-    if (wire_get_str(cursor, &body->bytes) == 0) {
+    if (wire_get_str(&from, &body->bytes) == 0) {
         body->type = BODY_TEXT;
-        return 0;
+        return from.at;
     }
-    int rc = get(cursor, TYPE_BIN, &element);
-    if (rc == 0) {
+    const uint8_t *end = read(from, TYPE_BIN, &element);
+    if (end != NULL) {
         *body = (body_t){BODY_BINARY, payload(&element)};
     }
-    return rc;
+    return end;
 }
 
-int wire_get_many(wire_cursor_t *cursor, uint32_t *count)
+const uint8_t *wire_read_many(wire_cursor_t from, uint32_t *count)
 {
     element_t element;
-    int rc = get(cursor, TYPE_ARRAY, &element);
-    if (rc == 0) {
+    const uint8_t *end = read(from, TYPE_ARRAY, &element);
+
+    if (end != NULL) {
         *count = element.children;
     }
-    return rc;
+    return end;
 }
 
 int wire_get_map(wire_cursor_t *cursor, uint32_t *count)
 {
     element_t element;
-    int rc = get(cursor, TYPE_MAP, &element);
-    if (rc == 0) {
+    const uint8_t *end = read(*cursor, TYPE_MAP, &element);
+
+    if (end != NULL) {
         *count = element.children / 2;
     }
-    return rc;
+    return wire_move(cursor, end);
+}
+
+int wire_get_bool(wire_cursor_t *cursor, bool *value)
+{
+    element_t element;
+    const uint8_t *end = read(*cursor, TYPE_BOOL, &element);
+
+    if (end != NULL) {
+        *value = element.value != 0;
+    }
+    return wire_move(cursor, end);
 }
 
 /* Move behind the element if it is a short text or a number of one byte, which
@@ -281,66 +274,61 @@ static inline bool skip_short(wire_cursor_t *at)
     return true;
 }
 
-/* Move behind so many elements, and what is in them: no stack, so any depth. */
-static int skip(wire_cursor_t *at, uint64_t wanted)
+/* Where so many elements end, with what is in them, or NULL.  No stack, so they
+ * may be nested to any depth. */
+static const uint8_t *skip(wire_cursor_t from, uint64_t wanted)
 {
     for (; wanted > 0; wanted--) {
         element_t element;
-        if (skip_short(at)) {
+        if (skip_short(&from)) {
             continue;
         }
-        int rc = peek(at, &element);
-        if (rc < 0) {
-            return rc;
+        if (peek(&from, &element) < 0) {
+            return NULL;
         }
-        at->at = element.end;
+        from.at = element.end;
         wanted += element.children;
-        if (wanted - 1 > (uint64_t)(at->end - at->at)) {
-            return -EPROTO;
+        if (wanted - 1 > (uint64_t)(from.end - from.at)) {
+            return NULL;
         }
     }
-    return 0;
+    return from.at;
 }
 
-/* What lies between the two is an element: move behind it. */
-static void take_raw(wire_cursor_t *cursor, const wire_cursor_t *behind,
-                     wire_bytes_t *raw)
+/* Where the element of this type ends, with what is in it. */
+static const uint8_t *read_raw(wire_cursor_t from, type_t type,
+                               wire_bytes_t *raw)
 {
-    *raw = (wire_bytes_t){cursor->at, (size_t)(behind->at - cursor->at)};
-    *cursor = *behind;
-}
-
-int wire_get_raw(wire_cursor_t *cursor, wire_bytes_t *raw)
-{
-    wire_cursor_t at = *cursor;
-    int rc = skip(&at, 1);
-
-    if (rc == 0) {
-        take_raw(cursor, &at, raw);
-    }
-    return rc;
-}
-
-static int get_raw_of(wire_cursor_t *cursor, type_t type, wire_bytes_t *raw)
-{
-    wire_cursor_t at = *cursor;
     element_t element;
-    int rc = get(&at, type, &element);
+    const uint8_t *end = read(from, type, &element);
 
-    if (rc == 0 && (rc = skip(&at, element.children)) == 0) {
-        take_raw(cursor, &at, raw);
+    if (end != NULL) {
+        end = skip((wire_cursor_t){end, from.end}, element.children);
     }
-    return rc;
+    if (end != NULL) {
+        *raw = (wire_bytes_t){from.at, (size_t)(end - from.at)};
+    }
+    return end;
 }
 
-int wire_get_raw_map(wire_cursor_t *cursor, wire_bytes_t *raw)
+const uint8_t *wire_read_raw_map(wire_cursor_t from, wire_bytes_t *raw)
 {
-    return get_raw_of(cursor, TYPE_MAP, raw);
+    return read_raw(from, TYPE_MAP, raw);
 }
 
 int wire_get_raw_array(wire_cursor_t *cursor, wire_bytes_t *raw)
 {
-    return get_raw_of(cursor, TYPE_ARRAY, raw);
+    return wire_move(cursor, read_raw(*cursor, TYPE_ARRAY, raw));
+}
+
+int wire_get_raw(wire_cursor_t *cursor, wire_bytes_t *raw)
+{
+    const uint8_t *end = skip(*cursor, 1);
+
+    if (end != NULL) {
+        *raw = (wire_bytes_t){cursor->at, (size_t)(end - cursor->at)};
+    }
+    return wire_move(cursor, end);
 }
 
 bool wire_map_find(wire_bytes_t map, const char *key, wire_cursor_t *value)

@@ -69,7 +69,7 @@ static inline int wire_get_uint(wire_cursor_t *cursor,
 static inline int wire_get_nil(wire_cursor_t *cursor);
 int wire_get_bool(wire_cursor_t *cursor, bool *value);
 static inline int wire_get_str(wire_cursor_t *cursor, wire_bytes_t *text);
-int wire_get_body(wire_cursor_t *cursor, body_t *body);
+static inline int wire_get_body(wire_cursor_t *cursor, body_t *body);
 static inline int wire_get_array(wire_cursor_t *cursor,
                                  uint32_t *count);        /* header only */
 int wire_get_map(wire_cursor_t *cursor, uint32_t *count); /* header only */
@@ -86,7 +86,7 @@ static inline int wire_get_str_max(wire_cursor_t *cursor, size_t max,
 int wire_get_raw(wire_cursor_t *cursor, wire_bytes_t *raw);
 
 /* As wire_get_raw, and -EPROTO when it is not a map (array). */
-int wire_get_raw_map(wire_cursor_t *cursor, wire_bytes_t *raw);
+static inline int wire_get_raw_map(wire_cursor_t *cursor, wire_bytes_t *raw);
 int wire_get_raw_array(wire_cursor_t *cursor, wire_bytes_t *raw);
 
 /*
@@ -144,16 +144,42 @@ int wire_put_raw(buf_t *out, wire_bytes_t raw);
 #define WIRE_UINT        0xcc
 #define WIRE_STR         0xd9
 
-/* The numbers, texts and arrays that are not small. */
-int wire_get_large(wire_cursor_t *cursor, uint64_t *value);
-int wire_get_long(wire_cursor_t *cursor, wire_bytes_t *text);
-int wire_get_many(wire_cursor_t *cursor, uint32_t *count);
 int wire_put_large(buf_t *out, uint64_t value);
+
+/*
+ * What has another head, and what is longer to read: where the element ends
+ * that begins at the cursor, or NULL for -EPROTO.  They are given the cursor,
+ * and not where it is, so that it need not be in memory.
+ */
+const uint8_t *wire_read_large(wire_cursor_t from, uint64_t *value);
+const uint8_t *wire_read_long(wire_cursor_t from, wire_bytes_t *text);
+const uint8_t *wire_read_many(wire_cursor_t from, uint32_t *count);
+const uint8_t *wire_read_body(wire_cursor_t from, body_t *body);
+const uint8_t *wire_read_raw_map(wire_cursor_t from, wire_bytes_t *raw);
+
+static inline int wire_move(wire_cursor_t *cursor, const uint8_t *end)
+{
+    if (end == NULL) {
+        return -EPROTO;
+    }
+    cursor->at = end;
+    return 0;
+}
+
+static inline int wire_get_body(wire_cursor_t *cursor, body_t *body)
+{
+    return wire_move(cursor, wire_read_body(*cursor, body));
+}
+
+static inline int wire_get_raw_map(wire_cursor_t *cursor, wire_bytes_t *raw)
+{
+    return wire_move(cursor, wire_read_raw_map(*cursor, raw));
+}
 
 static inline int wire_get_uint(wire_cursor_t *cursor, uint64_t *value)
 {
     if (wire_at_end(cursor) || *cursor->at > WIRE_SMALL_MAX) {
-        return wire_get_large(cursor, value);
+        return wire_move(cursor, wire_read_large(*cursor, value));
     }
     *value = *cursor->at++;
     return 0;
@@ -206,7 +232,7 @@ static inline bool wire_is_short(const wire_cursor_t *cursor, uint8_t first,
 static inline int wire_get_str(wire_cursor_t *cursor, wire_bytes_t *text)
 {
     if (!wire_is_short(cursor, WIRE_SHORT_STR, WIRE_SHORT_MAX)) {
-        return wire_get_long(cursor, text);
+        return wire_move(cursor, wire_read_long(*cursor, text));
     }
     size_t len = *cursor->at++ & WIRE_SHORT_MAX;
     *text = (wire_bytes_t){cursor->at, len};
@@ -230,7 +256,7 @@ static inline int wire_get_str_max(wire_cursor_t *cursor, size_t max,
 static inline int wire_get_array(wire_cursor_t *cursor, uint32_t *count)
 {
     if (!wire_is_short(cursor, WIRE_SHORT_ARRAY, WIRE_FEW_MAX)) {
-        return wire_get_many(cursor, count);
+        return wire_move(cursor, wire_read_many(*cursor, count));
     }
     *count = *cursor->at++ & WIRE_FEW_MAX;
     return 0;
