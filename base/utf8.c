@@ -87,8 +87,10 @@ bool utf8_check(utf8_t *self, const uint8_t *bytes, size_t len)
 bool utf8_is_valid(const uint8_t *bytes, size_t len)
 {
     utf8_t utf8 = {0};
+    size_t ascii = skip_ascii(bytes, len); /* most texts, to their end */
 
-    return utf8_check(&utf8, bytes, len) && utf8_is_whole(&utf8);
+    return ascii == len || (utf8_check(&utf8, bytes + ascii, len - ascii) &&
+                            utf8_is_whole(&utf8));
 }
 
 /* How many bytes of whole characters there are; *broken is how many follow
