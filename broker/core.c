@@ -345,9 +345,8 @@ static size_t read_batch(wire_cursor_t *in, read_t batch[CONNS_AHEAD])
 {
     size_t count = 0;
 
-    while (count < CONNS_AHEAD && (batch[count].got = message_decode(
-                                       in, &batch[count].message)) != 0) {
-        count++;
+    for (; count < CONNS_AHEAD && !wire_at_end(in); count++) {
+        batch[count].got = message_decode(in, &batch[count].message);
     }
     return count;
 }
