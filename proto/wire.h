@@ -213,8 +213,8 @@ static inline int wire_get_nil(wire_cursor_t *cursor)
 }
 
 /*
- * Is the element of a kind whose heads are `first` and what is below the next
- * `max`, and are there bytes enough for what it announces?
+ * The heads from `first` on announce up to `max` bytes, or elements.  Is the
+ * element at the cursor one of these, and is there room for what it announces?
  */
 static inline bool wire_is_short(const wire_cursor_t *cursor, uint8_t first,
                                  uint8_t max)
