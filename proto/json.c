@@ -108,30 +108,27 @@ static bool is_special(uint8_t byte)
     return byte == '"' || byte == '\\' || byte < ' ';
 }
 
-/* The high bit of each byte of the word that is zero, or below the limit; above
- * the first that is, more may be set. */
-static uint64_t zeros(uint64_t word)
+/* The high bit of each byte of the word that is special; above the first that
+ * is, more may be set.  With the bit of 2 turned, quotes stand right behind the
+ * controls, and blanks do not. */
+static uint64_t specials(uint64_t word)
 {
-    return (word - BYTES(1)) & ~word & BYTES(0x80);
-}
+    uint64_t quotes = (word ^ BYTES(2)) - BYTES(' ' + 1);
+    uint64_t backslashes = (word ^ BYTES('\\')) - BYTES(1);
 
-static uint64_t below(uint64_t word, uint64_t limit)
-{
-    return (word - BYTES(limit)) & ~word & BYTES(0x80);
+    return (quotes | backslashes) & ~word & BYTES(0x80);
 }
 
 /* Behind the bytes that are not special, eight at a time. */
-static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end)
+static inline const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end)
 {
     uint64_t word;
 
     for (; end - at >= (ptrdiff_t)sizeof word; at += sizeof word) {
         memcpy(&word, at, sizeof word);
-        word = le64toh(word);
-        uint64_t special = zeros(word ^ BYTES('"')) |
-                           zeros(word ^ BYTES('\\')) | below(word, ' ');
-        if (special != 0) {
-            return at + __builtin_ctzll(special) / 8;
+        uint64_t found = specials(le64toh(word));
+        if (found != 0) {
+            return at + __builtin_ctzll(found) / 8;
         }
     }
     while (at < end && !is_special(*at)) {
@@ -140,27 +137,43 @@ static const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-int json_skip_string(wire_cursor_t *in, wire_bytes_t *inside)
+/* A string begins at the cursor: it is to end here. */
+static inline int end_string(wire_cursor_t *in, const uint8_t *at,
+                             wire_bytes_t *inside)
 {
-    const uint8_t *at = in->at, *end = in->end;
-    uint8_t unused[REPLACED_MAX];
-
-    if (at == end || *at++ != '"') {
+    if (at == in->end || *at != '"') {
         return -EPROTO;
     }
-    const uint8_t *start = at;
-    while ((at = skip_plain(at, end)) < end && *at == '\\') {
-        at++;
-        if (take_escape(&at, end, unused) < 0) {
-            return -EPROTO;
-        }
-    }
-    if (at == end || *at != '"') {
-        return -EPROTO;
-    }
-    *inside = (wire_bytes_t){start, (size_t)(at - start)};
+    *inside = (wire_bytes_t){in->at + 1, (size_t)(at - in->at - 1)};
     in->at = at + 1;
     return 0;
+}
+
+/* As json_skip_string, of one whose first backslash is here.  Few have any, and
+ * the others do not pay for it. */
+__attribute__((noinline)) static int
+skip_escaped(wire_cursor_t *in, const uint8_t *at, wire_bytes_t *inside)
+{
+    uint8_t unused[REPLACED_MAX];
+
+    while (at < in->end && *at == '\\') {
+        at++;
+        if (take_escape(&at, in->end, unused) < 0) {
+            return -EPROTO;
+        }
+        at = skip_plain(at, in->end);
+    }
+    return end_string(in, at, inside);
+}
+
+int json_skip_string(wire_cursor_t *in, wire_bytes_t *inside)
+{
+    if (wire_at_end(in) || *in->at != '"') {
+        return -EPROTO;
+    }
+    const uint8_t *at = skip_plain(in->at + 1, in->end);
+    return at < in->end && *at == '\\' ? skip_escaped(in, at, inside)
+                                       : end_string(in, at, inside);
 }
 
 static const uint8_t *skip_digits(const uint8_t *at, const uint8_t *end)
@@ -240,18 +253,18 @@ static size_t take_piece(const uint8_t **at, const uint8_t *end,
     return len > 0 ? (size_t)len : 0;
 }
 
-bool json_string_is(wire_bytes_t inside, wire_bytes_t text)
+static bool has_escape(wire_bytes_t inside)
+{
+    return memchr(inside.data, '\\', inside.len) != NULL;
+}
+
+/* As json_string_means, a character at a time. */
+static bool means(wire_bytes_t inside, wire_bytes_t text)
 {
     const uint8_t *at = inside.data, *end = inside.data + inside.len;
     uint8_t piece[REPLACED_MAX];
     size_t matched = 0;
 
-    if (inside.len == text.len && memcmp(at, text.data, text.len) == 0) {
-        return memchr(text.data, '\\', text.len) == NULL;
-    }
-    if (inside.len <= text.len || memchr(at, '\\', inside.len) == NULL) {
-        return false; /* only escapes make it longer than what it means */
-    }
     while (at < end) {
         size_t len = take_piece(&at, end, piece);
         if (len > text.len - matched ||
@@ -261,6 +274,16 @@ bool json_string_is(wire_bytes_t inside, wire_bytes_t text)
         matched += len;
     }
     return matched == text.len;
+}
+
+bool json_string_means(wire_bytes_t inside, wire_bytes_t text)
+{
+    if (inside.len == text.len &&
+        memcmp(inside.data, text.data, text.len) == 0) {
+        return !has_escape(text);
+    }
+    /* Only escapes make it longer than what it means. */
+    return inside.len > text.len && has_escape(inside) && means(inside, text);
 }
 
 /* A piece begins a character, unless it is a byte of UTF-8 that goes on with
@@ -278,7 +301,8 @@ size_t json_string_chars(wire_bytes_t inside)
     return chars;
 }
 
-int json_decode_string(wire_bytes_t inside, char *out, size_t max)
+/* As json_decode_string, a character at a time. */
+static int decode(wire_bytes_t inside, char *out, size_t max)
 {
     const uint8_t *at = inside.data, *end = inside.data + inside.len;
     uint8_t piece[REPLACED_MAX];
@@ -293,4 +317,13 @@ int json_decode_string(wire_bytes_t inside, char *out, size_t max)
         used += len;
     }
     return (int)used;
+}
+
+int json_decode_string(wire_bytes_t inside, char *out, size_t max)
+{
+    if (inside.len > max || has_escape(inside)) {
+        return decode(inside, out, max);
+    }
+    memcpy(out, inside.data, inside.len);
+    return (int)inside.len;
 }

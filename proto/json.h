@@ -24,8 +24,14 @@ static inline void json_skip_space(wire_cursor_t *in)
     }
 }
 
-/* Is the inside of a string, once decoded, exactly text? */
-bool json_string_is(wire_bytes_t inside, wire_bytes_t text);
+/* Is the inside of a string, once decoded, exactly text?  Decoding makes none
+ * longer. */
+bool json_string_means(wire_bytes_t inside, wire_bytes_t text);
+
+static inline bool json_string_is(wire_bytes_t inside, wire_bytes_t text)
+{
+    return inside.len >= text.len && json_string_means(inside, text);
+}
 
 /* The characters of a string that json_skip_string passed, once decoded. */
 size_t json_string_chars(wire_bytes_t inside);
@@ -33,7 +39,7 @@ size_t json_string_chars(wire_bytes_t inside);
 /*
  * Decode the inside of a string that json_skip_string passed into out, which
  * has room for max bytes.
- * Returns the length, or -ENOBUFS.
+ * Returns the length, or -ENOBUFS; then as many characters are there as fit.
  */
 int json_decode_string(wire_bytes_t inside, char *out, size_t max);
 

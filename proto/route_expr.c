@@ -258,32 +258,41 @@ typedef struct {
     uint32_t matched[ROUTE_EXPR_VARIABLES_MAX];     /* steps that lead here */
     const uint8_t *start[ROUTE_EXPR_VARIABLES_MAX]; /* of the value found */
     wire_bytes_t found[ROUTE_EXPR_VARIABLES_MAX];   /* its bytes, or empty */
-    uint32_t depth;                                 /* containers around */
+    bool is_led_to; /* the value at hand: by some path, wholly or in part */
+    uint32_t depth; /* containers around */
+    bool in_array;  /* the innermost of them is one */
     uint32_t index[STEPS_MAX]; /* of the element, in the outer ones */
     uint8_t is_array[ROUTE_EXPR_DEPTH_MAX / 8]; /* a bit for each container */
 } walk_t;
 
-static bool in_array(const walk_t *self)
+static void push(walk_t *self, bool is_array)
 {
-    uint32_t level = self->depth - 1;
-    return (self->is_array[level / 8] >> (level % 8) & 1) != 0;
+    uint32_t level = self->depth++;
+    uint8_t bit = (uint8_t)(1u << level % 8);
+
+    self->is_array[level / 8] =
+        (uint8_t)(is_array ? self->is_array[level / 8] | bit
+                           : self->is_array[level / 8] & ~bit);
+    self->in_array = is_array;
+    if (level < STEPS_MAX) {
+        self->index[level] = 0;
+    }
 }
 
-/* Does this step lead to the member (key) or element (key NULL) at hand? */
-static bool leads_here(const walk_t *self, const step_t *step,
-                       const wire_bytes_t *key)
+/* Does this step lead to the member of that key, or to the element, at hand? */
+static bool leads_here(const walk_t *self, const step_t *step, wire_bytes_t key)
 {
-    if (key != NULL) {
-        return !step->is_index && json_string_is(*key, step->name);
-    }
-    return step->is_index && step->index == self->index[self->depth - 1];
+    return self->in_array
+               ? step->is_index && step->index == self->index[self->depth - 1]
+               : !step->is_index && json_string_is(key, step->name);
 }
 
 /* A member or element begins: go on matching the paths that led so far. */
-static void match(walk_t *self, const wire_bytes_t *key)
+static void match(walk_t *self, wire_bytes_t key)
 {
     uint32_t step = self->depth - 1;
 
+    self->is_led_to = false;
     if (step >= STEPS_MAX) {
         return;
     }
@@ -293,6 +302,7 @@ static void match(walk_t *self, const wire_bytes_t *key)
             leads_here(self, &path->steps[step], key)) {
             self->matched[v]++;
             self->found[v].len = 0; /* an equal name before counts no more */
+            self->is_led_to = true;
         }
     }
 }
@@ -310,7 +320,7 @@ static void begin_value(walk_t *self, const uint8_t *at)
 static void end_value(walk_t *self, const uint8_t *at)
 {
     for (uint32_t v = 0; v < self->expr->variable_count; v++) {
-        if (self->depth == 0 || self->matched[v] != self->depth) {
+        if (self->matched[v] != self->depth) {
             continue;
         }
         if (self->expr->variables[v].count == self->depth) {
@@ -321,43 +331,52 @@ static void end_value(walk_t *self, const uint8_t *at)
     }
 }
 
-/* In front of a member's key: read it and the colon. */
-static int take_key(walk_t *self, wire_cursor_t *in)
+/* The innermost container is over, and is the value of what it is in. */
+static void pop(walk_t *self, const uint8_t *at)
 {
-    wire_bytes_t key;
-
-    json_skip_space(in);
-    if (json_skip_string(in, &key) < 0) {
-        return -EPROTO;
+    if (--self->depth > 0) {
+        uint32_t level = self->depth - 1;
+        self->in_array = (self->is_array[level / 8] >> level % 8 & 1) != 0;
+        end_value(self, at);
     }
-    json_skip_space(in);
-    if (wire_at_end(in) || *in->at++ != ':') {
-        return -EPROTO;
-    }
-    match(self, &key);
-    return 0;
 }
 
-/* Get in front of the next value of the container that we are in. */
+/* In front of a member: get behind its key and the colon. */
+static int take_key(wire_cursor_t *in, wire_bytes_t *key)
+{
+    json_skip_space(in);
+    if (json_skip_string(in, key) < 0) {
+        return -EPROTO;
+    }
+    json_skip_space(in);
+    return wire_at_end(in) || *in->at++ != ':' ? -EPROTO : 0;
+}
+
+/* In front of a member or an element of the container that we are in, or of the
+ * outermost value: get in front of the value, and know who leads there. */
 static int go_to_value(walk_t *self, wire_cursor_t *in)
 {
-    if (in_array(self)) {
-        match(self, NULL);
+    wire_bytes_t key = {NULL, 0};
+
+    if (self->depth == 0) {
         return 0;
     }
-    return take_key(self, in);
+    if (!self->in_array && take_key(in, &key) < 0) {
+        return -EPROTO;
+    }
+    match(self, key);
+    return 0;
 }
 
 /*
  * Enter the container under the cursor.
- * Returns 0 in front of its first value, 1 when it is empty and over.
+ * Returns 0 in front of what is first in it, 1 when it is empty and over.
  */
 static int enter(walk_t *self, wire_cursor_t *in)
 {
     bool is_array = *in->at++ == '[';
-    uint32_t level = self->depth;
 
-    if (level == ROUTE_EXPR_DEPTH_MAX) {
+    if (self->depth == ROUTE_EXPR_DEPTH_MAX) {
         return -EPROTO;
     }
     json_skip_space(in);
@@ -365,28 +384,18 @@ static int enter(walk_t *self, wire_cursor_t *in)
         in->at++;
         return 1;
     }
-    uint8_t bit = (uint8_t)(1u << level % 8);
-    self->is_array[level / 8] =
-        (uint8_t)(is_array ? self->is_array[level / 8] | bit
-                           : self->is_array[level / 8] & ~bit);
-    if (level < STEPS_MAX) {
-        self->index[level] = 0;
-    }
-    self->depth++;
-    return go_to_value(self, in);
+    push(self, is_array);
+    return 0;
 }
 
 /*
- * Behind a value: end it and the containers that end with it.
- * Returns 0 in front of the next value, 1 when the outermost one is over.
+ * Behind a value: end the containers that end with it.
+ * Returns 0 in front of the next member or element, 1 when the outermost value
+ * is over.
  */
 static int leave(walk_t *self, wire_cursor_t *in)
 {
-    for (;;) {
-        end_value(self, in->at);
-        if (self->depth == 0) {
-            return 1;
-        }
+    while (self->depth > 0) {
         json_skip_space(in);
         if (wire_at_end(in)) {
             return -EPROTO;
@@ -396,31 +405,45 @@ static int leave(walk_t *self, wire_cursor_t *in)
             if (self->depth <= STEPS_MAX) {
                 self->index[self->depth - 1]++;
             }
-            return go_to_value(self, in);
+            return 0;
         }
-        if (c != (in_array(self) ? ']' : '}')) {
+        if (c != (self->in_array ? ']' : '}')) {
             return -EPROTO;
         }
-        self->depth--;
+        pop(self, in->at);
     }
+    return 1;
 }
 
-/* The value under the cursor, up to its end or to its first inner value. */
-static int take_value(walk_t *self, wire_cursor_t *in)
+/* A value that is no container: get behind it. */
+static int take_plain(wire_cursor_t *in)
 {
     wire_bytes_t inside;
+    int rc =
+        *in->at == '"' ? json_skip_string(in, &inside) : json_skip_scalar(in);
 
+    return rc < 0 ? rc : 1;
+}
+
+/*
+ * In front of a value: get behind it, or into it.
+ * Returns 1 when it is over, and 0 as enter.
+ */
+static int take_value(walk_t *self, wire_cursor_t *in)
+{
     json_skip_space(in);
     if (wire_at_end(in)) {
         return -EPROTO;
     }
-    begin_value(self, in->at);
-    if (*in->at == '{' || *in->at == '[') {
-        return enter(self, in);
+    if (self->is_led_to) {
+        begin_value(self, in->at);
     }
     int rc =
-        *in->at == '"' ? json_skip_string(in, &inside) : json_skip_scalar(in);
-    return rc < 0 ? rc : 1;
+        *in->at == '{' || *in->at == '[' ? enter(self, in) : take_plain(in);
+    if (rc == 1 && self->is_led_to) {
+        end_value(self, in->at);
+    }
+    return rc;
 }
 
 static int walk(walk_t *self, wire_bytes_t body)
@@ -429,7 +452,10 @@ static int walk(walk_t *self, wire_bytes_t body)
     int rc;
 
     do {
-        rc = take_value(self, &in);
+        rc = go_to_value(self, &in);
+        if (rc == 0) {
+            rc = take_value(self, &in);
+        }
         if (rc == 1) {
             rc = leave(self, &in);
         }
@@ -549,6 +575,7 @@ int route_expr_eval(const route_expr_t *self, wire_bytes_t body,
 
     walked.expr = self;
     walked.depth = 0;
+    walked.is_led_to = false;
     for (uint32_t v = 0; v < self->variable_count; v++) {
         walked.matched[v] = 0;
         walked.found[v].len = 0;
