@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <endian.h>
+
 #define FIN          0x80
 #define RESERVED     0x70
 #define OPCODE       0x0f
@@ -16,6 +18,7 @@
 #define LENGTH_64    127
 #define REASON_BYTES 123  /* of a close frame, beside the code */
 #define KEEP_BYTES   4096 /* of the gathering buffer between messages */
+#define HIGH_BITS    UINT64_C(0x8080808080808080)
 
 enum { PROTOCOL = 1002, NOT_UTF8 = 1007, TOO_BIG = 1009, INTERNAL = 1011 };
 
@@ -241,26 +244,47 @@ static int take_head(ws_reader_t *self, uint8_t **at, size_t *left,
 
 /* --- the payload ------------------------------------------------------- */
 
-/* XOR with the mask, starting at payload offset `from`; eight bytes a step. */
-static void unmask(uint8_t *bytes, size_t len, const uint8_t mask[4],
+/* The mask twice, as it stands at payload offset `from`: its first byte is the
+ * lowest. */
+static uint64_t mask_at(const uint8_t mask[4], uint64_t from)
+{
+    unsigned turn = 8 * (from & 3);
+    uint32_t once;
+
+    memcpy(&once, mask, sizeof once);
+    uint64_t twice = (uint64_t)le32toh(once) << 32 | le32toh(once);
+    return twice >> turn | twice << (-turn & 63);
+}
+
+/*
+ * XOR with the mask, starting at payload offset `from`; eight bytes a step.
+ * Returns whether all of it is ASCII then: most text is, and is not looked at
+ * again.
+ */
+static bool unmask(uint8_t *bytes, size_t len, const uint8_t mask[4],
                    uint64_t from)
 {
-    uint8_t turned[8];
-    uint64_t wide, word;
+    uint64_t wide = mask_at(mask, from), seen = 0, word;
     size_t at = 0;
 
-    for (unsigned i = 0; i < 8; i++) {
-        turned[i] = mask[(from + i) & 3];
-    }
-    memcpy(&wide, turned, sizeof wide);
-    for (; len - at >= 8; at += 8) {
+    for (; len - at >= sizeof word; at += sizeof word) {
         memcpy(&word, bytes + at, sizeof word);
-        word ^= wide;
+        word ^= htole64(wide);
         memcpy(bytes + at, &word, sizeof word);
+        seen |= word;
     }
-    for (; at < len; at++) {
-        bytes[at] ^= turned[at & 7];
+    for (; at < len; at++, wide >>= 8) {
+        bytes[at] ^= (uint8_t)wide;
+        seen |= bytes[at];
     }
+    return (seen & HIGH_BITS) == 0;
+}
+
+/* Does the text go on with these bytes? */
+static bool goes_on(utf8_t *utf8, const uint8_t *bytes, size_t len,
+                    bool is_ascii)
+{
+    return (is_ascii && utf8_is_whole(utf8)) || utf8_check(utf8, bytes, len);
 }
 
 static bool is_close_code(unsigned code)
@@ -313,13 +337,11 @@ static int take_whole(const head_t *head, uint8_t **at, size_t *left,
 {
     uint8_t *payload = *at;
     size_t len = (size_t)head->length;
-    utf8_t utf8 = {0};
 
     *at += len;
     *left -= len;
-    unmask(payload, len, head->mask, 0);
-    if (head->opcode == WS_TEXT &&
-        (!utf8_check(&utf8, payload, len) || !utf8_is_whole(&utf8))) {
+    bool is_ascii = unmask(payload, len, head->mask, 0);
+    if (head->opcode == WS_TEXT && !is_ascii && !utf8_is_valid(payload, len)) {
         return fail(event, NOT_UTF8, "text is not UTF-8");
     }
     return hand_out((ws_opcode_t)head->opcode, payload, len, event);
@@ -345,14 +367,15 @@ static int finish_frame(ws_gather_t *gather, ws_event_t *event)
                     gather->message.len, event);
 }
 
-static int gather_payload(ws_gather_t *gather, uint8_t *bytes, size_t len,
-                          ws_event_t *event)
+static int gather_payload(ws_gather_t *gather, const uint8_t *bytes, size_t len,
+                          bool is_ascii, ws_event_t *event)
 {
     if (gather->head.opcode >= WS_CLOSE) {
         memcpy(gather->control + gather->taken, bytes, len);
         return 0;
     }
-    if (gather->type == WS_TEXT && !utf8_check(&gather->utf8, bytes, len)) {
+    if (gather->type == WS_TEXT &&
+        !goes_on(&gather->utf8, bytes, len, is_ascii)) {
         return fail(event, NOT_UTF8, "text is not UTF-8");
     }
     if (buf_put(&gather->message, bytes, len) < 0) {
@@ -372,8 +395,8 @@ static int go_on(ws_gather_t *gather, uint8_t **at, size_t *left,
 
     *at += len;
     *left -= len;
-    unmask(bytes, len, gather->head.mask, gather->taken);
-    int rc = gather_payload(gather, bytes, len, event);
+    bool is_ascii = unmask(bytes, len, gather->head.mask, gather->taken);
+    int rc = gather_payload(gather, bytes, len, is_ascii, event);
     if (rc < 0) {
         return rc;
     }

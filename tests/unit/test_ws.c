@@ -188,6 +188,51 @@ static void a_text_that_is_no_utf8_is_refused_by_1007(void **state)
     is_refused(1007);
 }
 
+static void begins_anew(void)
+{
+    void *unused = NULL;
+
+    (void)tear_down(&unused);
+    (void)set_up(&unused);
+}
+
+/* Text is unmasked eight bytes at a time, and only what is beyond ASCII is
+ * looked at again. */
+static void one_wrong_byte_is_found_wherever_it_is(void **state)
+{
+    char text[40];
+    (void)state;
+
+    for (size_t len = 1; len <= sizeof text; len++) {
+        for (size_t wrong = 0; wrong < len; wrong++) {
+            memset(text, 'a', len);
+            text[wrong] = (char)0x80;
+            begins_anew();
+            sends(FIN | WS_TEXT, text, len);
+            is_refused(1007);
+            begins_anew();
+            sends(WS_TEXT, text, len);
+            is_refused(1007);
+        }
+    }
+}
+
+static void ascii_does_not_go_on_with_a_character(void **state)
+{
+    (void)state;
+    sends(WS_TEXT, "caf\xc3", 4);
+    gets_fragment();
+    sends(FIN | WS_CONTINUATION, "e", 1);
+    is_refused(1007);
+}
+
+static void binary_may_have_any_bytes(void **state)
+{
+    (void)state;
+    sends(FIN | WS_BINARY, "\x80\xff", 2);
+    gets(WS_BINARY, "\x80\xff");
+}
+
 static void a_frame_or_message_over_its_limit_is_refused_by_1009(void **state)
 {
     static const char payload[400];
@@ -256,6 +301,9 @@ int main(void)
         TEST(a_close_without_a_code_is_1005),
         TEST(what_breaks_the_protocol_is_refused_by_1002),
         TEST(a_text_that_is_no_utf8_is_refused_by_1007),
+        TEST(one_wrong_byte_is_found_wherever_it_is),
+        TEST(ascii_does_not_go_on_with_a_character),
+        TEST(binary_may_have_any_bytes),
         TEST(a_frame_or_message_over_its_limit_is_refused_by_1009),
         TEST(a_frame_has_the_shortest_head),
         TEST(a_close_reason_is_cut_between_characters),
