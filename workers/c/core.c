@@ -73,6 +73,18 @@ const route_t *core_route(const hoist_app *app,
     return route;
 }
 
+/* As core_route: most often it is that of the event before. */
+static const route_t *route_of(const core_t *self,
+                               const message_request_t *request)
+{
+    const route_t *last = self->last;
+    wire_bytes_t key = request->route;
+
+    return last != NULL && route_is(last, key.data, key.len)
+               ? last
+               : core_route(self->ctx.app, request);
+}
+
 /* Make the context that of this event; what is set only by CONNECT or by a
  * failure was cleaned after the one that set it. */
 static void begin(hoist_ctx *ctx, const message_request_t *request,
@@ -169,7 +181,7 @@ query_t *core_handle(core_t *self, const message_request_t *request,
 
     begin(ctx, request, now_ms, out);
     ctx->asked = asked;
-    const route_t *route = core_route(ctx->app, request);
+    const route_t *route = route_of(self, request);
     int rc = 0;
     self->last = route;
     self->is_untold = route != NULL;
@@ -193,10 +205,7 @@ static size_t place_of(const core_t *self, const route_t *route)
 
 bool core_may_be_slow(const core_t *self, const message_request_t *request)
 {
-    const route_t *last = self->last; /* most often it is the same */
-    const route_t *route = last != NULL && wire_is(request->route, last->key)
-                               ? last
-                               : core_route(self->ctx.app, request);
+    const route_t *route = route_of(self, request);
 
     return route != NULL && !self->is_quick[place_of(self, route)];
 }

@@ -197,7 +197,7 @@ const route_t *routes_find(const routes_t *self, const void *key, size_t len)
             continue;
         }
         const route_t *entry = &self->routes[self->slots[at].route - 1];
-        if (entry->len == len && memcmp(entry->key, key, len) == 0) {
+        if (route_is(entry, key, len)) {
             return entry;
         }
     }

@@ -9,6 +9,8 @@
 
 #include "workers/c/chain.h"
 
+#include <string.h>
+
 typedef struct {
     char *key;              /* owned */
     size_t len;             /* bytes of key */
@@ -54,6 +56,12 @@ route_t *routes_named(routes_t *self, const char *key);
 /* Build the table for routes_find, and the stack of each route, with what is
  * around all of them. */
 void routes_freeze(routes_t *self, const chain_t *around);
+
+/* Has it exactly this key? */
+static inline bool route_is(const route_t *self, const void *key, size_t len)
+{
+    return self->len == len && memcmp(self->key, key, len) == 0;
+}
 
 /* The route of exactly this key, or NULL.  Frozen tables only. */
 const route_t *routes_find(const routes_t *self, const void *key, size_t len);
