@@ -2,12 +2,13 @@
  *
  * What a message costs in the gateway's hub, without sockets: its frame from a
  * client, the REQUEST to the broker, and the REPLY back as a frame.  Turns of
- * 64 of them, as under load, from clients that are in no trace; some share of
- * them is sampled.
+ * 64 of them, as under load, from clients that are in no trace and, where there
+ * are many, far from each other in memory; some share of them is sampled.
  */
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "bench/clocks.h"
+#include "bench/counted.h"
 #include "bench/numbers.h"
 #include "gateway/hub.h"
 #include "proto/message.h"
@@ -19,9 +20,10 @@
 #include <err.h>
 #include <getopt.h>
 
-#define ROUNDS  31  /* the quickest counts: others disturb the rest */
-#define FRAMES  500 /* in a round */
-#define CLIENTS 64
+#define ROUNDS  31   /* the quickest counts: others disturb the rest */
+#define FRAMES  500  /* in a round */
+#define A_FRAME 64   /* messages of a turn */
+#define APART   7919 /* who is next is so many on */
 #define FIN     0x80
 #define MASKED  0x80
 #define TEXT    "{\"action\":\"echo\",\"n\":\"00000001\",\"pad\":\"xxxxxxxxxxxx\"}"
@@ -32,7 +34,8 @@
     "Sec-WebSocket-Version: 13\r\n\r\n"
 
 typedef struct {
-    double sampled;    /* share of events that have a span */
+    double sampled; /* share of events that have a span */
+    uint32_t connections;
     uint64_t messages; /* to carry and be done; 0: measure */
 } options_t;
 
@@ -40,13 +43,15 @@ typedef struct {
     hub_t *hub;
     link_t *link;
     int64_t now_us;
-    void *users[CLIENTS]; /* of the hub */
+    void **users; /* owned: of the hub */
+    uint32_t connections, next;
     buf_t replies;
     uint64_t spans;
 } bench_t;
 
 static const char help[] =
     "usage: bench_gateway [options]\n"
+    "  --connections N  64 or more (64)\n"
     "  --sampled SHARE  of messages, 0 to 1 (0)\n"
     "  --messages N     carry so many and print nothing: for who counts\n"
     "                   instructions\n"
@@ -157,23 +162,31 @@ static void welcome(bench_t *self)
 
 /* --- clients ------------------------------------------------------------- */
 
-static void connect_all(bench_t *self)
+static void *open_one(bench_t *self)
 {
     static char sock; /* nobody looks at it */
     char head[] = HEAD;
     ip_t from = ip_of_v4((const uint8_t[]){127, 0, 0, 1});
+    void *user = hub_transport_ops.opened(self->hub, &from);
 
-    hub_begin(self->hub, self->now_us, self->now_us / 1000);
-    for (size_t i = 0; i < CLIENTS; i++) {
-        self->users[i] = hub_transport_ops.opened(self->hub, &from);
-        must(self->users[i] != NULL);
-        hub_transport_ops.bound(self->users[i], (transport_sock_t *)&sock);
-        hub_transport_ops.received(self->users[i], (uint8_t *)head,
-                                   strlen(head));
+    must(user != NULL);
+    hub_transport_ops.bound(user, (transport_sock_t *)&sock);
+    hub_transport_ops.received(user, (uint8_t *)head, strlen(head));
+    return user;
+}
+
+static void connect_all(bench_t *self)
+{
+    self->users = xcalloc(self->connections, sizeof *self->users);
+    for (uint32_t i = 0; i < self->connections;) {
+        hub_begin(self->hub, self->now_us, self->now_us / 1000);
+        for (int left = A_FRAME; left > 0 && i < self->connections; left--) {
+            self->users[i++] = open_one(self);
+        }
+        hub_end(self->hub);
+        exchange_with_broker(self);
     }
-    hub_end(self->hub);
-    exchange_with_broker(self);
-    must(self->hub->stats.connections == CLIENTS);
+    must(self->hub->stats.connections == self->connections);
 }
 
 /* Its mask is of zeros, so the bytes are there for the next time. */
@@ -184,8 +197,10 @@ static void say(bench_t *self)
 
     memcpy(frame + 6, TEXT, sizeof TEXT - 1);
     hub_begin(self->hub, self->now_us, self->now_us / 1000);
-    for (size_t i = 0; i < CLIENTS; i++) {
-        hub_transport_ops.received(self->users[i], frame, 6 + sizeof TEXT - 1);
+    for (int i = 0; i < A_FRAME; i++) {
+        hub_transport_ops.received(self->users[self->next], frame,
+                                   6 + sizeof TEXT - 1);
+        self->next = (self->next + APART) % self->connections;
     }
     hub_end(self->hub);
     exchange_with_broker(self);
@@ -208,7 +223,17 @@ static void carry(bench_t *self, uint64_t frames)
     for (uint64_t i = 0; i < frames; i++) {
         say(self);
     }
-    must(written - before == frames * CLIENTS * (2 + sizeof TEXT - 1));
+    must(written - before == frames * A_FRAME * (2 + sizeof TEXT - 1));
+}
+
+/* Of those, callgrind counts the second half. */
+static void carry_counted(bench_t *self, uint64_t frames)
+{
+    counted_warm();
+    carry(self, frames / 2);
+    counted_begin();
+    carry(self, frames - frames / 2);
+    counted_end();
 }
 
 /* ns of a message. */
@@ -220,7 +245,7 @@ static double measure(bench_t *self)
         uint64_t start_ns = clocks_thread_ns();
         carry(self, FRAMES);
         took[round] = (double)(clocks_thread_ns() - start_ns) /
-                      ((double)FRAMES * CLIENTS);
+                      ((double)FRAMES * A_FRAME);
     }
     numbers_sort(took, ROUNDS);
     return took[0];
@@ -229,12 +254,11 @@ static double measure(bench_t *self)
 static options_t read_options(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"sampled", 1, NULL, 0},
-        {"messages", 1, NULL, 0},
-        {"help", 0, NULL, 0},
+        {"sampled", 1, NULL, 0},     {"messages", 1, NULL, 0},
+        {"connections", 1, NULL, 0}, {"help", 0, NULL, 0},
         {NULL, 0, NULL, 0},
     };
-    options_t self = {.messages = 0};
+    options_t self = {.connections = A_FRAME};
     int index, c;
 
     while ((c = getopt_long(argc, argv, "", names, &index)) == 0) {
@@ -242,6 +266,9 @@ static options_t read_options(int argc, char **argv)
             self.sampled = numbers_read("sampled", optarg, 0, 1);
         } else if (index == 1) {
             self.messages = (uint64_t)numbers_read("messages", optarg, 1, 1e12);
+        } else if (index == 2) {
+            self.connections =
+                (uint32_t)numbers_read("connections", optarg, A_FRAME, 1e6);
         } else {
             fputs(help, stdout);
             exit(0);
@@ -261,6 +288,7 @@ static void start(bench_t *self, const options_t *told)
     log_set_level(LEVEL_ERROR);
     gateway_options_init(&options);
     options.trace_sample = told->sampled;
+    self->connections = told->connections;
     buf_init(&self->replies, 1 << 20);
     self->hub = hub_new(&options, self->now_us / 1000, error, sizeof error);
     must(self->hub != NULL);
@@ -276,14 +304,16 @@ int main(int argc, char **argv)
 
     start(&self, &options);
     if (options.messages > 0) {
-        carry(&self, options.messages / CLIENTS);
+        carry_counted(&self, options.messages / A_FRAME);
     } else {
         printf("{\"key\":\"gateway\",\"name\":\"a message and its reply in "
-               "the gateway, and at its broker\",\"sampled\":%g,\"ns\":%.1f}\n",
-               options.sampled, measure(&self));
+               "the gateway, and at its broker\",\"connections\":%u,"
+               "\"sampled\":%g,\"ns\":%.1f}\n",
+               options.connections, options.sampled, measure(&self));
     }
     must((self.spans > 0) == (options.sampled > 0));
     hub_destroy(&self.hub);
     buf_fini(&self.replies);
+    free(self.users);
     return 0;
 }

@@ -29,9 +29,9 @@ typedef struct {
 
 /* What a session has of it. */
 typedef struct {
+    uint64_t served;    /* number of the last job that it has had: fanout.c */
     list_t memberships; /* membership_t.of_member */
     uint32_t named;     /* those of GROUP_NAMED */
-    uint64_t served;    /* number of the last job that it has had: fanout.c */
 } member_t;
 
 typedef struct {

@@ -32,6 +32,7 @@
 #define CLOSE_TRY_LATER  1013
 
 static const char default_route[] = "$default";
+static const wire_bytes_t nothing;
 
 /* --- life -------------------------------------------------------------- */
 
@@ -528,13 +529,21 @@ static void take_message(session_t *self, const ws_event_t *event)
     char route[ROUTE_KEY_MAX], conn[CONN_ID_TEXT];
 
     conn_id_format(&self->id, conn);
+    /* No field is left out: to clear the rest would take as long as a twentieth
+     * of the message. */
     message_request_t request = {
+        .id = 0, /* this and the number are of link_put */
         .event = EVENT_MESSAGE,
         .conn = {(const uint8_t *)conn, sizeof conn},
         .route = choose_route(self, event, route),
         .body = {event->type == WS_TEXT ? BODY_TEXT : BODY_BINARY,
                  {event->data, event->len}},
         .deadline_ms = (uint64_t)hub->options.request_ms,
+        .context = nothing,
+        .details = nothing,
+        .number = 0,
+        .attempt = 0,
+        .traceparent = nothing,
     };
     hub->stats.messages_in++;
     self->messages_in++;
@@ -740,7 +749,8 @@ void session_resume(session_t *self)
  */
 static void note_binding(session_t *self, const message_reply_t *reply)
 {
-    if (wire_map_bool(reply->options, "runs", false)) {
+    if (reply->options.len > 0 &&
+        wire_map_bool(reply->options, "runs", false)) {
         self->is_bound = true;
     } else if (reply->status < 400) {
         self->is_bound = false;

@@ -43,14 +43,14 @@ typedef enum {
     SESSION_GONE,      /* no socket; the broker is still to be told */
 } session_state_t;
 
+/* What a message and its reply look at stands together, in the first four lines
+ * of memory: with many connections most of their cost is to fetch them. */
 typedef struct session {
     hub_t *hub;             /* borrowed */
     transport_sock_t *sock; /* borrowed; NULL when closed */
     conn_id_t id;
+    link_t *link; /* borrowed: its broker; NULL until CONNECT is put */
     session_state_t state;
-
-    link_t *link;          /* borrowed: its broker; NULL until CONNECT is put */
-    link_t *former;        /* borrowed: the one before that knew it, or NULL */
     bool is_known;         /* the broker has it: DISCONNECT is owed */
     bool is_arriving;      /* its broker is still to be told of it */
     bool is_told;          /* its broker may know it */
@@ -72,45 +72,47 @@ typedef struct session {
     bool is_looked_at;     /* it knows the head, and is to say whether the body
                               is worth reading */
     uint16_t end_code;     /* of the DISCONNECT */
-    uint8_t end_reason_len;
-    uint8_t *end_reason; /* owned; UTF-8, which may hold a zero */
 
-    list_t dirty;   /* in hub->dirty while `out` waits for the end of turn; in
-                       hub->dead when it is over */
+    list_t dirty;             /* in hub->dirty while `out` waits for the end of
+                                 turn; in hub->dead when it is over */
+    int64_t heard_ms;         /* monotonic: last bytes from the client */
+    int64_t message_ms;       /* last message in either direction */
+    int64_t stuck_ms;         /* since when more than out_soft waits; 0: not */
+    uint32_t messages_in;     /* of the client's, … */
+    uint32_t messages_out;    /* … to it; they wrap */
+    uint32_t in_flight;       /* MESSAGEs without a REPLY */
+    uint32_t in_flight_bytes; /* of their REQUESTs */
+    size_t out_at;            /* of `out`: what is before was written */
+
+    buf_t out; /* frames to be written at the end of turn */
+    ws_reader_t reader;
+
+    buf_t in;             /* request head, or bytes read but not yet taken */
+    trace_place_t *trace; /* owned; of its handshake, NULL: it had none */
+    member_t member;      /* of the groups that it is in */
+
+    tokens_t messages, bytes; /* that it may send: throttle.h */
+    link_t *former; /* borrowed: the one before that knew it, or NULL */
     list_t wait;    /* in the link's waiting list, or the hub's unplaced one, or
                        its list of bodies */
     list_t move;    /* in the link's arriving or told list */
     list_t touched; /* in hub->presences.changed, or alone */
     wheel_node_t timer;
 
-    ws_reader_t reader;
-    buf_t in;      /* request head, or bytes read but not yet taken */
-    buf_t out;     /* frames to be written at the end of turn … */
-    size_t out_at; /* … from here on; what is before was written */
-
-    uint32_t messages_in, messages_out; /* of the client's, to it; they wrap */
-    uint32_t messages_seen; /* the sum of both when it was last visited by
+    int64_t opened_ms;      /* monotonic; of the socket or the WebSocket */
+    uint32_t messages_seen; /* in and out when it was last visited by
                                busiest.c */
-
-    tokens_t messages, bytes; /* that it may send: throttle.h */
-    uint32_t in_flight;       /* MESSAGEs without a REPLY */
-    uint32_t in_flight_bytes; /* of their REQUESTs */
-    uint32_t discarded;       /* bytes that came when it was closed */
-    int64_t opened_ms;        /* monotonic; of the socket or the WebSocket */
-    int64_t heard_ms;         /* last bytes from the client */
-    int64_t message_ms;       /* last message in either direction */
-    int64_t stuck_ms;         /* since when more than out_soft waits; 0: not */
-
-    member_t member;      /* of the groups that it is in */
-    presence_t *presence; /* owned; NULL: nothing was told of them */
-    early_t *early;       /* owned; what workers said before 101, or NULL */
-    trace_place_t *trace; /* owned; of its handshake, NULL: it had none */
-    uint8_t *context;     /* owned; the map for SYNC, NULL before OPEN */
+    uint32_t discarded;     /* bytes that came when it was closed */
+    presence_t *presence;   /* owned; NULL: nothing was told of them */
+    early_t *early;         /* owned; what workers said before 101, or NULL */
+    uint8_t *context;       /* owned; the map for SYNC, NULL before OPEN */
     uint32_t context_len;
+    uint8_t end_reason_len;
+    char ip[IP_TEXT]; /* of the client, as session_locate was told last, … */
+    ip_t address;     /* … and as bytes */
     ip_t peer;        /* of the socket, or as its PROXY header says */
-    ip_t address;     /* of the client, as session_locate was told last … */
-    char ip[IP_TEXT]; /* … and as text */
-    source_t *source; /* borrowed: what it counts for; NULL: for nobody */
+    uint8_t *end_reason; /* owned; UTF-8, which may hold a zero */
+    source_t *source;    /* borrowed: what it counts for; NULL: for nobody */
 } session_t;
 
 /* Start in HEAD; the hub has filled in `hub` and `id`. */
