@@ -137,43 +137,36 @@ static inline const uint8_t *skip_plain(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-/* A string begins at the cursor: it is to end here. */
-static inline int end_string(wire_cursor_t *in, const uint8_t *at,
-                             wire_bytes_t *inside)
+static inline const uint8_t *end_string(const uint8_t *at, const uint8_t *end)
 {
-    if (at == in->end || *at != '"') {
-        return -EPROTO;
-    }
-    *inside = (wire_bytes_t){in->at + 1, (size_t)(at - in->at - 1)};
-    in->at = at + 1;
-    return 0;
+    return at < end && *at == '"' ? at + 1 : NULL;
 }
 
-/* As json_skip_string, of one whose first backslash is here.  Few have any, and
+/* As json_string_end, from the first backslash on.  Few strings have any, and
  * the others do not pay for it. */
-__attribute__((noinline)) static int
-skip_escaped(wire_cursor_t *in, const uint8_t *at, wire_bytes_t *inside)
+__attribute__((noinline)) static const uint8_t *skip_escaped(const uint8_t *at,
+                                                             const uint8_t *end)
 {
     uint8_t unused[REPLACED_MAX];
 
-    while (at < in->end && *at == '\\') {
+    while (at < end && *at == '\\') {
         at++;
-        if (take_escape(&at, in->end, unused) < 0) {
-            return -EPROTO;
+        if (take_escape(&at, end, unused) < 0) {
+            return NULL;
         }
-        at = skip_plain(at, in->end);
+        at = skip_plain(at, end);
     }
-    return end_string(in, at, inside);
+    return end_string(at, end);
 }
 
-int json_skip_string(wire_cursor_t *in, wire_bytes_t *inside)
+const uint8_t *json_string_end(const uint8_t *at, const uint8_t *end)
 {
-    if (wire_at_end(in) || *in->at != '"') {
-        return -EPROTO;
+    if (at == end || *at != '"') {
+        return NULL;
     }
-    const uint8_t *at = skip_plain(in->at + 1, in->end);
-    return at < in->end && *at == '\\' ? skip_escaped(in, at, inside)
-                                       : end_string(in, at, inside);
+    at = skip_plain(at + 1, end);
+    return at < end && *at == '\\' ? skip_escaped(at, end)
+                                   : end_string(at, end);
 }
 
 static const uint8_t *skip_digits(const uint8_t *at, const uint8_t *end)
@@ -191,53 +184,47 @@ static const uint8_t *need_digits(const uint8_t *at, const uint8_t *end)
     return behind > at ? behind : NULL;
 }
 
-static int skip_number(wire_cursor_t *in)
+static const uint8_t *skip_number(const uint8_t *at, const uint8_t *end)
 {
-    const uint8_t *at = in->at, *end = in->end;
-
     if (*at == '-') {
         at++;
     }
     if (at < end && *at == '0') {
         at++; /* nothing may follow a leading zero */
     } else if ((at = need_digits(at, end)) == NULL) {
-        return -EPROTO;
+        return NULL;
     }
     if (at < end && *at == '.' && (at = need_digits(at + 1, end)) == NULL) {
-        return -EPROTO;
+        return NULL;
     }
     if (at < end && (*at == 'e' || *at == 'E')) {
         at++;
         if (at < end && (*at == '+' || *at == '-')) {
             at++;
         }
-        if ((at = need_digits(at, end)) == NULL) {
-            return -EPROTO;
-        }
+        return need_digits(at, end);
     }
-    in->at = at;
-    return 0;
+    return at;
 }
 
-int json_skip_scalar(wire_cursor_t *in)
+const uint8_t *json_scalar_end(const uint8_t *at, const uint8_t *end)
 {
     static const char *const words[] = {"true", "false", "null"};
-    size_t left = (size_t)(in->end - in->at);
+    size_t left = (size_t)(end - at);
 
     if (left == 0) {
-        return -EPROTO;
+        return NULL;
     }
-    if (*in->at == '-' || (*in->at >= '0' && *in->at <= '9')) {
-        return skip_number(in);
+    if (*at == '-' || (*at >= '0' && *at <= '9')) {
+        return skip_number(at, end);
     }
     for (size_t i = 0; i < 3; i++) {
         size_t len = strlen(words[i]);
-        if (left >= len && memcmp(in->at, words[i], len) == 0) {
-            in->at += len;
-            return 0;
+        if (left >= len && memcmp(at, words[i], len) == 0) {
+            return at + len;
         }
     }
-    return -EPROTO;
+    return NULL;
 }
 
 /* The next decoded bytes of a checked string; their count. */

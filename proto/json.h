@@ -9,12 +9,38 @@
 
 #include "proto/wire.h"
 
+/* Behind the token that begins there (a string; a number, true, false or null),
+ * or NULL where none does. */
+const uint8_t *json_string_end(const uint8_t *at, const uint8_t *end);
+const uint8_t *json_scalar_end(const uint8_t *at, const uint8_t *end);
+
 /*
- * Each expects its token under the cursor and moves behind it.
- * Returns 0, or -EPROTO; then the cursor is anywhere.
+ * Each expects its token under the cursor and moves behind it; inside is what
+ * stands between the quotes.
+ * Returns 0, or -EPROTO; then the cursor stays where it was.
  */
-int json_skip_string(wire_cursor_t *in, wire_bytes_t *inside); /* no quotes */
-int json_skip_scalar(wire_cursor_t *in); /* number, true, false, null */
+static inline int json_skip_string(wire_cursor_t *in, wire_bytes_t *inside)
+{
+    const uint8_t *end = json_string_end(in->at, in->end);
+
+    if (end == NULL) {
+        return -EPROTO;
+    }
+    *inside = (wire_bytes_t){in->at + 1, (size_t)(end - in->at) - 2};
+    in->at = end;
+    return 0;
+}
+
+static inline int json_skip_scalar(wire_cursor_t *in)
+{
+    const uint8_t *end = json_scalar_end(in->at, in->end);
+
+    if (end == NULL) {
+        return -EPROTO;
+    }
+    in->at = end;
+    return 0;
+}
 
 static inline void json_skip_space(wire_cursor_t *in)
 {
