@@ -31,6 +31,10 @@
 #define CLOSE_ABNORMAL   1006
 #define CLOSE_TRY_LATER  1013
 
+_Static_assert(offsetof(session_t, member) + sizeof(uint64_t) <= 240,
+               "what a message touches is in four lines, from where malloc "
+               "lets it begin");
+
 static const char default_route[] = "$default";
 static const wire_bytes_t nothing;
 
