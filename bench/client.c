@@ -13,107 +13,95 @@
 
 #include <err.h>
 
-#define HEADER_MAX   8 /* of a masked frame of at most 65535 bytes */
-#define MASK_LEN     4
-#define NUMBER_AT    22 /* of the eight digits in the body */
-#define READ_MAX     65536
-#define TEXT_FRAME   0x81
-#define MASKED       0x80
-#define TWO_BYTE_LEN 126
-#define PING_FRAME   0x89
-#define PONG_FRAME   0x8a
-#define PING_MAX     125 /* bytes of its payload */
+#define READ_MAX  65536
+#define HEAD_MAX  4096 /* bytes of the answer to the handshake, and more */
+#define SHOWN_MAX 200  /* bytes of what is refused */
 
-static const uint8_t mask[MASK_LEN] = {0x37, 0xfa, 0x21, 0x3d};
-
-/* A message as it is sent and as it comes back, but for its number. */
+/* What is said, and how. */
 static struct {
-    uint8_t out[HEADER_MAX + CLIENT_BODY_MAX];
-    uint8_t in[HEADER_MAX + CLIENT_BODY_MAX];
-    size_t out_head, in_head; /* bytes before the body */
-    size_t body;
-} form;
+    const dialect_t *dialect; /* borrowed */
+    size_t body;              /* bytes */
+    form_t out, in;
+} message;
 
-static size_t put_head(uint8_t *at, size_t body, uint8_t masked)
+void client_set_message(const dialect_t *dialect, const char *action,
+                        size_t body)
 {
-    at[0] = TEXT_FRAME;
-    if (body < TWO_BYTE_LEN) {
-        at[1] = (uint8_t)(masked | body);
-        return 2;
-    }
-    at[1] = masked | TWO_BYTE_LEN;
-    at[2] = (uint8_t)(body >> 8);
-    at[3] = (uint8_t)body;
-    return 4;
-}
-
-void client_set_message(const char *action, size_t body)
-{
-    char text[CLIENT_BODY_MAX];
+    char text[CLIENT_BODY_MAX + 1];
 
     memset(text, 'x', sizeof text);
-    int start =
-        snprintf(text, sizeof text,
-                 "{\"action\":\"%.4s\",\"n\":\"00000000\",\"pad\":\"", action);
+    int start = snprintf(
+        text, sizeof text,
+        "{\"action\":\"%.4s\",\"n\":\"" FORM_NUMBER "\",\"pad\":\"", action);
     text[start] = 'x';
-    memcpy(text + body - 2, "\"}", 2);
-    form.body = body;
-    form.in_head = put_head(form.in, body, 0);
-    memcpy(form.in + form.in_head, text, body);
-    form.out_head = put_head(form.out, body, MASKED);
-    memcpy(form.out + form.out_head, mask, MASK_LEN);
-    form.out_head += MASK_LEN;
-    for (size_t i = 0; i < body; i++) {
-        form.out[form.out_head + i] = (uint8_t)text[i] ^ mask[i % MASK_LEN];
+    memcpy(text + body - 2, "\"}", 3);
+    message.dialect = dialect;
+    message.body = body;
+    dialect->shape(&message.out, &message.in, text);
+}
+
+static void say(const client_t *self, const dialect_say_t *what)
+{
+    if (what->len > 0 &&
+        write(self->fd, what->bytes, what->len) != (ssize_t)what->len) {
+        err(1, "the socket is full");
     }
 }
 
-static void put_number(uint8_t *digits, uint32_t number)
+/* So many bytes have come behind those that are there. */
+static void take_bytes(client_t *self, size_t len)
 {
-    static const char hex[] = "0123456789abcdef";
+    const dialect_t *dialect = message.dialect;
+    uint8_t *fresh = self->in + self->in_len;
+    ssize_t kept = dialect->unwrap ? dialect->unwrap(&self->frames, fresh, len)
+                                   : (ssize_t)len;
 
-    for (int i = 0; i < 8; i++) {
-        digits[i] = (uint8_t)hex[(number >> (28 - 4 * i)) & 15];
+    if (kept < 0) {
+        errx(1, "a frame is none that is understood");
     }
-}
-
-static size_t put_message(uint8_t *at, uint32_t number)
-{
-    uint8_t *digits = at + form.out_head + NUMBER_AT;
-
-    memcpy(at, form.out, form.out_head + form.body);
-    put_number(digits, number);
-    for (size_t i = 0; i < 8; i++) {
-        digits[i] ^= mask[(NUMBER_AT + i) % MASK_LEN];
-    }
-    return form.out_head + form.body;
+    self->in_len += (size_t)kept;
 }
 
 /* --- opening ------------------------------------------------------------- */
 
-static void shake_hands(int fd, const char *path)
+/* Returns the length of the answer's head; behind it may be more. */
+static size_t await_head(client_t *self, size_t *len)
 {
-    char answer[4096];
+    char *answer = (char *)self->in;
+    const char *end;
+
+    do {
+        ssize_t got = read(self->fd, answer + *len, HEAD_MAX - *len);
+        if (got <= 0) {
+            errx(1, "the server closed during the handshake");
+        }
+        *len += (size_t)got;
+        answer[*len] = '\0';
+        end = strstr(answer, "\r\n\r\n");
+    } while (end == NULL && *len < HEAD_MAX);
+    if (end == NULL || strncmp(answer, "HTTP/1.1 101", 12) != 0) {
+        errx(1, "refused: %.*s", (int)strcspn(answer, "\r\n"), answer);
+    }
+    return (size_t)(end - answer) + 4;
+}
+
+static void shake_hands(client_t *self, const char *path)
+{
+    dialect_say_t greeting;
     size_t len = 0;
 
-    if (dprintf(fd,
+    if (dprintf(self->fd,
                 "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
                 "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                 "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
                 path) < 0) {
         err(1, "cannot send the handshake");
     }
-    do { /* nothing follows the head before we ask for it */
-        ssize_t got = read(fd, answer + len, sizeof answer - 1 - len);
-        if (got <= 0) {
-            errx(1, "the server closed during the handshake");
-        }
-        len += (size_t)got;
-        answer[len] = '\0';
-    } while (strstr(answer, "\r\n\r\n") == NULL && len < sizeof answer - 1);
-    if (strncmp(answer, "HTTP/1.1 101", 12) != 0) {
-        errx(1, "refused: %.*s", (int)strcspn(answer, "\r\n"), answer);
-    }
+    size_t head = await_head(self, &len);
+    memmove(self->in, self->in + head, len - head);
+    take_bytes(self, len - head);
+    message.dialect->greet(&greeting, self->name);
+    say(self, &greeting);
 }
 
 void client_open(client_t *self, const struct sockaddr_in *address,
@@ -136,7 +124,8 @@ void client_open(client_t *self, const struct sockaddr_in *address,
         err(1, "cannot connect");
     }
     setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    shake_hands(self->fd, path);
+    self->name = (uint64_t)getpid() << 32 | (uint32_t)self->fd;
+    shake_hands(self, path);
     fcntl(self->fd, F_SETFL, O_NONBLOCK);
 }
 
@@ -161,11 +150,13 @@ static uint32_t count_one(client_t *self, uint64_t due_ns)
 
 void client_send(client_t *self, uint32_t count, uint64_t due_ns)
 {
-    static uint8_t out[CLIENT_FLIGHT_MAX * (HEADER_MAX + CLIENT_BODY_MAX)];
+    static uint8_t out[CLIENT_FLIGHT_MAX * FORM_MAX];
+    const form_t *form = &message.out;
     size_t len = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        len += put_message(out + len, count_one(self, due_ns));
+    for (uint32_t i = 0; i < count; i++, len += form->len) {
+        form_set(&message.out, count_one(self, due_ns), self->name);
+        memcpy(out + len, form->bytes, form->len);
     }
     ssize_t put = write(self->fd, out, len);
     if (put < 0 || (size_t)put != len) {
@@ -175,74 +166,56 @@ void client_send(client_t *self, uint32_t count, uint64_t due_ns)
 
 void client_post(client_t *self, int socket, uint32_t count, uint64_t due_ns)
 {
-    uint8_t *body = form.in + form.in_head;
+    const uint8_t *body = message.in.bytes + message.in.body;
 
     for (uint32_t i = 0; i < count; i++) {
-        put_number(body + NUMBER_AT, count_one(self, due_ns));
-        if (send(socket, body, form.body, 0) < 0) {
+        form_set(&message.in, count_one(self, due_ns), self->name);
+        if (send(socket, body, message.body, 0) < 0) {
             err(1, "cannot post");
         }
     }
 }
 
-static void check(const client_t *self, const uint8_t *frame)
+/* All that is no message. */
+static size_t take_other(const client_t *self, const uint8_t *bytes, size_t len)
 {
-    put_number(form.in + form.in_head + NUMBER_AT, self->answered);
-    if (memcmp(frame, form.in, form.in_head + form.body) != 0) {
-        errx(1, "message %u is another one: %.*s", self->answered,
-             (int)form.body, (const char *)frame + form.in_head);
+    dialect_say_t answer = {.len = 0};
+    ssize_t taken = message.dialect->hear(bytes, len, &answer);
+
+    if (taken < 0) {
+        errx(1, "not understood: %.*s",
+             (int)(len < SHOWN_MAX ? len : SHOWN_MAX), (const char *)bytes);
     }
+    say(self, &answer);
+    return (size_t)taken;
 }
 
-/* Answer the ping at the beginning of `len` bytes, as a client must; returns
- * its length, 0 when it is not whole. */
-static size_t take_ping(const client_t *self, const uint8_t *frame, size_t len)
-{
-    uint8_t pong[2 + MASK_LEN + PING_MAX] = {PONG_FRAME};
-    size_t payload = len < 2 ? 0 : frame[1];
-
-    if (len < 2 || len < 2 + payload) {
-        return 0;
-    }
-    if (payload > PING_MAX) {
-        errx(1, "a ping of %zu bytes", payload);
-    }
-    pong[1] = (uint8_t)(MASKED | payload);
-    memcpy(pong + 2, mask, MASK_LEN);
-    for (size_t i = 0; i < payload; i++) {
-        pong[2 + MASK_LEN + i] = frame[2 + i] ^ mask[i % MASK_LEN];
-    }
-    if (write(self->fd, pong, 2 + MASK_LEN + payload) < 0) {
-        err(1, "cannot answer a ping");
-    }
-    return 2 + payload;
-}
-
-static void take_message(client_t *self, const uint8_t *frame, uint64_t now_ns,
+static void take_message(client_t *self, const uint8_t *bytes, uint64_t now_ns,
                          hdr_t *hdr)
 {
     const uint64_t *sent_ns = self->source->sent_ns;
 
-    check(self, frame);
+    form_set(&message.in, self->answered, self->name);
+    if (memcmp(bytes, message.in.bytes, message.in.len) != 0) {
+        errx(1, "message %u is another one: %.*s", self->answered,
+             (int)message.in.len, (const char *)bytes);
+    }
     hdr_add(hdr, now_ns - sent_ns[self->answered % CLIENT_FLIGHT_MAX]);
     self->answered++;
 }
 
-/* Take the frame at the beginning; returns its length, 0 when it is not whole.
- */
-static size_t take_frame(client_t *self, const uint8_t *frame, size_t len,
-                         uint64_t now_ns, hdr_t *hdr)
+/* Take what is at the beginning; returns its length, 0 when it is not whole. */
+static size_t take_next(client_t *self, const uint8_t *bytes, size_t len,
+                        uint64_t now_ns, hdr_t *hdr)
 {
-    size_t message = form.in_head + form.body;
-
-    if (len > 0 && frame[0] == PING_FRAME) {
-        return take_ping(self, frame, len);
+    if (len > 0 && bytes[0] != message.in.bytes[0]) {
+        return take_other(self, bytes, len);
     }
-    if (len < message) {
+    if (len < message.in.len) {
         return 0;
     }
-    take_message(self, frame, now_ns, hdr);
-    return message;
+    take_message(self, bytes, now_ns, hdr);
+    return message.in.len;
 }
 
 uint32_t client_receive(client_t *self, uint64_t now_ns, hdr_t *hdr)
@@ -258,9 +231,9 @@ uint32_t client_receive(client_t *self, uint64_t now_ns, hdr_t *hdr)
     if (got <= 0) {
         errx(1, "the server closed a connection");
     }
-    self->in_len += (size_t)got;
-    while ((taken = take_frame(self, self->in + at, self->in_len - at, now_ns,
-                               hdr)) > 0) {
+    take_bytes(self, (size_t)got);
+    while ((taken = take_next(self, self->in + at, self->in_len - at, now_ns,
+                              hdr)) > 0) {
         at += taken;
     }
     self->in_len -= at;

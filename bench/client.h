@@ -12,6 +12,7 @@
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
 
+#include "bench/dialect.h"
 #include "bench/hdr.h"
 
 #include <stddef.h>
@@ -19,23 +20,26 @@
 
 #include <netinet/in.h>
 
-#define CLIENT_BODY_MIN   41   /* bytes: the message without padding */
-#define CLIENT_BODY_MAX   4096 /* bytes */
+#define CLIENT_BODY_MIN   41 /* bytes: the message without padding */
+#define CLIENT_BODY_MAX   FORM_BODY_MAX
 #define CLIENT_FLIGHT_MAX 1024 /* messages without a reply; a power of two */
 
 typedef struct client {
     int fd;
     uint32_t sent, answered; /* messages; never more than FLIGHT_MAX apart */
     size_t in_len;
-    uint8_t *in;       /* the beginning of a frame; owned */
+    uint8_t *in; /* the beginning of a message; owned */
+    dialect_frames_t frames;
+    uint64_t name;     /* no other connection to the server has it */
     uint64_t *sent_ns; /* owned ring: when number n was (or should have been)
                           sent; NULL of one that only listens */
     const struct client *source; /* borrowed: whose messages come */
 } client_t;
 
-/* Set the action of all messages, of four letters, and the size of their
- * bodies, in bytes from BODY_MIN to BODY_MAX. */
-void client_set_message(const char *action, size_t body);
+/* Set how all messages are said, their action, of four letters, and the size of
+ * their bodies, in bytes from BODY_MIN to BODY_MAX; before any is opened. */
+void client_set_message(const dialect_t *dialect, const char *action,
+                        size_t body);
 
 /* Open the WebSocket, waiting for the 101.  source: whom it listens to, which
  * outlives it; NULL for itself.  Exits with a line if refused. */

@@ -312,7 +312,7 @@ int main(int argc, char **argv)
     self.options = read_options(argc, argv);
     self.epoll = epoll_create1(EPOLL_CLOEXEC);
     self.post = self.options.post ? open_post(self.options.post) : -1;
-    client_set_message("push", self.options.body);
+    client_set_message(&dialect_plain, "push", self.options.body);
     open_clients(&self);
     puts("open");
     fflush(stdout);

@@ -30,6 +30,7 @@
 
 typedef struct {
     const char *host, *path;
+    const dialect_t *dialect; /* borrowed */
     uint32_t port, connections, in_flight, body;
     uint32_t active; /* of the connections, that say anything; 0: all */
     double seconds, warmup, rate; /* rate: messages/s of all; 0: closed loop */
@@ -50,6 +51,8 @@ static const char help[] =
     "  --host ADDRESS      IPv4 address of the server (127.0.0.1)\n"
     "  --port N            its port (8080)\n"
     "  --path PATH         of the handshake (/)\n"
+    "  --protocol NAME     what is said there: plain, each message a frame, or\n"
+    "                      nats, in which it goes to the subject `echo` (plain)\n"
     "  --connections N     WebSockets (50)\n"
     "  --active N          of them that say anything (0: all)\n"
     "  --in-flight N       messages in flight of each, closed loop (1)\n"
@@ -69,6 +72,10 @@ static void set_option(options_t *self, const char *name, const char *text)
         self->host = text;
     } else if (strcmp(name, "path") == 0) {
         self->path = text;
+    } else if (strcmp(name, "protocol") == 0) {
+        if ((self->dialect = dialect_find(text)) == NULL) {
+            errx(2, "--protocol %s: plain or nats", text);
+        }
     } else if (strcmp(name, "port") == 0) {
         self->port = (uint32_t)numbers_read(name, text, 1, 65535);
     } else if (strcmp(name, "connections") == 0) {
@@ -98,16 +105,17 @@ static void set_option(options_t *self, const char *name, const char *text)
 static options_t read_options(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"host", 1, NULL, 0},   {"port", 1, NULL, 0},
-        {"path", 1, NULL, 0},   {"connections", 1, NULL, 0},
-        {"active", 1, NULL, 0}, {"in-flight", 1, NULL, 0},
-        {"rate", 1, NULL, 0},   {"bytes", 1, NULL, 0},
-        {"warmup", 1, NULL, 0}, {"seconds", 1, NULL, 0},
-        {"hold", 0, NULL, 0},   {"help", 0, NULL, 0},
-        {NULL, 0, NULL, 0},
+        {"host", 1, NULL, 0},     {"port", 1, NULL, 0},
+        {"path", 1, NULL, 0},     {"connections", 1, NULL, 0},
+        {"active", 1, NULL, 0},   {"in-flight", 1, NULL, 0},
+        {"protocol", 1, NULL, 0}, {"rate", 1, NULL, 0},
+        {"bytes", 1, NULL, 0},    {"warmup", 1, NULL, 0},
+        {"seconds", 1, NULL, 0},  {"hold", 0, NULL, 0},
+        {"help", 0, NULL, 0},     {NULL, 0, NULL, 0},
     };
     options_t self = {.host = "127.0.0.1",
                       .path = "/",
+                      .dialect = &dialect_plain,
                       .port = 8080,
                       .connections = 50,
                       .in_flight = 1,
@@ -269,7 +277,7 @@ int main(int argc, char **argv)
 
     self.options = read_options(argc, argv);
     self.epoll = epoll_create1(EPOLL_CLOEXEC);
-    client_set_message("echo", self.options.body);
+    client_set_message(self.options.dialect, "echo", self.options.body);
     open_clients(&self);
     if (self.options.holds) {
         hold(&self);
