@@ -52,8 +52,11 @@ test-compose:
 	@scripts/install-deps.sh compose
 	@/usr/bin/python3 tests/compose/test_compose.py --all
 
-bench: all
+# What is installed for it is looked for, and built with.
+bench: $(BUILD)/release/build.ninja
 	@scripts/install-deps.sh bench
+	@cmake $(BUILD)/release >/dev/null
+	@cmake --build $(BUILD)/release -j $(JOBS)
 	@/usr/bin/python3 bench/run.py $(BUILD)/release
 
 bench-check: all

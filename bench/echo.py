@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Echo through hoist and through bare libwebsockets servers, in turns, with the
-same load generator."""
+"""Echo through hoist, through bare libwebsockets servers and through NATS, in turns,
+with the same load generator."""
 import json
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def measure_load(build, server, flags, seconds, begun=lambda: None):
     """What bench/load says of a server, and the CPU that this spent for a reply.
     begun() is called when the measurement begins."""
     load = subprocess.Popen([f"{build}/bench/load", f"--port={server.port}",
-                             f"--seconds={seconds}", *flags],
+                             f"--protocol={server.protocol}", f"--seconds={seconds}", *flags],
                             stdout=subprocess.PIPE, text=True)
     load.stdout.readline()  # begin
     begun()
@@ -89,6 +89,7 @@ def measure(build, rounds, seconds):
     """A table of servers for each scenario."""
     starts = [lambda w=way, at=i: servers.start_bare(build, w, PORT + at)
               for i, way in enumerate(WAYS)]
+    starts += servers.nats_starts(build, servers.NATS, servers.NATS_BATCHED)
     report = {}
     with servers.all_of(*starts, lambda: servers.start_hoist(
             build, servers.start_echo(build))) as running:

@@ -49,7 +49,8 @@ def machine(results):
     return (f"Taken on {results['date']}: {of['cores']} cores of {of['processor'].strip()}, "
             f"Linux {of['kernel']}; load average at the beginning and at the end {loads} "
             f"(at the end the benchmarks' own is in it). {results['rounds']} rounds of "
-            f"{results['seconds']:g} s, medians.{shared}{later_parts(results)}")
+            f"{results['seconds']:g} s, medians.{shared}{later_parts(results)}"
+            f"{missing_peers(results)}")
 
 
 def later_parts(results):
@@ -59,6 +60,13 @@ def later_parts(results):
         runs.setdefault((run["date"], run["load"]), []).append(part)
     return "".join(f" Of another run, on {date} with a load of {load:.1f} before it: "
                    f"{', '.join(parts)}." for (date, load), parts in runs.items())
+
+
+def missing_peers(results):
+    """Where what is optional was not installed."""
+    without = [part for part, names in (("echo", results["echo"]["1 x 1"]),
+                                        ("trips", results["trips"])) if "NATS" not in names]
+    return f" Taken without NATS: {', '.join(without)}." if without else ""
 
 
 def target_rows(results):

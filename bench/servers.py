@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Servers to be measured: their processes, and what these have spent."""
+import atexit
 import contextlib
 import os
 import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -32,15 +34,17 @@ def raise_file_limit():
 
 class Process:
     """A program, once its output (which goes to a file, so that it never waits
-    for a reader) has all of the patterns; `found` are their groups."""
+    for a reader) has all of the patterns; `found` are their groups.  It ends with
+    whoever started it, however that ends."""
 
     def __init__(self, command, *patterns):
         with tempfile.NamedTemporaryFile("wb", prefix="hoist-bench-",
                                          delete=False) as log:
             self.log_path = log.name
-            self.running = subprocess.Popen(command, stdout=log,
-                                            stderr=subprocess.STDOUT)
-        self.pid = self.running.pid
+            self.running = subprocess.Popen(["setpriv", "--pdeathsig=TERM", *command],
+                                            stdout=log, stderr=subprocess.STDOUT)
+        atexit.register(self.stop)  # where nobody comes to stop it
+        self.pid, self.name = self.running.pid, command[0]
         self.found = [until(lambda p=pattern: self.look_for(p), f"{pattern} of {command[0]}")
                       for pattern in patterns]
 
@@ -51,11 +55,12 @@ class Process:
     def look_for(self, pattern):
         text = self.read_log()
         if self.running.poll() is not None:
-            sys.exit(f"{self.running.args[0]} ended:\n{text}")
+            sys.exit(f"{self.name} ended:\n{text}")
         match = re.search(pattern, text)
         return match and (match[1] if match.groups() else match[0])
 
     def stop(self):
+        atexit.unregister(self.stop)
         self.running.terminate()
         self.running.wait(30)
         os.unlink(self.log_path)
@@ -74,10 +79,12 @@ def cpu_us(pid):
 
 
 class Server:
-    """Processes that serve one port; each has a name in the table."""
+    """Processes that serve one port; each has a name in the table.  `protocol`: what
+    bench/load says to it."""
 
-    def __init__(self, name, port, processes):
+    def __init__(self, name, port, processes, protocol="plain"):
         self.name, self.port, self.processes = name, int(port), processes
+        self.protocol = protocol
 
     def cpu_us(self):
         """CPU so far of each thread, by name of process and thread."""
@@ -145,6 +152,36 @@ def start_apart(build, *flags, store="memory"):
                   {"broker": broker, "gateway": gateway, "worker": worker})
 
 
+NATS, NATS_BATCHED = "NATS", "NATS batched"
+NATS_CONFIG = """listen: "127.0.0.1:-1"
+websocket { listen: "127.0.0.1:-1", no_tls: true }
+"""
+
+
+def nats_starts(build, *names):
+    """Functions that start those of NATS and NATS_BATCHED; where it is not installed it
+    says so, and there are none."""
+    program = shutil.which("nats-server", path=os.environ["PATH"] + ":/usr/sbin")
+    if program and os.access(f"{build}/bench/nats_echo", os.X_OK):
+        return [lambda n=name: start_nats(build, program, n) for name in names]
+    missing = "nats_echo, which wants libnats" if program else "nats-server"
+    print(f"without NATS: there is no {missing}")
+    return []
+
+
+def start_nats(build, program, name):
+    """A server of NATS and a responder in C."""
+    with tempfile.NamedTemporaryFile("w", prefix="hoist-bench-", suffix=".conf") as config:
+        config.write(NATS_CONFIG)
+        config.flush()
+        nats = Process([program, "-c", config.name], r"websocket clients on ws://\S+:(\d+)",
+                       r"client connections on (\S+:\d+)", "Server is ready")
+    port, address, _ = nats.found
+    way = ["batched"] if name == NATS_BATCHED else []
+    responder = Process([f"{build}/bench/nats_echo", f"nats://{address}", *way], "started")
+    return Server(name, port, {"nats-server": nats, "responder": responder}, "nats")
+
+
 @contextlib.contextmanager
 def all_of(*starts):
     """What each of the functions starts; all stop at the end."""
@@ -167,9 +204,9 @@ while time.monotonic() < end and os.getppid() == parent:
 
 
 @contextlib.contextmanager
-def awake_cores(seconds=60):
+def awake_cores(seconds):
     """No core halts meanwhile: on a virtual machine it costs up to 100 µs to wake
-    one.  A niced loop on each, which ends by itself, too."""
+    one.  A niced loop on each, which ends by itself after so long, too."""
     loops = [subprocess.Popen([sys.executable, "-c", AWAKE, str(core), str(seconds)])
              for core in sorted(os.sched_getaffinity(0))]
     try:

@@ -40,6 +40,9 @@ def paths(results):
     yield Target("round trip, gateway and broker apart: p50 by that of the ZeroMQ hops",
                  "at most", 1.5, trips["hoist apart"]["ratio"])
     yield Target("the same, `hoist serve`", "below", 1, trips["hoist"]["ratio"])
+    if "NATS" in trips:
+        yield Target("round trip, `hoist serve`: p50 by that of NATS", "at most", 1,
+                     trips["hoist"]["p50_us"] / trips["NATS"]["p50_us"])
     half = echo["half of the peak"]["hoist"]
     yield Target("at half of the peak rate: p99 by p50", "at most", 5,
                  half["p99_us"] / half["p50_us"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How long an echo takes where there is nothing else to do, beside a bare pair of
-ZeroMQ hops (client, broker, worker and back), in turns, with the cores kept awake."""
+ZeroMQ hops (client, broker, worker and back) and NATS, in turns, with the cores kept
+awake."""
 import json
 import subprocess
 
@@ -8,6 +9,7 @@ import echo
 import servers
 
 HOPS = "bare hops"
+BESIDE_S = 10  # of a measurement, at most, beside what it measures
 ONE = ["--connections=1", "--in-flight=1"]
 
 
@@ -43,9 +45,11 @@ def show(results):
 
 
 def measure(build, rounds, seconds):
-    starts = (lambda: start_hops(build), lambda: servers.start_apart(build),
-              lambda: servers.start_hoist(build, servers.start_echo(build)))
-    with servers.awake_cores(), servers.all_of(*starts) as running:
+    starts = [lambda: start_hops(build), *servers.nats_starts(build, servers.NATS),
+              lambda: servers.start_apart(build),
+              lambda: servers.start_hoist(build, servers.start_echo(build))]
+    most_s = rounds * len(starts) * (seconds + BESIDE_S)
+    with servers.awake_cores(most_s), servers.all_of(*starts) as running:
         results = servers.in_turns(running, rounds,
                                    lambda s: measure_one(build, s, seconds))
     for r in results.values():
