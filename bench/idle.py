@@ -10,29 +10,31 @@ import time
 import servers
 
 PORT = 18940
-COUNTS = (2000, 10000, 100000)
+COUNTS = (2000, 10000)
 PONG_MS = 1000  # of --pong-timeout; less than between two pings
 PINGS = 3  # of each connection; they come in waves, so a whole number
 SPARE = 6500  # descriptors that a gateway wants beside those of its connections
 OFTEN_MS = 2000  # of --ping-interval: with 25 s a run would be as long
 DEFAULT_MS = 25000
+HELD_S = 600  # at most: a load generator ends then, whatever happens
 AT_ONCE = 64  # handshakes on their way
 WAYS = ("coalesced", "fanout")  # on poll(2), on libev
 
 
 @contextlib.contextmanager
-def held(build, server, count):
-    """So many connections are open."""
-    load = subprocess.Popen([f"{build}/bench/load", f"--port={server.port}", "--hold",
-                             f"--connections={count}"],
+def held(build, name, port, count):
+    """So many connections are open, and still are at the end."""
+    load = subprocess.Popen(["timeout", str(HELD_S), f"{build}/bench/load",
+                             f"--port={port}", "--hold", f"--connections={count}"],
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    load.stdout.readline()
     try:
+        if load.stdout.readline() != "begin\n":
+            sys.exit(f"{name}: not all of {count} connections were opened")
         yield
     finally:
         load.communicate()
-        if load.returncode != 0:
-            sys.exit(f"{server.name}: the load generator failed")
+    if load.returncode != 0:
+        sys.exit(f"{name}: the load generator failed")
 
 
 def start(build, count, ping_ms):
@@ -57,7 +59,7 @@ def cores_of(server, seconds):
 def measure_count(build, count, ping_ms, seconds):
     with servers.all_of(lambda: start(build, count, ping_ms)) as (server,):
         empty = {name: server.rss_kb(name) for name in server.processes}
-        with held(build, server, count):
+        with held(build, server.name, server.port, count):
             full = {name: server.rss_kb(name) for name in server.processes}
             time.sleep(ping_ms / 1000)  # the first are due
             cores = cores_of(server, seconds)

@@ -101,6 +101,18 @@ def idle(results):
                   for count, r in results["idle"]["connections"].items()])
 
 
+def crowd(results):
+    of = results["crowd"]
+    rows = [[f"{what}, {unit}", *(words(cells[kind]) for kind in ("gateway", "broker")),
+             words(sum(cells.values()))]
+            for what, row in (("with none", of["empty"]), ("with all", of["full"]))
+            for unit, words, cells in (
+                ("MB", lambda kb: short(kb / 1000), row["rss_kb"]),
+                ("of a core", lambda share: f"{100 * share:.2f} %", row["cores"]))]
+    return table([f"{of['connections']:,} connections", f"{of['gateways']} gateways", "Broker",
+                  "All"], rows)
+
+
 def openings(results):
     return table(["Server", "Opened/s", "CPU µs", "Rate by the best bare one's"],
                  [[name, short(r["per_s"]), short(r["cpu_us"]), short(r["ratio"])]
@@ -161,8 +173,9 @@ def fanout(results):
 
 
 TABLES = {"machine": machine, "targets": target_rows, "echo": echo, "trips": trips,
-          "idle": idle, "openings": openings, "scale": scale, "loops": loops, "core": core,
-          "inside": inside, "fanout": fanout, "costs": costs, "sizes": size_rows}
+          "idle": idle, "crowd": crowd, "openings": openings, "scale": scale, "loops": loops,
+          "core": core, "inside": inside, "fanout": fanout, "costs": costs,
+          "sizes": size_rows}
 
 
 # --- the page -----------------------------------------------------------------

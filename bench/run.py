@@ -8,8 +8,11 @@ output, and JSON beside the build.
 import argparse
 import json
 import os
+import signal
+import sys
 import time
 
+import crowd
 import curves
 import echo
 import fanout
@@ -35,6 +38,7 @@ PARTS = {
     "echo": lambda o: echo.measure(o.build, o.rounds, o.seconds),
     "trips": lambda o: trips.measure(o.build, o.rounds, o.seconds),
     "idle": lambda o: idle.measure(o.build, o.rounds, o.seconds),
+    "crowd": lambda o: crowd.measure(o.build),
     "scale": lambda o: scale.measure(o.build, o.seconds),
     "loops": lambda o: loops.measure(o.build, o.rounds, o.seconds),
     "curves": lambda o: curves.measure(o.build),
@@ -56,6 +60,7 @@ def main():
     if unknown := set(parts) - set(PARTS):
         parser.error("no part: " + ", ".join(sorted(unknown)))
     servers.raise_file_limit()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and so do the servers
     report = {"machine": servers.machine(), "date": time.strftime("%Y-%m-%d"),
               "rounds": options.rounds, "seconds": options.seconds}
     path = f"{options.build}/bench/results.json"

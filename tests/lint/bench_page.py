@@ -15,11 +15,17 @@ import plot  # noqa: E402
 import targets  # noqa: E402
 
 BY_NATS = "round trip, `hoist serve`: p50 by that of NATS"
+CROWD = {"connections": 100_000, "gateways": 8, "opening_s": 30.0,
+         "empty": {"rss_kb": {"gateway": 112_000, "broker": 14_000},
+                   "cores": {"gateway": 0.01, "broker": 0.003}},
+         "full": {"rss_kb": {"gateway": 300_000, "broker": 45_000},
+                  "cores": {"gateway": 0.042, "broker": 0.004}}}
 
 
 def without_optional_ones():
-    """The run of the page, as it were without NATS."""
+    """The run of the page, as it were without NATS and the crowd."""
     results = copy.deepcopy(json.loads(page.RESULTS.read_text(encoding="utf-8")))
+    results.pop("crowd", None)
     for table in (results["trips"], *results["echo"].values()):
         for name in [name for name in table if name.startswith("NATS")]:
             del table[name]
@@ -70,6 +76,40 @@ class Nats(unittest.TestCase):
 
     def test_a_plot_without_it_does_not_name_it(self):
         self.assertNotIn("NATS", plot.plot_echo(without_optional_ones()))
+
+
+class Crowd(unittest.TestCase):
+    def test_what_was_measured_counts(self):
+        results = without_optional_ones() | {"crowd": CROWD}
+        memory = target(results, "100,000 idle connections")
+        self.assertEqual((memory.value, memory.unit, memory.verdict), (345, " MB", "met"))
+        cores = target(results, "the same: of a core")
+        self.assertEqual((round(cores.value, 6), cores.verdict), (4.6, "met"))
+        self.assertIsNone(target(results, "gateway: 100,000"))
+
+    def test_too_much_is_missed(self):
+        results = without_optional_ones() | {"crowd": copy.deepcopy(CROWD)}
+        results["crowd"]["full"]["cores"]["broker"] = 0.008
+        self.assertEqual(target(results, "the same: of a core").verdict, "**missed**")
+
+    def test_where_nothing_was_measured_it_is_computed(self):
+        found = target(without_optional_ones(), "gateway: 100,000 idle connections")
+        self.assertTrue(found.verdict.endswith(", computed"))
+
+    def test_the_table_says_of_how_many_gateways_it_is(self):
+        table = page.crowd(without_optional_ones() | {"crowd": CROWD})
+        self.assertIn("| 100,000 connections | 8 gateways | Broker | All |", table)
+        self.assertIn("| with all, of a core | 4.20 % | 0.40 % | 4.60 % |", table)
+
+
+class Taking(unittest.TestCase):
+    def test_a_new_part_joins_the_others_and_says_when(self):
+        before = without_optional_ones()
+        run = {"machine": {"load": [2.5]}, "date": "2026-01-02", "crowd": CROWD}
+        merged = page.merged(before, run)
+        self.assertEqual(merged["crowd"], CROWD)
+        self.assertEqual(merged["echo"], before["echo"])
+        self.assertEqual(merged["later"]["crowd"], {"date": "2026-01-02", "load": 2.5})
 
 
 if __name__ == "__main__":
