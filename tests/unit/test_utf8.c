@@ -102,6 +102,23 @@ static void a_fault_is_seen_at_its_first_byte(void **state)
     assert_false(utf8_check(&utf8, (const uint8_t *)"\xa0", 1));
 }
 
+/* ASCII is passed eight bytes at a time. */
+static void a_fault_is_seen_wherever_it_is(void **state)
+{
+    char text[40];
+    (void)state;
+
+    for (size_t len = 1; len <= sizeof text; len++) {
+        memset(text, 'a', len);
+        assert_true(is_valid(text, len));
+        for (size_t wrong = 0; wrong < len; wrong++) {
+            text[wrong] = (char)0xff;
+            assert_false(is_valid(text, len));
+            text[wrong] = 'a';
+        }
+    }
+}
+
 static void a_text_may_come_in_any_pieces(void **state)
 {
     static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z";
@@ -201,6 +218,7 @@ int main(void)
         cmocka_unit_test(no_character_may_end_early),
         cmocka_unit_test(longer_forms_than_the_shortest_are_invalid),
         cmocka_unit_test(a_fault_is_seen_at_its_first_byte),
+        cmocka_unit_test(a_fault_is_seen_wherever_it_is),
         cmocka_unit_test(a_text_may_come_in_any_pieces),
         cmocka_unit_test(what_stands_in_ascii_is_seen_at_every_place),
         cmocka_unit_test(a_cut_falls_between_characters),
