@@ -319,8 +319,8 @@ int hoist_next(hoist_ctx *ctx)
 {
     const layer_t *layer = ctx->layer;
 
-    if (ctx->home != NULL || ctx_is_task(ctx) || layer > ctx->inmost) {
-        return -EINVAL; /* it has come to its end before, or there is none */
+    if (layer == NULL || layer > ctx->inmost) {
+        return -EINVAL; /* there is none, or it has come to its end before */
     }
     if (is_decided(ctx)) {
         return ctx->status != 0 ? 0 : ctx->failure.result;

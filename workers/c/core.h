@@ -114,7 +114,8 @@ struct hoist_ctx {
     int64_t due_ms;         /* the same: its deadline */
     bool is_hurried;      /* a layer has set that, and answers come within it */
     const layer_t *layer; /* borrowed: the next to run; inmost: the handler,
-                             behind it: nothing */
+                             behind it: nothing; NULL: none runs here, since
+                             it is a task's, or waits (home) */
     const layer_t *inmost; /* borrowed: the end of the route's stack */
     again_t *again;        /* borrowed: of the core; NULL: no layer runs here */
     again_mark_t *mark;    /* borrowed: in it, of the next to run */
