@@ -48,6 +48,11 @@ bool call_was_at(const call_t *call, const uplink_t *uplink)
     return (call->asked >> uplink->slot & 1) != 0;
 }
 
+void call_lost(call_t *call)
+{
+    call->asked &= ~(UINT64_C(1) << call->uplink->slot);
+}
+
 call_t *calls_find(calls_t *self, const uplink_t *uplink, uint64_t id)
 {
     call_t *call = &self->table[id % CALLS_MAX];

@@ -68,7 +68,11 @@ void calls_free(calls_t *self, call_t *call);
 /* It is that broker's now. */
 void call_at(call_t *call, uplink_t *uplink, int64_t now_ms);
 
+/* Has that broker been asked, and was it not lost before it answered? */
 bool call_was_at(const call_t *call, const uplink_t *uplink);
+
+/* Its broker is lost, and has said nothing. */
+void call_lost(call_t *call);
 
 /* The call that waits for this answer, or NULL. */
 call_t *calls_find(calls_t *self, const uplink_t *uplink, uint64_t id);

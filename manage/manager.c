@@ -472,17 +472,27 @@ static void ask_further(manager_t *self, call_t *call)
     }
 }
 
-/* Nobody has the gateway, nor the store the connection.  But not all stores are
- * shared, and who is not there cannot be asked. */
-static const fault_t *judge_unknown(const manager_t *self)
+static bool are_all_settled(const manager_t *self)
 {
     for (size_t i = 0; i < ROSTER_MAX; i++) {
         if (self->uplinks[i] != NULL &&
             !uplink_is_settled(self->uplinks[i], self->now_ms)) {
-            return &fault_down;
+            return false;
         }
     }
-    return &fault_gone;
+    return true;
+}
+
+/* Nobody has the gateway, nor the store the connection.  But not all stores are
+ * shared, nor always up to date; who is not there cannot be asked, and who has
+ * come since then was not. */
+static void judge_unknown(manager_t *self, call_t *call)
+{
+    if (find_unasked(self, call) != NULL) {
+        ask_further(self, call);
+    } else {
+        fail(self, call, are_all_settled(self) ? &fault_gone : &fault_down);
+    }
 }
 
 static const fault_t *fault_of(uint64_t status)
@@ -509,7 +519,7 @@ static void on_result(manager_t *self, call_t *call,
     } else if (is_live && result->status == 503) {
         ask_further(self, call);
     } else if (call->step == STEP_STORED && result->status == 404) {
-        fail(self, call, judge_unknown(self));
+        judge_unknown(self, call);
     } else if (!is_live || result->status != 200) {
         fail(self, call, fault_of(result->status));
     } else if (call->order.verb == ORDER_POST) {
@@ -558,7 +568,11 @@ static void lose(manager_t *self, const uplink_t *uplink)
 {
     list_foreach_safe(link, &self->calls.under_way) {
         call_t *call = list_entry(link, call_t, link);
-        if (call->uplink == uplink && !ask_another(self, call)) {
+        if (call->uplink != uplink) {
+            continue;
+        }
+        call_lost(call);
+        if (!ask_another(self, call)) {
             fail(self, call, &fault_down);
         }
     }

@@ -391,6 +391,44 @@ static void nobody_is_gone_while_a_broker_may_know_better(void **state)
     is_told(2, 503, "ServiceUnavailableException");
 }
 
+/* The store may not know of a connection that stands at its gateway. */
+static void who_came_since_is_asked_before_anybody_is_gone(void **state)
+{
+    (void)state;
+
+    a_broker(0, 10);
+    a_broker(1, 10);
+    all_are_known();
+    manager_broken(manager, 1);
+    asks(1, "GET /@connections/" ID, "");
+    tells_result(0, is_sent(0, KIND_QUERY).query.id, 503);
+    welcomes(1, 10); /* it is the one that it was */
+    tells_result(0, is_sent(0, KIND_QUERY).query.id, 404);
+    message_t query = is_sent(1, KIND_QUERY);
+    assert_true(wire_map_bool(query.query.options, "live", false));
+    tells_result(1, query.query.id, 200);
+    is_told(1, 200, "");
+}
+
+static void who_was_lost_under_a_question_is_asked_once_more(void **state)
+{
+    (void)state;
+
+    a_broker(0, 10);
+    a_broker(1, 10);
+    all_are_known();
+    asks(1, "GET /@connections/" ID, "");
+    size_t first = chosen();
+    is_sent(first, KIND_QUERY);
+    manager_broken(manager, first);
+    welcomes(first, 10);
+    tells_result(1 - first, is_sent(1 - first, KIND_QUERY).query.id, 503);
+    message_t query = is_sent(first, KIND_QUERY);
+    assert_true(wire_map_bool(query.query.options, "live", false));
+    tells_result(first, query.query.id, 200);
+    is_told(1, 200, "");
+}
+
 static void whom_no_gateway_has_the_store_may_know(void **state)
 {
     static const struct {
@@ -752,6 +790,8 @@ int main(void)
         TEST(who_is_gone_for_a_broker_may_be_at_a_gateway),
         TEST(whom_one_broker_cannot_reach_another_is_asked_for),
         TEST(nobody_is_gone_while_a_broker_may_know_better),
+        TEST(who_came_since_is_asked_before_anybody_is_gone),
+        TEST(who_was_lost_under_a_question_is_asked_once_more),
         TEST(whom_no_gateway_has_the_store_may_know),
         TEST(a_delete_looks_and_closes),
         TEST(without_a_broker_it_is_503),
