@@ -54,6 +54,17 @@ static inline uint32_t parse_group(const uint8_t text[4], uint8_t *known)
     return (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6 | (d & 63);
 }
 
+int conn_id_parse_loop(const void *text, size_t len, uint32_t *loop)
+{
+    uint8_t known = KNOWN;
+
+    if (len != CONN_ID_LOOP_TEXT) {
+        return -EINVAL;
+    }
+    *loop = parse_group(text, &known);
+    return known == 0 ? -EINVAL : 0;
+}
+
 int conn_id_parse(const void *text, size_t len, conn_id_t *id)
 {
     const uint8_t *at = text;

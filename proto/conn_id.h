@@ -17,9 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONN_ID_TEXT     16        /* characters, without a final NUL */
-#define CONN_ID_LOOP_MAX 0xffffffu /* also the number of slots, less one */
-#define CONN_ID_SLOT_MAX 0xffffffu
+#define CONN_ID_TEXT      16        /* characters, without a final NUL */
+#define CONN_ID_LOOP_TEXT 4         /* of these name the loop: the first */
+#define CONN_ID_LOOP_MAX  0xffffffu /* also the number of slots, less one */
+#define CONN_ID_SLOT_MAX  0xffffffu
 
 typedef struct {
     uint32_t loop;       /* 0..CONN_ID_LOOP_MAX */
@@ -39,6 +40,10 @@ void conn_id_format(const conn_id_t *id, char text[CONN_ID_TEXT]);
 
 /* Returns 0, or -EINVAL when text is not 16 base64url characters. */
 int conn_id_parse(const void *text, size_t len, conn_id_t *id);
+
+/* Returns 0, or -EINVAL when these are not the first CONN_ID_LOOP_TEXT
+ * characters of any id. */
+int conn_id_parse_loop(const void *text, size_t len, uint32_t *loop);
 
 /* The slot that CONN_ID_TEXT characters name, where they are an id; else any.
  * For who only wants to know where to look. */

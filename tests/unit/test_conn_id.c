@@ -16,6 +16,7 @@ static void the_layout_is_the_one_of_the_protocol(void **state)
 {
     /* base64url of 010203 040506 0708 090a0b0c, computed by hand. */
     conn_id_t id = {0x010203, 0x040506, 0x0708, 0x090a0b0c}, parsed;
+    uint32_t loop;
     char text[CONN_ID_TEXT];
     (void)state;
 
@@ -26,6 +27,10 @@ static void the_layout_is_the_one_of_the_protocol(void **state)
     assert_int_equal(parsed.slot, 0x040506);
     assert_int_equal(parsed.generation, 0x0708);
     assert_int_equal(parsed.random, 0x090a0b0c);
+    assert_int_equal(conn_id_parse_loop(text, CONN_ID_LOOP_TEXT, &loop), 0);
+    assert_int_equal(loop, 0x010203);
+    assert_int_equal(conn_id_parse_loop(text, 3, &loop), -EINVAL);
+    assert_int_equal(conn_id_parse_loop("AA=A", 4, &loop), -EINVAL);
 }
 
 static void the_ends_of_the_range_have_their_texts(void **state)
