@@ -419,6 +419,8 @@ static int look_at(const store_op_t *op)
             return -EINVAL;
         }
         return op->key.len == 0 ? 1 : 0;
+    case STORE_OWNERS:
+        return 1; /* leases are items of the table, as rows are */
     case STORE_KEEP:
     case STORE_CLAIM:
     case STORE_DROP:

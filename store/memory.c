@@ -446,31 +446,60 @@ static void list_page(store_memory_t *self, store_op_t *op, const rows_t *list,
     done(self, op, 0, &result);
 }
 
-/* The loop whose ids begin with these characters. */
-static int parse_owner(wire_bytes_t text, uint32_t *loop)
-{
-    char whole[CONN_ID_TEXT];
-    conn_id_t id;
-
-    memset(whole, 'A', sizeof whole); /* zeros */
-    if (text.len != STORE_OWNER_TEXT) {
-        return -EINVAL;
-    }
-    memcpy(whole, text.data, STORE_OWNER_TEXT);
-    int rc = conn_id_parse(whole, sizeof whole, &id);
-    *loop = rc == 0 ? id.loop : 0;
-    return rc;
-}
-
 static void list_owner(store_memory_t *self, store_op_t *op)
 {
     uint32_t loop;
 
-    if (parse_owner(op->key, &loop) < 0) {
+    if (conn_id_parse_loop(op->key.data, op->key.len, &loop) < 0) {
         done(self, op, -EINVAL, NULL);
         return;
     }
     list_page(self, op, &self->all, &loop);
+}
+
+static int compare_loops(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+
+    return (one > other) - (one < other);
+}
+
+/* Of sorted ones. */
+static size_t drop_repeated(uint32_t *loops, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || loops[kept - 1] != loops[i]) {
+            loops[kept++] = loops[i];
+        }
+    }
+    return kept;
+}
+
+static void tell_owners(store_memory_t *self, store_op_t *op)
+{
+    uint32_t *loops = calloc(self->count + 1, sizeof *loops);
+    size_t count = 0;
+
+    if (loops == NULL) {
+        done(self, op, -ENOMEM, NULL);
+        return;
+    }
+    for (size_t i = 0; i < self->all.len; i++) {
+        const record_t *record = self->all.entries[i].record;
+        if (record != NULL && !is_over(self, record)) {
+            loops[count++] = record->id.loop;
+        }
+    }
+    qsort(loops, count, sizeof *loops, compare_loops);
+    count = drop_repeated(loops, count);
+    store_result_t result = {.owners = loops, .owner_count = count};
+    if (count > STORE_OWNERS_MAX) {
+        result.owner_count = STORE_OWNERS_MAX;
+    }
+    done(self, op, 0, &result);
+    free(loops);
 }
 
 /* --- leases -------------------------------------------------------------- */
@@ -598,6 +627,9 @@ static void memory_submit(store_t *store, store_op_t *op)
         break;
     case STORE_COUNT:
         done(self, op, 0, &result);
+        break;
+    case STORE_OWNERS:
+        tell_owners(self, op);
         break;
     case STORE_KEEP:
         done(self, op, keep(self, op, &result), &result);

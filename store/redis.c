@@ -46,9 +46,15 @@ static bool is_list(store_verb_t verb)
            verb == STORE_LIST_OWNER;
 }
 
+/* Of all owners. */
+static bool is_tally(store_verb_t verb)
+{
+    return verb == STORE_COUNT || verb == STORE_OWNERS;
+}
+
 static bool is_heavy(store_verb_t verb)
 {
-    return is_list(verb) || verb == STORE_COUNT;
+    return is_list(verb) || is_tally(verb);
 }
 
 /* --- one at work for each connection ------------------------------------- */
@@ -191,9 +197,9 @@ static uint16_t first_slot(const redis_task_t *task)
         [STORE_SAVE] = SAY_ROW_SET,         [STORE_REMOVE] = SAY_ROW_DROP,
         [STORE_GET] = SAY_ROW_GET,          [STORE_LIST_USER] = SAY_PAGE_IDS,
         [STORE_LIST_TENANT] = SAY_PAGE_IDS, [STORE_LIST_OWNER] = SAY_PAGE_SCAN,
-        [STORE_COUNT] = SAY_OWNERS,         [STORE_KEEP] = SAY_LEASE_SET,
-        [STORE_LEASES] = SAY_LEASES,        [STORE_CLAIM] = SAY_LEASE_CLAIM,
-        [STORE_DROP] = SAY_LEASE_DROP,
+        [STORE_COUNT] = SAY_OWNERS,         [STORE_OWNERS] = SAY_OWNERS,
+        [STORE_KEEP] = SAY_LEASE_SET,       [STORE_LEASES] = SAY_LEASES,
+        [STORE_CLAIM] = SAY_LEASE_CLAIM,    [STORE_DROP] = SAY_LEASE_DROP,
     };
 
     return slot_of(task, words[task->verb], 0);
@@ -358,6 +364,7 @@ static int say_step(redis_task_t *task)
         say(task, SAY_ROW_GET);
         return 0;
     case STORE_COUNT:
+    case STORE_OWNERS:
         return redis_count_step(task);
     case STORE_KEEP:
         say(task, SAY_LEASE_SET);
@@ -442,9 +449,9 @@ static bool has_next_step(redis_task_t *task)
     if (task->verb == STORE_SAVE || task->verb == STORE_REMOVE) {
         return task->step++ == 0;
     }
-    return is_list(task->verb)         ? redis_page_over(task)
-           : task->verb == STORE_COUNT ? redis_count_over(task)
-                                       : false;
+    return is_list(task->verb)    ? redis_page_over(task)
+           : is_tally(task->verb) ? redis_count_over(task)
+                                  : false;
 }
 
 static void step_over(redis_task_t *task)
@@ -543,7 +550,7 @@ static void take(redis_task_t *task, const redis_request_t *request,
 {
     if (is_list(task->verb)) {
         redis_page_take(task, request, reply);
-    } else if (task->verb == STORE_COUNT) {
+    } else if (is_tally(task->verb)) {
         redis_count_take(task, request, reply);
     } else if (request->what == SAY_ROW_GET) {
         take_row(task, reply);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * How many rows there are: the owners (step 0), and the length of the hash of
- * each (1).  Nothing is counted up and down, so nothing can drift.  An owner
- * without rows whom nobody has vouched for in a long time is forgotten (2),
- * unless somebody vouches for it in that moment.
+ * How many rows there are, or who has any: the owners (step 0), and the length
+ * of the hash of each (1).  Nothing is counted up and down, so nothing can
+ * drift.  An owner without rows whom nobody has vouched for in a long time is
+ * forgotten (2), unless somebody vouches for it in that moment.
  */
 #include "store/redis_store.h"
 
@@ -18,7 +18,7 @@
 typedef struct {
     char name[STORE_OWNER_TEXT];
     char score[SCORE_TEXT];
-    bool is_gone;
+    bool has_rows, is_gone;
 } owner_t;
 
 struct redis_tally {
@@ -125,6 +125,7 @@ static void take_length(redis_task_t *self, owner_t *owner, long long length)
     double now_ms = (double)self->store->store.now_ms;
 
     tally->rows += (uint64_t)length;
+    owner->has_rows = length > 0;
     owner->is_gone = length == 0 && tally->gone < FORGET_MAX &&
                      strtod(owner->score, NULL) + FORGET_AFTER_MS < now_ms;
     tally->gone += owner->is_gone ? 1 : 0;
@@ -143,6 +144,23 @@ void redis_count_take(redis_task_t *self, const redis_request_t *request,
     }
 }
 
+static void tell_owners(redis_task_t *self)
+{
+    const redis_tally_t *tally = self->tally;
+    uint32_t loops[STORE_OWNERS_MAX];
+    store_result_t result = {.owners = loops};
+
+    for (size_t i = 0; i < tally->owner_count; i++) {
+        const owner_t *owner = &tally->owners[i];
+        uint32_t *loop = &loops[result.owner_count];
+        if (result.owner_count < STORE_OWNERS_MAX && owner->has_rows &&
+            conn_id_parse_loop(owner->name, sizeof owner->name, loop) == 0) {
+            result.owner_count++;
+        }
+    }
+    redis_task_tell(self, 0, &result);
+}
+
 bool redis_count_over(redis_task_t *self)
 {
     redis_tally_t *tally = self->tally;
@@ -151,7 +169,11 @@ bool redis_count_over(redis_task_t *self)
         return true;
     }
     if (self->step == 2) {
-        redis_task_tell(self, 0, &(store_result_t){.count = tally->rows});
+        if (self->verb == STORE_OWNERS) {
+            tell_owners(self);
+        } else {
+            redis_task_tell(self, 0, &(store_result_t){.count = tally->rows});
+        }
         return tally->gone > 0;
     }
     return false;

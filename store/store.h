@@ -36,6 +36,7 @@
 #define STORE_LEASE_MAX  64   /* bytes of a lease's name, and of its value */
 #define STORE_LEASES_MAX 4096 /* leases that STORE_LEASES tells of at most */
 #define STORE_OWNER_TEXT 4    /* an owner: the first characters of its ids */
+#define STORE_OWNERS_MAX 4096 /* owners that STORE_OWNERS tells of at most */
 
 typedef enum {
     /*
@@ -64,6 +65,12 @@ typedef enum {
 
     /* How many rows there are.  Those whose time is over may still count. */
     STORE_COUNT,
+
+    /*
+     * The owners of rows, each once, STORE_OWNERS_MAX of them at most; none
+     * where leases are not lost without the rows.
+     */
+    STORE_OWNERS,
 
     /*
      * A lease says that its holder lives: its value changes as long as it does.
@@ -98,9 +105,11 @@ typedef struct {
 typedef struct {
     const store_row_t *rows; /* GET, LIST_… */
     size_t row_count;
-    wire_bytes_t cursor; /* LIST_…: of the next page; empty: none */
-    uint64_t count;      /* COUNT */
-    bool was_there;      /* SAVE, KEEP */
+    wire_bytes_t cursor;    /* LIST_…: of the next page; empty: none */
+    uint64_t count;         /* COUNT */
+    const uint32_t *owners; /* OWNERS: the loops that their ids carry */
+    size_t owner_count;
+    bool was_there; /* SAVE, KEEP */
     const store_lease_t *leases;
     size_t lease_count;
 } store_result_t;

@@ -38,7 +38,8 @@ typedef struct {
     int rc;
     bool was_there;
     uint64_t count;
-    size_t row_count;
+    size_t row_count, owner_count;
+    uint32_t owners[2];
     conn_id_t ids[STORE_PAGE_MAX];
     store_row_t first; /* its texts in `bytes` */
     uint8_t bytes[CONTEXT_FULL + 256];
@@ -96,6 +97,14 @@ static void keep_leases(call_t *call, const store_result_t *result)
     }
 }
 
+static void keep_owners(call_t *call, const store_result_t *result)
+{
+    call->owner_count = result->owner_count;
+    for (size_t i = 0; i < result->owner_count && i < 2; i++) {
+        call->owners[i] = result->owners[i];
+    }
+}
+
 static void on_done(store_op_t *op, int rc, const store_result_t *result)
 {
     call_t *call = op->user;
@@ -109,6 +118,7 @@ static void on_done(store_op_t *op, int rc, const store_result_t *result)
         call->count = result->count;
         keep_rows(call, result);
         keep_leases(call, result);
+        keep_owners(call, result);
     }
 }
 
@@ -623,6 +633,45 @@ static void an_owners_list_has_its_rows_and_no_others(void **state)
     remove_row(f, other);
 }
 
+/* 1: LOOP, 2: OTHER_LOOP. */
+static unsigned owners(fixture_t *f)
+{
+    call_t *call = said(f, STORE_OWNERS, NULL);
+    unsigned owners = 0;
+
+    assert_int_equal(call->rc, 0);
+    assert_true(call->owner_count <= 2);
+    for (size_t i = 0; i < call->owner_count; i++) {
+        unsigned owner = call->owners[i] == LOOP         ? 1
+                         : call->owners[i] == OTHER_LOOP ? 2
+                                                         : 4;
+        assert_int_equal(owners & owner, 0);
+        owners |= owner;
+    }
+    return owners;
+}
+
+static void the_owners_are_those_that_have_rows(void **state)
+{
+    fixture_t *f = *state;
+    record_t *one = record_of(LOOP, 1, NULL, NULL, NULL);
+    record_t *two = record_of(LOOP, 2, NULL, NULL, NULL);
+    record_t *other = record_of(OTHER_LOOP, 1, NULL, NULL, NULL);
+    bool tells = strncmp(url, "dynamodb:", 9) != 0; /* leases are rows there */
+
+    assert_int_equal(owners(f), 0);
+    save(f, one);
+    save(f, two);
+    save(f, other);
+    assert_int_equal(owners(f), tells ? 1 | 2 : 0);
+    remove_row(f, one);
+    assert_int_equal(owners(f), tells ? 1 | 2 : 0);
+    remove_row(f, two);
+    assert_int_equal(owners(f), tells ? 2 : 0);
+    remove_row(f, other);
+    assert_int_equal(owners(f), 0);
+}
+
 /* Enough for a large list to be kept in another way than a small one. */
 static void the_rows_of_a_dead_owner_can_be_swept(void **state)
 {
@@ -802,6 +851,7 @@ int main(int argc, char **argv)
         TEST(all_of_a_large_list_come_exactly_once),
         TEST(those_who_stay_come_once_while_others_leave),
         TEST(an_owners_list_has_its_rows_and_no_others),
+        TEST(the_owners_are_those_that_have_rows),
         TEST(the_rows_of_a_dead_owner_can_be_swept),
         TEST(a_list_of_nobody_is_empty),
         TEST(what_is_no_cursor_is_refused),

@@ -132,6 +132,7 @@ static int verb_of(const char *word)
         [STORE_LIST_TENANT] = "tenant",
         [STORE_LIST_OWNER] = "owner",
         [STORE_COUNT] = "count",
+        [STORE_OWNERS] = "owners",
         [STORE_KEEP] = "keep",
         [STORE_LEASES] = "leases",
         [STORE_CLAIM] = "claim",
