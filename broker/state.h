@@ -315,10 +315,11 @@ typedef struct {
 typedef struct {
     list_t seen;         /* leases of other brokers: seen_t */
     loops_t swept;       /* gateways that were away while we swept */
-    loops_t moved;       /* those whose connections another has */
+    loops_t strays;      /* those of whom others may have left rows */
     list_t asks;         /* operations under way */
     list_t released;     /* gateways that have ended: released_t */
     int64_t look_due_ms; /* at the leases */
+    bool knows_owners;   /* that the store had when we came */
     uint64_t beats;      /* each value of a lease is another */
 
     bool is_on;          /* `lease` is claimed, or about to be */
@@ -329,7 +330,7 @@ typedef struct {
     int64_t asked_ms;    /* when the last was asked */
     uint32_t orphans;    /* whose DISCONNECT is under way */
     uint32_t rows;       /* that are to go, for it */
-    uint32_t standing;   /* connections whose rows are the dead broker's */
+    uint32_t left;       /* rows that it cannot deal with yet */
     int64_t due_ms;      /* when our claim is to be renewed */
     int64_t claimed_ms;  /* when it was, last */
     int64_t page_due_ms; /* when the next page may be asked for */

@@ -89,153 +89,7 @@ static void loops_drop(loops_t *self, uint32_t loop)
     }
 }
 
-/* --- our leases ---------------------------------------------------------- */
-
-static size_t put_name(uint32_t loop, wire_bytes_t boot,
-                       char name[STORE_LEASE_MAX])
-{
-    char text[CONN_ID_TEXT];
-
-    conn_id_format(&(conn_id_t){.loop = loop}, text);
-    return (size_t)snprintf(name, STORE_LEASE_MAX, "%.*s:%.*s",
-                            STORE_OWNER_TEXT, text, (int)boot.len,
-                            (const char *)boot.data);
-}
-
-static size_t put_value(const core_t *core, uint64_t beat,
-                        char value[STORE_LEASE_MAX])
-{
-    return (size_t)snprintf(value, STORE_LEASE_MAX, "%s.%" PRIu64, core->boot,
-                            beat);
-}
-
-static void on_kept(store_op_t *op, int rc, const store_result_t *result)
-{
-    uint32_t loop = ((ask_t *)op->user)->loop;
-    core_t *core = ended(op);
-    gateway_t *gateway = core != NULL ? gateway_of_loop(core, loop) : NULL;
-
-    if (gateway == NULL) {
-        return;
-    }
-    if (rc < 0) {
-        gateway->lease_due_ms = core->now_ms; /* as soon as it can be */
-    } else if (!result->was_there && gateway->is_leased) {
-        log_warn("STORE-EMPTIED", "connections=%zu", gateway->conns);
-        keeper_rewrite(core, gateway);
-    }
-    gateway->is_leased = gateway->is_leased || rc == 0;
-    keeper_leased(core, gateway, rc == 0);
-}
-
-static void keep_lease(core_t *core, gateway_t *gateway)
-{
-    char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
-
-    gateway->beat = ++core->sweep.beats;
-    gateway->lease_due_ms =
-        core->now_ms + core->options.store_lease_ms / KEEPS_A_LEASE;
-    store_op_t op = {
-        .verb = STORE_KEEP,
-        .key = {(uint8_t *)name,
-                put_name(gateway->loop, wire_bytes(core->boot), name)},
-        .value = {(uint8_t *)value, put_value(core, gateway->beat, value)},
-        .done = on_kept};
-    submit(core, &op, gateway->loop);
-}
-
-void sweep_greet(core_t *core, gateway_t *gateway)
-{
-    if (keeper_makes_wait(core)) {
-        keep_lease(core, gateway);
-    }
-}
-
-static void on_dropped(store_op_t *op, int rc, const store_result_t *result)
-{
-    (void)rc;
-    (void)result;
-
-    (void)ended(op); /* left behind, it is claimed as a dead one's */
-}
-
-static void drop_lease(core_t *core, wire_bytes_t name, wire_bytes_t value)
-{
-    store_op_t op = {
-        .verb = STORE_DROP, .key = name, .expected = value, .done = on_dropped};
-    submit(core, &op, 0);
-}
-
-/* Of a gateway that has ended: its lease goes when its last row has gone. */
-typedef struct {
-    list_t linked;
-    uint32_t loop;
-    uint64_t beat;
-} released_t;
-
-/* Was it lost, and has greeted again, or is some of it still here?  One lease
- * is for all of its lives. */
-static bool is_here(const core_t *core, uint32_t loop)
-{
-    list_foreach(link, &core->gateways) {
-        if (list_entry(link, gateway_t, linked)->loop == loop) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void sweep_moved(core_t *core, uint32_t loop)
-{
-    if (keeper_makes_wait(core)) {
-        loops_put(&core->sweep.moved, loop);
-    }
-}
-
-/* Rows of what has moved away may still be ours: whoever was to write them anew
- * may have died first.  So the lease is left to run out, and who sweeps it
- * finds them. */
-void sweep_release(core_t *core, const gateway_t *gateway)
-{
-    if (!keeper_makes_wait(core) || !gateway->is_leased ||
-        loops_find(&core->sweep.moved, gateway->loop) < LOOPS_KEPT) {
-        return;
-    }
-    released_t *released = calloc(1, sizeof *released);
-    if (released != NULL) { /* else another broker finds it empty */
-        released->loop = gateway->loop;
-        released->beat = gateway->beat;
-        list_append(&core->sweep.released, &released->linked);
-    }
-}
-
-static void release(core_t *core, const released_t *released)
-{
-    char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
-    size_t name_len = put_name(released->loop, wire_bytes(core->boot), name);
-    size_t value_len = put_value(core, released->beat, value);
-
-    drop_lease(core, (wire_bytes_t){(uint8_t *)name, name_len},
-               (wire_bytes_t){(uint8_t *)value, value_len});
-}
-
-/* Where a row may be left, so is the lease, and finds it. */
-static void release_all(core_t *core)
-{
-    list_foreach_safe(link, &core->sweep.released) {
-        released_t *released = list_entry(link, released_t, linked);
-        bool is_back = is_here(core, released->loop);
-        if (is_back || keeper_is_idle(core)) {
-            if (!is_back) {
-                release(core, released);
-            }
-            list_remove(link);
-            free(released);
-        }
-    }
-}
-
-/* --- sweeping ------------------------------------------------------------ */
+/* --- leases as they were seen -------------------------------------------- */
 
 static wire_bytes_t name_of(const seen_t *lease)
 {
@@ -260,6 +114,267 @@ static wire_bytes_t boot_of(const seen_t *lease)
     return (wire_bytes_t){lease->name + STORE_OWNER_TEXT + 1,
                           lease->name_len - STORE_OWNER_TEXT - 1};
 }
+
+static seen_t *find_seen(core_t *core, wire_bytes_t name)
+{
+    list_foreach(link, &core->sweep.seen) {
+        seen_t *seen = list_entry(link, seen_t, linked);
+        if (wire_equal(name_of(seen), name)) {
+            return seen;
+        }
+    }
+    return NULL;
+}
+
+static void see(core_t *core, const store_lease_t *lease)
+{
+    if (lease->name.len > STORE_LEASE_MAX) {
+        return;
+    }
+    seen_t *seen = find_seen(core, lease->name);
+    if (seen == NULL) {
+        seen = xcalloc(1, sizeof *seen);
+        seen->name_len = lease->name.len;
+        memcpy(seen->name, lease->name.data, lease->name.len);
+        list_append(&core->sweep.seen, &seen->linked);
+        seen->since_ms = core->now_ms;
+        set_value(seen, lease->value);
+    } else if (!wire_equal(value_of(seen), lease->value)) {
+        seen->since_ms = core->now_ms;
+        set_value(seen, lease->value);
+    }
+    seen->is_told = true;
+    list_remove(&seen->linked); /* they come in the same order each time, so */
+    list_append(&core->sweep.seen, &seen->linked); /* the next is the first */
+}
+
+static void forget_untold(core_t *core)
+{
+    list_foreach_safe(link, &core->sweep.seen) {
+        seen_t *seen = list_entry(link, seen_t, linked);
+        if (!seen->is_told) {
+            list_remove(link);
+            free(seen);
+        } else {
+            seen->is_told = false;
+        }
+    }
+}
+
+/* While the store does not answer, nobody can keep a lease. */
+static void forgive_all(core_t *core)
+{
+    list_foreach(link, &core->sweep.seen) {
+        list_entry(link, seen_t, linked)->since_ms = core->now_ms;
+    }
+}
+
+static bool get_loop(const seen_t *lease, uint32_t *loop)
+{
+    return lease->name_len >= STORE_OWNER_TEXT + 2 &&
+           lease->name[STORE_OWNER_TEXT] == ':' &&
+           conn_id_parse_loop(lease->name, STORE_OWNER_TEXT, loop) == 0;
+}
+
+static size_t put_name(uint32_t loop, wire_bytes_t boot,
+                       char name[STORE_LEASE_MAX])
+{
+    char text[CONN_ID_TEXT];
+
+    conn_id_format(&(conn_id_t){.loop = loop}, text);
+    return (size_t)snprintf(name, STORE_LEASE_MAX, "%.*s:%.*s",
+                            STORE_OWNER_TEXT, text, (int)boot.len,
+                            (const char *)boot.data);
+}
+
+static size_t put_value(const core_t *core, uint64_t beat,
+                        char value[STORE_LEASE_MAX])
+{
+    return (size_t)snprintf(value, STORE_LEASE_MAX, "%s.%" PRIu64, core->boot,
+                            beat);
+}
+
+/* --- our leases ---------------------------------------------------------- */
+
+static void submit_keep(core_t *core, uint32_t loop, wire_bytes_t boot,
+                        uint64_t beat, store_done_fn *done)
+{
+    char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
+    store_op_t op = {.verb = STORE_KEEP,
+                     .key = {(uint8_t *)name, put_name(loop, boot, name)},
+                     .value = {(uint8_t *)value, put_value(core, beat, value)},
+                     .done = done};
+
+    submit(core, &op, loop);
+}
+
+static bool has_strays(const core_t *core, uint32_t loop)
+{
+    return loops_find(&core->sweep.strays, loop) < LOOPS_KEPT;
+}
+
+/* Our rows are written again.  Whatever others have written meanwhile is there
+ * without a lease, and nobody's if they have died since. */
+static void found_emptied(core_t *core, uint32_t loop, gateway_t *gateway)
+{
+    loops_put(&core->sweep.strays, loop);
+    if (gateway != NULL) {
+        log_warn("STORE-EMPTIED", "connections=%zu", gateway->conns);
+        keeper_rewrite(core, gateway);
+    }
+}
+
+static void on_kept(store_op_t *op, int rc, const store_result_t *result)
+{
+    uint32_t loop = ((ask_t *)op->user)->loop;
+    core_t *core = ended(op);
+
+    if (core == NULL) {
+        return;
+    }
+    gateway_t *gateway = gateway_of_loop(core, loop); /* NULL: it is lost */
+    bool is_first = gateway != NULL && !gateway->is_leased;
+    if (rc == 0 && !result->was_there && !is_first) {
+        found_emptied(core, loop, gateway);
+    }
+    if (gateway == NULL) {
+        return;
+    }
+    if (rc < 0) {
+        gateway->lease_due_ms = core->now_ms; /* as soon as it can be */
+    }
+    gateway->is_leased = gateway->is_leased || rc == 0;
+    keeper_leased(core, gateway, rc == 0);
+}
+
+static void keep_lease(core_t *core, gateway_t *gateway)
+{
+    gateway->beat = ++core->sweep.beats;
+    gateway->lease_due_ms =
+        core->now_ms + core->options.store_lease_ms / KEEPS_A_LEASE;
+    submit_keep(core, gateway->loop, wire_bytes(core->boot), gateway->beat,
+                on_kept);
+}
+
+void sweep_greet(core_t *core, gateway_t *gateway)
+{
+    if (keeper_makes_wait(core)) {
+        keep_lease(core, gateway);
+    }
+}
+
+/* Whatever became of it: a lease that is left is claimed as a dead one's, and
+ * where one is missing whoever meets the row next leaves another. */
+static void on_done(store_op_t *op, int rc, const store_result_t *result)
+{
+    (void)rc;
+    (void)result;
+    (void)ended(op);
+}
+
+static void drop_lease(core_t *core, wire_bytes_t name, wire_bytes_t value,
+                       uint32_t loop, store_done_fn *done)
+{
+    store_op_t op = {
+        .verb = STORE_DROP, .key = name, .expected = value, .done = done};
+    submit(core, &op, loop);
+}
+
+/* Of a gateway that has ended: its lease goes when its last row has gone. */
+typedef struct {
+    list_t linked;
+    uint32_t loop;
+    uint64_t beat;
+} released_t;
+
+/* Was it lost, and has greeted again, or is some of it still here?  One lease
+ * is for all of its lives. */
+static bool is_here(const core_t *core, uint32_t loop)
+{
+    list_foreach(link, &core->gateways) {
+        if (list_entry(link, gateway_t, linked)->loop == loop) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Rows of what has moved away may still be ours: whoever was to write them anew
+ * may have died first.  So the lease is left to run out, and who sweeps it
+ * finds them. */
+void sweep_moved(core_t *core, uint32_t loop)
+{
+    if (keeper_makes_wait(core)) {
+        loops_put(&core->sweep.strays, loop);
+    }
+}
+
+void sweep_release(core_t *core, const gateway_t *gateway)
+{
+    if (!keeper_makes_wait(core) || !gateway->is_leased ||
+        has_strays(core, gateway->loop)) {
+        return;
+    }
+    released_t *released = calloc(1, sizeof *released);
+    if (released != NULL) { /* else another broker finds it empty */
+        released->loop = gateway->loop;
+        released->beat = gateway->beat;
+        list_append(&core->sweep.released, &released->linked);
+    }
+}
+
+/* Somebody may have left rows of this gateway, and nobody keeps a lease for it:
+ * there is to be one that runs out. */
+static void leave_lease(core_t *core, uint32_t loop)
+{
+    loops_put(&core->sweep.strays, loop);
+    if (!is_here(core, loop)) {
+        submit_keep(core, loop, wire_bytes(core->boot), ++core->sweep.beats,
+                    on_done);
+    }
+}
+
+/* If it was not there the store was emptied since we kept it last, or that has
+ * just turned out. */
+static void on_released(store_op_t *op, int rc, const store_result_t *result)
+{
+    uint32_t loop = ((ask_t *)op->user)->loop;
+    core_t *core = ended(op);
+    (void)result;
+
+    if (core != NULL && (rc == -ESTALE || has_strays(core, loop))) {
+        leave_lease(core, loop);
+    }
+}
+
+static void release(core_t *core, const released_t *released)
+{
+    char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
+    size_t name_len = put_name(released->loop, wire_bytes(core->boot), name);
+    size_t value_len = put_value(core, released->beat, value);
+
+    drop_lease(core, (wire_bytes_t){(uint8_t *)name, name_len},
+               (wire_bytes_t){(uint8_t *)value, value_len}, released->loop,
+               on_released);
+}
+
+/* Where a row may be left, so is the lease, and finds it. */
+static void release_all(core_t *core)
+{
+    list_foreach_safe(link, &core->sweep.released) {
+        released_t *released = list_entry(link, released_t, linked);
+        bool is_back = is_here(core, released->loop);
+        if (is_back || keeper_is_idle(core)) {
+            if (!is_back) {
+                release(core, released);
+            }
+            list_remove(link);
+            free(released);
+        }
+    }
+}
+
+/* --- sweeping ------------------------------------------------------------ */
 
 /*
  * A connection that nobody has, and whose row says that its DISCONNECT was not
@@ -352,7 +467,7 @@ void sweep_told(core_t *core, const message_result_t *result)
                 core->stats.swept++;
                 keeper_remove(core, asked->record);
             } else {
-                core->sweep.standing++;
+                core->sweep.left++;
             }
             forget_asked(asked);
             return;
@@ -385,7 +500,35 @@ static void ask_again(core_t *core)
     forget_all_asked(core);
     core->sweep.is_last = false;
     core->sweep.cursor_len = 0;
-    core->sweep.standing = 0;
+    core->sweep.left = 0;
+}
+
+/*
+ * Written anew, by a broker that keeps a lease for this gateway; or by one that
+ * died when the store had just lost that.  As the lease at hand was there all
+ * its time, the store was not emptied since, and who lives would have kept its
+ * own.  So we keep one in the place of its writer: if that is alive after all
+ * it changes it again, and if not it runs out, and the row is found by it.
+ */
+static void adopt_stray(core_t *core, const store_row_t *row)
+{
+    char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
+    wire_bytes_t writer = row->writer;
+
+    if (writer.len == 0 || writer.len > BOOT_ID_MAX) {
+        return; /* no broker wrote it */
+    }
+    store_lease_t lease = {
+        .name = {(uint8_t *)name, put_name(row->id.loop, writer, name)}};
+    if (find_seen(core, lease.name) != NULL) {
+        return;
+    }
+    uint64_t beat = ++core->sweep.beats;
+    lease.value =
+        (wire_bytes_t){(uint8_t *)value, put_value(core, beat, value)};
+    see(core, &lease);
+    core->sweep.left++;
+    submit_keep(core, row->id.loop, writer, beat, on_done);
 }
 
 static void sweep_row(core_t *core, const store_row_t *row)
@@ -393,10 +536,11 @@ static void sweep_row(core_t *core, const store_row_t *row)
     conn_t *conn = conns_find(core, &row->id);
 
     if (!wire_equal(row->writer, boot_of(&core->sweep.lease))) {
-        return; /* written anew */
+        adopt_stray(core, row);
+        return;
     }
     if (conn != NULL) {
-        core->sweep.standing++;
+        core->sweep.left++;
         keeper_save(core, conn);
         return;
     }
@@ -509,7 +653,7 @@ static void start_sweep(core_t *core, const seen_t *lease)
     self->is_last = false;
     self->lease = *lease;
     self->cursor_len = 0;
-    self->standing = 0;
+    self->left = 0;
     self->disconnects = 0;
     self->failures = 0;
     self->page_due_ms = core->now_ms;
@@ -532,86 +676,28 @@ static void go_on(core_t *core)
         if (core->now_ms >= self->page_due_ms) {
             ask_page(core);
         }
-    } else if (self->standing > 0) {
+    } else if (self->left > 0) {
         end_sweep(core, "standing");
     } else {
-        drop_lease(core, name_of(&self->lease), value_of(&self->lease));
+        drop_lease(core, name_of(&self->lease), value_of(&self->lease), 0,
+                   on_done);
         end_sweep(core, "done");
     }
 }
 
-/* --- others' leases ------------------------------------------------------ */
+/* --- whose turn it is ---------------------------------------------------- */
 
-static seen_t *find_seen(core_t *core, wire_bytes_t name)
+/* Does anybody keep one for the gateway of this loop? */
+static bool has_lease(const core_t *core, uint32_t loop)
 {
+    uint32_t of;
+
     list_foreach(link, &core->sweep.seen) {
-        seen_t *seen = list_entry(link, seen_t, linked);
-        if (wire_equal(name_of(seen), name)) {
-            return seen;
+        if (get_loop(list_entry(link, seen_t, linked), &of) && of == loop) {
+            return true;
         }
     }
-    return NULL;
-}
-
-static void see(core_t *core, const store_lease_t *lease)
-{
-    if (lease->name.len > STORE_LEASE_MAX) {
-        return;
-    }
-    seen_t *seen = find_seen(core, lease->name);
-    if (seen == NULL) {
-        seen = xcalloc(1, sizeof *seen);
-        seen->name_len = lease->name.len;
-        memcpy(seen->name, lease->name.data, lease->name.len);
-        list_append(&core->sweep.seen, &seen->linked);
-        seen->since_ms = core->now_ms;
-        set_value(seen, lease->value);
-    } else if (!wire_equal(value_of(seen), lease->value)) {
-        seen->since_ms = core->now_ms;
-        set_value(seen, lease->value);
-    }
-    seen->is_told = true;
-    list_remove(&seen->linked); /* they come in the same order each time, so */
-    list_append(&core->sweep.seen, &seen->linked); /* the next is the first */
-}
-
-static void forget_untold(core_t *core)
-{
-    list_foreach_safe(link, &core->sweep.seen) {
-        seen_t *seen = list_entry(link, seen_t, linked);
-        if (!seen->is_told) {
-            list_remove(link);
-            free(seen);
-        } else {
-            seen->is_told = false;
-        }
-    }
-}
-
-/* While the store does not answer, nobody can keep a lease. */
-static void forgive_all(core_t *core)
-{
-    list_foreach(link, &core->sweep.seen) {
-        list_entry(link, seen_t, linked)->since_ms = core->now_ms;
-    }
-}
-
-static bool get_loop(const seen_t *lease, uint32_t *loop)
-{
-    char text[CONN_ID_TEXT];
-    conn_id_t id;
-
-    memset(text, 'A', sizeof text); /* zero, in base64url */
-    if (lease->name_len < STORE_OWNER_TEXT + 2 ||
-        lease->name[STORE_OWNER_TEXT] != ':') {
-        return false;
-    }
-    memcpy(text, lease->name, STORE_OWNER_TEXT);
-    if (conn_id_parse(text, sizeof text, &id) < 0) {
-        return false;
-    }
-    *loop = id.loop;
-    return true;
+    return false;
 }
 
 /* Does a lost gateway of this loop have connections whose end is under way? */
@@ -646,6 +732,30 @@ static bool is_to_be_swept(const core_t *core, const seen_t *lease)
     return gateway == NULL || (gateway->was_synced && !is_ours);
 }
 
+/* All brokers that had its gateway may have died when the store had lost their
+ * leases: nobody but its rows would tell of it. */
+static void on_owners(store_op_t *op, int rc, const store_result_t *result)
+{
+    core_t *core = ended(op);
+
+    if (core == NULL || rc < 0) {
+        return; /* the next look asks again */
+    }
+    core->sweep.knows_owners = true;
+    for (size_t i = 0; i < result->owner_count; i++) {
+        if (!has_lease(core, result->owners[i])) {
+            leave_lease(core, result->owners[i]);
+        }
+    }
+}
+
+static void ask_owners(core_t *core)
+{
+    store_op_t op = {.verb = STORE_OWNERS, .done = on_owners};
+
+    submit(core, &op, 0);
+}
+
 static void on_leases(store_op_t *op, int rc, const store_result_t *result)
 {
     core_t *core = ended(op);
@@ -662,6 +772,9 @@ static void on_leases(store_op_t *op, int rc, const store_result_t *result)
     }
     forget_untold(core);
     core->sweep.is_next_due = true;
+    if (!core->sweep.knows_owners) {
+        ask_owners(core);
+    }
 }
 
 static void find_next(core_t *core)

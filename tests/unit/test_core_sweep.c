@@ -5,6 +5,7 @@
 #include "tests/unit/core_fixture.h"
 
 #define DEAD     "broker-that-died"
+#define OTHER    "broker-that-lives"
 #define LEASE_MS INT64_C(30000)
 
 static model_store_t dead; /* what the dead broker saw of the store */
@@ -31,17 +32,35 @@ static void left_row(const client_t *client)
     record_drop(record);
 }
 
-/* The lease that it kept for the gateway of a client. */
-static void kept_lease(const client_t *client, const char *value)
+/* The lease that this broker kept for the gateway of a client. */
+static void kept_lease_of(const char *boot, const client_t *client,
+                          const char *value)
 {
     char name[STORE_LEASE_MAX];
 
-    snprintf(name, sizeof name, "%.4s:" DEAD, client->id);
+    snprintf(name, sizeof name, "%.4s:%s", client->id, boot);
     store_op_t op = {.verb = STORE_KEEP,
                      .key = wire_bytes(name),
                      .value = wire_bytes(value),
                      .done = ignore};
     store_submit(&dead.store, &op);
+}
+
+static void kept_lease(const client_t *client, const char *value)
+{
+    kept_lease_of(DEAD, client, value);
+}
+
+/* Time goes by, and that broker lives. */
+static void time_passes_for(const char *boot, const client_t *client,
+                            int64_t ms)
+{
+    char value[2] = "a";
+
+    for (; ms > 0; ms -= LEASE_MS / 3, value[0]++) {
+        kept_lease_of(boot, client, value);
+        time_passes(LEASE_MS / 3);
+    }
 }
 
 static void on_leases(store_op_t *op, int rc, const store_result_t *result)
@@ -141,14 +160,10 @@ static void a_broker_that_keeps_its_lease_is_left_alone(void **state)
 {
     node_t *worker = a_worker("w", "$disconnect", 8);
     client_t *client = someone_of_loop(9, 1);
-    char value[2] = "a";
     (void)state;
 
     left_row(client);
-    for (int i = 0; i < 20; i++, value[0]++) {
-        kept_lease(client, value);
-        time_passes(LEASE_MS / 3);
-    }
+    time_passes_for(DEAD, client, 7 * LEASE_MS);
     gets_nothing(worker);
     assert_int_equal(rows(), 1);
 }
@@ -180,16 +195,107 @@ static void a_row_that_another_broker_wrote_anew_stays(void **state)
 {
     node_t *worker = a_worker("w", "$disconnect", 8);
     client_t *client = someone_of_loop(9, 1);
-    model_store_t other;
     (void)state;
 
     kept_lease(client, "1");
-    model_store_init(&other, &broker.table, "broker-that-lives");
-    dead.writer = other.writer; /* whoever writes it */
+    dead.writer = OTHER; /* whoever writes it */
     left_row(client);
-    time_passes(3 * LEASE_MS);
+    time_passes_for(OTHER, client, 3 * LEASE_MS);
     gets_nothing(worker);
     assert_int_equal(rows(), 1);
+    assert_int_equal(leases(), 1); /* of who lives */
+}
+
+/* The store was emptied before it wrote this, and it died before it kept its
+ * lease once more: another's that is over leads to it. */
+static void a_row_without_a_lease_is_found_beside_one_with(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = someone_of_loop(9, 1);
+    (void)state;
+
+    time_passes(1000); /* for the owners that were there from the start */
+    left_row(client);
+    kept_lease_of(OTHER, client, "1");
+    time_passes(3 * LEASE_MS);
+    answers(worker, takes_lost(worker), 200, NULL);
+    time_passes(3 * LEASE_MS);
+    gets_nothing(worker);
+    assert_int_equal(rows(), 0);
+    assert_int_equal(leases(), 0);
+}
+
+/* Its writer was only slow: it keeps the lease that was kept for it. */
+static void a_row_without_a_lease_is_left_to_who_lives(void **state)
+{
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *client = someone_of_loop(9, 1);
+    (void)state;
+
+    time_passes(1000);
+    left_row(client);
+    kept_lease_of(OTHER, client, "1");
+    time_passes(3 * LEASE_MS / 2);
+    assert_int_equal(leases(), 2);
+    time_passes_for(DEAD, client, 4 * LEASE_MS);
+    gets_nothing(worker);
+    assert_int_equal(rows(), 1);
+}
+
+/* So does ours, which we keep again when we see that it was lost. */
+static void our_lease_that_was_lost_leads_to_rows_without(void **state)
+{
+    node_t *gateway = a_gateway(9);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    (void)state;
+
+    time_passes(1000);
+    model_table_empty(&broker.table);
+    left_row(someone_of_loop(9, 1));
+    time_passes(LEASE_MS / 2);
+    assert_int_equal(leases(), 1);
+    dies(gateway);
+    time_passes(1000);
+    assert_int_equal(leases(), 1);
+    time_passes(3 * LEASE_MS);
+    answers(worker, takes_lost(worker), 200, NULL);
+    time_passes(3 * LEASE_MS);
+    assert_int_equal(rows(), 0);
+    assert_int_equal(leases(), 0);
+}
+
+/* Its gateway ends before that. */
+static void a_lease_that_was_lost_before_its_end_does_so_too(void **state)
+{
+    node_t *gateway = a_gateway(9);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    (void)state;
+
+    time_passes(1000);
+    model_table_empty(&broker.table);
+    left_row(someone_of_loop(9, 1));
+    dies(gateway);
+    time_passes(1000);
+    assert_int_equal(leases(), 1);
+    time_passes(3 * LEASE_MS);
+    answers(worker, takes_lost(worker), 200, NULL);
+}
+
+/* All who had its gateway died with it. */
+static void who_starts_finds_rows_that_nobody_has_a_lease_for(void **state)
+{
+    client_t *client = someone_of_loop(9, 1);
+    (void)state;
+
+    a_gateway(4); /* whose lease is kept, and that has no rows */
+    left_row(client);
+    broker_restarts();
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    time_passes(3 * LEASE_MS);
+    answers(worker, takes_lost(worker), 200, NULL);
+    time_passes(3 * LEASE_MS);
+    gets_nothing(worker);
+    assert_int_equal(rows(), 0);
     assert_int_equal(leases(), 0);
 }
 
@@ -414,10 +520,10 @@ static void who_moved_and_was_written_since_is_another_brokers(void **state)
     drops(gateway, client);
     dies(gateway);
     left_row(client);
-    time_passes(3 * LEASE_MS);
+    time_passes_for(DEAD, client, 3 * LEASE_MS);
     gets_nothing(worker);
     assert_int_equal(rows(), 1);
-    assert_int_equal(leases(), 0);
+    assert_int_equal(leases(), 1); /* that other's */
 }
 
 /* A KEEP between the claim and its answer must not be taken for the claim. */
@@ -463,6 +569,11 @@ int main(void)
         TEST(a_broker_that_keeps_its_lease_is_left_alone),
         TEST(who_stands_is_not_swept),
         TEST(a_row_that_another_broker_wrote_anew_stays),
+        TEST(a_row_without_a_lease_is_found_beside_one_with),
+        TEST(a_row_without_a_lease_is_left_to_who_lives),
+        TEST(our_lease_that_was_lost_leads_to_rows_without),
+        TEST(a_lease_that_was_lost_before_its_end_does_so_too),
+        TEST(who_starts_finds_rows_that_nobody_has_a_lease_for),
         TEST(a_row_of_who_stands_keeps_the_dead_brokers_lease),
         TEST(a_row_of_who_is_ours_is_written_anew),
         TEST(while_the_store_fails_no_lease_is_over),
