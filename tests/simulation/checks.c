@@ -229,12 +229,49 @@ static bool may_differ(void)
             cast.may[STORE_EMPTIED] || cast.may[STORE_SLOW]);
 }
 
+static void on_page(store_op_t *op, int rc, const store_result_t *result)
+{
+    *(uint64_t *)op->user = rc == 0 ? result->row_count : UINT64_MAX;
+}
+
+static uint64_t count_rows_of(uint32_t loop)
+{
+    uint64_t count = 0;
+    char text[CONN_ID_TEXT];
+    store_op_t op = {.verb = STORE_LIST_OWNER,
+                     .key = {(const uint8_t *)text, STORE_OWNER_TEXT},
+                     .limit = STORE_PAGE_MAX,
+                     .done = on_page,
+                     .user = &count};
+
+    conn_id_format(&(conn_id_t){.loop = loop}, text);
+    store_submit(cast.table.rows, &op);
+    return count;
+}
+
+/* However many rows there may be: those of a gateway that died are nobody's,
+ * and somebody has found them by now. */
+static void check_rows_of_the_dead(const gateway_node_t *gateway)
+{
+    for (size_t i = 0; i < LIVES_KEPT; i++) {
+        uint64_t count =
+            gateway->dead[i] != 0 ? count_rows_of(gateway->dead[i]) : 0;
+        if (count > 0) {
+            world_broken("the store keeps %llu rows of a gateway that died",
+                         (unsigned long long)count);
+        }
+    }
+}
+
 void checks_rows(void)
 {
     uint64_t connections = 0;
 
     if (!cast.has_store) {
         return;
+    }
+    for (size_t i = 0; i < cast.gateway_count; i++) {
+        check_rows_of_the_dead(&cast.gateways[i]);
     }
     for (size_t i = 0; i < cast.broker_count; i++) {
         connections += core_stats(cast.brokers[i].core)->connections;
