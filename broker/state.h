@@ -20,6 +20,7 @@
 #include "base/table.h"
 #include "base/wheel.h"
 #include "broker/core.h"
+#include "broker/leases.h"
 #include "broker/stats.h"
 #include "broker/traffic.h"
 #include "proto/message.h"
@@ -294,15 +295,6 @@ typedef struct {
     uint32_t shortest_s; /* that a row lasts, of all seen */
 } keeper_t;
 
-/* A lease as it was seen, and since when it has not changed. */
-typedef struct {
-    list_t linked;
-    int64_t since_ms;
-    bool is_told; /* by the answer at hand */
-    size_t name_len, value_len;
-    uint8_t name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
-} seen_t;
-
 #define LOOPS_KEPT 1024
 
 /* A ring of gateways' loop numbers: the first that came is forgotten first. */
@@ -313,7 +305,7 @@ typedef struct {
 
 /* What sweep.c knows of leases, and the one that it is at. */
 typedef struct {
-    list_t seen;         /* leases of other brokers: seen_t */
+    list_t seen;         /* leases of other brokers: lease_t */
     loops_t swept;       /* gateways that were away while we swept */
     loops_t strays;      /* those of whom others may have left rows */
     list_t asks;         /* operations under way */
@@ -335,9 +327,9 @@ typedef struct {
     int64_t claimed_ms;  /* when it was, last */
     int64_t page_due_ms; /* when the next page may be asked for */
     unsigned failures;   /* of pages, one after the other */
-    seen_t claim;        /* our lease as it is to be */
+    lease_t claim;       /* our lease as it is to be */
     uint64_t disconnects;
-    seen_t lease;
+    lease_t lease;
     size_t cursor_len;
     char cursor[STORE_CURSOR_MAX];
 } sweep_t;

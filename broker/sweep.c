@@ -5,6 +5,7 @@
 #include "broker/conns.h"
 #include "broker/dispatch.h"
 #include "broker/keeper.h"
+#include "broker/leases.h"
 #include "broker/peers.h"
 
 #include <errno.h>
@@ -89,103 +90,7 @@ static void loops_drop(loops_t *self, uint32_t loop)
     }
 }
 
-/* --- leases as they were seen -------------------------------------------- */
-
-static wire_bytes_t name_of(const seen_t *lease)
-{
-    return (wire_bytes_t){lease->name, lease->name_len};
-}
-
-static wire_bytes_t value_of(const seen_t *lease)
-{
-    return (wire_bytes_t){lease->value, lease->value_len};
-}
-
-static void set_value(seen_t *lease, wire_bytes_t value)
-{
-    lease->value_len =
-        value.len < STORE_LEASE_MAX ? value.len : STORE_LEASE_MAX;
-    memcpy(lease->value, value.data, lease->value_len);
-}
-
-/* The dead broker of a lease. */
-static wire_bytes_t boot_of(const seen_t *lease)
-{
-    return (wire_bytes_t){lease->name + STORE_OWNER_TEXT + 1,
-                          lease->name_len - STORE_OWNER_TEXT - 1};
-}
-
-static seen_t *find_seen(core_t *core, wire_bytes_t name)
-{
-    list_foreach(link, &core->sweep.seen) {
-        seen_t *seen = list_entry(link, seen_t, linked);
-        if (wire_equal(name_of(seen), name)) {
-            return seen;
-        }
-    }
-    return NULL;
-}
-
-static void see(core_t *core, const store_lease_t *lease)
-{
-    if (lease->name.len > STORE_LEASE_MAX) {
-        return;
-    }
-    seen_t *seen = find_seen(core, lease->name);
-    if (seen == NULL) {
-        seen = xcalloc(1, sizeof *seen);
-        seen->name_len = lease->name.len;
-        memcpy(seen->name, lease->name.data, lease->name.len);
-        list_append(&core->sweep.seen, &seen->linked);
-        seen->since_ms = core->now_ms;
-        set_value(seen, lease->value);
-    } else if (!wire_equal(value_of(seen), lease->value)) {
-        seen->since_ms = core->now_ms;
-        set_value(seen, lease->value);
-    }
-    seen->is_told = true;
-    list_remove(&seen->linked); /* they come in the same order each time, so */
-    list_append(&core->sweep.seen, &seen->linked); /* the next is the first */
-}
-
-static void forget_untold(core_t *core)
-{
-    list_foreach_safe(link, &core->sweep.seen) {
-        seen_t *seen = list_entry(link, seen_t, linked);
-        if (!seen->is_told) {
-            list_remove(link);
-            free(seen);
-        } else {
-            seen->is_told = false;
-        }
-    }
-}
-
-/* While the store does not answer, nobody can keep a lease. */
-static void forgive_all(core_t *core)
-{
-    list_foreach(link, &core->sweep.seen) {
-        list_entry(link, seen_t, linked)->since_ms = core->now_ms;
-    }
-}
-
-static bool get_loop(const seen_t *lease, uint32_t *loop)
-{
-    return lease->name_len >= STORE_OWNER_TEXT + 2 &&
-           lease->name[STORE_OWNER_TEXT] == ':' &&
-           conn_id_parse_loop(lease->name, STORE_OWNER_TEXT, loop) == 0;
-}
-
-static size_t put_name(uint32_t loop, wire_bytes_t boot,
-                       char name[STORE_LEASE_MAX])
-{
-    char text[CONN_ID_TEXT];
-
-    conn_id_format(&(conn_id_t){.loop = loop}, text);
-    return (size_t)snprintf(name, STORE_LEASE_MAX, "%.*s:%.*s",
-                            STORE_OWNER_TEXT, text, (int)boot.len,
-                            (const char *)boot.data);
-}
+/* --- our leases ---------------------------------------------------------- */
 
 static size_t put_value(const core_t *core, uint64_t beat,
                         char value[STORE_LEASE_MAX])
@@ -194,14 +99,12 @@ static size_t put_value(const core_t *core, uint64_t beat,
                             beat);
 }
 
-/* --- our leases ---------------------------------------------------------- */
-
 static void submit_keep(core_t *core, uint32_t loop, wire_bytes_t boot,
                         uint64_t beat, store_done_fn *done)
 {
     char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
     store_op_t op = {.verb = STORE_KEEP,
-                     .key = {(uint8_t *)name, put_name(loop, boot, name)},
+                     .key = {(uint8_t *)name, lease_put_name(loop, boot, name)},
                      .value = {(uint8_t *)value, put_value(core, beat, value)},
                      .done = done};
 
@@ -350,7 +253,8 @@ static void on_released(store_op_t *op, int rc, const store_result_t *result)
 static void release(core_t *core, const released_t *released)
 {
     char name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
-    size_t name_len = put_name(released->loop, wire_bytes(core->boot), name);
+    size_t name_len =
+        lease_put_name(released->loop, wire_bytes(core->boot), name);
     size_t value_len = put_value(core, released->beat, value);
 
     drop_lease(core, (wire_bytes_t){(uint8_t *)name, name_len},
@@ -485,7 +389,7 @@ static void forget_all_asked(core_t *core)
 static void end_sweep(core_t *core, const char *how)
 {
     sweep_t *self = &core->sweep;
-    wire_bytes_t boot = boot_of(&self->lease);
+    wire_bytes_t boot = lease_boot(&self->lease);
 
     self->is_on = false;
     self->is_next_due = true;
@@ -519,14 +423,14 @@ static void adopt_stray(core_t *core, const store_row_t *row)
         return; /* no broker wrote it */
     }
     store_lease_t lease = {
-        .name = {(uint8_t *)name, put_name(row->id.loop, writer, name)}};
-    if (find_seen(core, lease.name) != NULL) {
+        .name = {(uint8_t *)name, lease_put_name(row->id.loop, writer, name)}};
+    if (leases_find(&core->sweep.seen, lease.name) != NULL) {
         return;
     }
     uint64_t beat = ++core->sweep.beats;
     lease.value =
         (wire_bytes_t){(uint8_t *)value, put_value(core, beat, value)};
-    see(core, &lease);
+    leases_take(&core->sweep.seen, &lease, core->now_ms);
     core->sweep.left++;
     submit_keep(core, row->id.loop, writer, beat, on_done);
 }
@@ -535,7 +439,7 @@ static void sweep_row(core_t *core, const store_row_t *row)
 {
     conn_t *conn = conns_find(core, &row->id);
 
-    if (!wire_equal(row->writer, boot_of(&core->sweep.lease))) {
+    if (!wire_equal(row->writer, lease_boot(&core->sweep.lease))) {
         adopt_stray(core, row);
         return;
     }
@@ -635,17 +539,17 @@ static void claim(core_t *core)
     size_t len = put_value(core, ++self->beats, value);
 
     self->claim = self->lease;
-    set_value(&self->claim, (wire_bytes_t){(uint8_t *)value, len});
+    lease_set_value(&self->claim, (wire_bytes_t){(uint8_t *)value, len});
     store_op_t op = {.verb = STORE_CLAIM,
-                     .key = name_of(&self->lease),
-                     .expected = value_of(&self->lease),
-                     .value = value_of(&self->claim),
+                     .key = lease_name(&self->lease),
+                     .expected = lease_value(&self->lease),
+                     .value = lease_value(&self->claim),
                      .done = on_claimed};
     self->is_asking = true;
     submit(core, &op, 0);
 }
 
-static void start_sweep(core_t *core, const seen_t *lease)
+static void start_sweep(core_t *core, const lease_t *lease)
 {
     sweep_t *self = &core->sweep;
 
@@ -679,26 +583,13 @@ static void go_on(core_t *core)
     } else if (self->left > 0) {
         end_sweep(core, "standing");
     } else {
-        drop_lease(core, name_of(&self->lease), value_of(&self->lease), 0,
+        drop_lease(core, lease_name(&self->lease), lease_value(&self->lease), 0,
                    on_done);
         end_sweep(core, "done");
     }
 }
 
 /* --- whose turn it is ---------------------------------------------------- */
-
-/* Does anybody keep one for the gateway of this loop? */
-static bool has_lease(const core_t *core, uint32_t loop)
-{
-    uint32_t of;
-
-    list_foreach(link, &core->sweep.seen) {
-        if (get_loop(list_entry(link, seen_t, linked), &of) && of == loop) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* Does a lost gateway of this loop have connections whose end is under way? */
 static bool is_ending(const core_t *core, uint32_t loop)
@@ -716,19 +607,19 @@ static bool is_ending(const core_t *core, uint32_t loop)
  * Our own, too, of a gateway that is lost: something was left when its last
  * connection ended.  Not one whose gateway has not said yet what it has.
  */
-static bool is_to_be_swept(const core_t *core, const seen_t *lease)
+static bool is_to_be_swept(const core_t *core, const lease_t *lease)
 {
     uint32_t loop;
 
     if (core->now_ms - lease->since_ms < core->options.store_lease_ms ||
-        !get_loop(lease, &loop)) {
+        !lease_loop(lease, &loop)) {
         return false;
     }
     if (is_ending(core, loop)) {
         return false; /* we have some of its connections, and may have this */
     }
     const gateway_t *gateway = gateway_of_loop(core, loop);
-    bool is_ours = wire_is(boot_of(lease), core->boot);
+    bool is_ours = wire_is(lease_boot(lease), core->boot);
     return gateway == NULL || (gateway->was_synced && !is_ours);
 }
 
@@ -743,7 +634,7 @@ static void on_owners(store_op_t *op, int rc, const store_result_t *result)
     }
     core->sweep.knows_owners = true;
     for (size_t i = 0; i < result->owner_count; i++) {
-        if (!has_lease(core, result->owners[i])) {
+        if (!leases_have_loop(&core->sweep.seen, result->owners[i])) {
             leave_lease(core, result->owners[i]);
         }
     }
@@ -764,13 +655,13 @@ static void on_leases(store_op_t *op, int rc, const store_result_t *result)
         return;
     }
     if (rc < 0) {
-        forgive_all(core);
+        leases_forgive(&core->sweep.seen, core->now_ms);
         return;
     }
     for (size_t i = 0; i < result->lease_count; i++) {
-        see(core, &result->leases[i]);
+        leases_take(&core->sweep.seen, &result->leases[i], core->now_ms);
     }
-    forget_untold(core);
+    leases_forget_untold(&core->sweep.seen);
     core->sweep.is_next_due = true;
     if (!core->sweep.knows_owners) {
         ask_owners(core);
@@ -781,7 +672,7 @@ static void find_next(core_t *core)
 {
     core->sweep.is_next_due = false;
     list_foreach(link, &core->sweep.seen) {
-        seen_t *lease = list_entry(link, seen_t, linked);
+        lease_t *lease = list_entry(link, lease_t, linked);
         if (is_to_be_swept(core, lease)) {
             lease->since_ms = core->now_ms; /* one try in its time */
             start_sweep(core, lease);
@@ -807,7 +698,7 @@ void sweep_turn(core_t *core)
         return; /* what nobody else sees needs no lease */
     }
     if (core->store->stats.store_up == 0) {
-        forgive_all(core);
+        leases_forgive(&core->sweep.seen, core->now_ms);
         return;
     }
     list_foreach(link, &core->gateways) {
@@ -849,7 +740,7 @@ void sweep_fini(core_t *core)
     list_t *link;
 
     while ((link = list_take(&core->sweep.seen)) != NULL) {
-        free(list_entry(link, seen_t, linked));
+        free(list_entry(link, lease_t, linked));
     }
     ask_again(core);
     while ((link = list_take(&core->sweep.released)) != NULL) {
