@@ -245,6 +245,43 @@ def test_who_was_lost_with_gateway_and_broker_is_told_of_once():
                 assert len(gate.ended) == 30
 
 
+def test_who_was_lost_with_its_leases_is_told_of_by_who_starts():
+    with Server() as server, start_broker(server.url()) as broker:
+        with Hoist(f"--broker={broker.gateways}", command="gateway") as gateway, \
+                Gate(broker.workers) as gate:
+            for _ in range(30):
+                come_in(gateway)
+            soon(gate, 30)
+            broker.kill()
+            gateway.kill()
+            Client.standing.clear()
+            assert server.ask("DEL", "hoist:leases") == 1
+            with start_broker(server.url(), f"--workers={broker.workers}",
+                              f"--gateways={broker.gateways}", endpoints=False):
+                until(lambda: len(gate.ended) == 30, "each $disconnect")
+                soon(gate, 0)
+                until(lambda: server.ask("HLEN", "hoist:leases") == 0, "no lease")
+                assert len(gate.ended) == 30
+
+
+def test_who_was_lost_with_its_leases_is_told_of_by_who_lives():
+    with Server() as server, start_broker(server.url()) as one, \
+            start_broker(server.url()) as two:
+        brokers = f"--broker={one.gateways},{two.gateways}"
+        with Hoist(brokers, command="gateway") as gateway, \
+                Gate(one.workers) as gate, Gate(two.workers) as other:
+            for _ in range(40):
+                come_in(gateway)
+            soon(gate, 40)
+            two.kill()
+            assert server.ask("DEL", "hoist:leases") == 1
+            gateway.kill()
+            Client.standing.clear()
+            until(lambda: len(gate.ended + other.ended) == 40, "each $disconnect")
+            soon(gate, 0)
+            assert len({end[0] for end in gate.ended + other.ended}) == 40
+
+
 def test_a_broker_that_dies_leaves_no_row_wrong():
     with Server() as server, start_broker(server.url()) as one, \
             start_broker(server.url()) as two:
