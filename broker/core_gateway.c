@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "broker/conns.h"
@@ -16,6 +17,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TARGETS_BYTES ((size_t)TARGETS_MAX * (CONN_ID_TEXT + 1))
 #define DEADLINE_MAX  3600000 /* ms; a longer one is cut to it */
@@ -61,6 +63,10 @@ int gateway_start(core_t *core, peer_t *peer, const message_hello_t *hello)
     gateway->peer = peer;
     gateway->loop = (uint32_t)wire_map_uint(options, "loop", 0);
     gateway->session = ++core->next_session;
+    /* What is still said of pushes of a session before is about none of this,
+     * whichever broker they were. */
+    gateway->pushes_first =
+        hash_bytes(core->boot, strlen(core->boot)) + (gateway->session << 32);
     mark_synced(core, gateway->session, false);
     gateway->requires_connect =
         wire_map_bool(options, "require_connect", false);

@@ -390,6 +390,28 @@ static void a_hundred_ids_are_left_out_and_no_more(void **state)
     gets_error(worker, "push");
 }
 
+/* The gateway had it from before it was given up, and says so only now. */
+static void what_is_counted_of_a_session_before_is_nothing(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *gateway = a_gateway(1);
+    (void)state;
+
+    asks(worker, "all", NULL, 77);
+    uint64_t before = gets_push(gateway, "asked");
+    dies(gateway);
+    gets_pushed(worker, 77, 0, 1, 0);
+    (void)gets_credit(worker);
+    gateway = a_gateway(1);
+    asks(worker, "all", NULL, 78);
+    uint64_t ack = gets_push(gateway, "asked");
+    assert_int_not_equal(ack, before);
+    counts(gateway, before, 1, 0, 0);
+    counts(gateway, ack, 2, 0, 0);
+    gives_credit(gateway, 1);
+    gets_pushed(worker, 78, 2, 0, 0);
+}
+
 /* However long the ids are, nothing of it is lost in silence. */
 static void what_is_left_out_has_the_length_of_an_id(void **state)
 {
@@ -620,6 +642,7 @@ int main(void)
         TEST(a_push_that_did_not_ask_is_not_answered),
         TEST(ids_that_are_gone_here_are_counted),
         TEST(what_a_lost_gateway_had_is_gone),
+        TEST(what_is_counted_of_a_session_before_is_nothing),
         TEST(except_and_ttl_are_passed_on),
         TEST(a_hundred_ids_are_left_out_and_no_more),
         TEST(what_is_left_out_has_the_length_of_an_id),
