@@ -12,6 +12,7 @@
 #include "broker/queries.h"
 #include "broker/requests.h"
 #include "broker/returns.h"
+#include "broker/siblings.h"
 #include "broker/sweep.h"
 #include "broker/watch.h"
 
@@ -202,10 +203,9 @@ static bool knew_another(const core_t *core, const message_hello_t *hello)
 
 static int start_role(core_t *core, peer_t *peer, const message_hello_t *hello)
 {
-    int started =
-        wire_is(hello->role, "gateway")
-            ? gateway_start(core, peer, hello)
-            : worker_start(core, peer, wire_is(hello->role, "manager"));
+    int started = wire_is(hello->role, "gateway")
+                      ? gateway_start(core, peer, hello)
+                      : worker_start(core, peer, hello);
     if (started < 0) {
         core->stats.refused++;
         peer_error(core, peer, "full", "as many peers as there may be");
@@ -386,6 +386,12 @@ static void read_frame(core_t *core, peer_t *peer, wire_bytes_t frame)
     }
 }
 
+/* By its own word, or was it lost? */
+static bool said_bye(const peer_t *peer)
+{
+    return strcmp(peer->doom, "bye") == 0;
+}
+
 static void reap_doomed(core_t *core)
 {
     list_t *link;
@@ -398,7 +404,10 @@ static void reap_doomed(core_t *core)
         if (has_role(peer)) {
             log_info("PEER-LOST", "role=%s name=%s reason=\"%s\"",
                      role_of(peer), peer->name, peer->doom);
-            core->stats.peers_lost += strcmp(peer->doom, "bye") != 0;
+            core->stats.peers_lost += !said_bye(peer);
+        }
+        if (peer->worker != NULL && !said_bye(peer)) {
+            siblings_doubt(core, peer->worker);
         }
         end_role(core, peer);
         peer_flush(core, peer); /* a BYE or ERROR that it should still get */
@@ -689,6 +698,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     for (int i = 0; i < PEER_BUCKETS; i++) {
         list_init(&core->peer_buckets[i]);
         list_init(&core->boot_buckets[i]);
+        list_init(&core->process_buckets[i]);
     }
     for (int i = 0; i < LOOP_BUCKETS; i++) {
         list_init(&core->loop_buckets[i]);

@@ -11,7 +11,7 @@
 /* A HELLO has been accepted: make the peer a worker (or a manager, which is one
  * that takes no requests) or a gateway.  0, -ENOMEM, -EUSERS when there are too
  * many. */
-int worker_start(core_t *core, peer_t *peer, bool is_manager);
+int worker_start(core_t *core, peer_t *peer, const message_hello_t *hello);
 int gateway_start(core_t *core, peer_t *peer, const message_hello_t *hello);
 
 /*

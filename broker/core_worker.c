@@ -6,6 +6,7 @@
 #include "broker/pushes.h"
 #include "broker/queries.h"
 #include "broker/routing.h"
+#include "broker/siblings.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,8 +28,10 @@ static bool is_full(core_t *core, bool is_manager)
     return *gauge_of(core, is_manager) >= (uint64_t)limit;
 }
 
-int worker_start(core_t *core, peer_t *peer, bool is_manager)
+int worker_start(core_t *core, peer_t *peer, const message_hello_t *hello)
 {
+    bool is_manager = wire_is(hello->role, "manager");
+
     if (is_full(core, is_manager)) {
         return -EUSERS;
     }
@@ -47,6 +50,7 @@ int worker_start(core_t *core, peer_t *peer, bool is_manager)
     list_init(&worker->in_flight);
     list_init(&worker->waiters);
     list_init(&worker->credited);
+    siblings_join(core, worker, hello->options);
     peer->worker = worker;
     ++*gauge_of(core, is_manager);
     return 0;
@@ -58,6 +62,7 @@ void worker_end(core_t *core, peer_t *peer)
 
     dispatch_worker_lost(core, worker);
     list_remove(&worker->credited);
+    siblings_leave(worker);
     core->workers[worker->handle % core->handles] = NULL;
     --*gauge_of(core, worker->is_manager);
     peer->worker = NULL;
@@ -72,7 +77,7 @@ static uint64_t at_most(uint64_t value, uint64_t limit)
 static void on_ready(core_t *core, worker_t *worker,
                      const message_ready_t *ready)
 {
-    bool is_first = worker->crew == NULL && worker->held == 0;
+    bool is_first = worker->enlisted == NULL && worker->held == 0;
     const char *fault = routing_check(ready->routes);
 
     if (fault == NULL && (ready->window < 1 || ready->window_bytes < 1)) {
@@ -110,6 +115,8 @@ static bool on_work(core_t *core, worker_t *worker, const message_t *message)
     case KIND_DRAIN:
         dispatch_drain(core, worker);
         return true;
+    case KIND_PONG:
+        return siblings_answer(worker, &message->pong);
     default:
         return false;
     }

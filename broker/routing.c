@@ -351,8 +351,10 @@ int routing_join(core_t *core, worker_t *worker, wire_bytes_t routes)
         return -ENOMEM;
     }
     crew->workers++;
-    worker->crew = crew;
-    routing_level(worker);
+    worker->enlisted = crew;
+    if (worker->doubt == 0) {
+        routing_resume(worker);
+    }
     return 0;
 }
 
@@ -452,15 +454,27 @@ worker_t *routing_pick(route_t *route, uint64_t size)
     return worker_has_room(worker, size) ? worker : NULL;
 }
 
+void routing_suspend(worker_t *worker)
+{
+    leave_level(worker);
+    worker->crew = NULL;
+}
+
+void routing_resume(worker_t *worker)
+{
+    worker->crew = worker->enlisted;
+    routing_level(worker);
+}
+
 void routing_leave(core_t *core, worker_t *worker)
 {
-    crew_t *crew = worker->crew;
+    crew_t *crew = worker->enlisted;
 
     if (crew == NULL) {
         return;
     }
-    leave_level(worker);
-    worker->crew = NULL;
+    routing_suspend(worker);
+    worker->enlisted = NULL;
     if (--crew->workers == 0) {
         crew_disband(core, crew);
     }

@@ -31,6 +31,13 @@ int routing_join(core_t *core, worker_t *worker, wire_bytes_t routes);
  */
 void routing_leave(core_t *core, worker_t *worker);
 
+/*
+ * It keeps its place in its crew, if it has one, and gets no requests: the
+ * routes count as served.  Until it is resumed; harmless twice.
+ */
+void routing_suspend(worker_t *worker);
+void routing_resume(worker_t *worker);
+
 #define DESERTED_MAX 4096 /* routes; more are closed, the oldest first */
 
 /*

@@ -71,7 +71,9 @@ struct peer {
 struct worker {
     peer_t *peer;
     bool is_manager;
-    crew_t *crew;     /* NULL: a manager, drains, or has not said READY */
+    crew_t *crew;     /* whose requests it gets; NULL: a manager, drains, is
+                         in doubt, or has not said READY */
+    crew_t *enlisted; /* that counts it: the same, in doubt too, or NULL */
     list_t in_crew;   /* on its load level, or alone when full */
     list_t in_flight; /* requests that it holds */
     list_t waiters;   /* connections bound to it that wait for room */
@@ -86,6 +88,11 @@ struct worker {
     uint64_t pushes, push_bytes;          /* on their way */
     uint64_t credit_pushes, credit_bytes; /* to be given back */
     list_t credited; /* among those with such credit, or alone */
+
+    list_t siblings; /* in a bucket of processes, or alone */
+    uint64_t doubt;  /* the number of the PING that it is to answer before it
+                        is given anything; 0: none */
+    char process[BOOT_ID_MAX + 1]; /* whose link it is; empty: its own */
 };
 
 /* A PUSH, JOIN or LEAVE on its way to one or more gateways. */
@@ -373,8 +380,10 @@ struct core {
     list_t keen; /* gateways that get pushes to any name */
     names_t names;
     list_t peer_buckets[PEER_BUCKETS], boot_buckets[PEER_BUCKETS];
-    size_t peer_count[SIDES]; /* by side_t */
-    worker_t **workers;       /* by handle % handles, managers too; owned */
+    list_t process_buckets[PEER_BUCKETS]; /* of workers: siblings.c */
+    uint64_t doubts;                      /* PINGs that asked one of them */
+    size_t peer_count[SIDES];             /* by side_t */
+    worker_t **workers; /* by handle % handles, managers too; owned */
     uint64_t handles;
     uint64_t next_handle;
     uint64_t next_session;

@@ -87,13 +87,13 @@ static void put_worker(json_out_t *out, const core_t *core,
     json_put_field(out, "name", wire_bytes(peer->name));
     json_put_field(out, "boot", wire_bytes(peer->boot));
     json_put_field_uint(out, "silent_ms", silence(core, peer));
-    json_put_field_bool(out, "draining", worker->crew == NULL);
+    json_put_field_bool(out, "draining", worker->enlisted == NULL);
     json_put_field_uint(out, "window", worker->window);
     json_put_field_uint(out, "opened", worker->opened);
     json_put_field_uint(out, "held", worker->held);
     json_put_field_uint(out, "held_bytes", worker->held_bytes);
     json_put_field_uint(out, "pushes", worker->pushes);
-    put_keys(out, worker->crew);
+    put_keys(out, worker->enlisted);
     json_put_close(out, '}');
 }
 

@@ -61,6 +61,10 @@ def greetings():
                    options={"loop": 66051, "require_connect": True}))
     accept("a manager greets", pack([1, 1, "manager", "b", "serve", {}]),
            message("HELLO", version=1, role="manager", boot="b", name="serve", options={}))
+    accept("one of a process that is several workers greets",
+           pack([1, 1, "worker", "b", "crew/2", {"process": "0123456789abcdef"}]),
+           message("HELLO", version=1, role="worker", boot="b", name="crew/2",
+                   options={"process": "0123456789abcdef"}))
     accept("a HELLO without options", pack([1, 2, "worker", "b" * 32, "n" * 64]),
            message("HELLO", version=2, role="worker", boot="b" * 32, name="n" * 64,
                    options={}))

@@ -323,6 +323,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
               &(link_options_t){.core = &core,
                                 .endpoint = "fuzz",
                                 .boot = "boot",
+                                .process = "process",
                                 .name = "fuzz",
                                 .window = 16,
                                 .window_bytes = 1 << 16},

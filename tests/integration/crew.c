@@ -224,6 +224,18 @@ static int end(hoist_ctx *ctx)
     _exit(3);
 }
 
+/* At the first try; at another it tells which that is. */
+static int end_once(hoist_ctx *ctx)
+{
+    char text[16];
+
+    if (hoist_attempt(ctx) == 1) {
+        _exit(3);
+    }
+    (void)snprintf(text, sizeof text, "%u", hoist_attempt(ctx));
+    return hoist_reply_text(ctx, text);
+}
+
 static int hang(hoist_ctx *ctx)
 {
     while (hoist_attempt(ctx) > 0) {
@@ -261,6 +273,8 @@ int main(int argc, char **argv)
     hoist_on(app, "reloads", tell_reloads);
     hoist_on(app, "crash", crash);
     hoist_on(app, "exit", end);
+    hoist_on(app, "end once", end_once);
+    hoist_redeliver(app, "end once", 1);
     hoist_on(app, "hang", hang);
     hoist_on(app, "slow", slow);
     hoist_on(app, "stop", stop);

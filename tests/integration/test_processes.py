@@ -90,6 +90,15 @@ def test_a_handler_that_crashes_costs_its_own_requests_and_its_worker_is_back():
         assert not is_there(dead)  # no zombie either
 
 
+def test_a_process_that_dies_costs_one_try_however_many_threads_it_has():
+    with Hoist() as hoist, supervised(hoist, processes=2, threads=32) as crew:
+        client = enter(hoist)
+        for deaths in range(1, 6):
+            assert asks(client, "end once") == "2"
+            crew.find("WORKER-PROCESS-DIED", deaths)
+            hoist.soon(workers=64)
+
+
 def test_one_that_dies_again_and_again_is_started_ever_later():
     with Hoist() as hoist, supervised(hoist, processes=1) as crew:
         client = enter(hoist)

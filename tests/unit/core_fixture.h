@@ -48,6 +48,7 @@ typedef struct node {
     uint32_t loop;      /* of a gateway */
     bool requires_connect;
     bool is_manager;
+    const char *process; /* of a worker or manager: it says so; or NULL */
     bool knows_watchers; /* of a gateway: who serve $presence */
     bool returns;        /* of a gateway: it can, behind a broken transport, */
     uint64_t watches;    /* and has heard so many WATCHes */

@@ -53,6 +53,7 @@ static void open_link(uint64_t window_bytes)
               &(link_options_t){.core = &fixture->core,
                                 .endpoint = "tcp://broker",
                                 .boot = "boot",
+                                .process = "process",
                                 .name = "name",
                                 .window = 16,
                                 .window_bytes = window_bytes},
@@ -170,6 +171,8 @@ static void the_greeting_is_there_at_once(void **state)
     must(sdk_take(&fixture->link.outbox.ready, &frame, &message));
     assert_true(wire_is(message.hello.role, "worker"));
     assert_true(wire_is(message.hello.boot, "boot"));
+    wire_bytes_t process = wire_map_str(message.hello.options, "process");
+    assert_true(wire_is(process, "process"));
     must(sdk_take(&fixture->link.outbox.ready, &frame, &message));
     assert_int_equal(message.ready.window, 16);
     buf_fini(&frame);
@@ -762,6 +765,74 @@ static void a_quiet_link_pings_and_a_ponging_broker_lives(void **state)
     }
 }
 
+static void put_ping(uint64_t number)
+{
+    message_ping_t ping = {.number = number};
+
+    must(message_put_ping(&fixture->in, &ping) == 0);
+}
+
+static void a_broker_that_asks_is_answered_with_its_last_number(void **state)
+{
+    link_t *link = &fixture->link;
+    buf_t frame;
+    message_t message;
+    (void)state;
+
+    come_up(0, 10);
+    put_ping(7);
+    put_ping(8);
+    feed(20);
+    link_tick(link, 20);
+    assert_ready("PONG");
+    buf_init(&frame, FRAME_MAX);
+    must(sdk_take(&link->outbox.ready, &frame, &message));
+    assert_int_equal(message.pong.number, 8);
+    buf_fini(&frame);
+    send_all(20);
+    link_tick(link, 30);
+    assert_ready("");
+}
+
+static void an_answer_that_has_no_room_comes_later(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    come_up(0, 10);
+    put_ping(7);
+    feed(20);
+    buf_t *ready = &link->outbox.ready;
+    size_t limit = ready->limit;
+    must(buf_reserve(ready, limit - OUTBOX_RESERVE) == 0);
+    ready->len = limit - OUTBOX_RESERVE; /* as much as others may fill */
+    link_tick(link, 20);
+    assert_int_equal(ready->len, limit - OUTBOX_RESERVE);
+    ready->len = 0;
+    link_tick(link, 20);
+    assert_ready("PONG");
+}
+
+static void a_question_of_a_life_before_is_not_answered(void **state)
+{
+    link_t *link = &fixture->link;
+    (void)state;
+
+    come_up(0, 10);
+    put_ping(7);
+    feed(20);
+    feed_bare(KIND_WHO, 20);
+    put_ping(8);
+    feed(20);
+    link_tick(link, 20);
+    assert_ready("HELLO READY");
+    send_all(20);
+    put_welcome(0);
+    feed(30);
+    link_tick(link, 30);
+    assert_ready("");
+}
+
 /* Tick at each due time until that time; PINGs leave at once. */
 static void tick_until(int64_t end_ms)
 {
@@ -1146,6 +1217,9 @@ int main(void)
         TEST(the_reserve_of_a_full_outbox_is_for_failures),
         TEST(a_frame_holds_whole_messages),
         TEST(a_quiet_link_pings_and_a_ponging_broker_lives),
+        TEST(a_broker_that_asks_is_answered_with_its_last_number),
+        TEST(an_answer_that_has_no_room_comes_later),
+        TEST(a_question_of_a_life_before_is_not_answered),
         TEST(a_broker_that_answers_no_ping_is_lost_after_liveness),
         TEST(a_handler_that_blocks_is_no_silence_of_the_broker),
         TEST(a_lost_broker_is_asked_and_greeted_when_it_is_heard),

@@ -15,6 +15,7 @@ static void open_link(void)
               &(link_options_t){.core = &worker.core,
                                 .endpoint = "tcp://broker",
                                 .boot = "boot",
+                                .process = "process",
                                 .name = "name",
                                 .window = 4096,
                                 .window_bytes = 8 << 20},

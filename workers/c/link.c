@@ -52,9 +52,23 @@ static void format_boot(const link_t *self, char boot[BOOT_ID_MAX + 1])
     }
 }
 
-static int put_hello(link_t *self, buf_t *scratch)
+/* The options of HELLO. */
+static int put_options(const link_t *self, buf_t *out)
 {
     int64_t liveness_ms = self->core->ctx.app->settings.liveness_ms;
+    int rc = wire_put_map(out, 1 + (liveness_ms > 0));
+
+    if (rc == 0 && liveness_ms > 0) {
+        rc = wire_put_entry_uint(out, "liveness", (uint64_t)liveness_ms);
+    }
+    if (rc == 0) {
+        rc = wire_put_entry_str(out, "process", wire_bytes(self->process));
+    }
+    return rc;
+}
+
+static int put_hello(link_t *self, buf_t *scratch)
+{
     char boot[BOOT_ID_MAX + 1];
     message_hello_t hello = {
         .version = PROTOCOL_VERSION,
@@ -65,12 +79,8 @@ static int put_hello(link_t *self, buf_t *scratch)
     format_boot(self, boot);
     hello.boot = wire_bytes(boot);
     scratch->len = 0;
-    if (liveness_ms > 0) {
-        must(wire_put_map(scratch, 1) == 0);
-        must(wire_put_text(scratch, "liveness") == 0);
-        must(wire_put_uint(scratch, (uint64_t)liveness_ms) == 0);
-        hello.options = (wire_bytes_t){scratch->data, scratch->len};
-    }
+    must(put_options(self, scratch) == 0);
+    hello.options = (wire_bytes_t){scratch->data, scratch->len};
     return message_put_hello(&self->outbox.ready, &hello);
 }
 
@@ -257,6 +267,7 @@ static void greet(link_t *self, int64_t now_ms)
     self->state = LINK_GREETING;
     self->greeted_ms = now_ms;
     self->owes_ready = false;
+    self->owed_pong = 0;
     /* The outbox was emptied just now, so only memory can be missing. */
     must(put_hello(self, scratch) == 0 && put_ready(self, scratch) == 0);
 }
@@ -306,6 +317,7 @@ void link_init(link_t *self, const link_options_t *options, int64_t now_ms)
         .core = options->core,
         .endpoint = options->endpoint,
         .boot = options->boot,
+        .process = options->process,
         .name = options->name,
         .window = options->window,
         .window_bytes = options->window_bytes,
@@ -516,6 +528,15 @@ static void pay_ready(link_t *self)
     }
 }
 
+static void pay_pong(link_t *self)
+{
+    const message_pong_t pong = {.number = self->owed_pong};
+
+    if (self->owed_pong != 0 && outbox_pong(&self->outbox, &pong) == 0) {
+        self->owed_pong = 0;
+    }
+}
+
 void link_set_window(link_t *self, uint64_t window, uint64_t window_bytes)
 {
     size_t limit = inbox_limit(window_bytes);
@@ -668,6 +689,14 @@ static void take_pong(link_t *self, const message_pong_t *pong)
     }
 }
 
+/* Of several questions the last one counts. */
+static void take_ping(link_t *self, const message_ping_t *ping)
+{
+    if (self->state == LINK_UP) {
+        self->owed_pong = ping->number;
+    }
+}
+
 static void take_error(link_t *self, const message_error_t *error)
 {
     log_braked(&self->brake, LEVEL_WARN, "WORKER-BROKER-ERROR",
@@ -699,6 +728,9 @@ static void take(link_t *self, const message_t *message, int64_t now_ms)
         break;
     case KIND_PONG:
         take_pong(self, &message->pong);
+        break;
+    case KIND_PING:
+        take_ping(self, &message->ping);
         break;
     case KIND_WHO:
         take_who(self, now_ms);
@@ -824,6 +856,7 @@ static void tick_greeting(link_t *self, int64_t now_ms)
 void link_tick(link_t *self, int64_t now_ms)
 {
     pay_ready(self);
+    pay_pong(self);
     if (now_ms >= say_due_ms(self)) {
         say_missing(self, now_ms);
     }

@@ -35,6 +35,7 @@ typedef struct {
     core_t *core;          /* borrowed: runs the requests */
     const char *endpoint;  /* borrowed: for logs */
     const char *boot;      /* borrowed: this worker's boot id */
+    const char *process;   /* borrowed: that it is a link of */
     const char *name;      /* borrowed: this worker's name */
     uint64_t window;       /* this broker's share of the settings' window */
     uint64_t window_bytes; /* the same in bytes */
@@ -44,6 +45,7 @@ typedef struct {
     char broker[BOOT_ID_MAX + 1]; /* its boot id */
     uint32_t losses;     /* how often it was lost, or another of its boot id */
     bool owes_ready;     /* the broker is to be told of the window */
+    uint64_t owed_pong;  /* the number of its PING, which waits; 0: none */
     outbox_t outbox;     /* owned */
     kept_t inbox;        /* owned: REQUESTs not begun */
     asked_t asked;       /* queries, with the events that wait for them */
@@ -74,8 +76,9 @@ typedef struct {
 typedef struct {
     core_t *core;
     const char *endpoint;
-    const char *boot; /* 1..20 bytes: more are added after a loss */
-    const char *name; /* 0..PEER_NAME_MAX bytes */
+    const char *boot;    /* 1..20 bytes: more are added after a loss */
+    const char *process; /* 1..BOOT_ID_MAX bytes: the same of all its links */
+    const char *name;    /* 0..PEER_NAME_MAX bytes */
     uint64_t window;
     uint64_t window_bytes;
     uint32_t losses; /* of links with this boot id before */

@@ -95,6 +95,7 @@ static int open_line(loop_t *self, size_t slot, int64_t now_ms)
         .core = &self->core,
         .endpoint = roster_endpoint(&self->roster, slot),
         .boot = self->boot,
+        .process = self->options->process,
         .name = self->name,
         .window = share(settings->window, brokers),
         .window_bytes = share(settings->window_bytes, brokers),

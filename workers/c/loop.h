@@ -16,6 +16,8 @@ typedef struct {
     unsigned number;           /* of the thread; the first, 0, has the timers,
                                   and what others post is run there */
     unsigned threads;          /* of the app */
+    const char *process;       /* borrowed: what brokers know those of this
+                                  process by: see link.h */
     const atomic_uint *others; /* borrowed: threads beside the first that run;
                                   it leaves behind them */
 } loop_options_t;

@@ -172,6 +172,14 @@ int outbox_ready(outbox_t *self, const message_ready_t *ready)
                         message_put_ready(&self->ready, ready));
 }
 
+int outbox_pong(outbox_t *self, const message_pong_t *pong)
+{
+    size_t start = self->ready.len;
+
+    return keep_reserve(&self->ready, start,
+                        message_put_pong(&self->ready, pong));
+}
+
 static bool is_counted(message_kind_t kind)
 {
     return kind == KIND_PUSH || kind == KIND_JOIN || kind == KIND_LEAVE;

@@ -84,8 +84,9 @@ int outbox_close(outbox_t *self, const message_close_t *close);
  */
 int outbox_query(outbox_t *self, wire_bytes_t query);
 
-/* The same of READY. */
+/* The same of READY, and of PONG. */
 int outbox_ready(outbox_t *self, const message_ready_t *ready);
+int outbox_pong(outbox_t *self, const message_pong_t *pong);
 
 /* Remove the reply that *mark tells of; nothing may have been sent or
  * credited since. */

@@ -246,6 +246,7 @@ int hoist_test_new(hoist_app *app, hoist_test **test)
               &(link_options_t){.core = &self->core,
                                 .endpoint = "hoist_test",
                                 .boot = "test",
+                                .process = "test",
                                 .name = "test",
                                 .window = app->settings.window,
                                 .window_bytes = app->settings.window_bytes},
