@@ -106,6 +106,28 @@ static void choose_faults(void)
     cast.pause_ms = world_between(100, 2500);
 }
 
+static void set_up_workers(void)
+{
+    size_t threads =
+        world_chance(3) ? (size_t)world_between(2, THREADS_MAX) : 1;
+
+    cast.links_each = threads * cast.broker_count;
+    for (size_t i = 0; i < cast.worker_count; i++) {
+        worker_options_t options = {
+            .process = &cast.processes[i],
+            .routes = choose_routes(i),
+            .is_stubborn = world_chance(3),
+            .window = (uint32_t)world_between(1, 12),
+            .window_bytes =
+                world_chance(2) ? 1 << 20 : (uint32_t)world_between(100, 2000)};
+        cast.processes[i] = (process_t){.number = (uint32_t)i + 1};
+        for (size_t j = 0; j < cast.links_each; j++) {
+            worker_node_init(&cast.workers[i][j], &options,
+                             &cast.brokers[j % cast.broker_count].router);
+        }
+    }
+}
+
 void cast_set_up(void)
 {
     worker_node_begin();
@@ -139,18 +161,7 @@ void cast_set_up(void)
             gateway_node_add_broker(&cast.gateways[i], &cast.brokers[j].router);
         }
     }
-    for (size_t i = 0; i < cast.worker_count; i++) {
-        worker_options_t options = {
-            .routes = choose_routes(i),
-            .is_stubborn = world_chance(3),
-            .window = (uint32_t)world_between(1, 12),
-            .window_bytes =
-                world_chance(2) ? 1 << 20 : (uint32_t)world_between(100, 2000)};
-        for (size_t j = 0; j < cast.broker_count; j++) {
-            worker_node_init(&cast.workers[i][j], &options,
-                             &cast.brokers[j].router);
-        }
-    }
+    set_up_workers();
     for (size_t i = 0; i < cast.client_count; i++) {
         client_init(&cast.clients[i], cast.gateways, cast.gateway_count);
     }
@@ -161,12 +172,12 @@ void cast_set_up(void)
 
 size_t cast_link_count(void)
 {
-    return cast.worker_count * cast.broker_count;
+    return cast.worker_count * cast.links_each;
 }
 
 worker_node_t *cast_link(size_t i)
 {
-    return &cast.workers[i / cast.broker_count][i % cast.broker_count];
+    return &cast.workers[i / cast.links_each][i % cast.links_each];
 }
 
 static void set_broker_chances(broker_node_t *broker, act_t act)

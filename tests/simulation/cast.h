@@ -15,6 +15,7 @@
 #define WORKERS_MAX  4
 #define CLIENTS_MAX  8
 #define MANAGERS_MAX 2
+#define THREADS_MAX  2 /* of a worker's process: links to each broker */
 
 #define LIVENESS_MS  1000
 #define LEASE_MS     3500 /* longer than anybody stands still */
@@ -64,12 +65,14 @@ typedef struct {
     int64_t pause_ms; /* between faults, at most */
     broker_node_t brokers[BROKERS_MAX];
     gateway_node_t gateways[GATEWAYS_MAX];
-    worker_node_t workers[WORKERS_MAX][BROKERS_MAX]; /* a process, its links */
+    process_t processes[WORKERS_MAX]; /* of workers, */
+    worker_node_t workers[WORKERS_MAX][BROKERS_MAX * THREADS_MAX]; /* links */
     client_t clients[CLIENTS_MAX];
     manager_node_t managers[MANAGERS_MAX];
     uint32_t probed[CLIENTS_MAX]; /* attempts; 0: none */
     size_t broker_count, gateway_count, worker_count, client_count;
     size_t manager_count;
+    size_t links_each; /* of a worker's process */
     uint32_t manager_starts;
 } cast_t;
 

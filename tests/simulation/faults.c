@@ -11,6 +11,7 @@
 #define JUMP_MS           ((int64_t)40 * 365 * 86400 * 1000)
 #define SHARED_JUMP_MS    1000
 #define RESETS_APART_MS   1700 /* so that it has come back before */
+#define HANG_UP_MS        30   /* until a dead process's links break, at most */
 #define SILENCE_MARGIN_MS 400  /* of who judges it: sweeps, turns, travel */
 
 static const char *const fault_names[FAULTS] = {
@@ -99,6 +100,7 @@ void faults_end_hung(void)
     for (size_t i = 0; i < cast_link_count(); i++) {
         worker_node_t *worker = cast_link(i);
         if (cast.may[HANDLER_HANGS] && worker_node_is_running(worker)) {
+            truth_lost(world_now_ms());
             worker_node_crash(worker);
             restart_worker(worker, 0);
         }
@@ -113,10 +115,6 @@ static void hurt_worker(mishap_t fault, worker_node_t *worker)
         return;
     }
     switch (fault) {
-    case WORKER_CRASHES:
-        worker_node_crash(worker);
-        world_after(world_between(0, 2000), restart_worker, worker, 0);
-        return;
     case WORKER_DRAINS:
         if (!worker->is_draining) {
             worker_node_drain(worker);
@@ -135,16 +133,35 @@ static void hurt_worker(mishap_t fault, worker_node_t *worker)
     }
 }
 
+/* All its links end at once, and brokers see one after the other break. */
+static void crash_process(size_t process)
+{
+    truth_lost(world_now_ms());
+    cast.processes[process].life++;
+    for (size_t i = 0; i < cast.links_each; i++) {
+        worker_node_t *link = &cast.workers[process][i];
+        if (worker_node_is_running(link)) {
+            worker_node_die(link, i == 0 ? 0 : world_between(0, HANG_UP_MS));
+            world_after(world_between(0, 2000), restart_worker, link, 0);
+        }
+    }
+}
+
 /* A process with all its links, or one of these. */
 static void hurt_some_worker(mishap_t fault)
 {
-    worker_node_t *links = cast.workers[world_below(cast.worker_count)];
+    size_t process = world_below(cast.worker_count);
+    worker_node_t *links = cast.workers[process];
 
-    if (fault == WORKER_CUT_OFF || fault == WORKER_LINK_BREAKS) {
-        hurt_worker(fault, &links[world_below(cast.broker_count)]);
+    if (fault == WORKER_CRASHES) {
+        crash_process(process);
         return;
     }
-    for (size_t i = 0; i < cast.broker_count; i++) {
+    if (fault == WORKER_CUT_OFF || fault == WORKER_LINK_BREAKS) {
+        hurt_worker(fault, &links[world_below(cast.links_each)]);
+        return;
+    }
+    for (size_t i = 0; i < cast.links_each; i++) {
         hurt_worker(fault, &links[i]);
     }
 }

@@ -13,6 +13,8 @@
 #define HEARERS   16   /* of one */
 #define STEADY_MS 500  /* longer than any message travels in peace */
 #define LOOSE     16   /* workers that have loose messages of one actor */
+#define LOSSES    16   /* of workers that are counted at once */
+#define UNSEEN_MS 4000 /* longer than a broker stands still and sees none */
 
 typedef struct {
     bool is_open, was_open;
@@ -26,6 +28,7 @@ typedef struct {
     uint32_t come;                 /* … as which of all first ones it came */
     uint32_t worker;               /* … and the worker that began it */
     uint64_t answered[NOTED / 64]; /* bits: which messages have an answer */
+    uint32_t sent_ms[NOTED];       /* when */
     uint32_t next;        /* behind the last message that was answered */
     bool is_loose;        /* its answers come in any order */
     bool was_redelivered; /* its errors may come before its answers */
@@ -88,6 +91,7 @@ static struct {
     uint32_t broker_crashes, gateway_crashes;
     store_trust_t store;
     uint32_t comers;
+    int64_t losses[LOSSES]; /* until when each may concern a message */
     bool is_peace, has_resets;
     cry_t *cries; /* owned */
     size_t cry_count;
@@ -103,6 +107,7 @@ void truth_begin(void)
     truth.gateway_crashes = 0;
     truth.comers = 0;
     truth.cry_count = 0;
+    memset(truth.losses, 0, sizeof truth.losses);
     truth.is_peace = truth.has_resets = false;
     truth.counts = (truth_counts_t){0};
 }
@@ -228,9 +233,14 @@ bool truth_conn(uint32_t attempt, char conn[CONN_ID_TEXT])
 
 uint32_t truth_sent(uint32_t attempt, bool is_loose)
 {
+    attempt_t *self = attempt_of(attempt);
+
     truth.counts.sent++;
-    attempt_of(attempt)->is_loose |= is_loose;
-    return attempt_of(attempt)->sent++;
+    self->is_loose |= is_loose;
+    if (self->sent < NOTED) {
+        self->sent_ms[self->sent] = (uint32_t)world_now_ms();
+    }
+    return self->sent++;
 }
 
 uint32_t truth_open_messages(uint32_t attempt)
@@ -806,6 +816,38 @@ void truth_doubt_worker(uint32_t worker)
             truth.actors[i].place.is_doubtful = true;
         }
         *loose_at(&truth.actors[i], worker) = 0;
+    }
+}
+
+/* In the place of the one that was over first. */
+void truth_lost(int64_t until_ms)
+{
+    size_t first = 0;
+
+    for (size_t i = 1; i < LOSSES; i++) {
+        if (truth.losses[i] < truth.losses[first]) {
+            first = i;
+        }
+    }
+    truth.losses[first] = until_ms + UNSEEN_MS;
+}
+
+void truth_tries(uint32_t attempt, uint32_t n, uint64_t delivery)
+{
+    const attempt_t *self = attempt_of(attempt);
+    uint64_t losses = 0;
+
+    if (delivery <= 1 || n >= NOTED) {
+        return;
+    }
+    for (size_t i = 0; i < LOSSES; i++) {
+        losses += truth.losses[i] >= (int64_t)self->sent_ms[n];
+    }
+    if (delivery - 1 > losses) {
+        world_broken("attempt %u: message %u is given for the %lluth time, and "
+                     "workers were lost %llu times",
+                     attempt, n, (unsigned long long)delivery,
+                     (unsigned long long)losses);
     }
 }
 

@@ -124,6 +124,14 @@ void truth_handler_ends(const char conn[CONN_ID_TEXT], event_t event,
 /* From now on its broker may have given up what this worker holds. */
 void truth_doubt_worker(uint32_t worker);
 
+/* Until then a broker may lose a link of a worker; or a process with all its
+ * links, which is one loss. */
+void truth_lost(int64_t until_ms);
+
+/* Message n of this attempt is given out for the `delivery`-th time (0: the
+ * first): each time before, a process or a link was lost. */
+void truth_tries(uint32_t attempt, uint32_t n, uint64_t delivery);
+
 /* A gateway heard that its broker had ended its connections. */
 void truth_given_up(void);
 

@@ -87,6 +87,16 @@ static void say_ping(worker_node_t *self)
     send_buf(self, &out);
 }
 
+static void say_pong(worker_node_t *self, const message_ping_t *ping)
+{
+    const message_pong_t pong = {.number = ping->number};
+    buf_t out;
+
+    buf_init(&out, FRAME_MAX_);
+    must(message_put_pong(&out, &pong) == 0);
+    send_buf(self, &out);
+}
+
 static void put_route(buf_t *out, const char *route)
 {
     bool is_again = strcmp(route, ROUTE_AGAIN) == 0;
@@ -132,10 +142,20 @@ static void format_boot(const worker_node_t *self, char boot[BOOT_ID_MAX + 1])
     snprintf(boot, BOOT_ID_MAX + 1, "worker-%u.%u", self->number, self->losses);
 }
 
+static void put_process(const worker_node_t *self, buf_t *options)
+{
+    const process_t *process = self->options.process;
+    char name[BOOT_ID_MAX + 1];
+
+    snprintf(name, sizeof name, "%u.%u", process->number, process->life);
+    must(wire_put_map(options, 1) == 0 &&
+         wire_put_entry_str(options, "process", wire_bytes(name)) == 0);
+}
+
 static void greet(worker_node_t *self)
 {
     char boot[BOOT_ID_MAX + 1], name[24];
-    buf_t out;
+    buf_t out, options;
 
     snprintf(name, sizeof name, "worker-%u", self->number);
     format_boot(self, boot);
@@ -143,8 +163,12 @@ static void greet(worker_node_t *self)
                              .role = wire_bytes("worker"),
                              .boot = wire_bytes(boot),
                              .name = wire_bytes(name)};
+    buf_init(&options, FRAME_MAX_);
+    put_process(self, &options);
+    hello.options = (wire_bytes_t){options.data, options.len};
     buf_init(&out, FRAME_MAX_);
     must(message_put_hello(&out, &hello) == 0);
+    buf_fini(&options);
     put_ready(self, &out);
     self->is_greeting = true;
     self->is_up = self->is_lost = false;
@@ -399,7 +423,8 @@ static void leave_when_done(worker_node_t *self)
     if (self->is_draining && self->held_count == 0 &&
         self->pongs >= self->fence) {
         say_bare(self, KIND_BYE);
-        worker_node_crash(self); /* nothing is left to be lost */
+        truth_lost(world_now_ms()); /* its last words may be, with its wire */
+        worker_node_crash(self);
     }
 }
 
@@ -511,6 +536,7 @@ static void read_message(work_t *work, const message_request_t *request)
                      work->conn, work->n, action,
                      (unsigned long long)request->attempt);
     }
+    truth_tries(work->attempt, work->n, request->attempt);
 }
 
 /* The groups of a PRESENCE under this key, in bits. */
@@ -640,6 +666,7 @@ static void tick(void *subject, uint32_t life);
 static void lose_broker(worker_node_t *self)
 {
     world_trace("worker %u counts its broker lost", self->number);
+    truth_lost(world_now_ms());
     drop_all(self);
     if (self->is_draining) {
         worker_node_crash(self); /* nothing is left to be lost */
@@ -655,6 +682,7 @@ static void lose_broker(worker_node_t *self)
  * may: its answers are nobody's. */
 static void let_go_of_all(worker_node_t *self)
 {
+    truth_lost(world_now_ms());
     if (!self->options.is_stubborn) {
         drop_all(self);
         world_after(TICK_MS, tick, self, self->life);
@@ -774,6 +802,11 @@ static void take(worker_node_t *self, const message_t *message)
     case KIND_PUSHED:
         take_pushed(self, &message->pushed);
         break;
+    case KIND_PING:
+        if (self->is_up) {
+            say_pong(self, &message->ping);
+        }
+        break;
     case KIND_PONG:
         self->pongs++;
         if (self->doubt_fence > 0 && self->pongs >= self->doubt_fence) {
@@ -804,6 +837,9 @@ static void on_frame(void *owner, wire_t *wire, const uint8_t *bytes,
     uint32_t number = self->number;
     (void)wire;
 
+    if (!worker_node_is_running(self)) {
+        return; /* its connection does not know yet that it is dead */
+    }
     self->heard_ms = world_now_ms();
     if (self->is_lost && len > 0) {
         greet(self);
@@ -824,6 +860,7 @@ static void doubt(worker_node_t *self, int64_t ms)
         self->doubt_until_ms = until_ms;
     }
     truth_doubt_worker(self->number);
+    truth_lost(until_ms);
     list_foreach(link, &self->held) {
         list_entry(link, work_t, link)->place.is_doubtful = true;
     }
@@ -833,7 +870,9 @@ static void doubt(worker_node_t *self, int64_t ms)
 static void on_broken(void *owner, wire_t *wire)
 {
     (void)wire;
-    doubt(owner, 0);
+    if (worker_node_is_running(owner)) {
+        doubt(owner, 0);
+    }
 }
 
 /* --- time ---------------------------------------------------------------- */
@@ -905,6 +944,9 @@ void worker_node_start(worker_node_t *self)
     self->words = 0;
     self->asked = self->told = 0;
     world_trace("worker %u starts", self->number);
+    if (self->wire.is_wanted) { /* by the life before */
+        wire_close(&self->wire);
+    }
     wire_open(&self->wire);
     greet(self);
     world_after(TICK_MS, tick, self, self->life);
@@ -916,13 +958,33 @@ void worker_node_probe(worker_node_t *self)
     self->last_come = 0;
 }
 
-void worker_node_crash(worker_node_t *self)
+static void end(worker_node_t *self)
 {
     world_trace("worker %u ends, holding %zu", self->number, self->held_count);
     drop_all(self);
     truth_doubt_worker(self->number);
-    wire_close(&self->wire);
     self->number = 0;
+}
+
+void worker_node_crash(worker_node_t *self)
+{
+    end(self);
+    wire_close(&self->wire);
+}
+
+static void hang_up(void *subject, uint32_t life)
+{
+    worker_node_t *self = subject;
+
+    if (life == self->life) {
+        wire_close(&self->wire);
+    }
+}
+
+void worker_node_die(worker_node_t *self, int64_t ms)
+{
+    end(self);
+    world_after(ms, hang_up, self, self->life);
 }
 
 void worker_node_drain(worker_node_t *self)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A worker's process: a model written from PROTOCOL.md, which handles the
- * events of a connection one at a time and different connections at once,
- * takes its time, fails, hangs, pushes and closes.  Tells truth.h when its
- * handlers run.
+ * A worker, a link of its process: a model written from PROTOCOL.md, which
+ * handles the events of a connection one at a time and different connections at
+ * once, takes its time, fails, hangs, pushes and closes.  Tells truth.h when
+ * its handlers run.
  */
 #ifndef TESTS_SIMULATION_WORKER_NODE_H
 #define TESTS_SIMULATION_WORKER_NODE_H
@@ -12,7 +12,14 @@
 #include "proto/message.h"
 #include "tests/simulation/wire.h"
 
+/* What dies at once, with all its links. */
 typedef struct {
+    uint32_t number;
+    uint32_t life; /* grows with each death */
+} process_t;
+
+typedef struct {
+    const process_t *process;  /* borrowed: whose link it is */
     const char *const *routes; /* borrowed; ends with NULL */
     uint32_t window, window_bytes;
     unsigned hangs;   /* one handler in so many never ends; 0: none */
@@ -64,6 +71,10 @@ void worker_node_fini(worker_node_t *self);
 
 void worker_node_start(worker_node_t *self);
 void worker_node_crash(worker_node_t *self);
+
+/* The same, but what it said before still arrives for so long: only then does
+ * its connection break. */
+void worker_node_die(worker_node_t *self, int64_t ms);
 
 /* SIGTERM: finish what is held and leave. */
 void worker_node_drain(worker_node_t *self);
