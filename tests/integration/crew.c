@@ -18,7 +18,9 @@
  *     stop     hoist_stop
  *
  * A timer pushes "tick THREAD" to the group "ticks", in which are the
- * connections of /?ticks=yes.
+ * connections of /?ticks=yes.  When the app has run, "ended behind COUNT" is
+ * pushed there, with the count of the handlers that were slow, and CREW-ENDED
+ * is a line of the log.
  */
 #include <errno.h>
 #include <signal.h>
@@ -36,7 +38,7 @@
 
 #define PLACES 4096
 
-static atomic_uint reloads;
+static atomic_uint reloads, slowed;
 static unsigned starts;  /* constant once there are threads */
 static pid_t started_in; /* the same */
 
@@ -177,6 +179,23 @@ static int forget(hoist_ctx *ctx)
     return hoist_wait(ctx, &ticket);
 }
 
+/* Tells the group "ticks", when it is told that the app has run. */
+static int tell_end(hoist_ctx *ctx, void *data)
+{
+    char text[32];
+    (void)data;
+
+    (void)snprintf(text, sizeof text, "ended behind %u", atomic_load(&slowed));
+    return hoist_push_to(ctx, hoist_to_group(hoist_str("ticks")), HOIST_TEXT,
+                         hoist_str(text), NULL);
+}
+
+static int note_end(hoist_app *app)
+{
+    fprintf(stderr, "CREW-ENDED pid=%d\n", (int)getpid());
+    return hoist_post(app, tell_end, NULL);
+}
+
 static int note_start(hoist_app *app)
 {
     (void)app;
@@ -246,6 +265,7 @@ static int hang(hoist_ctx *ctx)
 static int slow(hoist_ctx *ctx)
 {
     usleep(300000);
+    atomic_fetch_add(&slowed, 1);
     return hoist_reply_text(ctx, "slow");
 }
 
@@ -281,6 +301,7 @@ int main(int argc, char **argv)
     hoist_every(app, 50, tick, NULL);
     hoist_on_reload(app, count_reload);
     hoist_on_start(app, note_start);
+    hoist_on_stop(app, note_end);
     int status = hoist_main(app, argc, argv);
     if (getpid() != first) {
         raise(SIGTERM); /* a second stop comes when it has ended */

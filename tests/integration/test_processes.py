@@ -211,6 +211,20 @@ def test_each_process_is_told_that_it_starts_also_one_that_is_started_again():
         assert asks(client, "starts") == f"1 in {second}"
 
 
+def test_each_process_is_told_that_it_ends_and_their_supervisor_is_not():
+    with Hoist() as hoist, supervised(hoist) as crew:
+        client = enter(hoist)
+        children = pids(crew, 2)
+        says(client, "exit")  # which is no end in order
+        assert error_of(client) == "Internal server error"
+        children += pids(crew, 3)[2:]
+        hoist.soon(workers=2)
+        crew.process.terminate()
+        crew.ends()
+        ended = [int(pid) for pid in re.findall(r"CREW-ENDED pid=(\d+)", crew.log())]
+        assert len(ended) == 2 and set(ended) < set(children), (ended, children)
+
+
 def test_each_has_metrics_at_a_port_of_its_own():
     with Hoist() as hoist, supervised(hoist, flags=["--metrics=0"]) as crew:
         addresses = crew.find(r"WORKER-LISTENING metrics=(\S+)", 2)

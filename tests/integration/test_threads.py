@@ -245,6 +245,23 @@ def test_sighup_reloads_and_does_no_harm():
         assert asks(client, "reloads") == "1"
 
 
+def test_the_program_is_told_of_the_end_when_the_last_handler_has_ended():
+    with Hoist() as hoist, threaded(hoist) as crew:
+        listener = enter(hoist, "/?ticks=yes")
+        clients = [enter(hoist) for _ in range(6)]
+        hears(listener)
+        for client in clients:
+            says(client, "slow")
+        hoist.soon(waiting=0, requests_in=13)
+        crew.process.terminate()
+        while (heard := hears(listener)).startswith("tick"):
+            pass
+        assert heard == "ended behind 6"  # what it posted has reached a broker
+        assert all(hears(client) == "slow" for client in clients)
+        crew.ends()
+        assert crew.log().count("CREW-ENDED") == 1
+
+
 class Pair(Crew):
     """pair.c: an app at each of two servers."""
 

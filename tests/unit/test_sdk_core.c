@@ -220,6 +220,7 @@ static void nothing_is_registered_while_the_app_runs(void **state)
     assert_int_equal(hoist_on_gone(fixture->app, be_told), -EBUSY);
     assert_int_equal(hoist_on_reload(fixture->app, look_again), -EBUSY);
     assert_int_equal(hoist_on_start(fixture->app, begin_well), -EBUSY);
+    assert_int_equal(hoist_on_stop(fixture->app, begin_well), -EBUSY);
     assert_int_equal(hoist_app_set_data(fixture->app, &data), -EBUSY);
     assert_null(hoist_app_data(fixture->app));
     fixture->app->running = false;

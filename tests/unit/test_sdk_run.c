@@ -41,7 +41,7 @@ static int handler(hoist_ctx *ctx)
 typedef struct {
     hoist_app *app;
     pthread_t first; /* the thread that runs it */
-    size_t runs, reloads;
+    size_t runs, reloads, starts, stops;
     size_t wanted; /* runs, before it stops */
     int rc;
 } guest_t;
@@ -267,7 +267,7 @@ static void a_thread_that_fails_ends_the_run_with_its_error(void **state)
     destroy(&guest);
 }
 
-/* --- reloading ----------------------------------------------------------- */
+/* --- the program's own beginning ------------------------------------------ */
 
 static int refuse_to_start(hoist_app *app)
 {
@@ -314,6 +314,103 @@ static void a_start_that_returns_a_number_fails(void **state)
     assert_int_equal(guest.runs, 1);
     destroy(&guest);
 }
+
+/* --- the program's own end ----------------------------------------------- */
+
+static int count_start(hoist_app *app)
+{
+    ((guest_t *)hoist_app_data(app))->starts++;
+    return 0;
+}
+
+static int count_stop(hoist_app *app)
+{
+    guest_t *guest = hoist_app_data(app);
+
+    assert_true(pthread_equal(pthread_self(), guest->first));
+    assert_int_equal(++guest->stops, guest->starts);
+    assert_int_equal(hoist_on_stop(app, NULL), -EBUSY);
+    return guest->rc;
+}
+
+static guest_t new_guest_with_ends(const char *threads)
+{
+    guest_t guest = new_guest(threads, 0);
+
+    hoist_on_start(guest.app, count_start);
+    hoist_on_stop(guest.app, count_stop);
+    return guest;
+}
+
+static int runs_and_stops(guest_t *guest)
+{
+    hoist_app_set_data(guest->app, guest);
+    hoist_stop(guest->app);
+    return hoist_run(guest->app);
+}
+
+static void each_run_that_began_has_its_end(void **state)
+{
+    guest_t guest = new_guest_with_ends(THREADS);
+    (void)state;
+
+    assert_int_equal(runs_and_stops(&guest), 0);
+    assert_int_equal(guest.stops, 1);
+    assert_int_equal(runs_and_stops(&guest), 0);
+    assert_int_equal(guest.stops, 2);
+    hoist_on_start(guest.app, refuse_to_start);
+    assert_int_equal(runs_and_stops(&guest), -EHOSTDOWN);
+    assert_int_equal(guest.stops, 2);
+    destroy(&guest);
+}
+
+static void a_run_that_fails_behind_its_beginning_has_its_end(void **state)
+{
+    guest_t guest = new_guest_with_ends(THREADS);
+    (void)state;
+
+    must(hoist_option(guest.app, "broker", BAD_BROKER) == 0);
+    guest.rc = -EIO; /* which comes second */
+    assert_int_equal(runs_and_stops(&guest), -ENAMETOOLONG);
+    assert_int_equal(guest.stops, 1);
+    destroy(&guest);
+}
+
+static void an_end_that_fails_is_the_runs_error(void **state)
+{
+    guest_t guest = new_guest_with_ends(THREADS);
+    (void)state;
+
+    guest.rc = -EIO;
+    assert_int_equal(runs_and_stops(&guest), -EIO);
+    guest.rc = 1;
+    assert_int_equal(runs_and_stops(&guest), -ERANGE);
+    assert_int_equal(guest.stops, 2);
+    guest.rc = 0;
+    assert_int_equal(runs_and_stops(&guest), 0);
+    destroy(&guest);
+}
+
+static int post_a_last_task(hoist_app *app)
+{
+    guest_t *guest = hoist_app_data(app);
+
+    assert_int_equal(guest->runs, 0);
+    return hoist_post(app, tick, guest);
+}
+
+static void what_is_posted_in_the_end_is_run(void **state)
+{
+    guest_t guest = new_guest("1", 0);
+    (void)state;
+
+    hoist_on_stop(guest.app, post_a_last_task);
+    assert_int_equal(runs_and_stops(&guest), 0);
+    assert_int_equal(guest.runs, 1);
+    destroy(&guest);
+}
+
+/* --- reloading ----------------------------------------------------------- */
 
 static void count_reload(hoist_app *app)
 {
@@ -549,6 +646,10 @@ int main(void)
         cmocka_unit_test(a_thread_that_fails_ends_the_run_with_its_error),
         cmocka_unit_test(a_start_that_fails_is_the_runs_error_and_nothing_runs),
         cmocka_unit_test(a_start_that_returns_a_number_fails),
+        cmocka_unit_test(each_run_that_began_has_its_end),
+        cmocka_unit_test(a_run_that_fails_behind_its_beginning_has_its_end),
+        cmocka_unit_test(an_end_that_fails_is_the_runs_error),
+        cmocka_unit_test(what_is_posted_in_the_end_is_run),
         cmocka_unit_test(a_reload_is_told_on_the_first_thread),
         cmocka_unit_test(sighup_is_a_reload),
         cmocka_unit_test(sighup_does_no_harm_where_nobody_waits_for_it),

@@ -256,6 +256,31 @@ int hoist_on_start(hoist_app *app, hoist_start_handler *handler)
     return 0;
 }
 
+int hoist_on_stop(hoist_app *app, hoist_stop_handler *handler)
+{
+    if (app->running) {
+        return -EBUSY;
+    }
+    app->stop = handler;
+    return 0;
+}
+
+int app_begin(hoist_app *app)
+{
+    int rc = app->start != NULL ? program_result(app->start(app)) : 0;
+
+    app->has_begun = rc == 0;
+    return rc;
+}
+
+int app_end(hoist_app *app)
+{
+    bool is_due = app->has_begun && app->stop != NULL;
+
+    app->has_begun = false;
+    return is_due ? program_result(app->stop(app)) : 0;
+}
+
 void hoist_reload(hoist_app *app)
 {
     inlet_reload(&app->inlets[0]);

@@ -85,6 +85,8 @@ struct hoist_app {
     hoist_gone_handler *gone; /* borrowed, or NULL */
     hoist_reload_handler *reload; /* the same */
     hoist_start_handler *start;   /* the same */
+    hoist_stop_handler *stop;     /* the same */
+    bool has_begun;               /* and has not ended; its first thread's */
     void *data;                   /* borrowed: the program's */
     const char *used_on;          /* borrowed: the route whose middleware is
                                       being made, or NULL */
@@ -121,6 +123,13 @@ void app_check_at_start(hoist_app *app, start_check_t *check);
 /* Returns 0, or what the first that fails returned, with its words in
  * app->refusal.reason. */
 int app_run_checks(hoist_app *app);
+
+/* The program's own beginning.  Returns 0 or why it fails. */
+int app_begin(hoist_app *app);
+
+/* The program's own end, where it has begun and did not end yet.  The first
+ * thread's, when no other runs.  Returns 0 or why it fails. */
+int app_end(hoist_app *app);
 
 /* Run what was posted to its threads, none of which runs, with contexts that
  * reach no broker. */

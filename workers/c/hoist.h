@@ -386,6 +386,34 @@ typedef int hoist_start_handler(hoist_app *app);
 int hoist_on_start(hoist_app *app, hoist_start_handler *handler);
 
 /*
+ * Be told that this process has run the app: the place to end threads of one's
+ * own, and to close what the handler of hoist_on_start has opened.  Called by
+ * hoist_run on the app's first thread, once for each time that the app began
+ * (where the handler of hoist_on_start failed it did not), whatever the run
+ * ends with, when no handler runs any more and none will.  So with the option
+ * processes it is called in each process that ends in order, never in their
+ * supervisor, nor where one dies or is killed.  NULL for none.
+ *
+ * The brokers still have this worker, and want nothing of it.  So what the
+ * handler and the program's threads post until it returns (hoist_post) is run
+ * behind it and reaches a broker that is up, up to 256 tasks and as far as it
+ * has room for what they push; the others run as tasks do that are left when
+ * hoist_run returns.  While it runs nothing is taken from the queue: it must
+ * not wait for a thread that repeats a post until it is taken (-EAGAIN).  Where
+ * the time of the drain option, or a second stop, has cut off what other
+ * threads were at, or the run has failed, no broker is there any more.
+ *
+ * hoist_run waits for it, also beyond the time of the drain option; a
+ * supervisor kills who has not ended 2 s after that.
+ *
+ * The handler returns 0; or a negative errno, and hoist_run fails with it if it
+ * has not failed before; a positive result is -ERANGE.
+ * Returns 0; -EBUSY while the app runs.
+ */
+typedef int hoist_stop_handler(hoist_app *app);
+int hoist_on_stop(hoist_app *app, hoist_stop_handler *handler);
+
+/*
  * Be told that the program is to read again what it was configured with: SIGHUP
  * has come, or hoist_reload was called.  Called between handlers, on the app's
  * first thread; where there are more, their handlers run meanwhile.  Without a

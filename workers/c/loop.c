@@ -11,7 +11,7 @@
  *   follow  the brokers' names: a line for each address that is new
  *   tasks   timers that are due, and what other threads have posted: tasks, and
  *           with what an event goes on that waits for them
- *   leave   when stopping and all is done
+ *   leave   when stopping and all is done: the program's own end, and BYE
  */
 #include "workers/c/loop.h"
 
@@ -586,6 +586,29 @@ static int run_tasks(loop_t *self, int64_t *now_ms)
     return rc == 0 && is_any ? flush_all(self, *now_ms) : rc;
 }
 
+/* --- the end ------------------------------------------------------------- */
+
+/* The program's own, and what it posts meanwhile.  Where others still run, for
+ * whom there is no time any more, it comes behind them (run.c). */
+static int end_program(loop_t *self, int64_t *now_ms)
+{
+    if (self->options->number > 0 || has_others(self)) {
+        return 0;
+    }
+    int rc = app_end(self->app);
+    *now_ms = clock_mono_ms();
+    int ran = run_posts(self, now_ms);
+    return rc < 0 ? rc : ran;
+}
+
+static int leave(loop_t *self, int64_t now_ms)
+{
+    int ended = end_program(self, &now_ms);
+    int rc = say_bye(self, now_ms);
+
+    return ended < 0 ? ended : rc;
+}
+
 static int turns(loop_t *self)
 {
     int64_t now_ms = clock_mono_ms();
@@ -610,7 +633,7 @@ static int turns(loop_t *self)
         }
         tell_health(self, now_ms);
     }
-    return rc == 0 ? say_bye(self, now_ms) : rc;
+    return rc == 0 ? leave(self, now_ms) : rc;
 }
 
 /* --- run --------------------------------------------------------------- */

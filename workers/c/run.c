@@ -130,12 +130,6 @@ static int open_prober(run_t *self)
     return rc;
 }
 
-/* The program's own beginning, of which we know no more than its result. */
-static int begin(hoist_app *app)
-{
-    return app->start != NULL ? program_result(app->start(app)) : 0;
-}
-
 static int open_run(run_t *self, hoist_app *app)
 {
     *self = (run_t){.app = app, .count = settings_threads(&app->settings)};
@@ -157,7 +151,7 @@ static int open_run(run_t *self, hoist_app *app)
                                                   .process = self->process,
                                                   .others = &self->others}};
     }
-    int rc = begin(app);
+    int rc = app_begin(app);
     return rc < 0 ? rc : open_prober(self);
 }
 
@@ -222,6 +216,18 @@ static bool were_up(const run_t *self)
     return true;
 }
 
+/* The first thread has seen to it, but where it failed itself, or left while
+ * others still ran. */
+static int end_late(hoist_app *app)
+{
+    int rc = app_end(app);
+
+    if (rc < 0) {
+        log_err("WORKER-FAILED", "error=\"%s\"", zmq_strerror(-rc));
+    }
+    return rc;
+}
+
 static int run(hoist_app *app, bool *was_up)
 {
     run_t all;
@@ -233,8 +239,10 @@ static int run(hoist_app *app, bool *was_up)
         log_err("WORKER-FAILED", "error=\"%s\"", zmq_strerror(-rc));
     }
     *was_up = were_up(&all);
+    int ended = end_late(app);
     close_run(&all);
     rc = rc < 0 ? rc : result_of(&all);
+    rc = rc < 0 ? rc : ended;
     if (rc < 0) { /* we stopped them; the next run is not to stop for that */
         (void)inlet_take_stop(&app->inlets[0]);
     }

@@ -96,15 +96,19 @@ static bool is_closing(jobs_t *self)
     return is;
 }
 
-/* No thread uses the app any more. */
-static void end_jobs(jobs_t *self)
+/* No event wants a job any more, and when this has returned no thread uses the
+ * app. */
+static int end_jobs(hoist_app *app)
 {
+    jobs_t *self = hoist_app_data(app);
+
     pthread_mutex_lock(&self->lock);
     self->is_closing = true;
     while (self->running > 0) {
         pthread_cond_wait(&self->ended, &self->lock);
     }
     pthread_mutex_unlock(&self->lock);
+    return 0;
 }
 
 static job_t *hold(job_t *job)
@@ -370,29 +374,17 @@ static unsigned limit_of_environment(void)
     return limit >= 1 && limit <= JOBS_MAX ? (unsigned)limit : 4;
 }
 
-static void register_all(hoist_app *app, jobs_t *jobs)
-{
-    hoist_app_set_data(app, jobs);
-    hoist_on(app, "$connect", on_connect);
-    hoist_on(app, "start", on_start);
-    hoist_on(app, "cancel", on_cancel);
-}
-
-/* hoist_main, but threads that use the app end before it does. */
 int main(int argc, char **argv)
 {
     static jobs_t jobs = {.lock = PTHREAD_MUTEX_INITIALIZER,
                           .ended = PTHREAD_COND_INITIALIZER};
     hoist_app *app = hoist_app_new();
-    int rc = hoist_options_from_args(app, argc, argv);
-    int status = rc < 0 ? 2 : 0;
 
     jobs.limit = limit_of_environment();
-    register_all(app, &jobs);
-    if (rc > 0) {
-        status = hoist_run(app) < 0;
-        end_jobs(&jobs);
-    }
-    hoist_app_destroy(&app);
-    return status;
+    hoist_app_set_data(app, &jobs);
+    hoist_on(app, "$connect", on_connect);
+    hoist_on(app, "start", on_start);
+    hoist_on(app, "cancel", on_cancel);
+    hoist_on_stop(app, end_jobs);
+    return hoist_main(app, argc, argv);
 }
