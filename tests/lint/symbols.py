@@ -22,6 +22,13 @@ def statements(text):
             start = at + 1
 
 
+def forms(last):
+    """hoist_x_3 → hoist_x, hoist_x_2, hoist_x_3: what programs refer to that were built
+    with each form of its settings (hoist.h, HOIST_FORM)."""
+    name, _, count = last.rpartition("_")
+    return [name, *(f"{name}_{form}" for form in range(2, int(count) + 1))]
+
+
 def declared(header):
     """Functions and variables of a header, but for those that are whole in it."""
     text = pathlib.Path(header).read_text(encoding="utf-8")
@@ -30,7 +37,9 @@ def declared(header):
     for statement in statements(text):
         if re.match(r"(typedef|static|struct|enum)\b", statement):
             continue
-        yield re.search(r"\b(hoist_\w+)(?:\(|$)", statement)[1]
+        form = re.search(r"HOIST_FORM\((\w+)\)$", statement)
+        yield from forms(form[1]) if form else \
+            [re.search(r"\b(hoist_\w+)(?:\(|$)", statement)[1]]
 
 
 def mapped(path):

@@ -117,7 +117,9 @@ static void word_fini(void *state)
     free(state);
 }
 
-static const hoist_middleware word = {word_init, note_around, word_fini};
+static const hoist_middleware word = {.init = word_init,
+                                      .run = note_around,
+                                      .fini = word_fini};
 
 /* The app is destroyed, which notes this. */
 static void app_ends(const char *expected)
@@ -210,7 +212,8 @@ static int give_a_reason(hoist_app *app, const void *config, void **state)
 static void
 a_middleware_of_the_program_can_say_why_it_does_not_start(void **state)
 {
-    static const hoist_middleware door = {give_a_reason, note_around, NULL};
+    static const hoist_middleware door = {.init = give_a_reason,
+                                          .run = note_around};
     (void)state;
 
     serves("a", note_handler);
@@ -229,7 +232,8 @@ static int return_true(hoist_app *app, const void *config, void **state)
 static void
 an_init_that_returns_a_number_keeps_the_app_from_running(void **state)
 {
-    static const hoist_middleware door = {return_true, note_around, word_fini};
+    static const hoist_middleware door = {
+        .init = return_true, .run = note_around, .fini = word_fini};
     (void)state;
 
     serves("a", note_handler);
@@ -286,7 +290,7 @@ static int add_a_route(hoist_app *app, const void *config, void **state)
 
 static void an_init_that_adds_a_route_has_its_middleware_in_place(void **state)
 {
-    static const hoist_middleware guard = {add_a_route, shut, NULL};
+    static const hoist_middleware guard = {.init = add_a_route, .run = shut};
     (void)state;
 
     eight_routes_are_served();
@@ -310,8 +314,8 @@ static int fill_the_chain(hoist_app *app, const void *config, void **state)
 static void
 an_init_that_fills_its_chain_is_refused_and_its_state_freed(void **state)
 {
-    static const hoist_middleware greedy = {fill_the_chain, note_around,
-                                            word_fini};
+    static const hoist_middleware greedy = {
+        .init = fill_the_chain, .run = note_around, .fini = word_fini};
     (void)state;
 
     serves("a", note_handler);
@@ -333,8 +337,8 @@ static int use_another_then_serve_connect(hoist_app *app, const void *config,
 static void
 an_init_around_a_route_lets_nobody_connect_whatever_it_uses(void **state)
 {
-    static const hoist_middleware login = {use_another_then_serve_connect,
-                                           note_around, NULL};
+    static const hoist_middleware login = {
+        .init = use_another_then_serve_connect, .run = note_around};
     (void)state;
 
     serves("a", note_handler);
@@ -352,7 +356,8 @@ static int serve_connect(hoist_app *app, const void *config, void **state)
 static int use_a_login_around_all(hoist_app *app, const void *config,
                                   void **state)
 {
-    static const hoist_middleware login = {serve_connect, note_around, NULL};
+    static const hoist_middleware login = {.init = serve_connect,
+                                           .run = note_around};
     (void)state;
 
     return hoist_use(app, &login, config);
@@ -360,8 +365,8 @@ static int use_a_login_around_all(hoist_app *app, const void *config,
 
 static void what_is_put_around_all_is_so_in_the_init_of_another(void **state)
 {
-    static const hoist_middleware both = {use_a_login_around_all, note_around,
-                                          NULL};
+    static const hoist_middleware both = {.init = use_a_login_around_all,
+                                          .run = note_around};
     (void)state;
 
     serves("a", note_handler);

@@ -1184,7 +1184,34 @@ typedef struct {
     /* Free state.  Called by hoist_app_destroy, last registered first, whatever
      * it was put around.  NULL: there is nothing to free. */
     void (*fini)(void *state);
+    /* Bytes of config that are read, 1 to HOIST_CONFIG_BYTES: init sees a copy
+     * with zeros behind them.  0: config is handed on as it is. */
+    size_t config_bytes;
 } hoist_middleware;
+
+#define HOIST_CONFIG_BYTES 1024
+
+/*
+ * Settings of a middleware grow at their end, and programs that were built
+ * before go on without being built again: for the linker, a middleware is
+ * another one with each form of its settings, so what a program refers to says
+ * which it was compiled with.  Programs do nothing for that.  A library whose
+ * settings grow has this in its header
+ *
+ *     extern const hoist_middleware *const a_door HOIST_FORM(a_door_2);
+ *
+ * which is the former declaration but for the form, and beside the middleware,
+ * under the name that those programs refer to, one that reads what they have:
+ *
+ *     static const hoist_middleware former = {
+ *         .init = door_init, .run = door_run, .fini = door_fini,
+ *         .config_bytes = offsetof(a_door_config, first_new_field)};
+ *     extern const hoist_middleware *const a_door_1 HOIST_FORM(a_door);
+ *     const hoist_middleware *const a_door_1 = &former;
+ *
+ * A program of the new form does not start with a library that lacks it.
+ */
+#define HOIST_FORM(name) __asm__(#name) __attribute__((visibility("default")))
 
 /*
  * Put a middleware around all handlers, or around those of one route (which has
@@ -1198,9 +1225,9 @@ typedef struct {
  *     hoist_use_on(app, "$connect", my_login, &config);
  *
  * middleware  lent for the call; so is config.
- * Returns 0; -EINVAL without middleware or run; -ENOSPC; -ENOENT when the route
- * has no handler; what init returned; -EBUSY while the app runs.  Failures are
- * kept as those of hoist_on.
+ * Returns 0; -EINVAL without middleware or run, or for config_bytes out of
+ * range; -ENOSPC; -ENOENT when the route has no handler; what init returned;
+ * -EBUSY while the app runs.  Failures are kept as those of hoist_on.
  */
 int hoist_use(hoist_app *app, const hoist_middleware *middleware,
               const void *config);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Who stands where and has not been made. */
 typedef struct {
@@ -56,6 +57,19 @@ static int put(hoist_app *app, const place_t *place, const layer_t *layer)
     return rc;
 }
 
+/* The program may have been built when the settings had fewer fields. */
+static int init(hoist_app *app, const hoist_middleware *middleware,
+                const void *config, void **state)
+{
+    _Alignas(max_align_t) uint8_t whole[HOIST_CONFIG_BYTES] = {0};
+
+    if (config == NULL || middleware->config_bytes == 0) {
+        return middleware->init(app, config, state);
+    }
+    memcpy(whole, config, middleware->config_bytes);
+    return middleware->init(app, whole, state);
+}
+
 /* Make the state; what an init before it had to say is old.  An init may use
  * others, each of which has a place of its own. */
 static int start(hoist_app *app, const place_t *place,
@@ -69,7 +83,7 @@ static int start(hoist_app *app, const place_t *place,
         return 0;
     }
     app->used_on = place->route;
-    int rc = middleware->init(app, config, state);
+    int rc = init(app, middleware, config, state);
     app->used_on = outer;
     return program_result(rc);
 }
@@ -100,6 +114,9 @@ static int add(hoist_app *app, const place_t *place,
 {
     if (middleware == NULL || middleware->run == NULL) {
         return refuse(app, place, -EINVAL, "no middleware, or it has no run");
+    }
+    if (middleware->config_bytes > HOIST_CONFIG_BYTES) {
+        return refuse(app, place, -EINVAL, "its config_bytes are too many");
     }
     layer_t layer = {.run = middleware->run};
     int rc = check_room(app, place);

@@ -42,7 +42,9 @@ static int door(hoist_ctx *ctx, void *word)
     return rc < 0 ? rc : hoist_next(ctx);
 }
 
-static const hoist_middleware a_door = {door_open, door, free};
+static const hoist_middleware a_door = {.init = door_open,
+                                        .run = door,
+                                        .fini = free};
 
 /* --- for some: a layer that is a function -------------------------------- */
 

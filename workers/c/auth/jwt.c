@@ -277,5 +277,7 @@ static int jwt_run(hoist_ctx *ctx, void *state)
     return rc;
 }
 
-static const hoist_middleware table = {jwt_init, jwt_run, jwt_fini};
+static const hoist_middleware table = {.init = jwt_init,
+                                       .run = jwt_run,
+                                       .fini = jwt_fini};
 const hoist_middleware *const hoist_jwt = &table;

@@ -364,6 +364,7 @@ static int authorize_run(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static const hoist_middleware table = {authorize_init, authorize_run,
-                                       authorize_fini};
+static const hoist_middleware table = {.init = authorize_init,
+                                       .run = authorize_run,
+                                       .fini = authorize_fini};
 const hoist_middleware *const hoist_authorize = &table;

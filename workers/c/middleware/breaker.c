@@ -179,5 +179,7 @@ static int breaker_run(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static const hoist_middleware table = {breaker_begin, breaker_run, breaker_end};
+static const hoist_middleware table = {.init = breaker_begin,
+                                       .run = breaker_run,
+                                       .fini = breaker_end};
 const hoist_middleware *const hoist_breaker = &table;

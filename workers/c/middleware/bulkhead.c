@@ -76,5 +76,7 @@ static int bulkhead_run(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static const hoist_middleware table = {bulkhead_init, bulkhead_run, free};
+static const hoist_middleware table = {.init = bulkhead_init,
+                                       .run = bulkhead_run,
+                                       .fini = free};
 const hoist_middleware *const hoist_bulkhead = &table;

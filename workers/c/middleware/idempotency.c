@@ -450,6 +450,7 @@ static int idempotency_run(hoist_ctx *ctx, void *state)
     return do_once(self, ctx, claimed, whose_text(&holder));
 }
 
-static const hoist_middleware table = {idempotency_init, idempotency_run,
-                                       idempotency_fini};
+static const hoist_middleware table = {.init = idempotency_init,
+                                       .run = idempotency_run,
+                                       .fini = idempotency_fini};
 const hoist_middleware *const hoist_idempotency = &table;

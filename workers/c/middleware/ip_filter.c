@@ -86,5 +86,7 @@ static int ip_filter_run(hoist_ctx *ctx, void *state)
     return hoist_fail(ctx, 403, "address-refused", "Not from this address");
 }
 
-static const hoist_middleware table = {ip_filter_init, ip_filter_run, free};
+static const hoist_middleware table = {.init = ip_filter_init,
+                                       .run = ip_filter_run,
+                                       .fini = free};
 const hoist_middleware *const hoist_ip_filter = &table;

@@ -119,5 +119,7 @@ static int logger_run(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static const hoist_middleware table = {logger_init, logger_run, free};
+static const hoist_middleware table = {.init = logger_init,
+                                       .run = logger_run,
+                                       .fini = free};
 const hoist_middleware *const hoist_logger = &table;

@@ -359,5 +359,7 @@ static int metrics_run(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static const hoist_middleware table = {metrics_init, metrics_run, metrics_fini};
+static const hoist_middleware table = {.init = metrics_init,
+                                       .run = metrics_run,
+                                       .fini = metrics_fini};
 const hoist_middleware *const hoist_metrics = &table;

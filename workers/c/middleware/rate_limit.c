@@ -170,6 +170,7 @@ static int rate_limit_run(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static const hoist_middleware table = {rate_limit_init, rate_limit_run,
-                                       rate_limit_fini};
+static const hoist_middleware table = {.init = rate_limit_init,
+                                       .run = rate_limit_run,
+                                       .fini = rate_limit_fini};
 const hoist_middleware *const hoist_rate_limit = &table;

@@ -69,5 +69,7 @@ static int recover_run(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static const hoist_middleware table = {recover_init, recover_run, recover_fini};
+static const hoist_middleware table = {.init = recover_init,
+                                       .run = recover_run,
+                                       .fini = recover_fini};
 const hoist_middleware *const hoist_recover = &table;

@@ -90,5 +90,7 @@ static int request_id_run(hoist_ctx *ctx, void *state)
     return rc < 0 ? rc : hoist_next(ctx);
 }
 
-static const hoist_middleware table = {request_id_init, request_id_run, free};
+static const hoist_middleware table = {.init = request_id_init,
+                                       .run = request_id_run,
+                                       .fini = free};
 const hoist_middleware *const hoist_request_id = &table;

@@ -101,5 +101,7 @@ static int retry_run(hoist_ctx *ctx, void *state)
     return rc;
 }
 
-static const hoist_middleware table = {retry_init, retry_run, free};
+static const hoist_middleware table = {.init = retry_init,
+                                       .run = retry_run,
+                                       .fini = free};
 const hoist_middleware *const hoist_retry = &table;

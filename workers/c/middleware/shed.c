@@ -154,5 +154,7 @@ static int shed_run(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static const hoist_middleware table = {shed_init, shed_run, shed_fini};
+static const hoist_middleware table = {.init = shed_init,
+                                       .run = shed_run,
+                                       .fini = shed_fini};
 const hoist_middleware *const hoist_shed = &table;

@@ -76,5 +76,7 @@ static int timeout_run(hoist_ctx *ctx, void *state)
                                 : run_within(self, ctx, now_ms + self->ms);
 }
 
-static const hoist_middleware table = {timeout_init, timeout_run, free};
+static const hoist_middleware table = {.init = timeout_init,
+                                       .run = timeout_run,
+                                       .fini = free};
 const hoist_middleware *const hoist_timeout = &table;

@@ -204,6 +204,7 @@ static int validate_run(hoist_ctx *ctx, void *state)
     return hoist_next(ctx);
 }
 
-static const hoist_middleware table = {validate_init, validate_run,
-                                       validate_fini};
+static const hoist_middleware table = {.init = validate_init,
+                                       .run = validate_run,
+                                       .fini = validate_fini};
 const hoist_middleware *const hoist_validate = &table;
