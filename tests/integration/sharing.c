@@ -8,6 +8,7 @@
  *     order    once for each key; waits while the file of the variable GATE is
  *              not there; replies with its process and how often that was done
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,14 +40,14 @@ static int order(hoist_ctx *ctx)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
     const char *gate = getenv("GATE");
-    static int done;
+    static atomic_int done;
     char text[64];
 
     while (gate != NULL && access(gate, F_OK) < 0) {
         nanosleep(&pause, NULL);
     }
     (void)snprintf(text, sizeof text, "{\"pid\":%d,\"done\":%d}", (int)getpid(),
-                   ++done);
+                   atomic_fetch_add(&done, 1) + 1);
     return hoist_reply_json(ctx, text);
 }
 

@@ -475,6 +475,20 @@ static void a_line_of_a_program_is_like_those_of_the_library(void **state)
     logs_nothing();
 }
 
+static void a_level_that_is_none_counts_as_the_nearest(void **state)
+{
+    (void)state;
+    watch_log();
+    hoist_log((hoist_log_level)-1, "ORDER-LOST", "order=%u", 7u);
+    logs(" error ORDER-LOST order=7\n");
+    log_set_level(LEVEL_DEBUG);
+    sdk_catch();
+    hoist_log((hoist_log_level)(HOIST_LOG_DEBUG + 1), "ORDER-SEEN", "order=%u",
+              7u);
+    logs(" debug ORDER-SEEN order=7\n");
+    log_set_level(LEVEL_ERROR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +513,7 @@ int main(void)
         WORKER_TEST(an_event_that_waits_is_logged_when_it_has_its_outcome),
         WORKER_TEST(what_is_neither_slow_nor_broken_may_be_left_out),
         WORKER_TEST(a_line_of_a_program_is_like_those_of_the_library),
+        WORKER_TEST(a_level_that_is_none_counts_as_the_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

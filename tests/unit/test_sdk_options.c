@@ -78,6 +78,7 @@ static void an_option_is_taken_within_its_bounds_only(void **state)
     }
     assert_int_equal(hoist_option(app, "windows", "1"), -ENOENT);
     assert_int_equal(hoist_option(app, "window", NULL), -EINVAL);
+    assert_int_equal(hoist_option(app, NULL, "1"), -EINVAL);
     assert_int_equal(app->settings.window, 256);
     assert_string_equal(app->settings.brokers, "tcp://127.0.0.1:5555");
     assert_int_equal(hoist_option(app, "window", "1000000"), 0);

@@ -309,8 +309,9 @@ int hoist_unordered(hoist_app *app, const char *route);
  *                   hoist_reload; "off": they are left alone.  Default on.
  *
  * name, value: copied.
- * Returns 0; -ENOENT for an unknown name; -EINVAL for a bad value; -EBUSY
- * while the app runs.  Failures but the last are kept as those of hoist_on.
+ * Returns 0; -ENOENT for an unknown name; -EINVAL for a bad value, and without
+ * a name; -EBUSY while the app runs.  Failures but the last are kept as those
+ * of hoist_on.
  */
 int hoist_option(hoist_app *app, const char *name, const char *value);
 
@@ -1342,6 +1343,7 @@ typedef enum {
  * A line in the process's log, on standard error, as the options log-level and
  * log-format say: for middleware and handlers.  Any thread.  errno is kept.
  *
+ * level   another number counts as the nearest.
  * event   a stable name: "ORDER-LOST".
  * format  printf's, of pairs: "order=%u reason=\"%s\"".  A value must not tell
  *         a secret; control bytes in it become '?'.

@@ -372,12 +372,16 @@ static int refuse_name(hoist_app *app, const char *name)
 
 int hoist_option(hoist_app *app, const char *name, const char *value)
 {
-    const option_t *option = find(name, strlen(name));
     char fault[FAULT_MAX];
 
     if (app->running) {
         return -EBUSY;
     }
+    if (name == NULL) {
+        return refusal_keep(&app->refusal, -EINVAL, __func__, NULL,
+                            "the option has no name");
+    }
+    const option_t *option = find(name, strlen(name));
     if (option == NULL) {
         return refuse_name(app, name);
     }
