@@ -91,9 +91,12 @@ static void say(world_t *world, char id, bool is_gateway, const buf_t *out)
 
 /* --- well-formed messages ------------------------------------------------ */
 
+/* Most are links of one of two processes; loop 0 is of none. */
 static void put_hello(buf_t *out, const char *role, const char *boot,
                       uint32_t loop)
 {
+    static const char *const processes[] = {"p", "q"};
+    const char *process = loop == 0 ? "" : processes[loop % 2];
     message_hello_t hello = {
         .version = PROTOCOL_VERSION,
         .role = wire_bytes(role),
@@ -102,7 +105,8 @@ static void put_hello(buf_t *out, const char *role, const char *boot,
     buf_t options;
 
     buf_init(&options, 256);
-    must(wire_put_map(&options, 2) == 0);
+    must(wire_put_map(&options, 3) == 0);
+    must(wire_put_entry_str(&options, "process", wire_bytes(process)) == 0);
     must(wire_put_text(&options, "loop") == 0);
     must(wire_put_uint(&options, loop) == 0);
     must(wire_put_text(&options, "require_connect") == 0);
@@ -250,6 +254,18 @@ static void put_result(buf_t *out, uint64_t id, uint8_t detail)
 
 /* --- what the input says ------------------------------------------------- */
 
+/* What has no fields, and answers to PINGs that a broker has sent, or not. */
+static void put_rest(buf_t *out, uint8_t detail)
+{
+    if (detail % 4 == 2) {
+        const message_pong_t pong = {.number = detail / 4};
+        must(message_put_pong(out, &pong) == 0);
+    } else {
+        must(message_put_bare(out, detail % 2 == 0 ? KIND_DRAIN : KIND_BYE) ==
+             0);
+    }
+}
+
 static void put_one(world_t *world, input_t *in, uint8_t peer, buf_t *out)
 {
     static const char *const routes[] = {"a",           "$default",  "$connect",
@@ -294,8 +310,7 @@ static void put_one(world_t *world, input_t *in, uint8_t peer, buf_t *out)
         }
         break;
     default:
-        must(message_put_bare(out, detail % 2 == 0 ? KIND_DRAIN : KIND_BYE) ==
-             0);
+        put_rest(out, detail);
     }
 }
 

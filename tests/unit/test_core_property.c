@@ -38,6 +38,7 @@ typedef struct {
     uint64_t window;
     held_t held[HELD_MAX]; /* oldest first */
     size_t count;
+    uint64_t asked; /* the number of the PING that it has not answered, or 0 */
 } member_t;
 
 typedef struct {
@@ -59,6 +60,7 @@ static struct {
 
 /* What all seeds together have led to. */
 static broker_stats_t total;
+static uint64_t total_asked;
 
 #define CHECK(condition)                                                       \
     do {                                                                       \
@@ -103,6 +105,7 @@ static void audit_request(member_t *member, const message_request_t *request)
     for (int i = 0; i < MEMBERS; i++) { /* never at two workers at once */
         CHECK(&world.members[i] == member || !holds(&world.members[i], actor));
     }
+    CHECK(member->asked == 0);                 /* or it is in doubt */
     CHECK(!actor->is_done);                    /* DISCONNECT is the last */
     CHECK(!actor->has_ended || is_disconnect); /* it may come again */
     CHECK(request->number == 0 || request->number > actor->last_number ||
@@ -130,8 +133,13 @@ static void audit_member(member_t *member)
     message_t message;
 
     while (takes(member->node, &message)) {
-        CHECK(message.kind == KIND_REQUEST);
-        audit_request(member, &message.request);
+        CHECK(message.kind == KIND_REQUEST || message.kind == KIND_PING);
+        if (message.kind == KIND_PING) {
+            member->asked = message.ping.number;
+            total_asked++;
+        } else {
+            audit_request(member, &message.request);
+        }
     }
 }
 
@@ -165,13 +173,17 @@ static void hire(member_t *member)
         "b $default",
         "$connect $default",
     };
+    static const char *const processes[] = {"p", "q", NULL};
     char name[32];
 
     snprintf(name, sizeof name, "w%d", world.deaths);
     member->count = 0;
+    member->asked = 0;
     member->window = 1 + random_below(&world.random, 20);
-    member->node =
-        a_worker(name, routes[random_below(&world.random, 4)], member->window);
+    member->node = a_stranger(SIDE_WORKERS, name);
+    member->node->process = processes[random_below(&world.random, 3)];
+    greets(member->node, routes[random_below(&world.random, 4)],
+           member->window);
 }
 
 static void send_event(actor_t *actor, event_t event, const char *route)
@@ -249,6 +261,16 @@ static void answers_one(member_t *member)
     answers(member->node, held.id, chance(10) ? 500 : 200, NULL);
 }
 
+static void says_that_it_lives(member_t *member)
+{
+    const message_t pong = {.kind = KIND_PONG, .pong = {member->asked}};
+
+    if (member->asked != 0) {
+        member->asked = 0;
+        says(member->node, &pong);
+    }
+}
+
 static void member_dies(member_t *member)
 {
     if (world.deaths == DEATHS_MAX) {
@@ -304,6 +326,9 @@ static void something_happens(void)
     case 11:
         somebody_speaks();
         break;
+    case 12:
+        says_that_it_lives(member);
+        break;
     default:
         answers_one(member);
     }
@@ -334,6 +359,8 @@ static void all_comes_to_its_end(void)
     for (int turn = 0; turn < SETTLE_MAX && !is_all_over(); turn++) {
         audit();
         for (int i = 0; i < MEMBERS; i++) {
+            says_that_it_lives(&world.members[i]);
+            audit();
             while (world.members[i].count > 0) {
                 answers_one(&world.members[i]);
                 audit();
@@ -360,15 +387,17 @@ static void add_up(void)
 static void check_that_all_happened(void)
 {
     print_message("seeds 1 to %d: %llu replies, %llu late, %llu timeouts, "
-                  "%llu lost with their worker, %llu without one\n",
+                  "%llu lost with their worker, %llu without one; workers were "
+                  "asked %llu times whether they live\n",
                   SEEDS, (unsigned long long)total.replies,
                   (unsigned long long)total.replies_late,
                   (unsigned long long)total.timeouts,
                   (unsigned long long)total.worker_died,
-                  (unsigned long long)total.no_worker);
+                  (unsigned long long)total.no_worker,
+                  (unsigned long long)total_asked);
     assert_true(total.replies > 0 && total.replies_late > 0);
     assert_true(total.timeouts > 0 && total.worker_died > 0);
-    assert_true(total.no_worker > 0);
+    assert_true(total.no_worker > 0 && total_asked > 0);
 }
 
 static void live(uint64_t seed)
