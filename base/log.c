@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log_json.h"
+#include "base/log_text.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -112,12 +113,7 @@ make_text(char *line, const char *stamp, const char *level, const char *event,
 {
     size_t size = LINE_MAX_BYTES - 1;
     size_t len = (size_t)snprintf(line, size, "%s %s %s ", stamp, level, event);
-    size_t room = size - 1 - MARK_MAX - len;
-    int more = vsnprintf(line + len, room + 1, format, args);
-
-    if (more > 0) {
-        len += (size_t)more < room ? (size_t)more : room;
-    }
+    len += log_text_format(line + len, size - 1 - MARK_MAX - len, format, args);
     tame(line, len);
     return mark[0] == '\0' ? len : len + put_mark(line + len);
 }

@@ -2,6 +2,7 @@
 #include "base/log_json.h"
 
 #include "base/json_text.h"
+#include "base/log_format.h"
 #include "base/xalloc.h"
 
 #include <ctype.h>
@@ -10,25 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_MAX 40 /* bytes of one that was converted */
-
 static const char ending[] = "\",\"cut\":true}";
 
 /* Where the walk over a format is. */
 typedef struct {
     const char *at;
-    va_list args;
+    log_args_t args;
     bool is_quoted; /* the value at hand ends at a quote */
     bool is_value;  /* … else at a space; false: it is the message */
 } walk_t;
-
-typedef struct {
-    char conversion; /* 0: the format ends in the middle of it */
-    int width;       /* 0: none */
-    int precision;   /* -1: none; -2: an argument */
-    unsigned longs;  /* l, ll; z is one, too */
-    bool is_size;    /* z */
-} spec_t;
 
 /* --- bytes --------------------------------------------------------------- */
 
@@ -118,91 +109,6 @@ size_t log_json_end(log_json_t *self)
     return self->len;
 }
 
-/* --- conversions --------------------------------------------------------- */
-
-/* Returns what is behind it.  at: the '%'. */
-static const char *read_spec(const char *at, spec_t *spec)
-{
-    char *end;
-
-    *spec = (spec_t){.precision = -1};
-    spec->width = (int)strtol(at + 1, &end, 10);
-    at = end;
-    if (at[0] == '.' && at[1] == '*') {
-        spec->precision = -2;
-        at += 2;
-    } else if (at[0] == '.') {
-        spec->precision = (int)strtol(at + 1, &end, 10);
-        at = end;
-    }
-    for (; *at == 'l' || *at == 'z'; at++) {
-        spec->is_size = *at == 'z';
-        spec->longs++;
-    }
-    spec->conversion = *at;
-    return *at == '\0' ? at : at + 1;
-}
-
-static long long take_signed(const spec_t *spec, walk_t *walk)
-{
-    return spec->longs > 1    ? va_arg(walk->args, long long)
-           : spec->longs == 1 ? va_arg(walk->args, long)
-                              : va_arg(walk->args, int);
-}
-
-static unsigned long long take_unsigned(const spec_t *spec, walk_t *walk)
-{
-    return spec->is_size      ? va_arg(walk->args, size_t)
-           : spec->longs > 1  ? va_arg(walk->args, unsigned long long)
-           : spec->longs == 1 ? va_arg(walk->args, unsigned long)
-                              : va_arg(walk->args, unsigned);
-}
-
-static void put_text_argument(log_json_t *self, const spec_t *spec,
-                              walk_t *walk)
-{
-    int most =
-        spec->precision == -2 ? va_arg(walk->args, int) : spec->precision;
-    const char *text = va_arg(walk->args, const char *);
-
-    if (text == NULL) {
-        text = most == 0 ? "" : "(null)";
-    }
-    put_text(self, text, most < 0 ? strlen(text) : strnlen(text, (size_t)most));
-}
-
-/* Returns false for a conversion that we do not know. */
-static bool put_argument(log_json_t *self, const spec_t *spec, walk_t *walk)
-{
-    char number[NUMBER_MAX] = "";
-
-    switch (spec->conversion) {
-    case 's':
-        put_text_argument(self, spec, walk);
-        return true;
-    case 'c':
-        number[0] = (char)va_arg(walk->args, int);
-        break;
-    case 'd':
-        snprintf(number, sizeof number, "%lld", take_signed(spec, walk));
-        break;
-    case 'u':
-        snprintf(number, sizeof number, "%llu", take_unsigned(spec, walk));
-        break;
-    case 'x':
-        snprintf(number, sizeof number, "%0*llx", spec->width,
-                 take_unsigned(spec, walk));
-        break;
-    case '%':
-        number[0] = '%';
-        break;
-    default:
-        return false;
-    }
-    put_text(self, number, strlen(number));
-    return true;
-}
-
 /* --- formats ------------------------------------------------------------- */
 
 /* The length of a key at the start of at, behind which is '='; 0: none is. */
@@ -220,12 +126,12 @@ static size_t key_length(const char *at)
 /* Is the value one whole number? */
 static bool is_number(const char *value)
 {
-    spec_t spec;
+    log_spec_t spec;
 
     if (value[0] != '%') {
         return false;
     }
-    const char *behind = read_spec(value, &spec);
+    const char *behind = log_spec_read(value, &spec);
     return (spec.conversion == 'd' || spec.conversion == 'u') &&
            spec.width == 0 && spec.precision == -1 &&
            (*behind == ' ' || *behind == '\0');
@@ -259,21 +165,26 @@ static bool ends(const walk_t *walk)
 /* Put a piece of the value.  Returns false at a conversion that is unknown. */
 static bool go_on(log_json_t *self, walk_t *walk)
 {
-    spec_t spec;
+    log_spec_t spec;
+    log_piece_t piece;
 
     if (*walk->at != '%') {
         put_text(self, walk->at++, 1);
         return true;
     }
-    walk->at = read_spec(walk->at, &spec);
-    return put_argument(self, &spec, walk);
+    walk->at = log_spec_read(walk->at, &spec);
+    if (!log_spec_take(&spec, &walk->args, &piece)) {
+        return false;
+    }
+    put_text(self, piece.text, piece.len);
+    return true;
 }
 
 void log_json_format(log_json_t *self, const char *format, va_list args)
 {
     walk_t walk = {.at = format};
 
-    va_copy(walk.args, args);
+    va_copy(walk.args.list, args);
     while (*walk.at != '\0' && !self->is_cut) {
         begin_field(self, &walk);
         while (*walk.at != '\0' && !ends(&walk) && go_on(self, &walk)) {
@@ -284,7 +195,7 @@ void log_json_format(log_json_t *self, const char *format, va_list args)
         walk.at += walk.is_quoted && *walk.at == '"';
         walk.at += *walk.at == ' ';
     }
-    va_end(walk.args);
+    va_end(walk.args.list);
 }
 
 void log_json_pairs(log_json_t *self, const char *pairs)

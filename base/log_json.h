@@ -34,8 +34,7 @@ log_json_t log_json(char *bytes, size_t size, const char *time,
                     const char *level, const char *event);
 
 /*
- * Its fields.  Of conversions it knows %s, %.*s, %.Ns, %c, and %d, %u, %x with
- * l, ll or z, a width or none; it ends at another one.
+ * Its fields.  It ends at a conversion that log_format.h does not know.
  */
 void log_json_format(log_json_t *self, const char *format, va_list args);
 

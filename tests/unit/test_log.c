@@ -108,6 +108,44 @@ static void a_line_of_text_is_time_level_event_and_fields(void **state)
     assert_non_null(strstr(line, "Z info STATS a=1 b=2\n"));
 }
 
+static void a_text_between_quotes_does_not_end_them(void **state)
+{
+    (void)state;
+    log_set_format(LOG_TEXT);
+    LOGGED(log_warn("E", "a=\"%s\" b=%s c=\"%.*s\" d=%u", "x\" y=\"\\", "\"", 3,
+                    "\"\"\"\"", 7u));
+    assert_non_null(strstr(
+        line, "Z warn E a=\"x\\\" y=\\\"\\\\\" b=\" c=\"\\\"\\\"\\\"\" d=7\n"));
+}
+
+static void what_is_printfs_alone_is_as_printf_has_it(void **state)
+{
+    (void)state;
+    log_set_format(LOG_TEXT);
+    LOGGED(log_warn("E", "a=\"%s\" b=%.2f c=%5d d=%-3u e=%08x f=%%", "x\"", 1.5,
+                    7, 7u, 0xabu));
+    assert_non_null(strstr(
+        line, "Z warn E a=\"x\"\" b=1.50 c=    7 d=7   e=000000ab f=%\n"));
+    LOGGED(log_warn("E", "e=%08x f=%% g=%c h=%lld i=%zu j=\"%s\"", 0xabu, 'c',
+                    -7LL, (size_t)9, "x\""));
+    assert_non_null(
+        strstr(line, "Z warn E e=000000ab f=% g=c h=-7 i=9 j=\"x\\\"\"\n"));
+}
+
+static void a_text_that_is_cut_is_not_cut_within_a_quote(void **state)
+{
+    char quotes[VALUE_MAX];
+    (void)state;
+
+    memset(quotes, '"', sizeof quotes - 1);
+    quotes[sizeof quotes - 1] = '\0';
+    log_set_format(LOG_TEXT);
+    for (int i = 0; i < 2; i++) {
+        LOGGED(log_warn("E", "a=%s\"%s\"", i == 0 ? "" : "x", quotes));
+        assert_string_equal(line + strlen(line) - 3, "\\\"\n");
+    }
+}
+
 static void json_has_the_same_event_and_fields(void **state)
 {
     (void)state;
@@ -420,6 +458,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(a_line_of_text_is_time_level_event_and_fields),
+        T(a_text_between_quotes_does_not_end_them),
+        T(what_is_printfs_alone_is_as_printf_has_it),
+        T(a_text_that_is_cut_is_not_cut_within_a_quote),
         T(json_has_the_same_event_and_fields),
         T(json_holds_nothing_that_a_reader_obeys),
         T(whole_numbers_are_numbers_and_others_texts),
