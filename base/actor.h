@@ -125,7 +125,8 @@ typedef struct actor_kind {
      * NULL when it could not, and FAILED is said. */
     actor_t *(*open)(const actor_place_t *place, void *options);
 
-    /* It is over: free it, and say STOPPED.  No watcher is left in the loop. */
+    /* It is over: free it, and say STOPPED.  No watcher is left in the loop;
+     * others in it wait meanwhile. */
     void (*close)(actor_t *actor);
 } actor_kind_t;
 

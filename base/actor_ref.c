@@ -8,8 +8,10 @@
 
 #include <pthread.h>
 
-#define LIVE_MAX 2 /* actors in a thread */
-#define TICK_S   0.05
+#define LIVE_MAX     2 /* actors in a thread */
+#define TICK_S       0.05
+
+#define STOP_LOOK_MS 50 /* between two tries to say $TERM */
 
 typedef struct {
     zsock_t *pipe;            /* its end; of a guest, owned */
@@ -147,14 +149,25 @@ void actor_spawn_in(actor_ref_t *self, const actor_ref_t *host,
     must(zsock_send(host->pipe, "sppp", "JOIN", kind, inner, options) == 0);
 }
 
+/* The pipe may be full, and who is to read it may have gone: its signal is
+ * there then. */
+static void tell_end(zsock_t *pipe)
+{
+    bool is_told = false;
+
+    zsock_set_sndtimeo(pipe, 0);
+    zsock_set_rcvtimeo(pipe, STOP_LOOK_MS);
+    do {
+        is_told = is_told || zstr_send(pipe, "$TERM") == 0;
+    } while (zsock_wait(pipe) < 0);
+}
+
 void actor_stop(actor_ref_t *self)
 {
     if (self->thread != NULL) {
         zactor_destroy(&self->thread);
     } else if (self->pipe != NULL) {
-        zsock_set_sndtimeo(self->pipe, 0); /* it may be gone */
-        (void)zstr_send(self->pipe, "$TERM");
-        (void)zsock_wait(self->pipe);
+        tell_end(self->pipe);
         zsock_destroy(&self->pipe);
     }
     self->pipe = NULL;

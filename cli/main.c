@@ -135,7 +135,7 @@ static int await(actor_ref_t *actor)
     if (result == 0) {
         log_listening(actor->kind, first, second);
     } else {
-        log_err("START-FAILED", "%s", first == NULL ? "no memory" : first);
+        log_err("START-FAILED", "%s", first == NULL ? "no thread" : first);
         actor_stop(actor);
     }
     zstr_free(&word);

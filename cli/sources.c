@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void say(sources_t *self, const setting_t *setting, source_t by,
+static void say(sources_t *self, const setting_t *setting, said_by_t by,
                 const char *value)
 {
     self->by[setting - setting_table] = by;

@@ -15,12 +15,12 @@ typedef struct {
     const char *origin;
 } config_t;
 
-typedef enum { BY_NOBODY, BY_FILE, BY_VARIABLE, BY_FLAG } source_t;
+typedef enum { BY_NOBODY, BY_FILE, BY_VARIABLE, BY_FLAG } said_by_t;
 
 /* What is said of each setting, as in the table, and by whom. */
 typedef struct {
     config_t config;
-    source_t by[SETTINGS_MAX];
+    said_by_t by[SETTINGS_MAX];
     const char *values[SETTINGS_MAX]; /* borrowed; NULL: the default stays */
 } sources_t;
 

@@ -392,7 +392,8 @@ void transport_destroy(transport_t **self_p)
     tls_destroy(&self->tls); /* harmless for NULL */
     SSL_CTX_free(self->outgoing);
     /* What OpenSSL keeps for this thread goes now, not when the thread ends:
-     * nobody joins it, and the exit of the program cleans OpenSSL up. */
+     * nobody joins it, and the exit of the program cleans OpenSSL up.  A
+     * broker's store in the same thread makes it anew, and does the same. */
     OPENSSL_thread_stop();
     free(self);
 }

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #define WAIT_MS 30000
+#define FULL_MS 100 /* without room in a pipe */
 
 /* What an actor of these tests is told, and what it tells. */
 typedef struct {
@@ -227,6 +228,20 @@ static void a_host_that_cannot_start_is_gone(void **state)
     says(&host, "as planned");
 }
 
+/* It waits for us to read what it has said, and so reads no command. */
+static void a_guest_whose_pipe_is_full_can_be_stopped(void **state)
+{
+    (void)state;
+
+    starts();
+    joins();
+    zsock_set_sndtimeo(guest.pipe, FULL_MS);
+    while (zstr_send(guest.pipe, "echo") == 0) {
+    }
+    actor_stop(&guest);
+    answers(&host);
+}
+
 static void stopping_nobody_does_nothing(void **state)
 {
     actor_ref_t nobody = {.pipe = NULL};
@@ -251,6 +266,7 @@ int main(void)
         TEST(a_guest_that_ends_by_itself_leaves_its_host),
         TEST(a_guest_outlives_a_host_that_ends_by_itself),
         TEST(a_host_that_cannot_start_is_gone),
+        TEST(a_guest_whose_pipe_is_full_can_be_stopped),
         TEST(stopping_nobody_does_nothing),
     };
 
