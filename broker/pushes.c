@@ -166,7 +166,7 @@ void pushes_cut(core_t *core, gateway_t *gateway)
     for (size_t left = gateway->pushes_len; left > 0; left--) {
         passed_t passed = ring_take(gateway);
         if (passed.order == NULL) {
-            core->stats.orders_lost += passed.named == 0;
+            core->stats.orders_lost += passed.named == 0 && !passed.is_early;
             passed_taken(core, passed);
             continue;
         }
@@ -581,14 +581,33 @@ void pushes_put(core_t *core, worker_t *worker, const message_push_t *message)
 
 /* --- orders -------------------------------------------------------------- */
 
+/*
+ * Does the REPLY that lets the connection in come behind this?  Then the
+ * gateway that has the REPLY has the order as well, and said again it would
+ * undo the groups of the REPLY; and without the REPLY the connection is over.
+ */
+static bool is_before_entry(const gateway_t *gateway, wire_bytes_t text)
+{
+    conn_id_t id;
+
+    if (conn_id_parse(text.data, text.len, &id) < 0) {
+        return false;
+    }
+    const conn_t *conn = conns_find_in(gateway, &id);
+    return conn != NULL && conn->state == CONN_OPENING;
+}
+
 /* What changes a connection must not be lost: of a gateway that can come back
  * it is kept until its CREDIT.  It has been put, behind `start`. */
-static int keep_order(gateway_t *gateway, passed_t *passed, size_t start)
+static int keep_order(gateway_t *gateway, passed_t *passed, wire_bytes_t conn,
+                      size_t start)
 {
     const buf_t *out = &gateway->peer->out;
     size_t len = out->len - start;
 
-    if (gateway->returns && gateway->orders_bytes + len <= ORDERS_MAX) {
+    passed->is_early = is_before_entry(gateway, conn);
+    if (gateway->returns && !passed->is_early &&
+        gateway->orders_bytes + len <= ORDERS_MAX) {
         if ((passed->order = malloc(len)) == NULL) {
             return -ENOMEM;
         }
@@ -616,7 +635,7 @@ static void put_join(core_t *core, gateway_t *gateway, push_t *push,
         passed.joining = interests_joining(core, gateway, join->group);
     }
     int rc = message_put_join(out, kind, join);
-    if (rc == 0 && keep_order(gateway, &passed, start) == 0) {
+    if (rc == 0 && keep_order(gateway, &passed, join->conn, start) == 0) {
         core->stats.joins++;
         return;
     }
@@ -680,7 +699,7 @@ static void put_close(core_t *core, gateway_t *gateway,
     int rc = message_put_close(out, close);
 
     if (rc == 0 && gateway->returns) {
-        rc = keep_order(gateway, &passed, start);
+        rc = keep_order(gateway, &passed, close->conn, start);
     }
     if (rc < 0) {
         out->len = start;

@@ -3,8 +3,8 @@
  * A gateway whose transport broke may be back in a moment, by another one.  Its
  * connections stand meanwhile.  What was on its way, either way, may be lost,
  * so neither side waits for it: requests are over (the gateway tells its
- * clients so), pushes count as gone, and what changes a connection (JOIN,
- * LEAVE, CLOSE) is said again.
+ * clients so), pushes count as gone, and what changes a connection that was let
+ * in (JOIN, LEAVE, CLOSE) is said again.
  */
 #ifndef BROKER_RETURNS_H
 #define BROKER_RETURNS_H

@@ -114,6 +114,7 @@ typedef struct {
     uint32_t order_len;
     uint32_t named; /* connections; 1: a name */
     bool is_told;   /* its PUSHED came */
+    bool is_early;  /* not said again: is_before_entry */
 } passed_t;
 
 struct gateway {

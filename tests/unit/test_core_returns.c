@@ -498,6 +498,32 @@ static void an_order_that_has_its_credit_is_not(void **state)
     gets_nothing(gateway);
 }
 
+/* A LEAVE said again would undo the groups of the REPLY behind it. */
+static void an_order_from_before_the_entry_is_not(void **state)
+{
+    node_t *gateway = a_gateway_that_returns();
+    node_t *worker = a_worker("w", "$connect", 8);
+    client_t *client = a_newcomer(gateway);
+    (void)state;
+
+    uint64_t asked = client_knocks(client);
+    uint64_t id = takes_event(worker, EVENT_CONNECT);
+    joins(worker, KIND_LEAVE, client, "a");
+    closes(worker, client->id, 4001);
+    answers(worker, id, 200, NULL);
+    gets(gateway, KIND_LEAVE);
+    gets(gateway, KIND_CLOSE);
+    gets_reply(gateway, asked, 200);
+    joins(worker, KIND_JOIN, client, "b");
+    gets(gateway, KIND_JOIN);
+    breaks(gateway);
+    assert_int_equal(gets_credit(worker).messages, 1); /* of the LEAVE */
+    comes_back(gateway);
+    assert_true(is_text(gets(gateway, KIND_JOIN).join.group, "b"));
+    gets_nothing(gateway);
+    assert_int_equal(core_stats(broker.core)->orders_lost, 0);
+}
+
 static void of_very_many_orders_not_all_are_kept(void **state)
 {
     node_t *gateway = a_gateway_that_returns();
@@ -650,6 +676,7 @@ int main(void)
         TEST(a_push_meanwhile_waits),
         TEST(orders_are_said_again_and_before_all_else),
         TEST(an_order_that_has_its_credit_is_not),
+        TEST(an_order_from_before_the_entry_is_not),
         TEST(of_very_many_orders_not_all_are_kept),
         TEST(a_close_has_no_pushed),
         TEST(who_missed_that_nobody_watched_hears_it),
