@@ -62,7 +62,8 @@ bool leases_have_loop(const list_t *all, uint32_t loop)
     return false;
 }
 
-void leases_take(list_t *all, const store_lease_t *lease, int64_t now_ms)
+static void take(list_t *all, const store_lease_t *lease, int64_t now_ms,
+                 bool is_presumed)
 {
     if (lease->name.len > STORE_LEASE_MAX) {
         return;
@@ -80,8 +81,19 @@ void leases_take(list_t *all, const store_lease_t *lease, int64_t now_ms)
         lease_set_value(seen, lease->value);
     }
     seen->is_told = true;
+    seen->is_presumed = is_presumed;
     list_remove(&seen->linked); /* they come in the same order each time, so */
     list_append(all, &seen->linked); /* the next is the first */
+}
+
+void leases_take(list_t *all, const store_lease_t *lease, int64_t now_ms)
+{
+    take(all, lease, now_ms, false);
+}
+
+void leases_presume(list_t *all, const store_lease_t *lease, int64_t now_ms)
+{
+    take(all, lease, now_ms, true);
 }
 
 void leases_forget_untold(list_t *all)

@@ -11,7 +11,8 @@
 typedef struct {
     list_t linked;
     int64_t since_ms;
-    bool is_told; /* by the answer at hand */
+    bool is_told;     /* by the answer at hand */
+    bool is_presumed; /* we have asked for it, and were not told of it yet */
     size_t name_len, value_len;
     uint8_t name[STORE_LEASE_MAX], value[STORE_LEASE_MAX];
 } lease_t;
@@ -49,6 +50,9 @@ bool leases_have_loop(const list_t *all, uint32_t loop);
 
 /* The store tells of it. */
 void leases_take(list_t *all, const store_lease_t *lease, int64_t now_ms);
+
+/* We have asked the store to keep it, and do not know whether it has. */
+void leases_presume(list_t *all, const store_lease_t *lease, int64_t now_ms);
 
 /* It has told of all that there are. */
 void leases_forget_untold(list_t *all);

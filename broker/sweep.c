@@ -413,6 +413,8 @@ static void ask_again(core_t *core)
  * its time, the store was not emptied since, and who lives would have kept its
  * own.  So we keep one in the place of its writer: if that is alive after all
  * it changes it again, and if not it runs out, and the row is found by it.
+ * Until the store tells of that one, the lease at hand is all that leads to the
+ * row.
  */
 static void adopt_stray(core_t *core, const store_row_t *row)
 {
@@ -424,14 +426,18 @@ static void adopt_stray(core_t *core, const store_row_t *row)
     }
     store_lease_t lease = {
         .name = {(uint8_t *)name, lease_put_name(row->id.loop, writer, name)}};
-    if (leases_find(&core->sweep.seen, lease.name) != NULL) {
+    const lease_t *seen = leases_find(&core->sweep.seen, lease.name);
+    if (seen != NULL && !seen->is_presumed) {
+        return;
+    }
+    core->sweep.left++;
+    if (seen != NULL) {
         return;
     }
     uint64_t beat = ++core->sweep.beats;
     lease.value =
         (wire_bytes_t){(uint8_t *)value, put_value(core, beat, value)};
-    leases_take(&core->sweep.seen, &lease, core->now_ms);
-    core->sweep.left++;
+    leases_presume(&core->sweep.seen, &lease, core->now_ms);
     submit_keep(core, row->id.loop, writer, beat, on_done);
 }
 

@@ -85,7 +85,8 @@ static void ask_table(model_store_t *self, const store_op_t *op,
     store_op_t inner = *op;
 
     self->lists += op->verb == STORE_LIST_OWNER;
-    if (op->verb == STORE_LIST_OWNER && self->refuses_lists) {
+    if ((op->verb == STORE_LIST_OWNER && self->refuses_lists) ||
+        (op->verb == STORE_KEEP && self->refuses_keeps)) {
         outer->done(outer, -EACCES, NULL);
         return;
     }

@@ -31,6 +31,7 @@ typedef struct {
     int failure;            /* it answers this to everything; 0: it works */
     bool refuses_lists;     /* it has no right to tell of an owner's rows */
     unsigned lists;         /* so often it was asked to */
+    bool refuses_keeps;     /* it keeps no lease */
     bool does_all_the_same; /* what it says has failed */
 } model_store_t;
 

@@ -242,6 +242,49 @@ static void a_row_without_a_lease_is_left_to_who_lives(void **state)
     assert_int_equal(rows(), 1);
 }
 
+static void is_asked(node_t *gateway)
+{
+    message_t asked = {.kind = KIND_PING};
+
+    for (int i = 0; asked.kind != KIND_QUERY; i++) {
+        assert_true(i < 200);
+        time_passes(500);
+        while (takes(gateway, &asked) && asked.kind != KIND_QUERY) {
+        }
+    }
+}
+
+/* The store did not keep the lease that was to lead to it, and the pages are
+ * looked at again, as the gateway did not answer for the row beside it. */
+static void a_row_whose_lease_was_not_kept_is_found_all_the_same(void **state)
+{
+    node_t *gateway = a_gateway(9);
+    node_t *worker = a_worker("w", "$disconnect", 8);
+    client_t *known = a_client(gateway);
+    (void)state;
+
+    time_passes(1000);
+    left_row(someone_of_loop(9, 6));
+    kept_lease(someone_of_loop(9, 6), "1");
+    dead.writer = OTHER;
+    left_row(someone_of_loop(9, 7));
+    broker.model.refuses_keeps = true;
+    is_asked(gateway);
+    time_passes(LIVENESS_MS + 1000);
+    tells_whom_it_has(gateway, known);
+    answers(worker, takes_lost(worker), 200, NULL);
+    time_passes(1000);
+    broker.model.refuses_keeps = false;
+    for (int i = 0; i < 400; i++) {
+        time_passes(500);
+        tells_whom_it_has(gateway, known);
+    }
+    answers(worker, takes_lost(worker), 200, NULL);
+    time_passes(3 * LEASE_MS);
+    assert_int_equal(rows(), 1);
+    assert_int_equal(leases(), 1); /* ours of who is here */
+}
+
 /* So does ours, which we keep again when we see that it was lost. */
 static void our_lease_that_was_lost_leads_to_rows_without(void **state)
 {
@@ -571,6 +614,7 @@ int main(void)
         TEST(a_row_that_another_broker_wrote_anew_stays),
         TEST(a_row_without_a_lease_is_found_beside_one_with),
         TEST(a_row_without_a_lease_is_left_to_who_lives),
+        TEST(a_row_whose_lease_was_not_kept_is_found_all_the_same),
         TEST(our_lease_that_was_lost_leads_to_rows_without),
         TEST(a_lease_that_was_lost_before_its_end_does_so_too),
         TEST(who_starts_finds_rows_that_nobody_has_a_lease_for),
