@@ -20,9 +20,18 @@
 #include <string.h>
 
 #define TARGETS_BYTES ((size_t)TARGETS_MAX * (CONN_ID_TEXT + 1))
-#define DEADLINE_MAX  3600000 /* ms; a longer one is cut to it */
+#define DEADLINE_MAX  3600000             /* ms; a longer one is cut to it */
+#define FIRST_PUSHES  (UINT64_C(1) << 52) /* none comes from there to 2^53 */
 
 /* --- sessions ------------------------------------------------------------ */
+
+/* What is still said of pushes of a session before is about none of this,
+ * whichever broker they were; and a double holds all of the number. */
+static uint64_t first_push(const core_t *core, uint64_t session)
+{
+    return (hash_bytes(core->boot, strlen(core->boot)) + (session << 32)) %
+           FIRST_PUSHES;
+}
 
 static void mark_synced(core_t *core, uint64_t session, bool was_synced)
 {
@@ -63,10 +72,7 @@ int gateway_start(core_t *core, peer_t *peer, const message_hello_t *hello)
     gateway->peer = peer;
     gateway->loop = (uint32_t)wire_map_uint(options, "loop", 0);
     gateway->session = ++core->next_session;
-    /* What is still said of pushes of a session before is about none of this,
-     * whichever broker they were. */
-    gateway->pushes_first =
-        hash_bytes(core->boot, strlen(core->boot)) + (gateway->session << 32);
+    gateway->pushes_first = first_push(core, gateway->session);
     mark_synced(core, gateway->session, false);
     gateway->requires_connect =
         wire_map_bool(options, "require_connect", false);

@@ -298,6 +298,20 @@ static void pushed_sums_what_the_gateways_count(void **state)
     gets_nothing(worker);
 }
 
+static void its_number_to_a_gateway_is_one_that_a_double_holds(void **state)
+{
+    node_t *worker = a_worker("w", "echo", 8);
+    node_t *one = a_gateway(1), *two = a_gateway(2);
+    (void)state;
+
+    asks(worker, "all", NULL, 7);
+    uint64_t first = gets_push(one, "asked");
+    uint64_t second = gets_push(two, "asked");
+    assert_true(first < UINT64_C(1) << 53);
+    assert_true(second < UINT64_C(1) << 53);
+    assert_int_not_equal(first, second);
+}
+
 static void a_push_that_did_not_ask_is_not_answered(void **state)
 {
     node_t *worker = a_worker("w", "echo", 8);
@@ -639,6 +653,7 @@ int main(void)
         TEST(what_is_no_name_is_a_fault_and_shifts_no_other),
         TEST(a_lost_gateway_has_no_names),
         TEST(pushed_sums_what_the_gateways_count),
+        TEST(its_number_to_a_gateway_is_one_that_a_double_holds),
         TEST(a_push_that_did_not_ask_is_not_answered),
         TEST(ids_that_are_gone_here_are_counted),
         TEST(what_a_lost_gateway_had_is_gone),
