@@ -314,8 +314,8 @@ static void on_idle(struct ev_loop *loop, ev_idle *watcher, int events)
 
 static void hurry_when_busy(gateway_t *self)
 {
-    if (delivery_is_busy(self->hub) || busiest_is_walking(self->hub) ||
-        presence_is_busy(self->hub)) {
+    if (hub_is_busy(self->hub) || delivery_is_busy(self->hub) ||
+        busiest_is_walking(self->hub) || presence_is_busy(self->hub)) {
         ev_idle_start(self->actor.loop, &self->busy);
     } else {
         ev_idle_stop(self->actor.loop, &self->busy);

@@ -722,8 +722,21 @@ static void resume_waiting(link_t *link)
         if (node == NULL) {
             return;
         }
+        link->is_feeding = true;
         session_resume(list_entry(node, session_t, wait));
+        link->is_feeding = false;
     }
+}
+
+bool hub_is_busy(const hub_t *self)
+{
+    for (size_t i = 0; i < self->link_count; i++) {
+        const link_t *link = self->links[i];
+        if (!list_is_empty(&link->waiting) && link_has_room(link)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void flush(hub_t *self)

@@ -175,6 +175,9 @@ void hub_malformed(hub_t *self, const char *text);
 /* Timers, then the writes of this turn. */
 void hub_end(hub_t *self);
 
+/* Is there room for somebody who waits for it?  The next turn is due then. */
+bool hub_is_busy(const hub_t *self);
+
 /* Start closing everything (1012); hub_is_empty tells when it is done. */
 void hub_drain(hub_t *self);
 bool hub_is_empty(const hub_t *self);

@@ -273,6 +273,12 @@ bool link_has_room(const link_t *self)
             self->in_flight_bytes + self->reserve <= self->window_bytes);
 }
 
+bool link_has_turn(const link_t *self)
+{
+    return link_has_room(self) &&
+           (self->is_feeding || list_is_empty(&self->waiting));
+}
+
 /* --- the table of requests --------------------------------------------- */
 
 static int grow(link_t *self)

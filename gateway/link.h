@@ -76,6 +76,7 @@ typedef struct {
     int64_t lost_ms;  /* when it was lost last */
     buf_t out;        /* messages of this turn */
     list_t waiting;   /* sessions that wait for room */
+    bool is_feeding;  /* one of them has its turn */
     uint32_t loop;    /* our number in connection ids and request numbers */
 
     uint32_t listed; /* slots that the list has passed, while LISTING */
@@ -186,6 +187,10 @@ void link_pong(link_t *self, const message_pong_t *pong);
 /* Does the window allow one more CONNECT or MESSAGE?  Not while the transport
  * is made again: what is put then is lost, or nobody knows whose it is. */
 bool link_has_room(const link_t *self);
+
+/* The same, for who asks now: who waits already comes before it.  So nobody
+ * whose requests are being answered lives on what others wait for. */
+bool link_has_turn(const link_t *self);
 
 /*
  * Put a REQUEST; fills request->id.  origin is kept for link_take, and its span

@@ -431,7 +431,7 @@ void opening_connect(session_t *self)
     buf_t context, details;
 
     link_t *link = placement_choose(hub, &self->id);
-    if (link == NULL || !link_has_room(link)) {
+    if (link == NULL || !link_has_turn(link)) {
         if (list_is_empty(&self->wait)) {
             list_append(link == NULL ? &hub->unplaced : &link->waiting,
                         &self->wait);

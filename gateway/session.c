@@ -485,7 +485,7 @@ static bool may_take(const session_t *self)
 {
     const gateway_options_t *options = &self->hub->options;
 
-    return link_has_room(self->link) && throttle_allows(self) &&
+    return link_has_turn(self->link) && throttle_allows(self) &&
            !self->is_arriving && !self->is_leaving && !self->is_draining &&
            (options->conn_window == 0 ||
             self->in_flight < options->conn_window) &&
@@ -505,7 +505,7 @@ void session_pause(session_t *self)
 static void pause_reading(session_t *self)
 {
     session_pause(self);
-    if (!link_has_room(self->link) && list_is_empty(&self->wait)) {
+    if (!link_has_turn(self->link) && list_is_empty(&self->wait)) {
         list_append(&self->link->waiting, &self->wait);
     }
     if (!throttle_allows(self)) {
@@ -775,7 +775,8 @@ void session_message_reply(session_t *self, const message_reply_t *reply,
     placement_settle(self);
     if (self->is_draining && self->state == SESSION_OPEN) {
         session_close_when_answered(self, false);
-    } else if (self->is_paused && self->state == SESSION_OPEN) {
+    } else if (self->is_paused && self->state == SESSION_OPEN &&
+               list_is_empty(&self->wait)) { /* else its turn comes */
         session_resume(self);
     }
 }

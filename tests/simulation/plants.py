@@ -18,6 +18,7 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ PROMISES = {
     "nobody else hears": r"is not in it|never was in it|is for user",
     "pushes are counted": r"PUSHED",
     "the store has what is there": r"the store keeps",
+    "what is held is counted": r"internal error at .*held",
     "managers answer, once": r"answer in vain|has no answer|a second time$",
     "who is gone is gone": r"and was gone in|closed it$",
     "what managers say is so": r"in peace$|was delivered to|misses ask|before \d+$",
@@ -79,7 +81,7 @@ PLANTS = [
     Plant("gateway-credit", "broker/outcome.c",
           "gateway->held--;", "",
           "an answer does not give its share of the gateway's window back",
-          "windows are kept"),
+          "windows are kept or what is held is counted"),
     Plant("gateway-credit-bytes", "broker/outcome.c",
           "gateway->held_bytes -= request->size;", "",
           "an answer gives back its message, but not its bytes",
@@ -614,6 +616,8 @@ def simulate(program, first, last):
         raise Fault(f"hangs in the seeds {first}:{last}") from None
     if run.returncode == 0:
         return None
+    if run.returncode == -signal.SIGABRT:  # a check of the program itself
+        return first, re.findall(r"internal error at .*", run.stdout)
     broken = re.findall(r"BROKEN: (.*)$", run.stdout, re.M)
     seed = re.search(r"^seed (\d+), faults:", run.stdout, re.M)
     if run.returncode != 1 or not broken or seed is None:

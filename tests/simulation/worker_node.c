@@ -991,7 +991,8 @@ void worker_node_drain(worker_node_t *self)
 {
     world_trace("worker %u drains", self->number);
     if (!self->is_up) {
-        worker_node_crash(self); /* it has not begun */
+        truth_lost(world_now_ms()); /* what it is given behind WELCOME is, too */
+        worker_node_crash(self);    /* it has not begun */
         return;
     }
     self->is_draining = true;

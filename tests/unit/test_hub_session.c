@@ -157,6 +157,28 @@ static void who_may_send_less_than_there_is_room_for_stays_paused(void **state)
     gets_message("3");
 }
 
+static void who_waits_for_room_comes_before_who_has_been_answered(void **state)
+{
+    (void)state;
+    gateway.window = 2;
+    gateway_restarts();
+    client_t *greedy = a_client(), *other = a_client();
+    client_says(greedy, "1");
+    client_says(greedy, "2");
+    client_says(greedy, "3");
+    client_says(greedy, "4");
+    client_says(other, "5");
+    uint64_t first = gets_message("1"), second = gets_message("2");
+    gets_nothing();
+    answers(first, 200, NULL);
+    gets_message("3"); /* it has waited longest */
+    answers(second, 200, NULL);
+    uint64_t others = gets_message("5");
+    gets_nothing();
+    answers(others, 200, NULL);
+    gets_message("4");
+}
+
 /* --- messages and replies ------------------------------------------------ */
 
 static void text_and_binary_stay_what_they_are(void **state)
@@ -991,6 +1013,7 @@ int main(void)
         TEST(the_gateways_window_is_for_all_in_the_order_they_came),
         TEST(one_request_fits_whatever_the_windows_bytes),
         TEST(who_may_send_less_than_there_is_room_for_stays_paused),
+        TEST(who_waits_for_room_comes_before_who_has_been_answered),
         TEST(text_and_binary_stay_what_they_are),
         TEST(the_body_of_a_text_names_its_route),
         TEST(fragments_are_one_message),
