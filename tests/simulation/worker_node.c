@@ -991,7 +991,7 @@ void worker_node_drain(worker_node_t *self)
 {
     world_trace("worker %u drains", self->number);
     if (!self->is_up) {
-        truth_lost(world_now_ms()); /* what it is given behind WELCOME is, too */
+        truth_lost(world_now_ms()); /* it may be given something by now */
         worker_node_crash(self);    /* it has not begun */
         return;
     }
