@@ -6,6 +6,7 @@
 #include "base/xalloc.h"
 #include "workers/c/app.h"
 #include "workers/c/backoff.h"
+#include "workers/c/process_text.h"
 #include "workers/c/signals.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -621,6 +623,47 @@ static void nothing_is_told_to_who_watches_no_more(void **state)
     close(keeper);
 }
 
+/* --- what brokers know the process by ------------------------------------ */
+
+static void *read_process_text(void *user)
+{
+    memcpy(user, process_text(), PROCESS_TEXT_LEN + 1);
+    return NULL;
+}
+
+static void all_threads_are_of_one_process(void **state)
+{
+    char seen[PROCESS_TEXT_LEN + 1];
+    pthread_t thread;
+    (void)state;
+
+    must(pthread_create(&thread, NULL, read_process_text, seen) == 0);
+    must(pthread_join(thread, NULL) == 0);
+    assert_int_equal(strlen(seen), PROCESS_TEXT_LEN);
+    assert_string_equal(seen, process_text());
+}
+
+static void a_fork_is_another_process(void **state)
+{
+    char before[PROCESS_TEXT_LEN + 1], forked[PROCESS_TEXT_LEN + 1];
+    int ends[2];
+    (void)state;
+
+    read_process_text(before);
+    must(pipe(ends) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        ssize_t sent = write(ends[1], process_text(), sizeof forked);
+        _exit(sent == (ssize_t)sizeof forked ? 0 : 1);
+    }
+    must(pid > 0 && waitpid(pid, NULL, 0) == pid);
+    assert_int_equal(read(ends[0], forked, sizeof forked), sizeof forked);
+    close(ends[0]);
+    close(ends[1]);
+    assert_string_not_equal(forked, before);
+    assert_string_equal(process_text(), before);
+}
+
 /* ------------------------------------------------------------------------- */
 
 static int be_quiet(void **state)
@@ -658,6 +701,8 @@ int main(void)
         cmocka_unit_test(each_signal_is_told_to_who_watches_it),
         cmocka_unit_test(nothing_is_told_to_who_watches_no_more),
         cmocka_unit_test(of_those_who_watch_512_are_enough),
+        cmocka_unit_test(all_threads_are_of_one_process),
+        cmocka_unit_test(a_fork_is_another_process),
     };
     return cmocka_run_group_tests(tests, be_quiet, NULL);
 }

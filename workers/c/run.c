@@ -4,10 +4,10 @@
  * the caller's.  Who fails ends all.
  */
 #include "base/clock.h"
-#include "base/rand.h"
 #include "workers/c/core.h"
 #include "workers/c/loop.h"
 #include "workers/c/prober.h"
+#include "workers/c/process_text.h"
 #include "workers/c/signals.h"
 #include "workers/c/supervisor.h"
 
@@ -37,8 +37,7 @@ struct run {
     void *zmq;        /* owned: context */
     prober_t *prober; /* owned; NULL: nobody can ask */
     atomic_uint others;
-    unsigned count;                 /* threads that are to be */
-    char process[RAND_HEX_LEN + 1]; /* that they are all of, to brokers */
+    unsigned count; /* threads that are to be */
     member_t members[THREADS_MAX];
 };
 
@@ -140,7 +139,6 @@ static int open_run(run_t *self, hoist_app *app)
     }
     zmq_ctx_set(self->zmq, ZMQ_IO_THREADS,
                 (int)((self->count + THREADS_PER_IO - 1) / THREADS_PER_IO));
-    rand_hex(self->process);
     routes_freeze(&app->routes, &app->around);
     for (unsigned i = 0; i < self->count; i++) {
         self->members[i] = (member_t){.run = self,
@@ -148,7 +146,7 @@ static int open_run(run_t *self, hoist_app *app)
                                                   .zmq = self->zmq,
                                                   .number = i,
                                                   .threads = self->count,
-                                                  .process = self->process,
+                                                  .process = process_text(),
                                                   .others = &self->others}};
     }
     int rc = app_begin(app);
