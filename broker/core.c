@@ -561,10 +561,12 @@ void core_end(core_t *core)
     tick(core);
     sweep_step(core);
     watch_step(core);
+    siblings_ask(core);
     flush_all(core);
     /* What the end of an unreachable peer makes leaves in the same turn. */
     while (!list_is_empty(&core->doomed)) {
         reap_doomed(core);
+        siblings_ask(core);
         flush_all(core);
     }
 }
@@ -691,7 +693,7 @@ core_t *core_new(const broker_options_t *options, const char *boot,
     buf_init(&core->scratch, SCRATCH_MAX);
     list_t *heads[] = {&core->peers,    &core->dirty,    &core->doomed,
                        &core->gateways, &core->credited, &core->crews,
-                       &core->deserted, &core->stranded};
+                       &core->deserted, &core->stranded, &core->unasked};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         list_init(heads[i]);
     }

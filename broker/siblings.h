@@ -20,6 +20,10 @@ void siblings_leave(worker_t *worker);
 /* It is lost, and not by its own word: doubt the others. */
 void siblings_doubt(core_t *core, const worker_t *lost);
 
+/* The turn ends: ask those that it has brought in doubt, each once, however
+ * many of its siblings were lost. */
+void siblings_ask(core_t *core);
+
 /* Its PONG.  false: it cannot have been asked. */
 bool siblings_answer(worker_t *worker, const message_pong_t *pong);
 

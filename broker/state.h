@@ -89,10 +89,13 @@ struct worker {
     uint64_t credit_pushes, credit_bytes; /* to be given back */
     list_t credited; /* among those with such credit, or alone */
 
-    list_t siblings; /* in a bucket of processes, or alone */
-    uint64_t doubt;  /* the number of the PING that it is to answer before it
-                        is given anything; 0: none */
-    char process[BOOT_ID_MAX + 1]; /* whose link it is; empty: its own */
+    list_t siblings;    /* in a bucket of processes, the last to join first, or
+                           alone */
+    list_t unasked;     /* among those in doubt since this turn, or alone */
+    uint64_t doubt;     /* the number of the PING that it is to answer before it
+                           is given anything; 0: none */
+    size_t process_len; /* 0: it is alone */
+    char process[BOOT_ID_MAX]; /* whose link it is */
 };
 
 /* A PUSH, JOIN or LEAVE on its way to one or more gateways. */
@@ -382,9 +385,10 @@ struct core {
     names_t names;
     list_t peer_buckets[PEER_BUCKETS], boot_buckets[PEER_BUCKETS];
     list_t process_buckets[PEER_BUCKETS]; /* of workers: siblings.c */
-    uint64_t doubts;                      /* PINGs that asked one of them */
-    size_t peer_count[SIDES];             /* by side_t */
-    worker_t **workers; /* by handle % handles, managers too; owned */
+    list_t unasked;  /* of these, who is to be asked at the turn's end */
+    uint64_t doubts; /* the number of the newest PING that asks one */
+    size_t peer_count[SIDES]; /* by side_t */
+    worker_t **workers;       /* by handle % handles, managers too; owned */
     uint64_t handles;
     uint64_t next_handle;
     uint64_t next_session;

@@ -280,10 +280,9 @@ void put_hello(node_t *node)
         must(wire_put_entry_bool(&options, "require_connect", is_strict) == 0);
         must(wire_put_entry_bool(&options, "returns", node->returns) == 0);
         must(wire_put_entry_uint(&options, "watches", node->watches) == 0);
-    } else if (node->process != NULL) {
-        wire_bytes_t process = wire_bytes(node->process);
+    } else if (node->process.len != 0) {
         must(wire_put_map(&options, 1) == 0 &&
-             wire_put_entry_str(&options, "process", process) == 0);
+             wire_put_entry_str(&options, "process", node->process) == 0);
     }
     hello.hello = (message_hello_t){
         .version = PROTOCOL_VERSION,

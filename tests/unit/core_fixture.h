@@ -48,13 +48,13 @@ typedef struct node {
     uint32_t loop;      /* of a gateway */
     bool requires_connect;
     bool is_manager;
-    const char *process; /* of a worker or manager: it says so; or NULL */
-    bool knows_watchers; /* of a gateway: who serve $presence */
-    bool returns;        /* of a gateway: it can, behind a broken transport, */
-    uint64_t watches;    /* and has heard so many WATCHes */
-    bool is_silent;      /* sends nothing of its own accord */
-    bool is_stuck;       /* its socket takes nothing now */
-    bool is_broken;      /* its transport is gone */
+    wire_bytes_t process; /* of a worker or manager: it says so; or empty */
+    bool knows_watchers;  /* of a gateway: who serve $presence */
+    bool returns;         /* of a gateway: it can, behind a broken transport, */
+    uint64_t watches;     /* and has heard so many WATCHes */
+    bool is_silent;       /* sends nothing of its own accord */
+    bool is_stuck;        /* its socket takes nothing now */
+    bool is_broken;       /* its transport is gone */
     uint64_t last_id;
     uint32_t last_slot;
     buf_t out; /* what it will say next */

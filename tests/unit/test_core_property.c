@@ -173,7 +173,7 @@ static void hire(member_t *member)
         "b $default",
         "$connect $default",
     };
-    static const char *const processes[] = {"p", "q", NULL};
+    static const char *const processes[] = {"p", "q", ""};
     char name[32];
 
     snprintf(name, sizeof name, "w%d", world.deaths);
@@ -181,7 +181,8 @@ static void hire(member_t *member)
     member->asked = 0;
     member->window = 1 + random_below(&world.random, 20);
     member->node = a_stranger(SIDE_WORKERS, name);
-    member->node->process = processes[random_below(&world.random, 3)];
+    member->node->process =
+        wire_bytes(processes[random_below(&world.random, 3)]);
     greets(member->node, routes[random_below(&world.random, 4)],
            member->window);
 }

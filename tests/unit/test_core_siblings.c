@@ -4,8 +4,8 @@
  */
 #include "tests/unit/core_fixture.h"
 
-static node_t *a_link_of(const char *process, const char *name,
-                         const char *routes)
+static node_t *a_link_of_bytes(wire_bytes_t process, const char *name,
+                               const char *routes)
 {
     node_t *worker = a_stranger(SIDE_WORKERS, name);
 
@@ -14,12 +14,29 @@ static node_t *a_link_of(const char *process, const char *name,
     return worker;
 }
 
+static node_t *a_link_of(const char *process, const char *name,
+                         const char *routes)
+{
+    return a_link_of_bytes(wire_bytes(process), name, routes);
+}
+
 /* Its transport breaks, and the broker looks. */
 static void breaks(node_t *worker)
 {
     worker->is_broken = true;
     core_probe(broker.core);
     core_end(broker.core);
+}
+
+/* What it has said is read, and the turn goes on. */
+static void is_read(node_t *node)
+{
+    const origin_t origin = {.side = node->side,
+                             .id = (const uint8_t *)node->id,
+                             .id_len = strlen(node->id)};
+
+    core_frame(broker.core, &origin, node->out.data, node->out.len);
+    node->out.len = 0;
 }
 
 static uint64_t is_asked(node_t *worker)
@@ -139,6 +156,25 @@ static void a_name_of_more_than_32_bytes_is_none(void **state)
     takes_attempt(other, "x", 2);
 }
 
+static void a_name_goes_on_behind_a_nul(void **state)
+{
+    const wire_bytes_t p_a = {(const uint8_t *)"p\0a", 3};
+    const wire_bytes_t p_b = {(const uint8_t *)"p\0b", 3};
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *lost = a_link_of_bytes(p_a, "lost", "pay*1");
+    (void)state;
+
+    client_says(client, "pay", "x");
+    node_t *other = a_link_of_bytes(p_b, "other", "pay*1");
+    breaks(lost);
+    takes_attempt(other, "x", 2);
+
+    node_t *sibling = a_link_of_bytes(p_b, "sibling", "echo");
+    breaks(other);
+    is_asked(sibling);
+}
+
 static void the_same_name_with_another_key_is_another_process(void **state)
 {
     node_t *gateway = a_gateway(1);
@@ -149,7 +185,7 @@ static void the_same_name_with_another_key_is_another_process(void **state)
 
     lost->principal = 1;
     other->principal = 2;
-    lost->process = other->process = "p";
+    lost->process = other->process = wire_bytes("p");
     greets(lost, "pay*1", 8);
     client_says(client, "pay", "x");
     greets(other, "pay*1", 8);
@@ -288,6 +324,49 @@ static void a_link_that_never_answers_is_lost_by_its_silence(void **state)
     takes_attempt(next, "x", 2);
 }
 
+static void many_losses_in_one_turn_are_one_question(void **state)
+{
+    node_t *links[20];
+    char name[8];
+    (void)state;
+
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        links[i] = a_link_of("p", name, "echo");
+        links[i]->is_broken = i % 2 == 0;
+    }
+    core_probe(broker.core);
+    core_end(broker.core);
+    for (int i = 1; i < 20; i += 2) {
+        is_asked(links[i]);
+        gets_nothing(links[i]);
+    }
+}
+
+static void who_greets_between_two_losses_is_in_doubt_too(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *first = a_link_of("p", "1", "pay*1");
+    (void)state;
+
+    client_says(client, "pay", "x");
+    node_t *second = a_link_of("p", "2", "echo");
+    node_t *third = a_link_of("p", "3", "echo");
+    node_t *late = a_stranger(SIDE_WORKERS, "late");
+    late->process = wire_bytes("p");
+    put_hello(late);
+    second->is_broken = true;
+    core_probe(broker.core);
+    is_read(late);
+    breaks(first);
+    gets(late, KIND_WELCOME);
+    is_asked(late);
+    announces(late, "pay*1", 8);
+    gets_nothing(late);
+    is_asked(third);
+}
+
 static void a_pong_of_one_that_is_alone_is_unexpected(void **state)
 {
     node_t *worker = a_worker("w", "echo", 8);
@@ -297,7 +376,7 @@ static void a_pong_of_one_that_is_alone_is_unexpected(void **state)
     says_pong(worker, 1);
     gets_error(worker, "unexpected");
     manager->is_manager = true;
-    manager->process = "p";
+    manager->process = wire_bytes("p");
     put_hello(manager);
     speaks(manager);
     gets(manager, KIND_WELCOME);
@@ -317,6 +396,7 @@ int main(void)
         TEST(workers_of_other_processes_get_it_at_once),
         TEST(those_that_name_no_process_are_alone),
         TEST(a_name_of_more_than_32_bytes_is_none),
+        TEST(a_name_goes_on_behind_a_nul),
         TEST(the_same_name_with_another_key_is_another_process),
         TEST(who_says_bye_leaves_no_doubt),
         TEST(who_greets_anew_leaves_no_doubt),
@@ -325,6 +405,8 @@ int main(void)
         TEST(who_drains_while_in_doubt_gets_nothing_afterwards),
         TEST(it_waits_no_longer_than_its_deadline),
         TEST(a_link_that_never_answers_is_lost_by_its_silence),
+        TEST(many_losses_in_one_turn_are_one_question),
+        TEST(who_greets_between_two_losses_is_in_doubt_too),
         TEST(a_pong_of_one_that_is_alone_is_unexpected),
     };
 
