@@ -500,6 +500,9 @@ static void forgive_silence(core_t *core, int64_t pause_ms)
         peer_t *peer = list_entry(link, peer_t, linked);
         peer->last_heard_ms += pause_ms;
         peer->cut_ms += peer->cut_ms != 0 ? pause_ms : 0;
+        if (peer->worker != NULL) {
+            peer->worker->doubted_ms += pause_ms;
+        }
     }
 }
 
@@ -541,6 +544,9 @@ static void tick(core_t *core)
             peer_doom(core, peer, "silent");
         } else if (returns_is_late(core, peer)) {
             peer_doom(core, peer, PEER_UNREACHABLE);
+        } else if (peer->worker != NULL &&
+                   siblings_is_late(core, peer->worker)) {
+            peer_doom(core, peer, "does not answer");
         }
     }
     reap_doomed(core);

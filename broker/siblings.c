@@ -55,6 +55,7 @@ static bool is_unasked(const worker_t *worker)
 static void doubt(core_t *core, worker_t *worker)
 {
     worker->doubt = ++core->doubts;
+    worker->doubted_ms = core->now_ms;
     routing_suspend(worker);
     list_append(&core->unasked, &worker->unasked);
 }
@@ -105,4 +106,10 @@ bool siblings_answer(worker_t *worker, const message_pong_t *pong)
         routing_resume(worker);
     }
     return !is_alone(worker);
+}
+
+bool siblings_is_late(const core_t *core, const worker_t *worker)
+{
+    return worker->doubt != 0 &&
+           core->now_ms - worker->doubted_ms > worker->peer->liveness_ms;
 }

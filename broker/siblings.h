@@ -4,7 +4,8 @@
  * HELLO: they live and die together.  When one is lost the others may be dead,
  * too, and only not missed yet.  So they are in doubt: each is asked (PING),
  * and until it answers it is given nothing, for what it would be given might
- * cost another try.  Who does not answer is lost itself in the end.
+ * cost another try.  Who does not answer for as long as it may be silent is
+ * lost itself.
  */
 #ifndef BROKER_SIBLINGS_H
 #define BROKER_SIBLINGS_H
@@ -26,5 +27,8 @@ void siblings_ask(core_t *core);
 
 /* Its PONG.  false: it cannot have been asked. */
 bool siblings_answer(worker_t *worker, const message_pong_t *pong);
+
+/* It is heard, perhaps, but does not answer. */
+bool siblings_is_late(const core_t *core, const worker_t *worker);
 
 #endif

@@ -94,6 +94,7 @@ struct worker {
     list_t unasked;     /* among those in doubt since this turn, or alone */
     uint64_t doubt;     /* the number of the PING that it is to answer before it
                            is given anything; 0: none */
+    int64_t doubted_ms; /* since when */
     size_t process_len; /* 0: it is alone */
     char process[BOOT_ID_MAX]; /* whose link it is */
 };

@@ -324,6 +324,58 @@ static void a_link_that_never_answers_is_lost_by_its_silence(void **state)
     takes_attempt(next, "x", 2);
 }
 
+static void a_link_that_is_heard_but_never_answers_is_lost_too(void **state)
+{
+    node_t *gateway = a_gateway(1);
+    client_t *client = a_client(gateway);
+    node_t *lost = a_link_of("p", "lost", "pay*1");
+    (void)state;
+
+    client_says_within(client, "pay", "x", UINT64_C(2) * LIVENESS_MS);
+    node_t *other = a_link_of("p", "other", "pay*1");
+    breaks(lost);
+    uint64_t number = is_asked(other);
+    time_passes(LIVENESS_MS);
+    says_pong(other, number - 1);
+    assert_int_equal(core_stats(broker.core)->workers, 1);
+    time_passes(SWEEP_MS);
+    assert_int_equal(core_stats(broker.core)->workers, 0);
+    node_t *next = a_worker("next", "pay*1", 8);
+    takes_attempt(next, "x", 2);
+}
+
+static void each_question_has_the_whole_time_for_its_answer(void **state)
+{
+    node_t *first = a_link_of("p", "1", "echo");
+    node_t *second = a_link_of("p", "2", "echo");
+    node_t *other = a_link_of("p", "other", "echo");
+    (void)state;
+
+    breaks(first);
+    is_asked(second);
+    is_asked(other);
+    time_passes(LIVENESS_MS - SWEEP_MS);
+    breaks(second);
+    uint64_t number = is_asked(other);
+    time_passes(LIVENESS_MS - SWEEP_MS);
+    says_pong(other, number);
+    time_passes(LIVENESS_MS);
+    assert_int_equal(core_stats(broker.core)->workers, 1);
+}
+
+static void the_time_that_the_broker_stood_still_is_not_its_own(void **state)
+{
+    node_t *lost = a_link_of("p", "lost", "echo");
+    node_t *other = a_link_of("p", "other", "echo");
+    (void)state;
+
+    breaks(lost);
+    is_asked(other);
+    broker.now_ms += LIVENESS_MS;
+    time_passes(CORE_PAUSE_MS);
+    assert_int_equal(core_stats(broker.core)->workers, 1);
+}
+
 static void many_losses_in_one_turn_are_one_question(void **state)
 {
     node_t *links[20];
@@ -405,6 +457,9 @@ int main(void)
         TEST(who_drains_while_in_doubt_gets_nothing_afterwards),
         TEST(it_waits_no_longer_than_its_deadline),
         TEST(a_link_that_never_answers_is_lost_by_its_silence),
+        TEST(a_link_that_is_heard_but_never_answers_is_lost_too),
+        TEST(each_question_has_the_whole_time_for_its_answer),
+        TEST(the_time_that_the_broker_stood_still_is_not_its_own),
         TEST(many_losses_in_one_turn_are_one_question),
         TEST(who_greets_between_two_losses_is_in_doubt_too),
         TEST(a_pong_of_one_that_is_alone_is_unexpected),
