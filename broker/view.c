@@ -87,6 +87,7 @@ static void put_worker(json_out_t *out, const core_t *core,
     json_put_field(out, "name", wire_bytes(peer->name));
     json_put_field(out, "boot", wire_bytes(peer->boot));
     json_put_field_uint(out, "silent_ms", silence(core, peer));
+    json_put_field_bool(out, "in_doubt", worker->doubt != 0);
     json_put_field_bool(out, "draining", worker->enlisted == NULL);
     json_put_field_uint(out, "window", worker->window);
     json_put_field_uint(out, "opened", worker->opened);

@@ -218,6 +218,16 @@ static void put_keys(table_t *table, const json_t *worker)
     table_put(table, text);
 }
 
+/* In doubt: a link of the same process was lost, and it has not answered yet
+ * whether it lives. */
+static const char *state_of_worker(const json_t *worker)
+{
+    if (ask_flag(worker, "draining")) {
+        return "drains";
+    }
+    return ask_flag(worker, "in_doubt") ? "in doubt" : "ready";
+}
+
 static void put_worker(table_t *table, const char *broker, const json_t *worker)
 {
     char used[64];
@@ -227,7 +237,7 @@ static void put_worker(table_t *table, const char *broker, const json_t *worker)
              (unsigned long long)ask_number(worker, "window"));
     table_put_name(table, json_object_get(worker, "name"));
     table_put(table, broker);
-    table_put(table, ask_flag(worker, "draining") ? "drains" : "ready");
+    table_put(table, state_of_worker(worker));
     table_put(table, used);
     table_put_age(table, (int64_t)ask_number(worker, "silent_ms"));
     put_keys(table, worker);

@@ -68,6 +68,24 @@ static void a_worker_has_its_window_and_what_it_holds(void **state)
     assert_non_null(strstr(shows("STATUS", 200), "\"draining\":true"));
 }
 
+static void a_worker_is_in_doubt_until_it_answers(void **state)
+{
+    node_t *lost = a_stranger(SIDE_WORKERS, "lost");
+    node_t *other = a_stranger(SIDE_WORKERS, "other");
+    (void)state;
+
+    lost->process = other->process = wire_bytes("p");
+    greets(lost, "echo", 4);
+    greets(other, "echo", 4);
+    lost->is_broken = true;
+    core_probe(broker.core);
+    core_end(broker.core);
+    message_pong_t pong = {gets(other, KIND_PING).ping.number};
+    assert_non_null(strstr(shows("STATUS", 200), "\"in_doubt\":true"));
+    says(other, &(message_t){.kind = KIND_PONG, .pong = pong});
+    assert_non_null(strstr(shows("STATUS", 200), "\"in_doubt\":false"));
+}
+
 static void of_many_keys_the_rest_is_a_number(void **state)
 {
     (void)state;
@@ -122,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_it_does_not_know_is_404),
         T(a_worker_has_its_window_and_what_it_holds),
+        T(a_worker_is_in_doubt_until_it_answers),
         T(of_many_keys_the_rest_is_a_number),
         T(a_manager_is_none_of_the_workers),
         T(pages_of_connections_go_from_gateway_to_gateway),
