@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log_format.h"
 #include "base/log_json.h"
 #include "base/log_text.h"
 #include "base/utf8.h"
@@ -21,6 +22,7 @@
 
 _Static_assert(LOG_TEXT_MAX < LINE_MAX_BYTES - 148 - MARK_MAX,
                "with what is before it, and behind");
+_Static_assert(LINE_MAX_BYTES <= LOG_PIECE_MAX, "none ends before the line");
 
 static _Atomic int threshold = LEVEL_INFO;
 static _Atomic int log_format = LOG_TEXT;

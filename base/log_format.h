@@ -2,8 +2,8 @@
  *
  * The conversions of the log's formats, one at a time, for those who put what
  * they yield into a line in a way of their own (log_json.h, log_text.h).  Known
- * are %s, %.*s, %.Ns, %c, %%, and %d, %u, %x with l, ll or z; %x with a width,
- * too, which is filled up with zeros.  Pure; no allocation.
+ * is what C11 has for printf, with its flags, widths, precisions and lengths,
+ * but %n.  Pure; no allocation.
  */
 #ifndef BASE_LOG_FORMAT_H
 #define BASE_LOG_FORMAT_H
@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define LOG_NUMBER_MAX 40 /* bytes of one that was converted */
+/* Of what is not lent so much is made, and no line of the log is longer. */
+#define LOG_PIECE_MAX 4096
 
 /* The arguments that have not been taken yet. */
 typedef struct {
@@ -20,18 +21,20 @@ typedef struct {
 } log_args_t;
 
 typedef struct {
-    char conversion; /* 0: the format ends in the middle of it */
-    int width;       /* 0: none */
-    int precision;   /* -1: none; -2: an argument */
-    unsigned longs;  /* l, ll; z is one, too */
-    bool is_size;    /* z */
+    char conversion; /* 0: not known, or the format ends in the middle of it */
+    char length;     /* hh: 'H', ll: 'q', else its letter; 0: none */
+    char flags[6];   /* each once */
+    int width;       /* 0: none; LOG_ARGUMENT */
+    int precision;   /* -1: none; LOG_ARGUMENT */
 } log_spec_t;
+
+#define LOG_ARGUMENT (-2) /* '*' */
 
 /* What a conversion yields: lent by its argument, or by itself. */
 typedef struct {
     const char *text;
     size_t len;
-    char number[LOG_NUMBER_MAX];
+    char made[LOG_PIECE_MAX];
 } log_piece_t;
 
 /* Returns what is behind it.  at: the '%'. */

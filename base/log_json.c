@@ -34,7 +34,7 @@ static bool put(log_json_t *self, const char *bytes, size_t len)
     return true;
 }
 
-/* A piece of the value: of a string, or a whole number. */
+/* A piece of the value: of a string, or a number. */
 static void put_text(log_json_t *self, const char *text, size_t len)
 {
     char character[JSON_CHAR_MAX];
@@ -123,7 +123,18 @@ static size_t key_length(const char *at)
     return at[len] == '=' ? len : 0;
 }
 
-/* Is the value one whole number? */
+/* Does a conversion yield what JSON takes for a number, if it is one? */
+static bool is_plain(const log_spec_t *spec)
+{
+    if (spec->conversion == '\0' || spec->flags[0] != '\0' ||
+        spec->width != 0) {
+        return false;
+    }
+    return strchr("eEfFgG", spec->conversion) != NULL ||
+           (strchr("diu", spec->conversion) != NULL && spec->precision == -1);
+}
+
+/* Is the value one number? */
 static bool is_number(const char *value)
 {
     log_spec_t spec;
@@ -132,9 +143,7 @@ static bool is_number(const char *value)
         return false;
     }
     const char *behind = log_spec_read(value, &spec);
-    return (spec.conversion == 'd' || spec.conversion == 'u') &&
-           spec.width == 0 && spec.precision == -1 &&
-           (*behind == ' ' || *behind == '\0');
+    return is_plain(&spec) && (*behind == ' ' || *behind == '\0');
 }
 
 /* A key where a field may begin, or the start of the message. */
@@ -152,7 +161,7 @@ static void begin_field(log_json_t *self, walk_t *walk)
     walk->at += len + 1;
     walk->is_quoted = *walk->at == '"';
     walk->at += walk->is_quoted;
-    put_key(self, key, len, !is_number(walk->at));
+    put_key(self, key, len, walk->is_quoted || !is_number(walk->at));
 }
 
 /* Does the value end here?  What is behind it may begin another. */
@@ -162,22 +171,43 @@ static bool ends(const walk_t *walk)
            (walk->is_value || key_length(walk->at + 1) > 0);
 }
 
-/* Put a piece of the value.  Returns false at a conversion that is unknown. */
-static bool go_on(log_json_t *self, walk_t *walk)
+/* nan and inf are none, nor is what has a comma of the program's locale. */
+static bool is_finite(const log_piece_t *piece)
+{
+    static const char bytes[] = "0123456789+-.eE";
+
+    for (size_t i = 0; i < piece->len; i++) {
+        if (memchr(bytes, piece->text[i], sizeof bytes - 1) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void put_piece(log_json_t *self, const log_piece_t *piece)
+{
+    if (!self->is_string && !is_finite(piece)) {
+        self->is_string = put(self, "\"", 1);
+    }
+    put_text(self, piece->text, piece->len);
+}
+
+/* Put a piece of the value.  It is cut at a conversion that is unknown. */
+static void go_on(log_json_t *self, walk_t *walk)
 {
     log_spec_t spec;
     log_piece_t piece;
 
     if (*walk->at != '%') {
         put_text(self, walk->at++, 1);
-        return true;
+        return;
     }
     walk->at = log_spec_read(walk->at, &spec);
-    if (!log_spec_take(&spec, &walk->args, &piece)) {
-        return false;
+    if (log_spec_take(&spec, &walk->args, &piece)) {
+        put_piece(self, &piece);
+    } else {
+        self->is_cut = true;
     }
-    put_text(self, piece.text, piece.len);
-    return true;
 }
 
 void log_json_format(log_json_t *self, const char *format, va_list args)
@@ -187,10 +217,8 @@ void log_json_format(log_json_t *self, const char *format, va_list args)
     va_copy(walk.args.list, args);
     while (*walk.at != '\0' && !self->is_cut) {
         begin_field(self, &walk);
-        while (*walk.at != '\0' && !ends(&walk) && go_on(self, &walk)) {
-        }
-        if (*walk.at != '\0' && !ends(&walk)) {
-            break;
+        while (*walk.at != '\0' && !ends(&walk) && !self->is_cut) {
+            go_on(self, &walk);
         }
         walk.at += walk.is_quoted && *walk.at == '"';
         walk.at += *walk.at == ' ';

@@ -7,9 +7,10 @@
  *     key=%s key=%d key="%s" …    a field each; without quotes up to a space
  *     anything else               text: the field `message`
  *
- * A field that is one whole number is a number, others are strings of valid
- * UTF-8.  What does not fit is cut, and `cut` says so: the object is whole
- * whatever happens.  Pure; no allocation.
+ * A field that is one number is a number, others are strings of valid UTF-8, as
+ * is a number that JSON has no word for (nan, inf).  What does not fit is cut,
+ * as is what follows a conversion that log_format.h does not know, and `cut`
+ * says so: the object is whole whatever happens.  Pure; no allocation.
  */
 #ifndef BASE_LOG_JSON_H
 #define BASE_LOG_JSON_H
@@ -33,9 +34,7 @@ typedef struct {
 log_json_t log_json(char *bytes, size_t size, const char *time,
                     const char *level, const char *event);
 
-/*
- * Its fields.  It ends at a conversion that log_format.h does not know.
- */
+/* Its fields. */
 void log_json_format(log_json_t *self, const char *format, va_list args);
 
 /* Fields of ours: name=number, with a space between. */

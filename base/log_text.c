@@ -4,7 +4,6 @@
 #include "base/log_format.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 typedef struct {
@@ -21,12 +20,12 @@ static void put(text_t *self, char byte)
     }
 }
 
-/* A quote is whole, or not there. */
-static void put_escaped(text_t *self, char byte)
+/* All of it, or nothing from here on. */
+static void put_whole(text_t *self, const char *bytes, size_t len)
 {
-    if (self->room - self->len >= 2) {
-        put(self, '\\');
-        put(self, byte);
+    if (self->room - self->len >= len) {
+        memcpy(self->bytes + self->len, bytes, len);
+        self->len += len;
     } else {
         self->room = self->len;
     }
@@ -37,42 +36,35 @@ static void put_piece(text_t *self, const log_piece_t *piece)
     for (size_t i = 0; i < piece->len; i++) {
         char byte = piece->text[i];
         if (self->is_quoted && (byte == '"' || byte == '\\')) {
-            put_escaped(self, byte);
+            put_whole(self, (const char[]){'\\', byte}, 2);
         } else {
             put(self, byte);
         }
     }
 }
 
-/* Does a piece say all of it?  at: the '%'. */
-static bool is_plain(const char *at, const log_spec_t *spec)
+/* Whose arguments these are is not known any more. */
+static void put_cut(text_t *self)
 {
-    bool is_hex = spec->conversion == 'x' && at[1] == '0';
+    const char *ending = self->is_quoted ? "\" cut=true" : " cut=true";
 
-    return strchr("-+ #", at[1]) == NULL && (spec->width == 0 || is_hex) &&
-           (spec->precision == -1 || spec->conversion == 's');
+    put_whole(self, ending, strlen(ending));
 }
 
-/* Returns false at what is printf's alone. */
-static bool put_all(text_t *self, const char *at, log_args_t *args)
+/* Returns what is behind it.  at: the '%'. */
+static const char *put_conversion(text_t *self, const char *at,
+                                  log_args_t *args)
 {
     log_spec_t spec;
     log_piece_t piece;
 
-    while (*at != '\0') {
-        if (*at != '%') {
-            self->is_quoted ^= *at == '"';
-            put(self, *at++);
-            continue;
-        }
-        const char *behind = log_spec_read(at, &spec);
-        if (!is_plain(at, &spec) || !log_spec_take(&spec, args, &piece)) {
-            return false;
-        }
-        put_piece(self, &piece);
-        at = behind;
+    at = log_spec_read(at, &spec);
+    if (!log_spec_take(&spec, args, &piece)) {
+        put_cut(self);
+        return at + strlen(at);
     }
-    return true;
+    put_piece(self, &piece);
+    return at;
 }
 
 size_t log_text_format(char *to, size_t room, const char *format, va_list args)
@@ -81,12 +73,15 @@ size_t log_text_format(char *to, size_t room, const char *format, va_list args)
     log_args_t copy;
 
     va_copy(copy.list, args);
-    bool is_whole = put_all(&text, format, &copy);
-    va_end(copy.list);
-    if (is_whole) {
-        to[text.len] = '\0';
-        return text.len;
+    while (*format != '\0') {
+        if (*format == '%') {
+            format = put_conversion(&text, format, &copy);
+        } else {
+            text.is_quoted ^= *format == '"';
+            put(&text, *format++);
+        }
     }
-    int len = vsnprintf(to, room + 1, format, args);
-    return len <= 0 ? 0 : (size_t)len < room ? (size_t)len : room;
+    va_end(copy.list);
+    to[text.len] = '\0';
+    return text.len;
 }

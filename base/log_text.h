@@ -3,8 +3,8 @@
  * The fields of an event as a line of text has them: what printf makes of the
  * format, but that a quote or a backslash of a text between quotes has a
  * backslash before it, so that nothing that a peer chose ends a value and
- * begins another field.  A format with a conversion that log_format.h does not
- * know, or with flags or a width, is printf's alone.  Pure; no allocation.
+ * begins another field.  At a conversion that log_format.h does not know the
+ * line is cut, and `cut=true` says so.  Pure; no allocation.
  */
 #ifndef BASE_LOG_TEXT_H
 #define BASE_LOG_TEXT_H

@@ -202,6 +202,11 @@ def metrics_of_workers_are_those_of_the_sources():
     yield from differences("metrics.md, workers", documented, real)
 
 
+# As base/log_format.c has them.
+CONVERSION = re.compile(r"%[-+ #0]*(?:\d+|\*)?(?:\.(?:\d+|\*)?)?"
+                        r"(?:(?:hh?|ll?|[jzt])?[diouxX]|[lL]?[aAeEfFgG]|l?[cs]|[p%])")
+
+
 def log_calls():
     """(event, level, names of fields, format) of each call in the programs."""
     for folder in PROGRAMS:
@@ -242,15 +247,15 @@ def log_events_are_those_of_the_sources():
 
 
 def log_formats_can_be_json():
-    """base/log_json.c reads fields off them, and knows these conversions."""
+    """base/log_json.c reads fields off them, and base/log_format.c knows these conversions."""
     for event, _, fields, form in log_calls():
         if len(set(fields)) != len(fields):
             yield f"{event}: a field is there twice"
         for name in set(fields) & {"time", "level", "event", "message", "cut"}:
             yield f"{event}: {name} is no name for a field"
-        unknown = re.sub(r"%(?:\d*(?:\.(?:\*|\d+))?s|0?\d*(?:l|ll|z)?[dux]|c)", "", form)
+        unknown = CONVERSION.sub("", form)
         if "%" in unknown:
-            yield f"{event}: a conversion in '{form}' that JSON is not made of"
+            yield f"{event}: a conversion in '{form}' that cuts the line"
         rest = re.sub(r'(?:^| )[a-z0-9_]+=(?:"[^"]*"|[^ ]*)', "\0", form)
         if len([text for text in rest.split("\0") if text]) > 1:
             yield f"{event}: more than one text without a name in '{form}'"

@@ -6,11 +6,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_json.h"
+#include "base/log_text.h"
 #include "base/utf8.h"
 #include "base/xalloc.h"
 
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +25,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <float.h>
 #include <jansson.h>
+#include <wchar.h>
 
 #define ROUNDS    20000
 #define VALUE_MAX 6000
@@ -118,18 +122,129 @@ static void a_text_between_quotes_does_not_end_them(void **state)
         line, "Z warn E a=\"x\\\" y=\\\"\\\\\" b=\" c=\"\\\"\\\"\\\"\" d=7\n"));
 }
 
-static void what_is_printfs_alone_is_as_printf_has_it(void **state)
+static void a_quote_is_escaped_whatever_else_is_in_the_format(void **state)
+{
+    static const char wanted[] = "who=\"a\\\" role=\\\"admin\" ";
+    const char *who = "a\" role=\"admin";
+    (void)state;
+
+    log_set_format(LOG_TEXT);
+    LOGGED(log_warn("E", "who=\"%s\" took=%.1f", who, 1.5));
+    assert_non_null(strstr(line, wanted));
+    assert_non_null(strstr(line, "\" took=1.5\n"));
+    LOGGED(log_warn("E", "who=\"%s\" took=%i", who, 7));
+    assert_non_null(strstr(line, wanted));
+    LOGGED(log_warn("E", "who=\"%s\" took=%3d", who, 7));
+    assert_non_null(strstr(line, wanted));
+    LOGGED(log_warn("E", "who=\"%-15s\" c=\"%c\" w=\"%ls\"", who, '"', L"\""));
+    assert_non_null(
+        strstr(line, "who=\"a\\\" role=\\\"admin \" c=\"\\\"\" w=\"\\\"\"\n"));
+}
+
+/* What a format yields, by printf and by the log, in both its ways.  It is a
+ * text there, as it is between quotes. */
+#define ASSERT_AS_PRINTF(...)                                                  \
+    do {                                                                       \
+        char wanted_[VALUE_MAX];                                               \
+        snprintf(wanted_, sizeof wanted_, __VA_ARGS__);                        \
+        log_set_format(LOG_TEXT);                                              \
+        LOGGED(log_warn("E", "a=\"" __VA_ARGS__));                             \
+        line[strlen(line) - 1] = '\0';                                         \
+        assert_string_equal(strstr(line, "a=\"") + 3, wanted_);                \
+        log_set_format(LOG_JSON);                                              \
+        LOGGED(log_warn("E", "a=\"" __VA_ARGS__));                             \
+        json_t *object_ = parse_line();                                        \
+        assert_text(object_, "a", wanted_);                                    \
+        json_decref(object_);                                                  \
+    } while (0)
+
+static void integers_are_as_printf_has_them(void **state)
 {
     (void)state;
+    ASSERT_AS_PRINTF("%d %i %u %o %x %X %%", -1, -2, 3u, 8u, 0xabu, 0xabu);
+    ASSERT_AS_PRINTF("%hhd %hd %hhu %hu %hhx", (signed char)-3, (short)-4,
+                     (unsigned char)250, (unsigned short)65000,
+                     (unsigned char)0xf0);
+    ASSERT_AS_PRINTF("%ld %lld %lu %llu", LONG_MIN, LLONG_MIN, ULONG_MAX,
+                     ULLONG_MAX);
+    ASSERT_AS_PRINTF("%jd %ju %zd %zu %td", INTMAX_MIN, UINTMAX_MAX,
+                     (ssize_t)-5, SIZE_MAX, PTRDIFF_MIN);
+    ASSERT_AS_PRINTF("[%5d] [%-5d] [%05d] [%+d] [% d] [%.3d]", 7, 7, 7, 7, 7,
+                     7);
+    ASSERT_AS_PRINTF("[%*d] [%-*u] [%.*x] [%*.*o]", -6, 7, 6, 8u, 4, 9u, 8, 3,
+                     10u);
+    ASSERT_AS_PRINTF("[%#x] [%#o] [%-+6i] [%08llx]", 11u, 12u, 13, 14ull);
+}
+
+static void other_conversions_are_as_printf_has_them(void **state)
+{
+    (void)state;
+    ASSERT_AS_PRINTF("%f %.2F %e %.0E %g %G %a %A", 1.5, 2.5, 3.5, 4.5, 1e-9,
+                     1e9, 0.1, 0.2);
+    ASSERT_AS_PRINTF("%f %e %g", HUGE_VAL, -HUGE_VAL, (double)NAN);
+    ASSERT_AS_PRINTF("%lf %Lf %.3Lg %La %+.1f %08.3f", 1.0, 2.0L, 3.0L, 0.1L,
+                     4.0, 5.0);
+    ASSERT_AS_PRINTF("%f %.400f", DBL_MAX, DBL_MIN);
+    ASSERT_AS_PRINTF("[%s] [%6s] [%-6s] [%.2s] [%6.2s] [%*s] [%.*s] [%2s]",
+                     "abc", "abc", "abc", "abc", "abc", -6, "abc", -1, "abc",
+                     "abc");
+    ASSERT_AS_PRINTF("%c [%3c] [%-3c] %ls %lc [%5.2ls]", 'a', 'b', 'c', L"wide",
+                     (wint_t)L'w', L"wide");
+    ASSERT_AS_PRINTF("%p [%20p] %p", (void *)line, (void *)line, NULL);
+}
+
+/* A format that the compiler does not read. */
+static void log_unread(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    log_vline(LEVEL_WARN, "E", format, args);
+#pragma GCC diagnostic pop
+    va_end(args);
+}
+
+static void what_is_wider_than_a_line_is_cut(void **state)
+{
+    (void)state;
+    for (int format = LOG_TEXT; format <= LOG_JSON; format++) {
+        log_set_format((log_format_t)format);
+        LOGGED(log_unread("a=%*d", INT_MAX, 1));
+        assert_in_range(strlen(line), LOG_TEXT_MAX, 4096);
+        LOGGED(log_unread("a=%.*f", INT_MAX, 1.0));
+        LOGGED(log_unread("a=%Lf b=\"%*s\"", LDBL_MAX, INT_MIN, "x"));
+    }
+    json_t *object = parse_line();
+    assert_null(json_object_get(object, "a"));
+    assert_true(json_is_true(json_object_get(object, "cut")));
+    json_decref(object);
+}
+
+static void behind_what_is_no_conversion_the_line_is_cut(void **state)
+{
+    static const char *const formats[] = {"%n",  "%m",  "%y",  "%",    "%-",
+                                          "%ll", "%Ld", "%hs", "%1$s", "%.*n"};
+    char format[64];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        snprintf(format, sizeof format, "a=\"%%s\" b=%s! c=\"%%s", formats[i]);
+        log_set_format(LOG_TEXT);
+        LOGGED(log_unread(format, "x\"", 1, "y"));
+        assert_non_null(strstr(line, " warn E a=\"x\\\"\" b= cut=true\n"));
+        log_set_format(LOG_JSON);
+        LOGGED(log_unread(format, "x\"", 1, "y"));
+        json_t *object = parse_line();
+        assert_int_equal(json_object_size(object), 6);
+        assert_text(object, "a", "x\"");
+        assert_true(json_is_true(json_object_get(object, "cut")));
+        json_decref(object);
+    }
     log_set_format(LOG_TEXT);
-    LOGGED(log_warn("E", "a=\"%s\" b=%.2f c=%5d d=%-3u e=%08x f=%%", "x\"", 1.5,
-                    7, 7u, 0xabu));
-    assert_non_null(strstr(
-        line, "Z warn E a=\"x\"\" b=1.50 c=    7 d=7   e=000000ab f=%\n"));
-    LOGGED(log_warn("E", "e=%08x f=%% g=%c h=%lld i=%zu j=\"%s\"", 0xabu, 'c',
-                    -7LL, (size_t)9, "x\""));
-    assert_non_null(
-        strstr(line, "Z warn E e=000000ab f=% g=c h=-7 i=9 j=\"x\\\"\"\n"));
+    LOGGED(log_unread("a=\"%s%y %s\" b=%d", "x", "y", 1));
+    assert_non_null(strstr(line, " warn E a=\"x\" cut=true\n"));
 }
 
 static void a_text_that_is_cut_is_not_cut_within_a_quote(void **state)
@@ -196,6 +311,38 @@ static void whole_numbers_are_numbers_and_others_texts(void **state)
     assert_text(object, "g", "000000000000000f");
     assert_text(object, "h", "8ms");
     assert_text(object, "i", "ok");
+    json_decref(object);
+}
+
+static void fields_behind_any_conversion_are_not_lost(void **state)
+{
+    (void)state;
+    LOGGED(log_info("E", "who=\"%s\" took=%.1f of=%i at=%3d held=%zu",
+                    "a\" role=\"admin", 1.5, -2, 3, (size_t)4));
+    json_t *object = parse_line();
+    assert_int_equal(json_object_size(object), 8);
+    assert_text(object, "who", "a\" role=\"admin");
+    assert_true(json_real_value(json_object_get(object, "took")) == 1.5);
+    assert_int_equal(json_integer_value(json_object_get(object, "of")), -2);
+    assert_text(object, "at", "  3");
+    assert_int_equal(json_integer_value(json_object_get(object, "held")), 4);
+    json_decref(object);
+}
+
+static void a_number_that_json_has_not_is_a_text(void **state)
+{
+    (void)state;
+    LOGGED(log_info("E", "a=%f b=%g c=%E d=%#.0f e=%+d f=%a g=%e h=%d",
+                    (double)NAN, -HUGE_VAL, HUGE_VAL, 1.0, 2, 0.5, 2.5e300, 7));
+    json_t *object = parse_line();
+    assert_text(object, "a", "nan");
+    assert_text(object, "b", "-inf");
+    assert_text(object, "c", "INF");
+    assert_text(object, "d", "1.");
+    assert_text(object, "e", "+2");
+    assert_text(object, "f", "0x1p-1");
+    assert_true(json_real_value(json_object_get(object, "g")) == 2.5e300);
+    assert_int_equal(json_integer_value(json_object_get(object, "h")), 7);
     json_decref(object);
 }
 
@@ -316,6 +463,20 @@ static size_t random_value(char *value, size_t most)
     return len;
 }
 
+/* Any bits: nan, inf and the largest among them. */
+static double random_real(void)
+{
+    uint64_t bits =
+        (uint64_t)rand() << 42 ^ (uint64_t)rand() << 21 ^ (uint64_t)rand();
+    double real;
+
+    if (rand() % 8 == 0) {
+        return rand() % 2 == 0 ? (double)NAN : -HUGE_VAL;
+    }
+    memcpy(&real, &bits, sizeof real);
+    return real;
+}
+
 __attribute__((format(printf, 3, 4))) static size_t
 make(char *bytes, size_t size, const char *format, ...)
 {
@@ -357,16 +518,65 @@ static void any_bytes_make_an_object_with_the_same_fields(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         size_t len = random_value(value, i % 100 == 0 ? VALUE_MAX : 40);
         value[len] = '\0';
-        size_t size = make(bytes, sizeof bytes, "n=%d a=%.*s b=\"%s\" %s", i,
-                           (int)len, value, value, value);
+        size_t size =
+            make(bytes, sizeof bytes, "n=%d r=%.3f w=%*d a=%.*s b=\"%s\" %s", i,
+                 random_real(), rand() % 400 - 200, i, (int)len, value, value,
+                 value);
         json_t *object = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL);
         assert_non_null(object);
         bool is_whole = json_object_get(object, "cut") == NULL;
-        assert_int_equal(json_object_size(object), is_whole ? 7 : 8);
+        assert_int_equal(json_object_size(object), is_whole ? 9 : 10);
         assert_repaired(object, "a", value, len, is_whole);
         assert_repaired(object, "b", value, len, is_whole);
         assert_repaired(object, "message", value, len, is_whole);
         json_decref(object);
+    }
+}
+
+__attribute__((format(printf, 3, 4))) static size_t
+make_text(char *bytes, size_t room, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    size_t len = log_text_format(bytes, room, format, args);
+    va_end(args);
+    return len;
+}
+
+/* Takes a text up to its quote: returns what is behind that. */
+static const char *assert_quoted(const char *at, const char *value, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (value[i] == '"' || value[i] == '\\') {
+            assert_int_equal(*at++, '\\');
+        }
+        assert_int_equal(*at++, value[i]);
+    }
+    assert_int_equal(*at, '"');
+    return at + 1;
+}
+
+static void any_bytes_end_no_quoted_text(void **state)
+{
+    static char value[VALUE_MAX + 1], bytes[32768];
+    char rest[512];
+    unsigned seed = (unsigned)time(NULL);
+    (void)state;
+
+    print_message("seed %u\n", seed);
+    srand(seed);
+    for (int i = 0; i < ROUNDS; i++) {
+        size_t len = random_value(value, i % 100 == 0 ? VALUE_MAX : 40);
+        double real = random_real();
+        value[len] = '\0';
+        make_text(bytes, sizeof bytes - 1, "a=\"%s\" r=%.3f n=%5i b=\"%.*s\"",
+                  value, real, i, (int)len, value);
+        const char *at = assert_quoted(bytes + strlen("a=\""), value, len);
+        snprintf(rest, sizeof rest, " r=%.3f n=%5i b=\"", real, i);
+        assert_memory_equal(at, rest, strlen(rest));
+        at = assert_quoted(at + strlen(rest), value, len);
+        assert_string_equal(at, "");
     }
 }
 
@@ -459,11 +669,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_line_of_text_is_time_level_event_and_fields),
         T(a_text_between_quotes_does_not_end_them),
-        T(what_is_printfs_alone_is_as_printf_has_it),
+        T(a_quote_is_escaped_whatever_else_is_in_the_format),
+        T(integers_are_as_printf_has_them),
+        T(other_conversions_are_as_printf_has_them),
+        T(what_is_wider_than_a_line_is_cut),
+        T(behind_what_is_no_conversion_the_line_is_cut),
         T(a_text_that_is_cut_is_not_cut_within_a_quote),
         T(json_has_the_same_event_and_fields),
         T(json_holds_nothing_that_a_reader_obeys),
         T(whole_numbers_are_numbers_and_others_texts),
+        T(fields_behind_any_conversion_are_not_lost),
+        T(a_number_that_json_has_not_is_a_text),
         T(what_has_no_key_is_the_message),
         T(no_value_can_pass_for_a_field),
         T(pairs_of_numbers_are_numbers),
@@ -474,6 +690,7 @@ int main(void)
         T(one_stranger_has_a_share_of_them),
         T(formats_have_names),
         T(any_bytes_make_an_object_with_the_same_fields),
+        T(any_bytes_end_no_quoted_text),
         T(without_room_it_is_cut_and_whole_all_the_same),
     };
 #undef T

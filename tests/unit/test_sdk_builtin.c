@@ -469,6 +469,10 @@ static void a_line_of_a_program_is_like_those_of_the_library(void **state)
     watch_log();
     hoist_log(HOIST_LOG_WARN, "ORDER-LOST", "order=%u of=\"%s\"", 7u, "a\nb");
     logs(" warn ORDER-LOST order=7 of=\"a?b\"\n");
+    sdk_catch();
+    hoist_log(HOIST_LOG_WARN, "ORDER-LOST", "of=\"%s\" took=%.1f",
+              "a\" role=\"admin", 1.5);
+    logs(" warn ORDER-LOST of=\"a\\\" role=\\\"admin\" took=1.5\n");
     log_set_level(LEVEL_ERROR);
     sdk_catch();
     hoist_log(HOIST_LOG_INFO, "ORDER-SENT", "order=%u", 7u);

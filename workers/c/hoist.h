@@ -1345,9 +1345,10 @@ typedef enum {
  *
  * level   another number counts as the nearest.
  * event   a stable name: "ORDER-LOST".
- * format  printf's, of pairs: "order=%u reason=\"%s\"".  A value must not tell
- *         a secret; control bytes in it become '?', and a quote in a text
- * between quotes has a backslash before it.
+ * format  printf's, of pairs: "order=%u reason=\"%s\"", with what C11 has but
+ *         %n; at another conversion the line is cut (cut=true).  A value must
+ *         not tell a secret; control bytes in it become '?', and a quote in a
+ *         text between quotes has a backslash before it.
  */
 void hoist_log(hoist_log_level level, const char *event, const char *format,
                ...)
