@@ -261,7 +261,7 @@ PLANTS = [
           "bytes that were taken are kept for later too",
           "one outcome each"),
     Plant("never-woken", "gateway/session.c",
-          "if (!link_has_room(self->link) && list_is_empty(&self->wait)) {",
+          "if (!link_has_turn(self->link) && list_is_empty(&self->wait)) {",
           "if (0) {",
           "a paused session is not among those that wait for the link",
           "one outcome each"),
@@ -492,10 +492,6 @@ PLANTS = [
           "    if (link->credits_closes) {", "    if (0) {",
           "a CLOSE gets no CREDIT, and the next PUSH gives it instead",
           "windows are kept"),
-    Plant("ended-and-told-again", "gateway/session.c",
-          "if (list_is_empty(&self->move) && ", "if (",
-          "a broker hears of a connection once more that it has ended",
-          "one DISCONNECT, last"),
 
     # A store that brokers share.
     Plant("row-left", "broker/keeper.c",
