@@ -3,6 +3,7 @@
 
 #include "base/names.h"
 #include "base/xalloc.h"
+#include "proto/conn_id.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -77,6 +78,15 @@ static int take_option(args_t *self, int argc, char **argv,
     return equals != NULL ? 1 : 2;
 }
 
+/* One in 64 ids of connections begins with a dash.  No option of ours has only
+ * one, but for -h. */
+static bool is_id(const char *word)
+{
+    conn_id_t id;
+
+    return word[1] != '-' && conn_id_parse(word, strlen(word), &id) == 0;
+}
+
 int args_read(args_t *self, const option_t *options, int argc, char **argv,
               char error[ARGS_ERROR_MAX])
 {
@@ -85,7 +95,8 @@ int args_read(args_t *self, const option_t *options, int argc, char **argv,
 
     *self = (args_t){.options = options};
     for (int i = 0; i < argc; i += rc) {
-        bool is_option = !is_over && argv[i][0] == '-' && argv[i][1] != '\0';
+        bool is_option = !is_over && argv[i][0] == '-' && argv[i][1] != '\0' &&
+                         !is_id(argv[i]);
         rc = 1;
         if (is_option &&
             (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {

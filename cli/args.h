@@ -28,7 +28,8 @@ typedef struct {
 } args_t;
 
 /*
- * --flag VALUE, --flag=VALUE; -- ends the options; - is a word.
+ * --flag VALUE, --flag=VALUE; -- ends the options; - is a word, and so is the
+ * id of a connection that begins with one.
  * Returns 0; 1 when --help was asked for; -EINVAL with one line in error.
  */
 int args_read(args_t *self, const option_t *options, int argc, char **argv,
