@@ -506,7 +506,7 @@ PLANTS = [
     Plant("row-unwritten", "broker/core_gateway.c",
           "keeper_save(core, conn);", "",
           "a broker does not write the rows of connections that it hears of",
-          "the store has what is there or one DISCONNECT, last"),
+          "the store has what is there or one DISCONNECT, last or one at a time"),
     Plant("row-forgotten", "broker/core_gateway.c",
           "conn->is_stored = true;", "",
           "a row of the broker before is not removed with its connection",

@@ -167,7 +167,7 @@ static void a_byte_that_no_string_has_is_found_wherever_it_stands(void **state)
     for (size_t len = 2; len < sizeof text; len++) {
         for (size_t at = 1; at < len - 1; at++) {
             wire_cursor_t in = wire_cursor((wire_bytes_t){text, len});
-            wire_bytes_t inside;
+            wire_bytes_t inside = {0};
             memset(text, 'x', len);
             text[0] = text[len - 1] = '"';
             text[at] = 0x1f;

@@ -487,7 +487,7 @@ static size_t text_member(wire_bytes_t object, const char *name,
                           char out[TEXT_MAX])
 {
     wire_cursor_t in = wire_cursor(member(object, name));
-    wire_bytes_t inside;
+    wire_bytes_t inside = {0};
 
     assert_int_equal(json_skip_string(&in, &inside), 0);
     int len = json_decode_string(inside, out, TEXT_MAX - 1);
