@@ -82,7 +82,9 @@ static inline bool zcurve_next(void *monitor, zcurve_event_t *event)
 }
 
 /* What a peer may have to mend when its handshake failed so, for people; NULL:
- * without a key of ours it may be with anything, and tells nothing of keys. */
+ * without a key of ours it may be with anything, and tells nothing of keys.
+ * Who uses CURVE and hears that we do not may close before we have read that it
+ * does. */
 static inline const char *zcurve_reason(const zcurve_event_t *event,
                                         bool has_key)
 {
@@ -93,8 +95,12 @@ static inline const char *zcurve_reason(const zcurve_event_t *event,
         event->value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
         return "one of us uses CURVE and the other does not";
     }
-    return has_key ? "the handshake failed: another key than the brokers'?"
-                   : NULL;
+    if (has_key) {
+        return "the handshake failed: another key than the brokers'?";
+    }
+    return event->event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+               ? "it broke off the handshake: no ZeroMQ, or CURVE?"
+               : NULL;
 }
 
 #endif
