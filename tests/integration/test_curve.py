@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """CURVE between processes: who has no key of the broker's lists does not get in,
 what is said cannot be read on the way, and nobody takes another's place."""
+import atexit
 import json
 import pathlib
 import select
@@ -187,6 +188,7 @@ class Program:
     def __init__(self, *arguments):
         self.log = tempfile.NamedTemporaryFile(prefix="hoist-worker-")
         self.process = subprocess.Popen([ECHO, *arguments], stderr=self.log)
+        atexit.register(self.process.kill)  # where a test fails; harmless behind stop()
 
     def find(self, pattern):
         def look():
