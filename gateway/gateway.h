@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A gateway as an actor: a libev loop, a listening socket, clients'
- * connections and one DEALER to each broker.  Of several
- * such loops each is an actor, and a gateway of its own to brokers; before them
- * is one more, which to its owner is the gateway (loops.c): it has no clients,
- * hands on what it is told, asks all what it is asked, and adds up.
+ * A gateway as an actor: a libev loop, a listening socket, clients' connections
+ * and one DEALER to each broker.  Of several such loops each is an actor, and a
+ * gateway of its own to brokers; before them is one more, which to its owner is
+ * the gateway (loops.c): it has no clients, hands on what it is told, asks all
+ * what it is asked, and adds up.
  *
  * Messages on the actor's pipe (text frames):
  *
