@@ -106,6 +106,16 @@ def start_bare(build, way, port, under=()):
     return Server("bare " + way, port, {"bare": process})
 
 
+RELAY = "relay"
+
+
+def start_relay(build, port):
+    """What libwebsockets and ZeroMQ cost with a worker behind them, and nothing else."""
+    server = Process([f"{build}/bench/bare_relay", str(port)], r"workers (\S+)")
+    worker = Process([f"{build}/bench/bare_relay", "worker", server.found[0]], "started")
+    return Server(RELAY, port, {"relay": server, "worker": worker})
+
+
 def start_hoist(build, worker, *flags, under=()):
     """`hoist serve`, and a worker: a function of the workers' endpoint that
     starts it, or None."""
