@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a message costs in the broker's core, without sockets: its REQUEST from
- * a gateway, to a worker, and the REPLY back, in frames of 64 messages of 64
- * connections, as under load.  How many connections, routes and workers there
- * are is to be chosen, since none of them is to matter.
+ * a gateway, to a worker, and the REPLY back.  How many connections, routes and
+ * workers there are is to be chosen, since none of them is to matter, and so is
+ * how many messages go together, since that does.
  */
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -25,18 +25,21 @@
 #include <malloc.h>
 
 #define ROUNDS     31    /* the median counts */
-#define FRAMES     300   /* in a round */
-#define A_FRAME    64    /* messages */
+#define A_ROUND    19200 /* messages, at least */
+#define WARM_ROUNDS 4
+#define A_FRAME    64    /* messages; of a gateway, and by default of a worker */
 #define A_LIST     20000 /* connections in a part of the gateway's list */
 #define A_CREW     1024  /* routes that a worker may announce */
 #define KEY_MAX    24
 #define WINDOW     1024
 #define FRAME_ROOM ((size_t)4 << 20)
+#define TURN_ROOM  ((size_t)63 << 20)
 #define STEP       UINT64_C(0x9e3779b97f4a7c15) /* coprime to all counts */
 #define BODY       "{\"action\":\"echo\",\"n\":\"00000001\",\"pad\":\"xxxxxxxxxxxx\"}"
 
 typedef struct {
     uint32_t connections, routes, workers;
+    uint32_t frame;    /* messages for each worker in a turn */
     uint64_t messages; /* to carry and be done; 0: measure */
 } options_t;
 
@@ -61,7 +64,9 @@ typedef struct {
     uint64_t spent_ns; /* in the core, of this round */
     uint64_t next_id;  /* of the gateway's requests */
     uint64_t draws;    /* of connections and routes */
-    buf_t to_core;     /* what the gateway says next */
+    buf_t to_core;     /* what the gateway says next, in frames … */
+    size_t *ends;      /* … that end here; owned */
+    size_t frames;     /* of them */
     buf_t from_core;   /* frames to the gateway, behind each other */
     uint64_t answered; /* REPLYs among them */
     worker_t *workers; /* owned */
@@ -74,6 +79,7 @@ static const char help[] =
     "  --connections N  of one gateway (1)\n"
     "  --routes N       that messages go to in turns (1)\n"
     "  --workers N      which serve them (1)\n"
+    "  --frame N        messages for each of these in a turn (64)\n"
     "  --messages N     carry so many and print nothing: for who counts\n"
     "                   instructions; callgrind counts the second half\n"
     "Prints a line of JSON: CPU in the core and allocations of a message, and\n"
@@ -90,6 +96,8 @@ static void set_option(options_t *self, const char *name, const char *text)
         self->routes = (uint32_t)numbers_read(name, text, 1, 1000000);
     } else if (strcmp(name, "workers") == 0) {
         self->workers = (uint32_t)numbers_read(name, text, 1, 65536);
+    } else if (strcmp(name, "frame") == 0) {
+        self->frame = (uint32_t)numbers_read(name, text, 1, WINDOW);
     } else if (strcmp(name, "messages") == 0) {
         self->messages = (uint64_t)numbers_read(name, text, 1, 1e12);
     } else {
@@ -102,10 +110,12 @@ static options_t read_options(int argc, char **argv)
 {
     static const struct option names[] = {
         {"connections", 1, NULL, 0}, {"routes", 1, NULL, 0},
-        {"workers", 1, NULL, 0},     {"messages", 1, NULL, 0},
-        {"help", 0, NULL, 0},        {NULL, 0, NULL, 0},
+        {"workers", 1, NULL, 0},     {"frame", 1, NULL, 0},
+        {"messages", 1, NULL, 0},    {"help", 0, NULL, 0},
+        {NULL, 0, NULL, 0},
     };
-    options_t self = {.connections = 1, .routes = 1, .workers = 1};
+    options_t self = {
+        .connections = 1, .routes = 1, .workers = 1, .frame = A_FRAME};
     int index, c;
 
     while ((c = getopt_long(argc, argv, "", names, &index)) == 0) {
@@ -157,27 +167,47 @@ static int on_send(void *user, side_t side, const uint8_t *id, size_t id_len,
     return 0;
 }
 
-static void say(bench_t *self, side_t side, uint32_t number, buf_t *frame)
+static void say(bench_t *self, side_t side, uint32_t number,
+                const uint8_t *frame, size_t len)
 {
     router_id_t id = {.bytes = {0}};
 
     memcpy(id.bytes + 1, &number, sizeof number);
     core_frame(self->core, &(origin_t){side, id.bytes, sizeof id.bytes, 0},
-               frame->data, frame->len);
-    frame->len = 0;
+               frame, len);
+}
+
+static void say_all(bench_t *self, uint32_t number)
+{
+    buf_t *out = &self->workers[number].out;
+
+    say(self, SIDE_WORKERS, number, out->data, out->len);
+    out->len = 0;
+}
+
+static void end_frame(bench_t *self)
+{
+    self->ends[self->frames++] = self->to_core.len;
 }
 
 static void gateway_says(bench_t *self)
 {
+    size_t from = 0;
+
     core_begin(self->core, self->now_ms * 1000);
-    say(self, SIDE_GATEWAYS, 0, &self->to_core);
+    for (size_t i = 0; i < self->frames; from = self->ends[i++]) {
+        say(self, SIDE_GATEWAYS, 0, self->to_core.data + from,
+            self->ends[i] - from);
+    }
     core_end(self->core);
+    self->to_core.len = 0;
+    self->frames = 0;
 }
 
 static void worker_says(bench_t *self, uint32_t number)
 {
     core_begin(self->core, self->now_ms * 1000);
-    say(self, SIDE_WORKERS, number, &self->workers[number].out);
+    say_all(self, number);
     core_end(self->core);
 }
 
@@ -187,18 +217,19 @@ static void workers_say(bench_t *self)
 {
     core_begin(self->core, self->now_ms * 1000);
     while (self->spoken_count > 0) {
-        uint32_t number = self->spoken[--self->spoken_count];
-        say(self, SIDE_WORKERS, number, &self->workers[number].out);
+        say_all(self, self->spoken[--self->spoken_count]);
     }
     core_end(self->core);
 }
 
-/* What takes time in the core, and nothing else. */
+/* What is done in the core, and nothing else. */
 static void timed(bench_t *self, void (*turn)(bench_t *self))
 {
     uint64_t start_ns = clocks_thread_ns();
 
+    counted_enter();
     turn(self);
+    counted_leave();
     self->spent_ns += clocks_thread_ns() - start_ns;
 }
 
@@ -249,14 +280,29 @@ static void put_message(bench_t *self)
     must(message_put_request(&self->to_core, &request) == 0);
 }
 
-/* A frame of messages, and all their answers. */
+static uint32_t messages_of_turn(const options_t *self)
+{
+    return self->frame * self->workers;
+}
+
+static void put_messages(bench_t *self)
+{
+    uint32_t count = messages_of_turn(&self->options);
+
+    for (uint32_t i = 1; i <= count; i++) {
+        put_message(self);
+        if (i % A_FRAME == 0 || i == count) {
+            end_frame(self);
+        }
+    }
+}
+
+/* A turn's messages, and all their answers. */
 static void exchange(bench_t *self)
 {
     uint64_t before = self->answered;
 
-    for (int i = 0; i < A_FRAME; i++) {
-        put_message(self);
-    }
+    put_messages(self);
     timed(self, gateway_says);
     while (self->spoken_count > 0) { /* more than once while windows open */
         for (uint32_t i = 0; i < self->spoken_count; i++) {
@@ -265,7 +311,7 @@ static void exchange(bench_t *self)
         timed(self, workers_say);
     }
     gateway_reads(self);
-    must(self->answered - before == A_FRAME);
+    must(self->answered - before == messages_of_turn(&self->options));
 }
 
 /* --- greeting ------------------------------------------------------------- */
@@ -279,6 +325,7 @@ static void gateway_greets(bench_t *self)
                              .options = {loop_1, sizeof loop_1}};
 
     must(message_put_hello(&self->to_core, &hello) == 0);
+    end_frame(self);
     gateway_says(self);
 }
 
@@ -311,6 +358,7 @@ static void gateway_lists(bench_t *self)
         message_sync_t sync = {.connections = {list.data, list.len},
                                .more = from + count < all};
         must(message_put_sync(&self->to_core, &sync) == 0);
+        end_frame(self);
         gateway_says(self);
         list.len = 0;
     }
@@ -383,12 +431,16 @@ static void start(bench_t *self)
 
     broker_options_init(&options);
     options.max_workers = self->options.workers;
+    options.gateway_window = messages_of_turn(&self->options);
+    options.gateway_window_bytes = TURN_ROOM;
     store_options_init(&self->store_options);
     self->store = store_memory_new(&self->store_options);
     self->core = core_new(&options, "0123456789abcdef", &ops, self, self->store,
                           self->now_ms);
-    buf_init(&self->to_core, FRAME_ROOM);
-    buf_init(&self->from_core, FRAME_ROOM);
+    buf_init(&self->to_core, TURN_ROOM);
+    buf_init(&self->from_core, TURN_ROOM);
+    self->ends = xcalloc(messages_of_turn(&self->options) / A_FRAME + 1,
+                         sizeof *self->ends);
     start_workers(self);
     gateway_greets(self);
 }
@@ -405,46 +457,52 @@ static void stop(bench_t *self)
     buf_fini(&self->from_core);
     free(self->workers);
     free(self->spoken);
+    free(self->ends);
 }
 
-/* Windows are open, and buffers as large as they will be. */
-static void warm_up(bench_t *self)
+/* Returns messages. */
+static uint64_t carry_round(bench_t *self)
 {
-    for (int i = 0; i < FRAMES; i++) {
+    uint64_t before = self->answered;
+
+    while (self->answered - before < A_ROUND) {
         exchange(self);
     }
+    return self->answered - before;
 }
 
 static void measure(bench_t *self, double connection)
 {
     const options_t *options = &self->options;
-    double took[ROUNDS], messages = (double)FRAMES * A_FRAME;
+    double took[ROUNDS], messages = 0;
 
+    for (int i = 0; i < WARM_ROUNDS; i++) { /* windows open, buffers grow */
+        (void)carry_round(self);
+    }
     allocations_t before = allocations_so_far();
     for (int round = 0; round < ROUNDS; round++) {
         self->spent_ns = 0;
-        for (int i = 0; i < FRAMES; i++) {
-            exchange(self);
-        }
-        took[round] = (double)self->spent_ns / messages;
+        double carried = (double)carry_round(self);
+        took[round] = (double)self->spent_ns / carried;
+        messages += carried;
     }
     allocations_t after = allocations_so_far();
     numbers_sort(took, ROUNDS);
-    printf("{\"connections\":%u,\"routes\":%u,\"workers\":%u,\"ns\":%.1f,"
-           "\"allocations\":%.4f,\"connection_bytes\":%.0f}\n",
+    printf("{\"connections\":%u,\"routes\":%u,\"workers\":%u,\"frame\":%u,"
+           "\"ns\":%.1f,\"allocations\":%.4f,\"connection_bytes\":%.0f}\n",
            options->connections, options->routes, options->workers,
-           took[ROUNDS / 2],
-           (double)(after.calls - before.calls) / (messages * ROUNDS),
-           connection);
+           options->frame, took[ROUNDS / 2],
+           (double)(after.calls - before.calls) / messages, connection);
 }
 
 static void carry_counted(bench_t *self)
 {
-    uint64_t frames = (self->options.messages + A_FRAME - 1) / A_FRAME;
+    uint32_t a_turn = messages_of_turn(&self->options);
+    uint64_t turns = (self->options.messages + a_turn - 1) / a_turn;
 
     counted_warm();
-    for (uint64_t i = 0; i < frames; i++) {
-        if (i == frames / 2) {
+    for (uint64_t i = 0; i < turns; i++) {
+        if (i == turns / 2) {
             counted_begin();
         }
         exchange(self);
@@ -465,7 +523,6 @@ int main(int argc, char **argv)
     if (self.options.messages > 0) {
         carry_counted(&self);
     } else {
-        warm_up(&self);
         measure(&self, connection);
     }
     stop(&self);

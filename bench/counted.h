@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * What callgrind is to count, where the program runs under it with
- * --instr-atstart=no, and nothing elsewhere.  What comes before is not even
- * slowed down.
+ * --instr-atstart=no --collect-atstart=no, and nothing elsewhere.  What comes
+ * before is not even slowed down, and what a benchmark does between two calls
+ * of what it measures is left out.
  */
 #ifndef BENCH_COUNTED_H
 #define BENCH_COUNTED_H
@@ -12,6 +13,7 @@
 #else
 #define CALLGRIND_START_INSTRUMENTATION
 #define CALLGRIND_ZERO_STATS
+#define CALLGRIND_TOGGLE_COLLECT
 #define CALLGRIND_STOP_INSTRUMENTATION
 #endif
 
@@ -24,6 +26,18 @@ static inline void counted_warm(void)
 static inline void counted_begin(void)
 {
     CALLGRIND_ZERO_STATS;
+}
+
+/* What is measured begins. */
+static inline void counted_enter(void)
+{
+    CALLGRIND_TOGGLE_COLLECT;
+}
+
+/* It ends. */
+static inline void counted_leave(void)
+{
+    CALLGRIND_TOGGLE_COLLECT;
 }
 
 static inline void counted_end(void)

@@ -3,8 +3,14 @@
 import re
 import subprocess
 
-A_FRAME = 64  # messages of bench_broker and bench_gateway: a run carries whole frames
-FEW, MANY = 200 * A_FRAME, 400 * A_FRAME  # messages of those
+A_FRAME = 64  # messages of bench_gateway, and for each worker of bench_broker in a turn
+
+
+def messages_of(workers=1, frame=A_FRAME):
+    """To be counted: whole turns, and enough of them that single ones do not matter."""
+    turn = workers * frame
+    return -(-12800 // turn) * turn
+
 
 # Of a core: 48 KB nearest to it, and 2 MB of its own behind them.
 CACHES = ("--I1=32768,8,64", "--D1=49152,12,64", "--LL=2097152,16,64")
@@ -24,16 +30,26 @@ def figure(said, name):
     return int(re.search(rf"{name}:\s+([\d,]+)", said)[1].replace(",", ""))
 
 
-def of_one(command_of, few=FEW, many=MANY):
+def of_one(command_of, few, many):
     """Instructions of one operation."""
     less, more = (figure(run("cachegrind", command_of(count), "--cache-sim=no"), r"I\s+refs")
                   for count in (few, many))
     return (more - less) / (many - few)
 
 
-def of_one_with_lines(command, messages):
-    """Of a program that says what is to be counted (counted.h), instructions of a message
-    and the lines of memory that such caches did not have.  It does not matter whether
-    somebody had to wait for one: what is fetched early counts, too."""
-    said = run("callgrind", command, "--instr-atstart=no", "--cache-sim=yes", *CACHES)
+WHERE_IT_SAYS = ("--instr-atstart=no", "--collect-atstart=no")
+
+
+def of_one_inside(command_of, messages):
+    """Of a program that says what is to be counted (counted.h), instructions of a
+    message.  It counts the second half."""
+    said = run("callgrind", command_of(2 * messages), *WHERE_IT_SAYS)
+    return figure(said, r"Collected ") / messages
+
+
+def of_one_with_lines(command_of, messages):
+    """The same, and the lines of memory that such caches did not have.  It does not matter
+    whether somebody had to wait for one: what is fetched early counts, too."""
+    said = run("callgrind", command_of(2 * messages), *WHERE_IT_SAYS, "--cache-sim=yes",
+               *CACHES)
     return (figure(said, r"I\s+refs") / messages, figure(said, r"LLd\s+misses") / messages)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a message costs in the broker's core by how many connections, routes and
-workers there are: bench_broker for each point, once for its time and once under
-valgrind."""
+workers there are, and by how many messages go together: bench_broker for each point, once
+for its time and once under valgrind."""
 import concurrent.futures
 import json
 import os
@@ -9,26 +9,41 @@ import subprocess
 
 import counting
 
-# The others stay as they are in the first of a curve, but for routes: a worker has
-# 1,024 of them at most.
+# Messages for a worker in a turn: what a frame costs, and so no level curve.
+FRAMES = "frame"
+
+# A worker has 1,024 routes at most.  Of many workers each has as many messages in a turn
+# as one alone, so that their frames are alike.
 CURVES = {
     "connections": (10, 100, 1000, 10000, 100000, 1000000),
     "routes": (1, 10, 100, 1000, 10000),
     "workers": (1, 10, 100, 1000),
+    FRAMES: (64, 16, 4, 1),
 }
-OTHERS = {"connections": 10000, "routes": 1, "workers": 1}
-MANY_ROUTES = {"workers": 10}
+OTHERS = {"connections": 10000, "routes": 1, "workers": 1, FRAMES: counting.A_FRAME}
+BESIDE = {"routes": {"workers": 10}, "workers": {"connections": 100000},
+          FRAMES: {"workers": 100}}
+
+
+def level(report):
+    """The curves of what is not to matter."""
+    return {what: rows for what, rows in report.items() if what != FRAMES}
+
+
+def flags_of(what, count):
+    return OTHERS | BESIDE.get(what, {}) | {what: count}
 
 
 def command_of(build, what, count, *more):
-    flags = OTHERS | (MANY_ROUTES if what == "routes" else {}) | {what: count}
     return [f"{build}/bench/bench_broker",
-            *(f"--{name}={value}" for name, value in flags.items()), *more]
+            *(f"--{name}={value}" for name, value in flags_of(what, count).items()), *more]
 
 
 def count_point(build, what, count):
-    command = command_of(build, what, count, f"--messages={2 * counting.FEW}")
-    instructions, lines = counting.of_one_with_lines(command, counting.FEW)
+    flags = flags_of(what, count)
+    instructions, lines = counting.of_one_with_lines(
+        lambda messages: command_of(build, what, count, f"--messages={messages}"),
+        counting.messages_of(flags["workers"], flags[FRAMES]))
     return {"instructions": instructions, "lines": lines}
 
 

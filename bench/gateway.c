@@ -132,9 +132,11 @@ static void exchange_with_broker(bench_t *self)
     }
     out->len = 0;
     self->now_us += 100;
+    counted_enter();
     hub_begin(self->hub, self->now_us, self->now_us / 1000);
     hub_frame(self->hub, self->link, self->replies.data, self->replies.len);
     hub_end(self->hub);
+    counted_leave();
 }
 
 static void welcome(bench_t *self)
@@ -196,6 +198,7 @@ static void say(bench_t *self)
                                              MASKED | (sizeof TEXT - 1)};
 
     memcpy(frame + 6, TEXT, sizeof TEXT - 1);
+    counted_enter();
     hub_begin(self->hub, self->now_us, self->now_us / 1000);
     for (int i = 0; i < A_FRAME; i++) {
         hub_transport_ops.received(self->users[self->next], frame,
@@ -203,6 +206,7 @@ static void say(bench_t *self)
         self->next = (self->next + APART) % self->connections;
     }
     hub_end(self->hub);
+    counted_leave();
     exchange_with_broker(self);
 }
 

@@ -14,6 +14,7 @@ import pathlib
 import re
 import sys
 
+import curves
 import plot
 import sizes
 import targets
@@ -136,10 +137,13 @@ def loops(results):
                   for scenario, rows in results["loops"].items() for name, r in rows.items()])
 
 
+CORE_BY = {curves.FRAMES: "messages of a worker in a turn"}
+
+
 def core(results):
     return table(["By", "How many", "Instructions", "Lines", "ns a message", "Messages/s",
                   "Allocations", "Bytes a connection"],
-                 [[what, f"{r[what]:,}", short(r["instructions"]), f"{r['lines']:.1f}",
+                 [[CORE_BY.get(what, what), f"{r[what]:,}", short(r["instructions"]), f"{r['lines']:.1f}",
                    short(r["ns"]), short(1e9 / r["ns"]),
                    f"{r['allocations']:.4f}", short(r["connection_bytes"])]
                   for what, rows in results["curves"].items() for r in rows])

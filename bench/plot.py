@@ -3,6 +3,8 @@
 for the same figures.  Colours follow what the reader prefers, light or dark."""
 import math
 
+import curves
+
 WIDTH, LEFT, RIGHT, TOP, LINE = 720, 190, 70, 56, 20
 PLOT_HEIGHT, AXIS, MARGIN = 240, 80, 40  # of curves
 STYLE = """text{font:13px sans-serif;fill:#1f2328}
@@ -127,7 +129,7 @@ def plot_trips(results):
 def plot_curves(results, title, axes, figure):
     return lines(title, axes, {
         what: [(row[what], row[figure]) for row in rows]
-        for what, rows in results["curves"].items()}, across=math.log10)
+        for what, rows in curves.level(results["curves"]).items()}, across=math.log10)
 
 
 def plot_core(results):

@@ -2,6 +2,8 @@
 """What hoist is to keep, and whether a run did."""
 import dataclasses
 
+import curves
+
 HOPS = "bare hops"
 PINGS_S = 25  # default of --ping-interval
 MANY = 100000  # connections
@@ -83,17 +85,17 @@ def computed_crowd(connections):
 
 
 def broker(results):
-    curves = results["curves"]
+    by = results["curves"]
     yield Target("broker's core: requests/s with 10,000 connections", "at least", 1_000_000,
-                 1e9 / point(curves["connections"], "connections", 10000)["ns"])
+                 1e9 / point(by["connections"], "connections", 10000)["ns"])
     yield Target("broker's core: allocations of a request", "at most", 0.001,
-                 max(row["allocations"] for rows in curves.values() for row in rows))
-    for what, rows in curves.items():
+                 max(row["allocations"] for rows in by.values() for row in rows))
+    for what, rows in curves.level(by).items():
         yield Target(f"broker's core, {rows[0][what]:,} to {rows[-1][what]:,} {what}: "
                      "instructions, dearest by cheapest", "at most", 1.1,
                      spread(rows, "instructions"), beside=f" (ns: {spread(rows, 'ns'):.2f})")
     yield Target("broker: an idle connection, with its row in memory", "at most", 256,
-                 point(curves["connections"], "connections", 100000)["connection_bytes"],
+                 point(by["connections"], "connections", 100000)["connection_bytes"],
                  " B")
 
 
