@@ -24,18 +24,18 @@
 #include <getopt.h>
 #include <malloc.h>
 
-#define ROUNDS     31    /* the median counts */
-#define A_ROUND    19200 /* messages, at least */
+#define ROUNDS      31    /* the median counts */
+#define A_ROUND     19200 /* messages, at least */
 #define WARM_ROUNDS 4
-#define A_FRAME    64    /* messages; of a gateway, and by default of a worker */
-#define A_LIST     20000 /* connections in a part of the gateway's list */
-#define A_CREW     1024  /* routes that a worker may announce */
-#define KEY_MAX    24
-#define WINDOW     1024
-#define FRAME_ROOM ((size_t)4 << 20)
-#define TURN_ROOM  ((size_t)63 << 20)
-#define STEP       UINT64_C(0x9e3779b97f4a7c15) /* coprime to all counts */
-#define BODY       "{\"action\":\"echo\",\"n\":\"00000001\",\"pad\":\"xxxxxxxxxxxx\"}"
+#define A_FRAME     64 /* messages; of a gateway, and by default of a worker */
+#define A_LIST      20000 /* connections in a part of the gateway's list */
+#define A_CREW      1024  /* routes that a worker may announce */
+#define KEY_MAX     24
+#define WINDOW      1024
+#define FRAME_ROOM  ((size_t)4 << 20)
+#define TURN_ROOM   ((size_t)63 << 20)
+#define STEP        UINT64_C(0x9e3779b97f4a7c15) /* coprime to all counts */
+#define BODY        "{\"action\":\"echo\",\"n\":\"00000001\",\"pad\":\"xxxxxxxxxxxx\"}"
 
 typedef struct {
     uint32_t connections, routes, workers;

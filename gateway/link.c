@@ -249,10 +249,9 @@ void link_broke(link_t *self, int64_t now_ms)
 
 bool link_gathers(link_t *self)
 {
-    self->is_gathering = self->in_flight > self->unsent &&
-                         self->out.len > self->gathered &&
-                         self->out.len < GATHER_BYTES &&
-                         self->gatherings < GATHER_TURNS;
+    self->is_gathering =
+        self->in_flight > self->unsent && self->out.len > self->gathered &&
+        self->out.len < GATHER_BYTES && self->gatherings < GATHER_TURNS;
     self->gatherings += self->is_gathering;
     self->gathered = self->out.len;
     return self->is_gathering;

@@ -71,18 +71,18 @@ typedef struct {
     bool is_young;      /* the broker may not know its workers yet, until … */
     int64_t settles_ms; /* … then */
     int64_t unknown_until_ms; /* workers may not know it yet */
-    bool is_draining; /* it is about to end and takes no more requests */
-    bool is_lost;     /* what was on its way was given up; until a WELCOME */
-    bool has_left;    /* it said BYE; until a WELCOME */
-    int64_t lost_ms;  /* when it was lost last */
-    buf_t out;        /* messages of this turn, and of those that gathered */
-    size_t gathered;  /* bytes of them at the end of the last turn */
-    uint64_t unsent;  /* requests among them that count in the window */
+    bool is_draining;    /* it is about to end and takes no more requests */
+    bool is_lost;        /* what was on its way was given up; until a WELCOME */
+    bool has_left;       /* it said BYE; until a WELCOME */
+    int64_t lost_ms;     /* when it was lost last */
+    buf_t out;           /* messages of this turn, and of those that gathered */
+    size_t gathered;     /* bytes of them at the end of the last turn */
+    uint64_t unsent;     /* requests among them that count in the window */
     uint32_t gatherings; /* turns for which they waited */
     bool is_gathering;   /* they wait for the next */
-    list_t waiting;   /* sessions that wait for room */
-    bool is_feeding;  /* one of them has its turn */
-    uint32_t loop;    /* our number in connection ids and request numbers */
+    list_t waiting;      /* sessions that wait for room */
+    bool is_feeding;     /* one of them has its turn */
+    uint32_t loop;       /* our number in connection ids and request numbers */
 
     uint32_t listed; /* slots that the list has passed, while LISTING */
     list_t arriving; /* session.move: it is still to be told of them */
