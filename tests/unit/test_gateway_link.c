@@ -44,11 +44,10 @@ static int ended(void **state)
 
 static void put(size_t len)
 {
-    message_request_t request = {
-        .event = EVENT_MESSAGE,
-        .conn = wire_bytes(A_CONN),
-        .route = wire_bytes("$default"),
-        .body = {BODY_BINARY, {body, len}}};
+    message_request_t request = {.event = EVENT_MESSAGE,
+                                 .conn = wire_bytes(A_CONN),
+                                 .route = wire_bytes("$default"),
+                                 .body = {BODY_BINARY, {body, len}}};
 
     assert_int_equal(link_put(&the_link, &request, &(link_origin_t){0}), 0);
     last_id = request.id;
