@@ -10,7 +10,7 @@
 #include "bench/clocks.h"
 #include "bench/counted.h"
 #include "bench/numbers.h"
-#include "gateway/hub.h"
+#include "gateway/standing.h"
 #include "proto/message.h"
 
 #include <stdio.h>
@@ -151,7 +151,7 @@ static void welcome(bench_t *self)
                                  .liveness_ms = 100000,
                                  .options = {windows, sizeof windows}};
 
-    self->link = hub_add_broker(self->hub, 0, "tcp://b:1", 0);
+    self->link = standing_add(self->hub, 0, "tcp://b:1", 0);
     self->replies.len = 0;
     must(message_put_welcome(&self->replies, &message) == 0);
     must(message_put_bare(&self->replies, KIND_PONG) == 0);

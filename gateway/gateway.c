@@ -24,6 +24,7 @@
 #include "gateway/presence.h"
 #include "gateway/ranking.h"
 #include "gateway/report.h"
+#include "gateway/standing.h"
 #include "gateway/summary.h"
 #include "gateway/tuning.h"
 #include "gateway/view.h"
@@ -212,8 +213,8 @@ static int add_broker(void *user, size_t slot, const char *endpoint)
         return rc;
     }
     dealer->hub = self->hub;
-    dealer->link = hub_add_broker(self->hub, (uint32_t)slot, endpoint,
-                                  settle_ms(self, slot));
+    dealer->link = standing_add(self->hub, (uint32_t)slot, endpoint,
+                                settle_ms(self, slot));
     zwatch_start(&dealer->watch, self->actor.loop, dealer->socket,
                  ZWATCH_READS_AND_SENDS, on_frames, dealer);
     zwatch_start(&dealer->monitor_watch, self->actor.loop, dealer->monitor,
@@ -225,14 +226,14 @@ static bool is_spent(void *user, size_t slot)
 {
     const gateway_t *self = user;
 
-    return hub_is_spent(self->hub, self->dealers[slot].link);
+    return standing_is_spent(self->hub, self->dealers[slot].link);
 }
 
 static void remove_broker(void *user, size_t slot)
 {
     gateway_t *self = user;
 
-    hub_remove_broker(self->hub, self->dealers[slot].link);
+    standing_remove(self->hub, self->dealers[slot].link);
     hang_up(&self->dealers[slot]);
 }
 

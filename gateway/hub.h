@@ -135,25 +135,6 @@ hub_t *hub_new(const gateway_options_t *options, int64_t now_ms, char *error,
                size_t error_size);
 void hub_destroy(hub_t **self_p);
 
-/*
- * A broker joins: greet it.
- *
- * number     one that no link has; there are at most GATEWAY_BROKERS_MAX
- * settle_ms  for so long its workers may not have heard of it: connections are
- *            placed at others, if there are any
- */
-link_t *hub_add_broker(hub_t *self, uint32_t number, const char *endpoint,
-                       int64_t settle_ms);
-
-/*
- * Nobody would miss the link: its broker never came or is gone, and no session
- * is at it.
- */
-bool hub_is_spent(const hub_t *self, const link_t *link);
-
-/* Remove a link that is spent. */
-void hub_remove_broker(hub_t *self, link_t *link);
-
 /* From now on requests to the management API are answered. */
 void hub_manage(hub_t *self, hub_ask_fn *ask, void *user);
 
@@ -176,7 +157,7 @@ void hub_malformed(hub_t *self, const char *text);
 void hub_end(hub_t *self);
 
 /* Is there room for somebody who waits for it, and what was put before has
- * left?  The next turn is due then. */
+ * left?  Or does what was put wait for the next turn?  It is due then. */
 bool hub_is_busy(const hub_t *self);
 
 /* Start closing everything (1012); hub_is_empty tells when it is done. */
@@ -204,6 +185,9 @@ void hub_put_gone_to(hub_t *self, link_t *link, wire_bytes_t conn,
 
 /* The session of a connection id as text, or NULL. */
 session_t *hub_find_conn(const hub_t *self, wire_bytes_t conn);
+
+/* The session in a slot, if it is of that generation, or NULL. */
+session_t *hub_find_slot(const hub_t *self, uint32_t slot, uint16_t generation);
 
 /* The session of a connection id, or NULL. */
 session_t *hub_find(const hub_t *self, const conn_id_t *id);

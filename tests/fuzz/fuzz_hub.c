@@ -16,6 +16,7 @@
 #include "base/xalloc.h"
 #include "gateway/hub.h"
 #include "gateway/managing.h"
+#include "gateway/standing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -744,9 +745,9 @@ static void comes_anew(world_t *world, uint32_t broker)
     link_t *link = link_to(world, broker);
 
     begin_turn(world);
-    if (hub_is_spent(world->hub, link)) {
-        hub_remove_broker(world->hub, link);
-        hub_add_broker(world->hub, broker, broker == 0 ? "a" : "b", 1000);
+    if (standing_is_spent(world->hub, link)) {
+        standing_remove(world->hub, link);
+        standing_add(world->hub, broker, broker == 0 ? "a" : "b", 1000);
     }
     end_turn(world);
 }
@@ -947,8 +948,8 @@ static void begin_world(world_t *world)
     world->hub = hub_new(&options, world->now_ms, error, sizeof error);
     must(world->hub != NULL);
     hub_manage(world->hub, on_ask, world);
-    hub_add_broker(world->hub, 0, "a", 0);
-    hub_add_broker(world->hub, 1, "b", 0);
+    standing_add(world->hub, 0, "a", 0);
+    standing_add(world->hub, 1, "b", 0);
 }
 
 static void end_world(world_t *world)

@@ -4,6 +4,7 @@
 #include "base/xalloc.h"
 #include "gateway/delivery.h"
 #include "gateway/presence.h"
+#include "gateway/standing.h"
 #include "tests/simulation/truth.h"
 #include "tests/simulation/world.h"
 
@@ -135,8 +136,8 @@ static void add_broker(gateway_node_t *self, wire_t *wire, int64_t settle_ms)
     char endpoint[] = "tcp://a:1";
 
     endpoint[strlen("tcp://")] = (char)('a' + (wire - self->wires));
-    hub_add_broker(self->hub, (uint32_t)(wire - self->wires), endpoint,
-                   settle_ms);
+    standing_add(self->hub, (uint32_t)(wire - self->wires), endpoint,
+                 settle_ms);
     wire_open(wire);
 }
 
@@ -148,14 +149,14 @@ static void look_up(gateway_node_t *self, wire_t *wire)
     if (link == NULL && world_chance(FINDS)) {
         world_trace("a broker has an address again");
         add_broker(self, wire, world_between(0, 500));
-    } else if (link != NULL && hub_is_spent(self->hub, link) &&
+    } else if (link != NULL && standing_is_spent(self->hub, link) &&
                world_chance(self->forgets)) {
         world_trace("a broker has no address any more");
         wire_close(wire);
         if (link->is_watching) {
             truth_presence_gap(self->hub->loop);
         }
-        hub_remove_broker(self->hub, link);
+        standing_remove(self->hub, link);
     }
 }
 

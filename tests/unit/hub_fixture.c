@@ -4,6 +4,7 @@
 #include "base/rand.h"
 #include "base/xalloc.h"
 #include "gateway/error_frame.h"
+#include "gateway/standing.h"
 #include "tests/unit/grow.h"
 
 #define CLIENTS_MAX 5000
@@ -332,7 +333,7 @@ static void add_brokers(const char *brokers)
 
     snprintf(list, sizeof list, "%s", brokers);
     while ((endpoint = strsep(&rest, ",")) != NULL) {
-        hub_add_broker(gateway.hub, number++, endpoint, 0);
+        standing_add(gateway.hub, number++, endpoint, 0);
     }
 }
 

@@ -5,6 +5,7 @@
  */
 #include "base/rand.h"
 #include "gateway/placement.h"
+#include "gateway/standing.h"
 #include "tests/unit/hub_fixture.h"
 
 #define LOST "gateway was counted lost"
@@ -661,7 +662,7 @@ static void one_loop_number_for_all(void **state)
 
 static bool is_spent(size_t broker)
 {
-    return hub_is_spent(gateway.hub, link_to(broker));
+    return standing_is_spent(gateway.hub, link_to(broker));
 }
 
 static void says_bye(size_t broker)
@@ -673,7 +674,7 @@ static void says_bye(size_t broker)
 static void removes(size_t broker)
 {
     assert_true(is_spent(broker));
-    hub_remove_broker(gateway.hub, link_to(broker));
+    standing_remove(gateway.hub, link_to(broker));
     at_broker(broker);
     forgets();
 }
@@ -681,7 +682,7 @@ static void removes(size_t broker)
 static void adds_settling(size_t broker, const char *endpoint,
                           int64_t settle_ms)
 {
-    hub_add_broker(gateway.hub, (uint32_t)broker, endpoint, settle_ms);
+    standing_add(gateway.hub, (uint32_t)broker, endpoint, settle_ms);
     time_passes(50);
     at_broker(broker);
     gets(KIND_HELLO);

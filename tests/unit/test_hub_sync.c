@@ -3,7 +3,7 @@
  * The list of connections that a gateway gives a broker: in as many frames as
  * it takes, however many connections there are.
  */
-#include "gateway/hub.h"
+#include "gateway/standing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +43,7 @@ static int setup(void **state)
 
     gateway_options_init(&options);
     self->hub = hub_new(&options, 0, error, sizeof error);
-    hub_add_broker(self->hub, 0, "tcp://a:1", 0);
+    standing_add(self->hub, 0, "tcp://a:1", 0);
     self->answers = true;
     self->session = 1;
     buf_init(&self->answer, 1 << 20);
