@@ -101,16 +101,6 @@ static void send_frames(gateway_t *self)
     }
 }
 
-static void send_gathered(gateway_t *self)
-{
-    for (size_t i = 0; i < self->hub->link_count; i++) {
-        link_t *link = self->hub->links[i];
-        if (!link_gathers(link)) {
-            send_frame(&self->dealers[link->number]);
-        }
-    }
-}
-
 /* Returns false when there is nothing to read. */
 static bool read_message(dealer_t *self)
 {
@@ -338,7 +328,7 @@ static void on_end(void *user)
     gateway_t *self = user;
 
     hub_end(self->hub);
-    send_gathered(self);
+    send_frames(self);
     exporter_flush(self->exporter);
     hurry_when_busy(self);
     stop_when_drained(self);

@@ -425,9 +425,8 @@ bool hub_is_busy(const hub_t *self)
 {
     for (size_t i = 0; i < self->link_count; i++) {
         const link_t *link = self->links[i];
-        bool has_turn = !list_is_empty(&link->waiting) && link_has_room(link) &&
-                        link->out.len == 0;
-        if (has_turn || link->is_gathering) {
+        if (!list_is_empty(&link->waiting) && link_has_room(link) &&
+            link->out.len == 0) {
             return true;
         }
     }

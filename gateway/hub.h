@@ -157,7 +157,7 @@ void hub_malformed(hub_t *self, const char *text);
 void hub_end(hub_t *self);
 
 /* Is there room for somebody who waits for it, and what was put before has
- * left?  Or does what was put wait for the next turn?  It is due then. */
+ * left?  The next turn is due then. */
 bool hub_is_busy(const hub_t *self);
 
 /* Start closing everything (1012); hub_is_empty tells when it is done. */

@@ -20,9 +20,6 @@
 #define FIRST_CAPACITY 64
 #define PART_MASK      0xfffffu /* 20 bits */
 
-#define GATHER_TURNS   2
-#define GATHER_BYTES   ((size_t)128 << 10)
-
 /* Until the broker says otherwise. */
 #define DEFAULT_HEARTBEAT_MS 1000
 #define DEFAULT_LIVENESS_MS  3500
@@ -247,22 +244,8 @@ void link_broke(link_t *self, int64_t now_ms)
     }
 }
 
-bool link_gathers(link_t *self)
-{
-    self->is_gathering =
-        self->in_flight > self->unsent && self->out.len > self->gathered &&
-        self->out.len < GATHER_BYTES && self->gatherings < GATHER_TURNS;
-    self->gatherings += self->is_gathering;
-    self->gathered = self->out.len;
-    return self->is_gathering;
-}
-
 void link_sent(link_t *self, int64_t now_ms)
 {
-    self->unsent = 0;
-    self->gathered = 0;
-    self->gatherings = 0;
-    self->is_gathering = false;
     self->last_sent_ms = now_ms;
     self->missing.has_sent = true;
 }
@@ -375,7 +358,6 @@ int link_put(link_t *self, message_request_t *request,
     entry->event = (uint8_t)request->event;
     entry->size = (uint32_t)(self->out.len - before);
     if (event_is_counted(entry->event)) {
-        self->unsent++;
         self->in_flight++;
         self->in_flight_bytes += entry->size;
     }

@@ -2,8 +2,7 @@
  *
  * A gateway loop's link to one broker: greeting, windows, and the requests
  * that are on their way.  No I/O: what is to be sent gathers in `out`, which
- * the loop sends as one frame, at the end of a turn or, while the broker has
- * enough to do, of the next or the one behind it.  Loop thread only.
+ * the loop sends as one frame a turn.  Loop thread only.
  *
  *   DOWN --greet--> GREETING --WELCOME--> LISTING --list's end--> UP
  *    ^                  ^                    |                     |
@@ -71,18 +70,14 @@ typedef struct {
     bool is_young;      /* the broker may not know its workers yet, until … */
     int64_t settles_ms; /* … then */
     int64_t unknown_until_ms; /* workers may not know it yet */
-    bool is_draining;    /* it is about to end and takes no more requests */
-    bool is_lost;        /* what was on its way was given up; until a WELCOME */
-    bool has_left;       /* it said BYE; until a WELCOME */
-    int64_t lost_ms;     /* when it was lost last */
-    buf_t out;           /* messages of this turn, and of those that gathered */
-    size_t gathered;     /* bytes of them at the end of the last turn */
-    uint64_t unsent;     /* requests among them that count in the window */
-    uint32_t gatherings; /* turns for which they waited */
-    bool is_gathering;   /* they wait for the next */
-    list_t waiting;      /* sessions that wait for room */
-    bool is_feeding;     /* one of them has its turn */
-    uint32_t loop;       /* our number in connection ids and request numbers */
+    bool is_draining; /* it is about to end and takes no more requests */
+    bool is_lost;     /* what was on its way was given up; until a WELCOME */
+    bool has_left;    /* it said BYE; until a WELCOME */
+    int64_t lost_ms;  /* when it was lost last */
+    buf_t out;        /* messages of this turn */
+    list_t waiting;   /* sessions that wait for room */
+    bool is_feeding;  /* one of them has its turn */
+    uint32_t loop;    /* our number in connection ids and request numbers */
 
     uint32_t listed; /* slots that the list has passed, while LISTING */
     list_t arriving; /* session.move: it is still to be told of them */
@@ -179,16 +174,6 @@ void link_up(link_t *self);
 
 /* Its transport broke: the broker is dead, or will ask who we are. */
 void link_broke(link_t *self, int64_t now_ms);
-
-/*
- * At the end of a turn, once: may what was put wait for what the next turn
- * brings?  Each frame wakes four threads on its way to a worker and back, so
- * while requests are with the broker, and so nobody is idle for want of these,
- * a larger frame costs less than a sooner one.  Not when nothing was added in
- * this turn, nor a third time, nor with more than what fills a frame well; who
- * gets true sees to it that the next turn comes at once.
- */
-bool link_gathers(link_t *self);
 
 /* What was put has left. */
 void link_sent(link_t *self, int64_t now_ms);

@@ -317,8 +317,7 @@ static void end_turn(world_t *world)
     hub_end(world->hub);
     for (size_t i = 0; i < BROKERS; i++) {
         link_t *link = link_to(world, i);
-        if (link->out.len > 0 && !link_gathers(link) &&
-            !world->brokers[i].is_stuck) {
+        if (link->out.len > 0 && !world->brokers[i].is_stuck) {
             broker_hears(world, &world->brokers[i], &link->out);
             link_sent(link, world->now_ms);
             buf_reset(&link->out, PIPE_MAX);

@@ -56,7 +56,7 @@ static void send_frames(gateway_node_t *self)
 {
     for (size_t i = 0; i < self->hub->link_count; i++) {
         link_t *link = self->hub->links[i];
-        if (link->out.len > 0 && !link_gathers(link) &&
+        if (link->out.len > 0 &&
             wire_send(wire_of(self, link), link->out.data, link->out.len)) {
             link_sent(link, world_now_ms());
             buf_reset(&link->out, 1 << 20);
@@ -114,8 +114,7 @@ static void end_turn(void *subject, uint32_t life)
         hub_end(self->hub);
         watch(self, &before);
         send_frames(self);
-        if (hub_is_busy(self->hub) || delivery_is_busy(self->hub) ||
-            presence_is_busy(self->hub)) {
+        if (delivery_is_busy(self->hub) || presence_is_busy(self->hub)) {
             world_after(0, hurry, self, life);
         }
     }
