@@ -6,6 +6,7 @@
  * Those that push have thousands of connections, so they run on libev, as the
  * gateway does: to poll(2) them all took longer than to serve them.
  */
+#include "bench/bare.h"
 #include "bench/usage.h"
 
 #include <signal.h>
@@ -38,7 +39,6 @@ static const char help[] =
     "             together\n";
 
 #define MESSAGE_MAX 4096
-#define HEADER_MAX  4
 #define PUSHES_MAX  (1 << 20) /* bytes of frames in a turn */
 
 typedef enum { USUAL, DIRECT, COALESCED, FANOUT, GATHERED } way_t;
@@ -73,25 +73,11 @@ static void put(session_t *self, const void *bytes, size_t len)
     self->queue_len += len;
 }
 
-/* Returns its length. */
-static size_t put_head(uint8_t head[HEADER_MAX], size_t len)
-{
-    head[0] = 0x81;
-    if (len < 126) {
-        head[1] = (uint8_t)len;
-        return 2;
-    }
-    head[1] = 126;
-    head[2] = (uint8_t)(len >> 8);
-    head[3] = (uint8_t)len;
-    return 4;
-}
-
 static void gather(session_t *self, const uint8_t *body, size_t len)
 {
-    uint8_t head[HEADER_MAX];
+    uint8_t head[BARE_HEAD_MAX];
 
-    put(self, head, put_head(head, len));
+    put(self, head, bare_head(head, len));
     put(self, body, len);
     if (!self->is_dirty) {
         self->is_dirty = true;
@@ -139,10 +125,10 @@ static void send_pushes(void)
 
 static void push(const uint8_t *body, size_t len)
 {
-    if (pushes_len + HEADER_MAX + len > sizeof pushes) {
+    if (pushes_len + BARE_HEAD_MAX + len > sizeof pushes) {
         send_pushes();
     }
-    pushes_len += put_head(pushes + pushes_len, len);
+    pushes_len += bare_head(pushes + pushes_len, len);
     memcpy(pushes + pushes_len, body, len);
     pushes_len += len;
     if (way == FANOUT) {

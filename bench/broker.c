@@ -3,7 +3,9 @@
  * What a message costs in the broker's core, without sockets: its REQUEST from
  * a gateway, to a worker, and the REPLY back.  How many connections, routes and
  * workers there are is to be chosen, since none of them is to matter, and so is
- * how many messages go together, since that does.
+ * how many messages of each worker go together, since that does.  They are of
+ * connections drawn one after the other, and the core is told of them in turns
+ * no longer than those of broker.c.
  */
 #include "base/log.h"
 #include "base/xalloc.h"
@@ -26,6 +28,7 @@
 
 #define ROUNDS      31    /* the median counts */
 #define A_ROUND     19200 /* messages, at least */
+#define TURN_FRAMES 64    /* of gateways, and of workers: as broker.c reads */
 #define WARM_ROUNDS 4
 #define A_FRAME     64 /* messages; of a gateway, and by default of a worker */
 #define A_LIST      20000 /* connections in a part of the gateway's list */
@@ -79,7 +82,8 @@ static const char help[] =
     "  --connections N  of one gateway (1)\n"
     "  --routes N       that messages go to in turns (1)\n"
     "  --workers N      which serve them (1)\n"
-    "  --frame N        messages for each of these in a turn (64)\n"
+    "  --frame N        messages for each of these in a turn (64), and of all\n"
+    "                   of them 4096 at most\n"
     "  --messages N     carry so many and print nothing: for who counts\n"
     "                   instructions; callgrind counts the second half\n"
     "Prints a line of JSON: CPU in the core and allocations of a message, and\n"
@@ -211,12 +215,12 @@ static void worker_says(bench_t *self, uint32_t number)
     core_end(self->core);
 }
 
-/* All that have something to say, in one turn: the broker reads as many frames
- * in one. */
+/* Those that have something to say, or as many as the broker reads in a turn.
+ */
 static void workers_say(bench_t *self)
 {
     core_begin(self->core, self->now_ms * 1000);
-    while (self->spoken_count > 0) {
+    for (int i = 0; i < TURN_FRAMES && self->spoken_count > 0; i++) {
         say_all(self, self->spoken[--self->spoken_count]);
     }
     core_end(self->core);
@@ -248,6 +252,15 @@ static void worker_answers(worker_t *self)
     }
     self->in.len = 0;
     self->is_spoken_to = false;
+}
+
+/* Those that speak in the next turn. */
+static void next_answer(bench_t *self)
+{
+    for (uint32_t i = 0; i < TURN_FRAMES && i < self->spoken_count; i++) {
+        uint32_t number = self->spoken[self->spoken_count - 1 - i];
+        worker_answers(&self->workers[number]);
+    }
 }
 
 static void gateway_reads(bench_t *self)
@@ -282,7 +295,10 @@ static void put_message(bench_t *self)
 
 static uint32_t messages_of_turn(const options_t *self)
 {
-    return self->frame * self->workers;
+    const uint32_t most = TURN_FRAMES * A_FRAME;
+    uint64_t wanted = (uint64_t)self->frame * self->workers;
+
+    return wanted < most ? (uint32_t)wanted : most;
 }
 
 static void put_messages(bench_t *self)
@@ -304,10 +320,8 @@ static void exchange(bench_t *self)
 
     put_messages(self);
     timed(self, gateway_says);
-    while (self->spoken_count > 0) { /* more than once while windows open */
-        for (uint32_t i = 0; i < self->spoken_count; i++) {
-            worker_answers(&self->workers[self->spoken[i]]);
-        }
+    while (self->spoken_count > 0) {
+        next_answer(self);
         timed(self, workers_say);
     }
     gateway_reads(self);

@@ -28,7 +28,7 @@ static inline void counted_begin(void)
     CALLGRIND_ZERO_STATS;
 }
 
-/* What is measured begins. */
+/* What is measured begins.  These two do not nest. */
 static inline void counted_enter(void)
 {
     CALLGRIND_TOGGLE_COLLECT;

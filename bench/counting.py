@@ -6,10 +6,14 @@ import subprocess
 A_FRAME = 64  # messages of bench_gateway, and for each worker of bench_broker in a turn
 
 
+A_TURN = 64 * A_FRAME  # of those, at most
+TURNS = 8  # to be counted, at least
+
+
 def messages_of(workers=1, frame=A_FRAME):
-    """To be counted: whole turns, and enough of them that single ones do not matter."""
-    turn = workers * frame
-    return -(-12800 // turn) * turn
+    """To be counted: whole turns, and so many that single ones do not matter."""
+    turn = min(workers * frame, A_TURN)
+    return max(TURNS, -(-12800 // turn)) * turn
 
 
 # Of a core: 48 KB nearest to it, and 2 MB of its own behind them.
@@ -44,7 +48,10 @@ def of_one_inside(command_of, messages):
     """Of a program that says what is to be counted (counted.h), instructions of a
     message.  It counts the second half."""
     said = run("callgrind", command_of(2 * messages), *WHERE_IT_SAYS)
-    return figure(said, r"Collected ") / messages
+    collected = figure(said, r"Collected ")
+    if collected == 0:
+        raise SystemExit(f"{command_of(0)[0]} was built without valgrind/callgrind.h")
+    return collected / messages
 
 
 def of_one_with_lines(command_of, messages):

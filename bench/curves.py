@@ -13,7 +13,8 @@ import counting
 FRAMES = "frame"
 
 # A worker has 1,024 routes at most.  Of many workers each has as many messages in a turn
-# as one alone, so that their frames are alike.
+# as one alone, where the broker reads so many in one: their frames are as large as they
+# can be.
 CURVES = {
     "connections": (10, 100, 1000, 10000, 100000, 1000000),
     "routes": (1, 10, 100, 1000, 10000),
@@ -21,8 +22,7 @@ CURVES = {
     FRAMES: (64, 16, 4, 1),
 }
 OTHERS = {"connections": 10000, "routes": 1, "workers": 1, FRAMES: counting.A_FRAME}
-BESIDE = {"routes": {"workers": 10}, "workers": {"connections": 100000},
-          FRAMES: {"workers": 100}}
+BESIDE = {"routes": {"workers": 10}, FRAMES: {"workers": 64}}
 
 
 def level(report):

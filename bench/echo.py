@@ -89,7 +89,7 @@ def measure(build, rounds, seconds):
     """A table of servers for each scenario."""
     starts = [lambda w=way, at=i: servers.start_bare(build, w, PORT + at)
               for i, way in enumerate(WAYS)]
-    starts += [lambda: servers.start_relay(build, PORT + len(WAYS))]
+    starts.append(lambda: servers.start_relay(build, PORT + len(WAYS)))
     starts += servers.nats_starts(build, servers.NATS, servers.NATS_BATCHED)
     report = {}
     with servers.all_of(*starts, lambda: servers.start_hoist(

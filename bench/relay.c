@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * The least that an echo costs whose WebSockets are at one process and whose
- * worker is another, with ZeroMQ between them.  Nothing is looked at, limited
- * or remembered: a record says whose the message is, the messages of a turn of
- * the loop are one frame, and the worker sends the frame back unread.
+ * A plain relay: an echo whose WebSockets are at one process and whose worker
+ * is another, with ZeroMQ between them.  Nothing is looked at, limited or
+ * remembered: a record says whose the message is, the messages of a turn of the
+ * loop are one frame, and the worker sends the frame back unread.
  */
 #include "base/buf.h"
 #include "base/xalloc.h"
 #include "base/zwatch.h"
+#include "bench/bare.h"
+#include "bench/numbers.h"
 #include "bench/usage.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,9 +36,9 @@ static const char help[] =
 
 #define ENDPOINT        "tcp://127.0.0.1:*"
 #define MESSAGE_MAX     4096
-#define HEADER_MAX      4
 #define CONNECTIONS_MAX 65536
 #define TURN_MAX        (1 << 24) /* bytes */
+#define FRAMES_PER_TURN 64
 
 typedef struct session {
     struct lws *wsi;
@@ -53,7 +56,7 @@ typedef struct {
 static session_t *sessions[CONNECTIONS_MAX]; /* by slot */
 static session_t *dirty;
 static buf_t turn; /* records of this turn */
-static void *socket_;
+static void *peer; /* the socket: of the worker, or of the server */
 
 /* --- to the worker and back ---------------------------------------------- */
 
@@ -73,23 +76,16 @@ static void ask(const session_t *self)
 static void send_turn(void)
 {
     if (turn.len > 0) {
-        must(zmq_send(socket_, turn.data, turn.len, 0) >= 0);
+        must(zmq_send(peer, turn.data, turn.len, 0) >= 0);
         turn.len = 0;
     }
 }
 
 static void gather(session_t *self, const uint8_t *body, size_t len)
 {
-    uint8_t head[HEADER_MAX] = {0x81, (uint8_t)len};
-    size_t head_len = 2;
+    uint8_t head[BARE_HEAD_MAX];
 
-    if (len >= 126) {
-        head[1] = 126;
-        head[2] = (uint8_t)(len >> 8);
-        head[3] = (uint8_t)len;
-        head_len = 4;
-    }
-    put(&self->frames, head, head_len);
+    put(&self->frames, head, bare_head(head, len));
     put(&self->frames, body, len);
     if (!self->is_dirty) {
         self->is_dirty = true;
@@ -103,6 +99,9 @@ static void send_gathered(void)
     for (session_t *self = dirty; self != NULL; self = self->next_dirty) {
         ssize_t sent = send(lws_get_socket_fd(self->wsi), self->frames.data,
                             self->frames.len, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EPIPE && errno != ECONNRESET) {
+            err(1, "send");
+        }
         if (sent >= 0 && (size_t)sent != self->frames.len) {
             errx(1, "a client does not read"); /* ours always does */
         }
@@ -119,6 +118,7 @@ static void take_answers(const uint8_t *at, size_t len)
     for (const uint8_t *end = at + len; at < end; at += record.len) {
         memcpy(&record, at, sizeof record);
         at += sizeof record;
+        must(record.slot < CONNECTIONS_MAX);
         if (sessions[record.slot] != NULL) {
             gather(sessions[record.slot], at, record.len);
         }
@@ -131,7 +131,8 @@ static void on_frames(void *user)
     (void)user;
 
     zmq_msg_init(&frame);
-    while (zmq_msg_recv(&frame, socket_, ZMQ_DONTWAIT) >= 0) {
+    for (int left = FRAMES_PER_TURN;
+         left > 0 && zmq_msg_recv(&frame, peer, ZMQ_DONTWAIT) >= 0; left--) {
         take_answers(zmq_msg_data(&frame), zmq_msg_size(&frame));
     }
     zmq_msg_close(&frame);
@@ -249,8 +250,7 @@ static void run_turns(struct ev_loop *loop)
     ev_signal_init(&term, on_term, SIGTERM);
     ev_prepare_start(loop, &turn_end);
     ev_signal_start(loop, &term);
-    zwatch_start(&answers, loop, socket_, ZWATCH_READS_AND_SENDS, on_frames,
-                 NULL);
+    zwatch_start(&answers, loop, peer, ZWATCH_READS_AND_SENDS, on_frames, NULL);
     ev_run(loop, 0);
     zwatch_stop(&answers);
     ev_prepare_stop(loop, &turn_end);
@@ -265,9 +265,9 @@ static int run_server(void *context, int port)
 
     lws_set_log_level(LLL_ERR, NULL);
     buf_init(&turn, TURN_MAX);
-    socket_ = zmq_socket(context, ZMQ_DEALER);
-    must(zmq_bind(socket_, ENDPOINT) == 0);
-    must(zmq_getsockopt(socket_, ZMQ_LAST_ENDPOINT, endpoint, &len) == 0);
+    peer = zmq_socket(context, ZMQ_DEALER);
+    must(zmq_bind(peer, ENDPOINT) == 0);
+    must(zmq_getsockopt(peer, ZMQ_LAST_ENDPOINT, endpoint, &len) == 0);
     struct lws_context *server = make_context(port, loop);
     if (server == NULL) {
         return 1;
@@ -284,15 +284,15 @@ static int run_worker(void *context, const char *endpoint)
 {
     zmq_msg_t frame;
 
-    socket_ = zmq_socket(context, ZMQ_DEALER);
-    if (zmq_connect(socket_, endpoint) < 0) {
+    peer = zmq_socket(context, ZMQ_DEALER);
+    if (zmq_connect(peer, endpoint) < 0) {
         err(1, "%s", endpoint);
     }
     puts("started");
     fflush(stdout);
     zmq_msg_init(&frame);
-    while (zmq_msg_recv(&frame, socket_, 0) >= 0) {
-        must(zmq_msg_send(&frame, socket_, 0) >= 0);
+    while (zmq_msg_recv(&frame, peer, 0) >= 0) {
+        must(zmq_msg_send(&frame, peer, 0) >= 0);
     }
     return 1;
 }
@@ -302,7 +302,8 @@ int main(int argc, char **argv)
     usage_read(argc, argv, 1, 2, help);
     void *context = zmq_ctx_new();
     if (argc == 2) {
-        return run_server(context, atoi(argv[1]));
+        return run_server(context,
+                          (int)numbers_read("PORT", argv[1], 1, 65535));
     }
     if (strcmp(argv[1], "worker") == 0) {
         return run_worker(context, argv[2]);

@@ -39,7 +39,7 @@ PARTS = {
     "trips": lambda o: trips.measure(o.build, o.rounds, o.seconds),
     "idle": lambda o: idle.measure(o.build, o.rounds, o.seconds),
     "crowd": lambda o: crowd.measure(o.build),
-    "scale": lambda o: scale.measure(o.build, o.seconds),
+    "scale": lambda o: scale.measure(o.build, o.rounds, o.seconds),
     "loops": lambda o: loops.measure(o.build, o.rounds, o.seconds),
     "curves": lambda o: curves.measure(o.build),
     "inside": lambda o: inside.measure(o.build),

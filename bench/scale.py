@@ -69,11 +69,19 @@ def show(row):
           f"{max(row['busy']):8.1%}{row['apart']:8.1%}", flush=True)
 
 
-def measure(build, seconds):
+def middle(rows):
+    """The round that carried the median."""
+    return sorted(rows, key=lambda row: row["per_s"])[len(rows) // 2]
+
+
+def measure(build, rounds, seconds):
+    found = {system: [] for system in SYSTEMS}
+    for _ in range(rounds):
+        for system, rows in found.items():
+            rows.append(measure_system(build, *system, seconds))
     print(f"\n  {'brokers':>7}{'gateways':>10}{'workers':>9}{'replies/s':>12}"
           f"{'handler µs':>12}{'of ideal':>11}{'least':>10}{'most':>8}{'apart':>8}")
-    report = []
-    for system in SYSTEMS:
-        report.append(measure_system(build, *system, seconds))
-        show(report[-1])
+    report = [middle(rows) for rows in found.values()]
+    for row in report:
+        show(row)
     return report

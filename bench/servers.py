@@ -110,7 +110,7 @@ RELAY = "relay"
 
 
 def start_relay(build, port):
-    """What libwebsockets and ZeroMQ cost with a worker behind them, and nothing else."""
+    """WebSockets, and a worker behind ZeroMQ, with nothing done between them."""
     server = Process([f"{build}/bench/bare_relay", str(port)], r"workers (\S+)")
     worker = Process([f"{build}/bench/bare_relay", "worker", server.found[0]], "started")
     return Server(RELAY, port, {"relay": server, "worker": worker})

@@ -91,7 +91,7 @@ def broker(results):
     yield Target("broker's core: allocations of a request", "at most", 0.001,
                  max(row["allocations"] for rows in by.values() for row in rows))
     for what, rows in curves.level(by).items():
-        yield Target(f"broker's core, {rows[0][what]:,} to {rows[-1][what]:,} {what}: "
+        yield Target(f"broker's core under load, {rows[0][what]:,} to {rows[-1][what]:,} {what}: "
                      "instructions, dearest by cheapest", "at most", 1.1,
                      spread(rows, "instructions"), beside=f" (ns: {spread(rows, 'ns'):.2f})")
     yield Target("broker: an idle connection, with its row in memory", "at most", 256,
