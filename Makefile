@@ -5,7 +5,8 @@
 #   make run        start hoist, the chat page and workers (Ctrl-C stops them)
 #   make test       all tests, as continuous integration runs them
 #   make test-compose  docker-compose.yml in all its forms, with a Docker Engine
-#   make bench      the benchmarks, with bare servers beside hoist
+#   make bench      the benchmarks, with bare servers beside hoist; PARTS: some
+#                   of them (echo,trips)
 #   make bench-check  do the benchmarks' operations take as many instructions
 #                   as they did?
 #   make soak       MINUTES of real processes under random faults; a report
@@ -57,7 +58,7 @@ bench: $(BUILD)/release/build.ninja
 	@scripts/install-deps.sh bench
 	@cmake $(BUILD)/release >/dev/null
 	@cmake --build $(BUILD)/release -j $(JOBS)
-	@/usr/bin/python3 bench/run.py $(BUILD)/release
+	@/usr/bin/python3 bench/run.py $(BUILD)/release $(if $(PARTS),--parts $(PARTS))
 
 bench-check: all
 	@scripts/install-deps.sh test

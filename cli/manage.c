@@ -260,10 +260,14 @@ static const char *put_target(const args_t *args, char path[PATH_MAX_])
             rc |= put_path(path, names[i].start, name, "");
         }
     }
-    return targets != 1 ? "say to whom: one of ID, --user, --tenant, --group, "
-                          "--all"
-           : rc < 0     ? "that name is too long"
-                        : NULL;
+    if (targets == 0) {
+        return "say to whom, and what: ID TEXT, or TEXT and one of --user, "
+               "--tenant, --group, --all";
+    }
+    return targets > 1 ? "say to whom: one of ID, --user, --tenant, --group, "
+                         "--all"
+           : rc < 0    ? "that name is too long"
+                       : NULL;
 }
 
 static int tell_sent(const args_t *args, reply_t *reply)

@@ -92,6 +92,14 @@ static int unknown_in_file(char *error, const char *path, const char *name)
     return -EINVAL;
 }
 
+static int settings_twice(char *error, const char *path, const char *name)
+{
+    snprintf(error, SETTING_ERROR_MAX,
+             "%s: %s stands there more than once; give one line for a setting",
+             path, name);
+    return -EINVAL;
+}
+
 static int read_line(sources_t *self, audience_t audience, zconfig_t *line,
                      char *error)
 {
@@ -112,10 +120,7 @@ static int read_line(sources_t *self, audience_t audience, zconfig_t *line,
         return 0;
     }
     if (self->values[setting - setting_table] != NULL) {
-        return settings_fault(error, origin,
-                              setting_is_secret(setting) ? "…"
-                                                         : zconfig_value(line),
-                              "one line for a setting: there is one before it");
+        return settings_twice(error, path, name);
     }
     say(self, setting, BY_FILE, zconfig_value(line));
     return 0;

@@ -68,7 +68,7 @@ static const verb_t verbs[] = {
      "",
      0,
      0,
-     "groups with their members",
+     "groups, and how many are in each",
      "",
      groups_run,
      {ASK_OPTION,

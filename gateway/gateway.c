@@ -286,6 +286,16 @@ static void on_begin(void *user)
     hub_begin(self->hub, clock_mono_us(), clock_wall_ms());
 }
 
+static size_t count_standing(const hub_t *hub)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < hub->link_count; i++) {
+        count += link_stands(hub->links[i]);
+    }
+    return count;
+}
+
 static void stop_when_drained(gateway_t *self)
 {
     hub_t *hub = self->hub;
@@ -295,8 +305,9 @@ static void stop_when_drained(gateway_t *self)
         return;
     }
     if (!hub_is_empty(hub)) {
-        log_warn("GATEWAY-DRAIN-CUT", "sessions=%llu",
-                 (unsigned long long)hub->sessions);
+        log_warn("GATEWAY-DRAIN-CUT", "sessions=%llu sockets=%llu brokers=%zu",
+                 (unsigned long long)hub->sessions,
+                 (unsigned long long)hub->stats.sockets, count_standing(hub));
     }
     for (size_t i = 0; i < hub->link_count; i++) {
         (void)message_put_bare(&hub->links[i]->out, KIND_BYE);

@@ -53,12 +53,26 @@ trap finish EXIT
 trap 'trap give_way INT TERM; exit 0' INT TERM
 trap 'exit 0' HUP
 
-# What the server has logged as NAME=VALUE, in $found; false: nothing yet.
+# What the server has logged as an event's field, in text or JSON, in $found;
+# false: nothing yet.
 logged() {
-    local lines
+    local lines line
     mapfile -t lines <"$log"
-    [[ "${lines[*]}" =~ $1=([^ ]+) ]] && found=${BASH_REMATCH[1]}
+    for line in "${lines[@]}"; do
+        [[ "$line" =~ $1.*[\ ,\"]$2(=|\":\")([^\ \"]+) ]] || continue
+        found=${BASH_REMATCH[2]}
+        return 0
+    done
+    return 1
 }
+
+# It says where it listens at this level.
+case ${HOIST_LOG_LEVEL-} in
+warn | error)
+    printf '%s\n' "run: HOIST_LOG_LEVEL is info here, not $HOIST_LOG_LEVEL" >&2
+    export HOIST_LOG_LEVEL=info
+    ;;
+esac
 
 # It has ended before it listened, and has said why.
 give_up() {
@@ -75,13 +89,13 @@ exec 3>"$log"
 HOIST_STATIC=${HOIST_STATIC-workers/examples/chat} setsid "$build/cli/hoist" \
     serve 2> >(trap '' INT HUP; exec tee /dev/fd/3 >&2) 3>&- &
 server=$!
-until logged "GATEWAY-LISTENING address"; do
+until logged GATEWAY-LISTENING address; do
     kill -0 "$server" 2>/dev/null || give_up
     sleep 0.05 &
     wait $!
 done
 address=$found
-logged "BROKER-LISTENING workers"
+logged BROKER-LISTENING workers
 workers=$found
 for example in chat echo; do
     setsid "$build/workers/examples/$example" --broker "$workers" 3>&- &

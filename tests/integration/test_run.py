@@ -95,6 +95,12 @@ def test_run_serves_the_chat_page_and_both_workers():
         assert client.recv() == (1, b'{"action":"echo","hello":1}')
 
 
+def test_settings_of_the_log_do_not_keep_it_from_starting():
+    for setting in ({"HOIST_LOG_FORMAT": "json"}, {"HOIST_LOG_LEVEL": "warn"}):
+        with Run(**setting) as it:
+            assert fetch(it.address)[0] == 200
+
+
 def end_leaves_nothing(number):
     with Run() as started:
         children = started.children()

@@ -653,7 +653,10 @@ def test_what_a_verb_lacks_is_named():
             (["connections", "get"], "connections get needs ID; try hoist connections get --help"),
             (["connections", "close", "x", "--code=5"],
              "--code is 1000, 1001, 1003, 1007 to 1013, or 3000 to 4999, not '5'"),
-            (["send", "hello"], "say to whom: one of ID, --user, --tenant, --group, --all; "
+            (["send", "hello"], "say to whom, and what: ID TEXT, or TEXT and one of --user, "
+             "--tenant, --group, --all; try hoist send --help"),
+            (["send", "--all", "--user=ada", "hello"],
+             "say to whom: one of ID, --user, --tenant, --group, --all; "
              "try hoist send --help")]:
         assert hoist("", *words, status=2) == f"hoist: {complaint}\n"
 

@@ -19,7 +19,6 @@ while True:
         due = time.monotonic() + 0.5
     frame = sock.recv() if sock.poll(500) else b""
     for kind, *fields in msgpack.Unpacker(io.BytesIO(frame)):
-        if kind == 4:
-            send([5, fields[0], 200, fields[4]])
-        elif kind == 21:
-            send(hello, ready)
+        if kind == 4: send([5, fields[0], 200, fields[4]])
+        elif kind == 21: send(hello, ready)
+        elif kind == 22: print(*fields, file=sys.stderr)  # what it refuses, and why

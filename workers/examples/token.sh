@@ -5,6 +5,8 @@
 #
 #   JWT_SECRET=… workers/examples/token.sh '"sub":"ada","roles":["admin"]'
 set -eu
+: "${1:?the claims are missing, such as '\"sub\":\"ada\"'}"
+: "${JWT_SECRET:?is to be the secret that the worker has}"
 
 base64url() {
     openssl base64 -A | tr '+/' '-_' | tr -d '='
