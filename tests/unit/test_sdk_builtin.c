@@ -392,6 +392,37 @@ static void wrong_calls_of_the_library_are_logged(void **state)
     logs("status=400 code= error=\"Invalid or incomplete multibyte");
 }
 
+static int fails_here(hoist_ctx *ctx)
+{
+    (void)ctx;
+    return -EIO;
+}
+
+static int fails_by_the_client(hoist_ctx *ctx)
+{
+    return hoist_fail(ctx, 409, "taken", "That name is taken");
+}
+
+static void a_failure_is_logged_without_middleware(void **state)
+{
+    (void)state;
+    serves("fails", fails_here);
+    watch_log();
+    message_comes(CONN_A, "fails", 1);
+    logs("warn WORKER-HANDLER-FAILED request=" NUMBER_70
+         " route=fails connection=" CONN_A
+         " status=500 code= error=\"Input/output error\" suppressed=0\n");
+}
+
+static void one_that_the_client_can_help_is_not(void **state)
+{
+    (void)state;
+    serves("fails", fails_by_the_client);
+    watch_log();
+    message_comes(CONN_A, "fails", 1);
+    logs_nothing();
+}
+
 /* --- logger -------------------------------------------------------------- */
 
 static void an_event_is_a_line_with_its_outcome(void **state)
@@ -451,7 +482,7 @@ static void what_is_neither_slow_nor_broken_may_be_left_out(void **state)
     comes(EVENT_CONNECT, CONN_A, "$connect", 2);
     logs("WORKER-EVENT request=" NUMBER_70 " kind=CONNECT route=$connect");
     sdk_catch();
-    log_set_level(LEVEL_WARN); /* which leaves lines of info out */
+    log_set_level(LEVEL_ERROR); /* which leaves lines of info out */
     comes(EVENT_CONNECT, CONN_A, "$connect", 3);
     logs_nothing();
     assert_int_equal(
@@ -512,6 +543,8 @@ int main(void)
         WORKER_TEST(a_message_has_the_number_of_its_request),
         WORKER_TEST(a_name_that_is_no_header_is_refused),
         WORKER_TEST(wrong_calls_of_the_library_are_logged),
+        WORKER_TEST(a_failure_is_logged_without_middleware),
+        WORKER_TEST(one_that_the_client_can_help_is_not),
         WORKER_TEST(an_event_is_a_line_with_its_outcome),
         WORKER_TEST(the_line_has_the_code_that_the_client_was_told),
         WORKER_TEST(an_event_that_waits_is_logged_when_it_has_its_outcome),

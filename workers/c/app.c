@@ -26,7 +26,7 @@ hoist_app *hoist_app_new(void)
                        "standard error is closed"); /* hoist_run says so */
     routes_init(&app->routes);
     registry_init(&app->registry);
-    brake_init(&app->misuse);
+    brake_init(&app->failures);
     init_health(app);
     settings_init(&app->settings);
     (void)refusal_keep(&app->refusal, inlet_init(&app->inlets[0]), __func__,
@@ -89,7 +89,7 @@ void hoist_app_destroy(hoist_app **app_p)
     routes_fini(&app->routes);
     chain_fini(&app->around);
     registry_fini(&app->registry);
-    brake_fini(&app->misuse);
+    brake_fini(&app->failures);
     settings_fini(&app->settings);
     free(app);
     *app_p = NULL;

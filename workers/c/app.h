@@ -91,7 +91,7 @@ struct hoist_app {
     const char *used_on;          /* borrowed: the route whose middleware is
                                       being made, or NULL */
     start_check_t *checks;        /* borrowed: parts of states in its chains */
-    brake_t misuse;               /* of failures by wrong calls of ours */
+    brake_t failures;             /* of failures that no layer has told of */
     refusal_t refusal;            /* of a registration, or none */
     atomic_bool running;          /* nothing may be registered or set */
 };

@@ -143,13 +143,20 @@ static void end_call(hoist_ctx *ctx)
 }
 
 /* It failed with what a call of ours returned for its arguments. */
-static void tell_misuse(hoist_ctx *ctx)
+static bool is_misuse(const hoist_ctx *ctx)
 {
     const failure_t *failure = &ctx->failure;
 
-    if (ctx->misuse != 0 && failure->status == 0 &&
-        failure->result == ctx->misuse) {
-        failure_log(ctx, &ctx->app->misuse);
+    return ctx->misuse != 0 && failure->status == 0 &&
+           failure->result == ctx->misuse;
+}
+
+/* No layer has made a reply of it, so none has told of it: what the client
+ * cannot help the program's people should know. */
+static void tell_failure(hoist_ctx *ctx)
+{
+    if (ctx->status >= 500 || is_misuse(ctx)) {
+        failure_log(ctx, &ctx->app->failures);
     }
 }
 
@@ -165,7 +172,7 @@ query_t *ctx_conclude(hoist_ctx *ctx, int rc)
     }
     if (ctx->status == 0) {
         reply_failure(ctx);
-        tell_misuse(ctx);
+        tell_failure(ctx);
     }
     if (ctx->values.size.finally > 0) {
         ctx_run_finally(ctx, 0);

@@ -193,10 +193,11 @@ void *hoist_app_data(const hoist_app *app);
  * program returns 0 or a negative errno, so that an errno without its minus
  * lets nobody in.
  *
- * Where what is returned is what hoist_push_to, hoist_join, hoist_leave,
- * hoist_call or hoist_reply said of a bad id, route or text, the client hears
- * 400 or 404 of what may be the program's mistake: that is a line of the log
- * (WORKER-HANDLER-FAILED).
+ * A failure whose status is 500 or above is a line of the log
+ * (WORKER-HANDLER-FAILED, ten a second at most).  So is one where what is
+ * returned is what hoist_push_to, hoist_join, hoist_leave, hoist_call or
+ * hoist_reply said of a bad id, route or text: the client hears 400 or 404 of
+ * what may be the program's mistake.
  */
 typedef int hoist_handler(hoist_ctx *ctx);
 
