@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "base/resolver.h"
+#include "base/xalloc.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,12 +16,14 @@
 
 #include <cmocka.h>
 #include <netdb.h>
+#include <semaphore.h>
 
 #define WAIT_MS 30000
 
 static roster_t roster;
 static resolver_t *resolver;
 static int look_ups[2]; /* a pipe: a byte is how the next one is to end */
+static sem_t begun;     /* by those that wait for their byte */
 
 static void start(const char *list, int64_t interval_ms,
                   resolver_lookup_fn *lookup)
@@ -32,6 +35,7 @@ static void start(const char *list, int64_t interval_ms,
 static int set_up(void **state)
 {
     (void)state;
+    must(sem_init(&begun, 0, 0) == 0);
     return pipe(look_ups);
 }
 
@@ -57,9 +61,11 @@ static answer_t next(void)
 /* As the test says by a byte, and hangs until it does. */
 static void look_up_as_told(const char *host, answer_t *answer)
 {
+    int from = look_ups[0]; /* the next test has another */
     char how = 'x';
 
-    if (read(look_ups[0], &how, 1) != 1 || how == 'x') {
+    must(sem_post(&begun) == 0);
+    if (read(from, &how, 1) != 1 || how == 'x') {
         answer->error = EAI_AGAIN;
         return;
     }
@@ -109,6 +115,7 @@ static void a_look_up_that_hangs_is_not_waited_for(void **state)
     (void)state;
     start("tcp://a:1", 1, look_up_as_told);
     assert_false(resolver_next(resolver, &answer));
+    must(sem_wait(&begun) == 0);
     resolver_destroy(&resolver); /* would never return, if it did */
     assert_null(resolver);
 }
