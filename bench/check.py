@@ -9,7 +9,8 @@ change, and compares them with bench/baseline.json.
 
 valgrind counts a run and a longer one; the difference, by operations, is what one
 costs.  Where the benchmark plays the peers of what it measures, it says what is to
-be counted, and its own work is left out.  The counts are those of one compiler and C library: beside others there is
+be counted, and its own work is left out.
+The counts are those of one compiler and C library: beside others there is
 nothing to compare (exit status 77), until --update makes a baseline of them.
 """
 import argparse

@@ -4,10 +4,9 @@ import re
 import subprocess
 
 A_FRAME = 64  # messages of bench_gateway, and for each worker of bench_broker in a turn
-
-
-A_TURN = 64 * A_FRAME  # of those, at most
+A_TURN = 64 * A_FRAME  # of those for all workers, at most
 TURNS = 8  # to be counted, at least
+WHERE_IT_SAYS = ("--instr-atstart=no", "--collect-atstart=no")
 
 
 def messages_of(workers=1, frame=A_FRAME):
@@ -39,9 +38,6 @@ def of_one(command_of, few, many):
     less, more = (figure(run("cachegrind", command_of(count), "--cache-sim=no"), r"I\s+refs")
                   for count in (few, many))
     return (more - less) / (many - few)
-
-
-WHERE_IT_SAYS = ("--instr-atstart=no", "--collect-atstart=no")
 
 
 def of_one_inside(command_of, messages):

@@ -143,8 +143,8 @@ CORE_BY = {curves.FRAMES: "messages of a worker in a turn"}
 def core(results):
     return table(["By", "How many", "Instructions", "Lines", "ns a message", "Messages/s",
                   "Allocations", "Bytes a connection"],
-                 [[CORE_BY.get(what, what), f"{r[what]:,}", short(r["instructions"]), f"{r['lines']:.1f}",
-                   short(r["ns"]), short(1e9 / r["ns"]),
+                 [[CORE_BY.get(what, what), f"{r[what]:,}", short(r["instructions"]),
+                   f"{r['lines']:.1f}", short(r["ns"]), short(1e9 / r["ns"]),
                    f"{r['allocations']:.4f}", short(r["connection_bytes"])]
                   for what, rows in results["curves"].items() for r in rows])
 

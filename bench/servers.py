@@ -106,14 +106,11 @@ def start_bare(build, way, port, under=()):
     return Server("bare " + way, port, {"bare": process})
 
 
-RELAY = "relay"
-
-
 def start_relay(build, port):
     """WebSockets, and a worker behind ZeroMQ, with nothing done between them."""
     server = Process([f"{build}/bench/bare_relay", str(port)], r"workers (\S+)")
     worker = Process([f"{build}/bench/bare_relay", "worker", server.found[0]], "started")
-    return Server(RELAY, port, {"relay": server, "worker": worker})
+    return Server("relay", port, {"relay": server, "worker": worker})
 
 
 def start_hoist(build, worker, *flags, under=()):

@@ -92,7 +92,7 @@ static int unknown_in_file(char *error, const char *path, const char *name)
     return -EINVAL;
 }
 
-static int settings_twice(char *error, const char *path, const char *name)
+static int twice_in_file(char *error, const char *path, const char *name)
 {
     snprintf(error, SETTING_ERROR_MAX,
              "%s: %s stands there more than once; give one line for a setting",
@@ -120,7 +120,7 @@ static int read_line(sources_t *self, audience_t audience, zconfig_t *line,
         return 0;
     }
     if (self->values[setting - setting_table] != NULL) {
-        return settings_twice(error, path, name);
+        return twice_in_file(error, path, name);
     }
     say(self, setting, BY_FILE, zconfig_value(line));
     return 0;
